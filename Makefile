@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Everything that can be built, run and checked here is a verb of this file; `make help` lists them.
+# Sources are listed one by one: a file that is not in a list is not part of the product, and
+# `make check` complains about one that was forgotten.
+#
+# Variables that a user may set: CROSS_COMPILE, DEBUG=1, and those of tools/run
+# (ACCEL, MEM, CPUS, SCENARIO, BATCH, TIMEOUT, CPU_MODEL).
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+B := build
+
+# ---- What the hypervisor is made of --------------------------------------------------------------
+
+# >>> HV_C_SOURCES
+HV_C_SOURCES :=
+# <<< HV_C_SOURCES
+
+# >>> HV_ASM_SOURCES
+HV_ASM_SOURCES :=
+# <<< HV_ASM_SOURCES
+
+# ---- The guests ----------------------------------------------------------------------------------
+
+# >>> GUESTS: every name has its own folder; GUEST_name lists the sources that are not in the library
+GUESTS := steady idle hungry secret rogue
+
+GUEST_steady := guests/steady/steady.c
+GUEST_idle := guests/idle/idle.c
+GUEST_hungry := guests/hungry/hungry.c
+GUEST_secret := guests/secret/secret.c
+GUEST_rogue := guests/rogue/rogue.c
+
+GUEST_LIB_C_SOURCES :=
+GUEST_LIB_ASM_SOURCES :=
+
+# Sources (of guests or of their library) that may use the vector registers.
+GUEST_SSE_SOURCES :=
+
+GUEST_LINKER_SCRIPT := guests/lib/guest.ld
+# <<< GUESTS
+
+# ---- Tools ---------------------------------------------------------------------------------------
+
+ifeq ($(origin CROSS_COMPILE),undefined)
+CROSS_COMPILE := $(shell tools/find-toolchain)
+endif
+
+CC := $(CROSS_COMPILE)gcc
+LD := $(CROSS_COMPILE)ld
+NM := $(CROSS_COMPILE)nm
+OBJDUMP := $(CROSS_COMPILE)objdump
+HOSTCC ?= gcc
+PYTHON := /usr/bin/python3
+
+# ---- Flags ---------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
+
+COMMON_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
+	-fno-stack-protector -fno-omit-frame-pointer -ffunction-sections -fno-asynchronous-unwind-tables \
+	-fno-strict-aliasing -fno-common -fcf-protection=none \
+	-ffile-prefix-map=$(CURDIR)=. $(WARNINGS) -I include -I .
+
+HV_FLAGS := $(COMMON_FLAGS) -mcmodel=kernel -mgeneral-regs-only
+ifeq ($(DEBUG),1)
+HV_FLAGS += -DAEROSTAT_DEBUG
+endif
+HV_ASM_FLAGS := $(HV_FLAGS) -D__ASSEMBLY__ -I $(B)/include
+HV_LDFLAGS := -m elf_x86_64 -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none \
+	--gc-sections
+
+GUEST_FLAGS := $(COMMON_FLAGS) -mcmodel=small
+GUEST_LDFLAGS := -m elf_x86_64 -nostdlib -static -z max-page-size=4096 -z noexecstack \
+	--build-id=none --gc-sections
+
+# The ISO carries the date of the commit, so that two builds of one commit are the same bytes.
+ifeq ($(origin SOURCE_DATE_EPOCH),undefined)
+SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
+endif
+export SOURCE_DATE_EPOCH
+export LC_ALL := C
+MAKEFLAGS += --no-print-directory --jobs=$(shell nproc 2>/dev/null || echo 2)
+
+# ---- Verbs ---------------------------------------------------------------------------------------
+
+.PHONY: all guests run test iso debug clean check help format
+.PHONY: test-host test-boot test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
+
+all: $(B)/aerostat.elf guests ## build the hypervisor and the guests
+
+guests: $(GUESTS:%=$(B)/guests/%.elf) ## build the guests only
+
+iso: ## build the image that boots on BIOS and UEFI machines: build/aerostat.iso
+	@tools/install-deps build iso
+	@$(MAKE) $(B)/aerostat.iso
+
+run: ## install what is missing, build, and run SCENARIO (BATCH=1: no terminal, exit status is the verdict)
+	@tools/install-deps build iso run
+	@$(MAKE) all
+	@tools/run
+
+debug: ## like run, but stopped at the start under a debugger
+	@tools/install-deps build iso run
+	@$(MAKE) all
+	@tools/run --debug
+
+test: ## install what is missing and run every test except test-nested-kvm
+	@tools/install-deps build iso run test
+	@tools/test-all
+
+test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under ASan and UBSan
+	@tools/install-deps build test
+	@$(MAKE) host-tests
+	@tools/run-host-tests $(B)/host/test-summary $(HOST_TESTS:%=$(B)/host/%)
+
+test-boot: ## every scenario and every bad input, booted in an emulator
+	@tools/install-deps build iso run test
+	@$(MAKE) all
+	@tools/run-boot-tests
+
+test-nested-kvm: ## the default scenario under a real Linux with KVM, itself in the emulator
+	@tools/install-deps build iso run nested
+	@$(MAKE) all
+	@$(PYTHON) tests/nested/nested.py
+
+check: ## static checks: format, warnings, layers, words, sources, cppcheck, reproducible builds
+	@tools/install-deps build iso test
+	@tools/check-all
+
+check-reproducible: ## build the commit twice in different places and compare
+	@tools/install-deps build iso
+	@tools/check-reproducible
+
+format: ## rewrite the C sources in the house style
+	@tools/install-deps test
+	@tools/check-format --fix
+
+deps-build: ## install what building needs
+	@tools/install-deps build iso
+deps-run: ## install what running needs
+	@tools/install-deps run
+deps-test: ## install what testing needs
+	@tools/install-deps test
+deps-nested: ## install what test-nested-kvm needs
+	@tools/install-deps nested
+
+clean: ## remove everything that was built
+	rm -rf $(B)
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
+	@echo 'Variables: SCENARIO= ACCEL=kvm|bochs MEM=MiB CPUS=N BATCH=1 TIMEOUT=SECONDS CPU_MODEL= OPTIONS='
+	@echo '           DEBUG=1 CROSS_COMPILE=PREFIX'
+
+# ---- Rebuild when the flags change ---------------------------------------------------------------
+
+FLAGS_LINE := $(CC) $(HV_FLAGS) $(HV_LDFLAGS) $(GUEST_FLAGS)
+$(shell mkdir -p $(B); printf '%s\n' '$(FLAGS_LINE)' | cmp -s - $(B)/flags || \
+	printf '%s\n' '$(FLAGS_LINE)' > $(B)/flags)
+
+# ---- The hypervisor ------------------------------------------------------------------------------
+
+HV_OBJECTS := $(HV_C_SOURCES:%=$(B)/hv/%.o) $(HV_ASM_SOURCES:%=$(B)/hv/%.o)
+
+$(B)/hv/%.c.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(HV_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/hv/%.S.o: %.S $(B)/include/asm_offsets.h $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(HV_ASM_FLAGS) -MMD -MP -c $< -o $@
+
+# Structure offsets for assembly: the compiler leaves lines `->NAME VALUE` in its output.
+$(B)/include/asm_offsets.h: arch/x86/asm_offsets.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(HV_FLAGS) -MMD -MP -MF $(B)/asm_offsets.d -MT $@ -S $< -o $(B)/asm_offsets.s
+	@{ echo '/* Generated from $<. */'; \
+	   sed -n 's/^.*->\([A-Za-z_][A-Za-z0-9_]*\) [$$]*\(-\{0,1\}[0-9]*\).*$$/#define \1 \2/p' \
+		$(B)/asm_offsets.s; } > $@
+
+# Linked until the table of symbols inside the image describes the image: see tools/link-image.
+$(B)/aerostat.elf: $(HV_OBJECTS) linker.ld tools/link-image tools/gen-symbols $(B)/flags
+	@tools/link-image $@ $(B)/symbols '$(CC)' '$(NM)' \
+		$(LD) $(HV_LDFLAGS) -T linker.ld $(HV_OBJECTS)
+	@$(NM) -n $@ > $(B)/aerostat.sym
+	@$(OBJDUMP) -d $@ > $(B)/aerostat.asm
+
+# ---- Guests --------------------------------------------------------------------------------------
+
+GUEST_LIB_OBJECTS := $(GUEST_LIB_C_SOURCES:%=$(B)/obj/%.o) $(GUEST_LIB_ASM_SOURCES:%=$(B)/obj/%.o)
+GUEST_OBJECTS := $(foreach guest,$(GUESTS),$(GUEST_$(guest):%=$(B)/obj/%.o))
+
+# -mgeneral-regs-only everywhere except where a file is listed as a user of vector registers.
+guest_vector_flags = $(if $(filter $<,$(GUEST_SSE_SOURCES)),-msse2,-mgeneral-regs-only)
+
+$(B)/obj/%.c.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_FLAGS) $(guest_vector_flags) -MMD -MP -c $< -o $@
+
+$(B)/obj/%.S.o: %.S $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_FLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
+
+define guest_rule
+$(B)/guests/$(1).elf: $(GUEST_$(1):%=$(B)/obj/%.o) $(GUEST_LIB_OBJECTS) $(GUEST_LINKER_SCRIPT)
+	@mkdir -p $$(@D)
+	$(LD) $(GUEST_LDFLAGS) -T $(GUEST_LINKER_SCRIPT) $$(filter %.o,$$^) -o $$@
+endef
+$(foreach guest,$(GUESTS),$(eval $(call guest_rule,$(guest))))
+
+# ---- The image -----------------------------------------------------------------------------------
+
+SCENARIO_FILES := $(wildcard tests/scenarios/*.cfg)
+
+$(B)/aerostat.iso: $(B)/aerostat.elf $(GUESTS:%=$(B)/guests/%.elf) $(SCENARIO_FILES) \
+		tools/mkiso tools/scenario.py
+	$(PYTHON) tools/mkiso --output $@
+
+# ---- Host tests: tests/host/host.mk says which program needs which sources ------------------------
+#
+#	HOST_TESTS := test_frame test_policy
+#	HOST_test_frame := tests/host/test_frame.c tests/host/fake_memory.c mm/frame.c
+
+HOST_TESTS :=
+HOST_EXTRA_FLAGS :=
+-include tests/host/host.mk
+
+HOST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -DAEROSTAT_HOST_TEST -DAEROSTAT_DEBUG -Wall -Wextra -Werror -Wshadow \
+	-Wstrict-prototypes -Wvla -Wundef -I include -I . -I tests/host $(HOST_EXTRA_FLAGS)
+
+.PHONY: host-tests
+host-tests: $(HOST_TESTS:%=$(B)/host/%)
+
+$(B)/host/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(HOSTCC) $(HOST_FLAGS)' | cmp -s - $@ || echo '$(HOSTCC) $(HOST_FLAGS)' > $@
+
+$(B)/host/obj/%.c.o: %.c $(B)/host/flags
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HOST_FLAGS) -MMD -MP -c $< -o $@
+
+define host_rule
+$(B)/host/$(1): $(HOST_$(1):%=$(B)/host/obj/%.o)
+	$(HOSTCC) $(HOST_FLAGS) $$^ -lcmocka -o $$@
+endef
+$(foreach program,$(HOST_TESTS),$(eval $(call host_rule,$(program))))
+
+HOST_OBJECTS := $(foreach program,$(HOST_TESTS),$(HOST_$(program):%=$(B)/host/obj/%.o))
+
+.PHONY: FORCE
+FORCE:
+
+-include $(HV_OBJECTS:.o=.d) $(GUEST_LIB_OBJECTS:.o=.d) $(GUEST_OBJECTS:.o=.d) $(B)/asm_offsets.d
+-include $(sort $(HOST_OBJECTS:.o=.d))
