@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One line per event: `[seconds.micros] CPU VM EVENT key=value ...`. The line break is added.
+ * Lines that a guest can cause go through log_guest(), which is rate-limited per VM.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+/* An event of the host itself, or of the VM called `vm` when that is not NULL. */
+void log_event(const char *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The border to the virtualization backend: one const table each for VT-x and AMD-V, chosen once at
+ * boot. Inside run() the backend calls vm_exit_handle() directly, so no exit takes an indirect call.
+ */
+#ifndef KERNEL_BACKEND_H
+#define KERNEL_BACKEND_H
+
+#include "base/status.h"
+#include "base/types.h"
+
+struct s2;
+struct s2_format;
+struct vcpu;
+
+struct backend {
+	const char *name; /* "VT-x" */
+
+	/*
+	 * Can this CPU run guests? UNSUPPORTED: *sentence says which feature is missing or disabled
+	 * by firmware and what to do about it. Changes nothing.
+	 */
+	enum status (*probe)(const char **sentence);
+
+	/* Once per CPU, before its first run(): VMXON and the like. Errors as probe. */
+	enum status (*cpu_start)(const char **sentence);
+	void (*cpu_stop)(void);
+
+	/* Constant after cpu_start on the boot CPU. */
+	const struct s2_format *(*s2_format)(void);
+
+	/*
+	 * Prepares vcpu->arch so that the guest starts as docs/abi.md says: 32-bit protected mode,
+	 * paging off, EIP = `entry`, EBX = `start_info`. NO_MEMORY: nothing was changed.
+	 */
+	enum status (*vcpu_create)(struct vcpu *vcpu, struct s2 *s2, uint32_t entry,
+				   uint32_t start_info);
+
+	/* Gives everything back; the vCPU never runs again. */
+	void (*vcpu_destroy)(struct vcpu *vcpu);
+
+	/*
+	 * Runs the guest until it must stop: the TSC passes `deadline_tsc`, it waits, yields or has
+	 * ended. Interrupts off. Applies s2's pending flushes (tlb_enter) before every entry.
+	 */
+	void (*vcpu_run)(struct vcpu *vcpu, uint64_t deadline_tsc);
+
+	/* Drops every translation of `s2` on this CPU (INVEPT single-context). */
+	void (*flush_s2)(const struct s2 *s2);
+
+	/* Prints the guest's RIP, control registers and general registers through log_event. */
+	void (*vcpu_dump)(const struct vcpu *vcpu);
+
+	/* True when the guest is at CPL 0 in protected mode (no virtual-8086, no real mode). */
+	bool (*vcpu_is_kernel)(const struct vcpu *vcpu);
+};
+
+extern const struct backend vmx_backend;
+
+/* The one in use; set once at boot. */
+extern const struct backend *backend;
+
+#endif

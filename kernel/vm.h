@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual machine: what it was promised, what it holds, its balloon and its one vCPU. The table of
+ * VMs is static; a slot is never reused within one boot, so that reports can name the ended.
+ */
+#ifndef KERNEL_VM_H
+#define KERNEL_VM_H
+
+#include "abi/aerostat.h"
+#include "base/types.h"
+#include "kernel/vcpu.h"
+#include "kernel/vm_config.h"
+#include "mm/s2.h"
+
+#define VMS_MAX 64
+
+enum vm_state {
+	VM_UNUSED,
+	VM_REFUSED,  /* its module or configuration was not acceptable */
+	VM_RUNNING,
+	VM_FINISHED, /* said so itself, with an exit code */
+	VM_KILLED,   /* ended by the hypervisor */
+};
+
+/* The balloon as the core sees it. */
+struct balloon {
+	bool attached;
+	gfn_t page_gfn;		/* pinned while attached */
+	struct aerostat_balloon_page *page;
+	uint8_t vector;		/* doorbell, 0: none */
+	uint64_t target_pages;
+	uint64_t target_set_tsc; /* when the target last rose */
+	uint64_t target_peak_pages;
+	uint64_t size_peak_pages;
+	uint64_t surrendered_pages; /* since start, as are the next two */
+	uint64_t returned_pages;
+	uint64_t touched_pages; /* taken back by touching */
+	bool unresponsive;	/* missed a deadline and has not moved since */
+};
+
+struct vm {
+	enum vm_state state;
+	vm_id_t id; /* index in the table + 1 */
+	struct vm_config config;
+	struct s2 s2;
+	struct vcpu vcpu;
+	struct balloon balloon;
+	uint64_t fault_count;
+	uint64_t hypercall_count;
+	uint64_t exit_count;
+	uint64_t held_peak_pages;
+	uint64_t exit_code;
+	uint64_t digest;
+	uint64_t ended_tsc;
+	const char *end_reason; /* of REFUSED and KILLED */
+	struct {
+		uint64_t window_start_tsc;
+		unsigned lines;
+		unsigned suppressed;
+	} log; /* rate limit */
+};
+
+extern struct vm vms[VMS_MAX];
+extern unsigned vm_count; /* slots in use, VM_REFUSED ones included */
+
+static inline const char *vm_name(const struct vm *vm)
+{
+	return vm->config.name;
+}
+
+#endif

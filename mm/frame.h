@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The frame table: one 16-byte record for every 4 KiB frame below the end of RAM. The record of an
+ * extent's first frame (its head) speaks for all of it; the others are FRAME_TAIL. A state changes
+ * only through frame_transition(), and every frame is in exactly one state, so the sum of
+ * frame_count() over all states is constant.
+ *
+ *   RESERVED      not RAM, or not ours: firmware, holes, the first MiB
+ *   HYPERVISOR    image, tables, control structures; owner says for whom
+ *   DIRTY         free, but may hold somebody's bytes
+ *   ZEROED        free, and known to be zero: the only state that a guest is given frames from
+ *   GUEST         mapped in the owner's second-stage tables at `gfn`
+ *   REVOKING      unmapped, but some CPU may still hold a translation
+ *
+ *   boot ─▶ DIRTY ──scrub──▶ ZEROED ──▶ GUEST ──unmap──▶ REVOKING ──flush epoch──▶ DIRTY
+ *             ▲                └─────▶ HYPERVISOR ──table freed──▶ REVOKING
+ *             └───────────────────────────┘ (never seen by a guest's page walk)
+ *
+ * Lock: all of it under frame_lock (rank LOCK_FRAMES).
+ */
+#ifndef MM_FRAME_H
+#define MM_FRAME_H
+
+#include "base/check.h"
+#include "base/lock.h"
+#include "base/types.h"
+#include "mm/memmap.h"
+
+enum frame_state {
+	FRAME_TAIL,
+	FRAME_RESERVED,
+	FRAME_HYPERVISOR,
+	FRAME_DIRTY,
+	FRAME_ZEROED,
+	FRAME_GUEST,
+	FRAME_REVOKING,
+	FRAME_STATE_COUNT,
+};
+
+#define FRAME_ORDER_MAX ORDER_1G
+#define FRAME_NONE UINT32_MAX /* end of a list of frames */
+
+/* State, size and owner of an extent, compared and replaced as one word. */
+struct frame_tag {
+	uint8_t state; /* enum frame_state */
+	uint8_t order;
+	vm_id_t owner;
+};
+
+struct frame {
+	struct frame_tag tag;
+	uint32_t gfn;  /* GUEST: where it is mapped. Page-table page: first gfn it translates */
+	uint32_t next; /* in a list; of a page-table page: its level and what it holds */
+	uint32_t prev;
+};
+
+_Static_assert(sizeof(struct frame) == 16, "frame-table overhead is 16 bytes per frame");
+
+extern struct lock frame_lock;
+extern struct frame *frame_table;
+extern uint64_t frame_table_count; /* records; every pfn below it is valid */
+
+static inline struct frame *frame_of(pfn_t pfn)
+{
+	ASSERT(pfn.n < frame_table_count);
+	return &frame_table[pfn.n];
+}
+
+/*
+ * Builds the table in `table` (zeroed or not, count records): everything RESERVED, except that the
+ * regions of `available` become DIRTY and are handed to the pools, and those of `hypervisor`
+ * HYPERVISOR. Both are disjoint. Once, at boot, before any other call here.
+ */
+void frame_table_init(struct frame *table, uint64_t count, const struct memmap *available,
+		      const struct memmap *hypervisor);
+
+/*
+ * The one function that changes a state. Panics when the extent at `pfn` is not exactly `expected`,
+ * or when the state machine above has no such edge. The order stays as it is.
+ */
+void frame_transition(pfn_t pfn, struct frame_tag expected, struct frame_tag next);
+
+/*
+ * Cuts an extent whose tag is `tag` into two halves with the same state and owner; gfn of the upper
+ * half follows. Joins two such halves back (`pfn` is the lower one). States do not change.
+ */
+void frame_split(pfn_t pfn, struct frame_tag tag);
+void frame_join(pfn_t pfn, struct frame_tag half);
+
+/* The same in one step for a GUEST extent: into (from) all its 512 pieces of `piece_order`. */
+void frame_shatter(pfn_t pfn, struct frame_tag tag, unsigned piece_order);
+void frame_unite(pfn_t pfn, struct frame_tag piece, unsigned order);
+
+/* Frames, in 4 KiB units, that are in `state` now; of one owner for GUEST. */
+uint64_t frame_count(enum frame_state state);
+uint64_t frame_count_free(void); /* DIRTY + ZEROED */
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Admission: what the hypervisor has promised and has not handed over yet. A VM is promised its
+ * minimum and the page tables for all of its RAM. At every instant
+ *
+ *	sum over VMs of (min - held, if positive) + (worst - tables)  <=  free + revoking frames
+ *
+ * so that no sequence of touches by others can keep a VM from what it was promised.
+ *
+ * Lock: frame_lock.
+ */
+#ifndef MM_PROMISE_H
+#define MM_PROMISE_H
+
+#include "base/status.h"
+#include "base/types.h"
+
+struct promise {
+	uint64_t min_pages;
+	uint64_t held_pages;
+	uint64_t table_pages_worst;
+	uint64_t table_pages;
+};
+
+/* Still owed to all VMs together, in frames. */
+uint64_t promise_owed(void);
+
+/* Frames that are free and promised to nobody. */
+uint64_t promise_spare(void);
+
+/* Takes on a promise. NO_MEMORY: there is not enough that is not promised already. */
+enum status promise_make(struct promise *promise, uint64_t min_pages, uint64_t table_pages_worst);
+
+/* Withdraws it; the VM holds nothing any more. */
+void promise_withdraw(struct promise *promise);
+
+/* May this VM take `pages` more for its memory without breaking a promise to another? */
+bool promise_allows(const struct promise *promise, uint64_t pages);
+
+/* Bookkeeping of what was handed over and what came back. Caller holds frame_lock. */
+void promise_held_add(struct promise *promise, uint64_t pages);
+void promise_held_remove(struct promise *promise, uint64_t pages);
+void promise_table_add(struct promise *promise);
+void promise_table_remove(struct promise *promise);
+
+#endif
