@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The machines that can boot an image here: Bochs (an emulated VT-x processor) and QEMU.
+
+run() starts one, hands every line of its serial port to the caller, and kills it when its time is
+over. choose() says which machine can really run the hypervisor, and why.
+"""
+
+import fcntl
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+RUN_DIRECTORY = os.path.join(ROOT, "build", "run")
+
+BOCHS_CPU_MODEL = "corei7_skylake_x"
+BOCHS_IPS = 50_000_000
+BOCHS_HOST_MEMORY_MAX = 2048
+# Sunday 2026-11-01: always the same date, so that two runs are the same run.
+BOCHS_TIME0 = 1793491200
+CYLINDER_BYTES = 516096
+
+OVMF_CODE = ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_CODE_4M.fd")
+OVMF_VARIABLES = ("/usr/share/OVMF/OVMF_VARS.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd")
+
+# What GRUB sends to clear a terminal.
+ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]")
+
+KVM_GET_API_VERSION = 0xAE00
+KVM_CREATE_VM = 0xAE01
+
+
+class EmulatorError(Exception):
+    """The machine cannot be started; the text is one sentence for the user."""
+
+
+@dataclass
+class Machine:
+    """What to boot and on what. Kinds: bochs, kvm, tcg (QEMU's software emulation), uefi (tcg)."""
+
+    kind: str
+    image: str
+    memory: int  # MiB
+    cpus: int = 1
+    cpu_model: str = ""
+    quantum: int = 0  # Bochs: instructions between processors, 0 for its own default
+
+
+@dataclass
+class Outcome:
+    """What came of a run: `status` is None when it had to be killed."""
+
+    log: str
+    status: int
+    seconds: float
+    emulator_log: str
+
+
+# ---- Which machine ----------------------------------------------------------------------------
+
+
+def why_not_kvm():
+    """None when QEMU with KVM offers nested VT-x here, else the reason in words."""
+    if not os.path.exists("/dev/kvm"):
+        return "there is no /dev/kvm"
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        flags = next((line.split() for line in file if line.startswith("flags")), [])
+    if "vmx" not in flags:
+        return "/dev/kvm exists, but this processor shows no VT-x (no vmx flag)"
+    try:
+        with open("/sys/module/kvm_intel/parameters/nested", encoding="ascii") as file:
+            nested = file.read().strip()
+    except OSError:
+        return "the module kvm_intel is not loaded"
+    if nested not in ("Y", "1"):
+        return f"kvm_intel offers no nested VT-x (its parameter nested is {nested})"
+    if not shutil.which("qemu-system-x86_64"):
+        return "qemu-system-x86_64 is not installed"
+    try:
+        device = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        return f"/dev/kvm does not open ({error.strerror})"
+    try:
+        if fcntl.ioctl(device, KVM_GET_API_VERSION) != 12:
+            return "/dev/kvm speaks an unknown version"
+        os.close(fcntl.ioctl(device, KVM_CREATE_VM, 0))
+    except OSError as error:
+        return f"/dev/kvm cannot create a machine ({error.strerror})"
+    finally:
+        os.close(device)
+    return None
+
+
+def choose(wanted=""):
+    """Returns (kind, sentence). `wanted` is kvm, bochs or nothing."""
+    if wanted == "bochs":
+        return "bochs", "Bochs with an emulated VT-x processor, because ACCEL=bochs"
+    reason = why_not_kvm()
+    if wanted == "kvm":
+        if reason:
+            raise EmulatorError(f"ACCEL=kvm is impossible: {reason}")
+        return "kvm", "QEMU with KVM and nested VT-x, because ACCEL=kvm"
+    if reason:
+        return "bochs", f"Bochs with an emulated VT-x processor, because {reason}"
+    return "kvm", "QEMU with KVM, because this processor and kvm_intel offer nested VT-x"
+
+
+# ---- Command lines ----------------------------------------------------------------------------
+
+
+def find_program(name, hint="run `make deps-run`"):
+    path = shutil.which(name)
+    if not path:
+        raise EmulatorError(f"{name} is not installed: {hint}")
+    return path
+
+
+def first_file(paths, hint):
+    for path in paths:
+        if os.path.exists(path):
+            return path
+    raise EmulatorError(f"{paths[0]} is missing: {hint}")
+
+
+def write_bochs_files(machine, directory, serial, debugger_commands):
+    """Prepares the private directory of one Bochs: configuration, commands, disk image."""
+    disk = os.path.join(directory, "disk.img")
+    shutil.copyfile(machine.image, disk)
+    size = os.path.getsize(disk)
+    os.truncate(disk, -(-size // CYLINDER_BYTES) * CYLINDER_BYTES)
+    lock = disk + ".lock"
+    if os.path.exists(lock):
+        os.unlink(lock)
+    bios = first_file(("/usr/share/bochs/BIOS-bochs-latest",), "run `make deps-run`")
+    vga_bios = first_file(("/usr/share/bochs/VGABIOS-lgpl-latest",
+                           "/usr/share/vgabios/vgabios.bin"), "run `make deps-run`")
+    model = machine.cpu_model or BOCHS_CPU_MODEL
+    quantum = f", quantum={machine.quantum}" if machine.quantum else ""
+    lines = [
+        "plugin_ctrl: unmapped=1, biosdev=1, serial=1, iodebug=1, extfpuirq=1, speaker=0,"
+        " parallel=0, gameport=0",
+        "config_interface: textconfig",
+        'display_library: rfb, options="timeout=0"',
+        f"memory: guest={machine.memory}, host={min(machine.memory, BOCHS_HOST_MEMORY_MAX)}",
+        f"romimage: file={bios}",
+        f"vgaromimage: file={vga_bios}",
+        "vga: extension=vbe, update_freq=1, realtime=0",
+        "boot: disk",
+        "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
+        "ata0-master: type=disk, mode=flat, path=disk.img, cylinders=0, heads=16, spt=63",
+        f"cpu: model={model}, count={machine.cpus}, ips={BOCHS_IPS}, reset_on_triple_fault=0{quantum}",
+        f"clock: sync=none, time0={BOCHS_TIME0}",
+        serial,
+        "log: bochs.log",
+        "panic: action=fatal",
+        "error: action=ignore",
+        "info: action=ignore",
+        "debug: action=ignore",
+        "port_e9_hack: enabled=1",
+    ]
+    for name, content in (("bochsrc", lines), ("commands", debugger_commands)):
+        with open(os.path.join(directory, name), "w", encoding="ascii") as file:
+            file.write("\n".join(content) + "\n")
+
+
+def bochs_command(machine, directory, serial, debugger_commands=("c",)):
+    program = find_program("bochs-bin" if shutil.which("bochs-bin") else "bochs")
+    write_bochs_files(machine, directory, serial, debugger_commands)
+    # The Debian build has the debugger inside: it waits for its first command, which is in -rc.
+    return [program, "-q", "-f", "bochsrc", "-rc", "commands"]
+
+
+def qemu_command(machine, directory, serial):
+    program = find_program("qemu-system-x86_64")
+    command = [program, "-nodefaults", "-no-reboot", "-display", "none", "-vga", "std",
+               "-monitor", "none", "-m", str(machine.memory), "-smp", str(machine.cpus),
+               "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-serial", serial]
+    if machine.kind == "kvm":
+        command += ["-accel", "kvm", "-cpu", machine.cpu_model or "host"]
+    else:
+        command += ["-accel", "tcg", "-cpu", machine.cpu_model or "max,-svm"]
+    if machine.kind == "uefi":
+        hint = "run `make deps-test`"
+        variables = os.path.join(directory, "variables.fd")
+        shutil.copyfile(first_file(OVMF_VARIABLES, hint), variables)
+        code = first_file(OVMF_CODE, hint)
+        command += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}",
+                    "-drive", f"if=pflash,format=raw,file={variables}"]
+    return command + ["-drive", f"file={os.path.abspath(machine.image)},media=cdrom,readonly=on,format=raw,if=ide"]
+
+
+# ---- Running ----------------------------------------------------------------------------------
+
+
+def private_directory(label):
+    os.makedirs(RUN_DIRECTORY, exist_ok=True)
+    return tempfile.mkdtemp(prefix=label + "-", dir=RUN_DIRECTORY)
+
+
+def stop(process):
+    """Ends a process that start() made, and its children."""
+    if process.poll() is None:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    process.wait()
+
+
+class Screen(threading.Thread):
+    """Reads what an emulator itself prints, so that it never blocks, and keeps the text.
+
+    Bytes that our software writes to port 0xE9 come this way, too.
+    """
+
+    def __init__(self, descriptor, path):
+        super().__init__(daemon=True)
+        self.descriptor = descriptor
+        self.path = path
+
+    def run(self):
+        with open(self.path, "wb", buffering=0) as file:
+            while True:
+                try:
+                    data = os.read(self.descriptor, 65536)
+                except OSError:
+                    return
+                if not data:
+                    return
+                file.write(data)
+
+
+def start(command, directory, screen_path):
+    """Starts an emulator that has a private pseudo-terminal instead of the user's."""
+    master, slave = pty.openpty()
+    environment = dict(os.environ, TERM="xterm", LANG="C")
+    try:
+        process = subprocess.Popen(command, cwd=directory, stdin=slave, stdout=slave, stderr=slave,
+                                   env=environment, start_new_session=True)
+    finally:
+        os.close(slave)
+    screen = Screen(master, screen_path)
+    screen.start()
+    return process, screen
+
+
+class Follower:
+    """Hands over the complete lines that a file has gained since the last call."""
+
+    def __init__(self, path, on_line):
+        self.path = path
+        self.on_line = on_line
+        self.offset = 0
+        self.rest = b""
+
+    def poll(self, last=False):
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self.offset)
+                data = file.read()
+        except FileNotFoundError:
+            data = b""
+        self.offset += len(data)
+        lines = (self.rest + data).split(b"\n")
+        self.rest = lines.pop()
+        if last and self.rest:
+            lines.append(self.rest)
+            self.rest = b""
+        for line in lines:
+            text = line.decode("utf-8", "replace").rstrip("\r")
+            self.on_line(ESCAPE_SEQUENCE.sub("", text))
+
+
+def read_text(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def run(machine, timeout, on_line=lambda line: None, label="run", console="com1"):
+    """Boots the machine and waits until it switches itself off or `timeout` seconds are over.
+
+    on_line gets every line of the console: of the serial port, or with console="e9" of port 0xE9.
+    """
+    directory = private_directory(label)
+    serial_path = os.path.join(directory, "serial.log")
+    screen_path = os.path.join(directory, "screen.log")
+    lines = []
+
+    def keep(line):
+        lines.append(line)
+        on_line(line)
+
+    try:
+        if machine.kind == "bochs":
+            command = bochs_command(machine, directory, "com1: enabled=1, mode=file, dev=serial.log")
+        else:
+            command = qemu_command(machine, directory, "file:" + serial_path)
+        began = time.monotonic()
+        process, screen = start(command, directory, screen_path)
+        follower = Follower(screen_path if console == "e9" else serial_path, keep)
+        try:
+            while process.poll() is None and time.monotonic() - began < timeout:
+                follower.poll()
+                time.sleep(0.05)
+            status = process.poll()
+        finally:
+            stop(process)
+        screen.join(timeout=5)
+        os.close(screen.descriptor)
+        follower.poll(last=True)
+        emulator_log = read_text(os.path.join(directory, "bochs.log"))
+        if machine.kind != "bochs":
+            emulator_log = read_text(screen_path)
+        return Outcome("\n".join(lines) + "\n", status, time.monotonic() - began, emulator_log)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Makes bootable images: one file that starts on BIOS and UEFI machines, from CD or from a stick.
+
+GRUB is put together from its parts (grub-mkimage, mtools, xorriso) and not by grub-mkrescue,
+because that one writes the present time into the image: here equal input gives equal bytes.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+MODULES = ("normal multiboot2 boot configfile search search_fs_uuid iso9660 fat part_msdos part_gpt"
+           " serial terminal echo test sleep reboot halt").split()
+BIOS_MODULES = MODULES + ["biosdisk"]
+EFI_MODULES = MODULES + ["efi_gop", "efi_uga"]
+GRUB_DIRECTORY = "/usr/lib/grub"
+KERNEL = "/boot/aerostat.elf"
+
+# The screen and the serial port, if there is one, both show what GRUB says and both can choose.
+TERMINALS = """\
+if serial --unit=0 --speed=115200; then
+	terminal_input console serial
+	terminal_output console serial
+fi
+"""
+
+
+class IsoError(Exception):
+    """Making the image failed; its text is for the user."""
+
+
+@dataclass
+class Entry:
+    """One line of the boot menu: options of the hypervisor and its modules."""
+
+    title: str
+    options: str
+    modules: list = field(default_factory=list)
+
+
+def quote(word):
+    """One word for GRUB's shell. Quotes hide everything from it but another single quote."""
+    safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=./,-"
+    if word and all(character in safe for character in word):
+        return word
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+def quote_words(string):
+    return " ".join(quote(word) for word in string.split(" ") if word)
+
+
+def entry_commands(entry, names):
+    lines = [f"multiboot2 {KERNEL} {quote_words(entry.options)}".rstrip()]
+    for module in entry.modules:
+        lines.append(f"module2 /boot/guests/{names[module.path]} {quote_words(module.string)}")
+    return lines
+
+
+def grub_config(entries, names, menu):
+    if not menu:
+        # No menu at all: GRUB prints nothing unless something is wrong.
+        return "\n".join(["set pager=0", TERMINALS] + entry_commands(entries[0], names) + ["boot", ""])
+    lines = ["set timeout=5", "set default=0", "set pager=0", TERMINALS]
+    for entry in entries:
+        lines.append(f"menuentry {quote(entry.title)} {{")
+        lines += ["\t" + command for command in entry_commands(entry, names)]
+        lines.append("}")
+    return "\n".join(lines + [""])
+
+
+def module_names(entries):
+    """Gives every file a name in the image: its own, or with a number where two share one."""
+    names = {}
+    for entry in entries:
+        for module in entry.modules:
+            if module.path in names:
+                continue
+            base = os.path.basename(module.path)
+            name, count = base, 1
+            while name in names.values():
+                count += 1
+                name = f"{count}-{base}"
+            names[module.path] = name
+    return names
+
+
+def run(arguments, **keywords):
+    try:
+        done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False, **keywords)
+    except FileNotFoundError:
+        raise IsoError(f"{arguments[0]} is missing: run `make deps-build`") from None
+    if done.returncode != 0:
+        text = done.stdout.decode(errors="replace").strip()
+        raise IsoError(f"{arguments[0]} failed with {done.returncode}:\n{text}")
+
+
+def make_core(work, platform, modules, output, uuid):
+    """A GRUB core image that finds our file system by the date that is its identity."""
+    config = os.path.join(work, "early.cfg")
+    with open(config, "w", encoding="ascii") as file:
+        file.write(f"search --no-floppy --fs-uuid --set=root {uuid}\nset prefix=($root)/boot/grub\n")
+    directory = os.path.join(GRUB_DIRECTORY, platform.replace("-eltorito", ""))
+    if not os.path.isdir(directory):
+        raise IsoError(f"{directory} is missing: run `make deps-build`")
+    run(["grub-mkimage", "-O", platform, "-d", directory, "-p", "/boot/grub", "-c", config,
+         "-o", output] + modules)
+
+
+def make_efi_partition(work, uuid, environment):
+    loader = os.path.join(work, "bootx64.efi")
+    partition = os.path.join(work, "tree", "efi.img")
+    make_core(work, "x86_64-efi", EFI_MODULES, loader, uuid)
+    run(["mformat", "-C", "-f", "2880", "-N", "41455253", "-i", partition, "::"], env=environment)
+    run(["mmd", "-i", partition, "::/EFI", "::/EFI/BOOT"], env=environment)
+    run(["mcopy", "-i", partition, loader, "::/EFI/BOOT/BOOTX64.EFI"], env=environment)
+
+
+def fill_tree(tree, kernel, entries, menu):
+    names = module_names(entries)
+    os.makedirs(os.path.join(tree, "boot", "grub", "i386-pc"))
+    os.makedirs(os.path.join(tree, "boot", "guests"))
+    shutil.copyfile(kernel, tree + KERNEL)
+    for path, name in names.items():
+        shutil.copyfile(path, os.path.join(tree, "boot", "guests", name))
+    with open(os.path.join(tree, "boot", "grub", "grub.cfg"), "w", encoding="utf-8") as file:
+        file.write(grub_config(entries, names, menu))
+
+
+def make_iso(output, kernel, entries, menu=False):
+    """Writes the image `output` that boots `entries`: with a menu, or the first one at once."""
+    for path in [kernel] + [module.path for entry in entries for module in entry.modules]:
+        if not os.path.exists(path):
+            raise IsoError(f"{path} does not exist: run `make`")
+    epoch = int(os.environ.get("SOURCE_DATE_EPOCH", "1767225600"))
+    environment = dict(os.environ, SOURCE_DATE_EPOCH=str(epoch), TZ="UTC", LC_ALL="C")
+    stamp = time.gmtime(epoch)
+    date = time.strftime("%Y%m%d%H%M%S00", stamp)
+    uuid = time.strftime("%Y-%m-%d-%H-%M-%S-00", stamp)
+    with tempfile.TemporaryDirectory(prefix="aerostat-iso-") as work:
+        tree = os.path.join(work, "tree")
+        fill_tree(tree, kernel, entries, menu)
+        eltorito = "boot/grub/i386-pc/eltorito.img"
+        make_core(work, "i386-pc-eltorito", BIOS_MODULES, os.path.join(tree, eltorito), uuid)
+        make_efi_partition(work, uuid, environment)
+        for directory, folders, files in os.walk(tree):
+            for name in folders + files:
+                path = os.path.join(directory, name)
+                os.chmod(path, 0o755 if os.path.isdir(path) else 0o644)
+                os.utime(path, (epoch, epoch))
+        os.utime(tree, (epoch, epoch))
+        part = os.path.join(work, "image.iso")
+        run(["xorriso", "-as", "mkisofs", "-quiet", "-r", "-V", "AEROSTAT",
+             f"--modification-date={date}", "--set_all_file_dates", date,
+             "--sort-weight", "0", "/", "--sort-weight", "1", "/boot",
+             "-b", eltorito, "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table",
+             "--grub2-boot-info", "--grub2-mbr", f"{GRUB_DIRECTORY}/i386-pc/boot_hybrid.img",
+             "--protective-msdos-label", "--efi-boot", "efi.img", "-efi-boot-part",
+             "--efi-boot-image", "-o", part, tree], env=environment)
+        os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
+        shutil.move(part, output)

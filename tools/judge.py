@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reads the stable lines of a log and says whether a run did what was expected.
+
+An expectation is one line:
+
+    NAME.FIELD OP VALUE     NAME: a VM, a pattern such as steady*, `all` (every VM), or `host`
+    verdict == pass         the last word of the hypervisor; verdict.FIELD for its counts
+    halt ~ REGEX            it refused to run, with a sentence that fits
+    log ~ REGEX             some line of the log fits; `log !~ REGEX`: none does
+
+OP is == != < <= > >=. VALUE is a word, a number, or NAME.FIELD; `.FIELD` is the same VM's. A number
+may stand before it: `3/2*.mem_pages`. A pattern must match a VM, and then holds for each of them.
+"""
+
+import fnmatch
+import operator
+import re
+from fractions import Fraction
+
+LINE = re.compile(r"^\[\s*(\d+\.\d+)\] (\d+) (\S+) (.*)$")
+EXPECTATION = re.compile(r"^(\S+)\s+(==|!=|<=|>=|<|>|~|!~)\s+(.*)$")
+OPERATORS = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+class JudgeError(Exception):
+    """An expectation that cannot be understood."""
+
+
+def parse_value(text):
+    try:
+        return int(text, 0)
+    except ValueError:
+        return text
+
+
+def parse_pairs(text):
+    return {key: parse_value(value) for key, value in re.findall(r"(\w+)=(\S*)", text)}
+
+
+class Report:
+    """What a log says: `vms` by name, `host`, `verdict`, and the sentence after `halt:`, if any."""
+
+    def __init__(self, log):
+        self.lines = log.splitlines()
+        self.vms = {}
+        self.host = {}
+        self.verdict = {}
+        self.halt = None
+        for line in self.lines:
+            match = LINE.match(line)
+            if match:
+                self.read_event(match.group(3), match.group(4))
+
+    def read_event(self, vm, rest):
+        if rest.startswith("result "):
+            if vm == "-":
+                self.host = parse_pairs(rest)
+            else:
+                self.vms[vm] = parse_pairs(rest)
+        elif vm == "-" and rest.startswith("verdict "):
+            self.verdict = parse_pairs(rest)
+            self.verdict["verdict"] = rest.split()[1]
+        elif vm == "-" and rest.startswith("halt: "):
+            self.halt = rest[len("halt: "):]
+
+    def subjects(self, pattern):
+        """[(name, fields)] of everything that a name or pattern means."""
+        if pattern == "host":
+            return [("host", self.host)]
+        if pattern == "verdict":
+            return [("verdict", self.verdict)]
+        if pattern == "all":
+            pattern = "*"
+        return [(name, self.vms[name]) for name in sorted(self.vms)
+                if fnmatch.fnmatchcase(name, pattern)]
+
+
+def evaluate_value(report, text, fields):
+    """The right side of a comparison; `fields` belong to the VM on its left side."""
+    match = re.match(r"^(?:(\d+(?:/\d+)?)\s*\*\s*)?([\w-]*)\.(\w+)$", text)
+    if not match:
+        return parse_value(text)
+    factor, name, field = match.groups()
+    if name:
+        subjects = report.subjects(name)
+        if len(subjects) != 1:
+            raise JudgeError(f"{name!r} in {text!r} is not one VM")
+        fields = subjects[0][1]
+    if field not in fields:
+        raise JudgeError(f"there is no {text!r} in the log")
+    value = fields[field]
+    return value if factor is None else Fraction(factor) * value
+
+
+def check_text(report, subject, op, regex):
+    try:
+        pattern = re.compile(regex)
+    except re.error as error:
+        raise JudgeError(f"bad pattern {regex!r}: {error}") from error
+    lines = report.lines if subject == "log" else [report.halt] if report.halt is not None else []
+    found = [line for line in lines if pattern.search(line)]
+    if op == "~":
+        if found:
+            return []
+        said = f" (it said: {report.halt})" if subject == "halt" and report.halt else ""
+        return [f"{subject} ~ {regex}: no line fits{said}"]
+    return [f"{subject} !~ {regex}: but there is: {line}" for line in found[:3]]
+
+
+def check(report, expectation):
+    """Returns the list of complaints about one expectation: empty when it holds."""
+    match = EXPECTATION.match(expectation)
+    if not match:
+        raise JudgeError(f"cannot understand the expectation {expectation!r}")
+    left, op, right = match.groups()
+    right = right.strip()
+    if op in ("~", "!~"):
+        if left not in ("log", "halt"):
+            raise JudgeError(f"only log and halt can be compared with {op}: {expectation!r}")
+        return check_text(report, left, op, right)
+    if left == "verdict":
+        left = "verdict.verdict"
+    pattern, dot, field = left.rpartition(".")
+    if not dot:
+        raise JudgeError(f"cannot understand {left!r} in {expectation!r}")
+    subjects = report.subjects(pattern)
+    if not subjects:
+        return [f"{expectation}: no VM {pattern!r} reported a result"]
+    complaints = []
+    for name, fields in subjects:
+        if field not in fields:
+            complaints.append(f"{expectation}: the log has no {field} of {name}")
+            continue
+        try:
+            value = evaluate_value(report, right, fields)
+            if not OPERATORS[op](fields[field], value):
+                wanted = right if str(value) == right else f"{right} = {value}"
+                complaints.append(f"{name}.{field} {op} {wanted}: it is {fields[field]}")
+        except (JudgeError, TypeError) as error:
+            complaints.append(f"{expectation}: {error}")
+    return complaints
+
+
+def judge(log, expectations):
+    """Returns the list of all complaints about a log: empty when every expectation holds."""
+    report = Report(log)
+    complaints = []
+    for expectation in expectations:
+        complaints += check(report, expectation)
+    return complaints

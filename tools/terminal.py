@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Joins the user's terminal and a machine's serial port: Ctrl-A x leaves, Ctrl-A Ctrl-A sends one."""
+
+import os
+import select
+import sys
+import termios
+import time
+import tty
+
+CTRL_A = 1
+SETTLE_SECONDS = 0.3
+
+
+class Keys:
+    """Turns what the user types into what the machine gets; `left` when the user wants to leave."""
+
+    def __init__(self):
+        self.prefix = False
+        self.left = False
+
+    def translate(self, data):
+        out = bytearray()
+        for byte in data:
+            if self.prefix:
+                self.prefix = False
+                if byte in b"xX":
+                    self.left = True
+                    break
+                out.append(byte)
+            elif byte == CTRL_A:
+                self.prefix = True
+            else:
+                out.append(byte)
+        return bytes(out)
+
+
+def write_all(descriptor, data):
+    while data:
+        data = data[os.write(descriptor, data):]
+
+
+def connect(serial, process, on_output=lambda data: None):
+    """Copies both ways until the process ends or the user leaves. Restores the terminal always.
+
+    `serial` is the master side of the pseudo-terminal that is the machine's serial port. Without
+    a terminal on standard input the machine's output is still shown.
+    """
+    keyboard = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
+    saved = termios.tcgetattr(keyboard) if keyboard is not None else None
+    keys = Keys()
+    try:
+        if keyboard is not None:
+            tty.setraw(keyboard)
+        ended = None
+        while not keys.left:
+            sources = [serial] + ([keyboard] if keyboard is not None else [])
+            ready, _, _ = select.select(sources, [], [], 0.1)
+            if serial in ready:
+                try:
+                    data = os.read(serial, 65536)
+                except OSError:
+                    data = b""
+                if data:
+                    # The terminal is raw: it does not begin a new line by itself.
+                    on_output(data)
+                    shown = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+                    write_all(sys.stdout.fileno(), shown if keyboard is not None else data)
+                elif process.poll() is not None:
+                    return False
+            if keyboard is not None and keyboard in ready:
+                typed = os.read(keyboard, 1024)
+                if not typed:
+                    return True
+                write_all(serial, keys.translate(typed))
+            if process.poll() is not None:
+                ended = ended or time.monotonic()
+                if time.monotonic() - ended > SETTLE_SECONDS:
+                    return False
+        return True
+    finally:
+        if saved is not None:
+            termios.tcsetattr(keyboard, termios.TCSADRAIN, saved)
