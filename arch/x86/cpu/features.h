@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What this processor has, read once at boot and constant afterwards. Whether VT-x or AMD-V is
+ * usable is the backend's question.
+ */
+#ifndef ARCH_X86_CPU_FEATURES_H
+#define ARCH_X86_CPU_FEATURES_H
+
+#include "base/types.h"
+
+struct cpu_features {
+	char vendor[13];
+	char name[49];		    /* brand string without surrounding blanks, or the vendor */
+	uint32_t leaf_max;	    /* highest basic CPUID leaf */
+	uint32_t extended_leaf_max; /* highest 0x8000_xxxx leaf, or 0 */
+	unsigned physical_bits;
+	bool nx;
+	bool gib_pages;
+	bool global_pages;
+	bool smep;
+	bool smap;
+	bool umip;
+	bool pat;
+	bool apic;
+	bool x2apic;
+	bool tsc_deadline;
+	bool xsave;
+	bool avx;
+	bool rdtscp;
+	bool vmx;
+	bool svm;
+};
+
+extern struct cpu_features cpu_features;
+
+/*
+ * Fills cpu_features. False: the processor lacks something that we cannot do without, and
+ * *sentence says what and what to do about it.
+ */
+bool features_detect(const char **sentence);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The time-stamp counter and its frequency (Intel SDM volume 3, 18.17). */
+#ifndef ARCH_X86_CPU_TSC_H
+#define ARCH_X86_CPU_TSC_H
+
+#include "base/types.h"
+
+static inline uint64_t tsc_read(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+	return (uint64_t)high << 32 | low;
+}
+
+/* Finds the frequency; arch_tsc_khz() is 0 before. */
+void tsc_init(void);
+
+/* Where the frequency came from, for the log. */
+const char *tsc_source(void);
+
+#endif
