@@ -115,7 +115,7 @@ test: ## install what is missing and run every test except test-nested-kvm
 test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under ASan and UBSan
 	@tools/install-deps build test
 	@$(MAKE) host-tests
-	@tools/run-host-tests $(B)/host/test-summary $(HOST_TESTS:%=$(B)/host/%)
+	@tools/run-host-tests $(B)/summary/host $(HOST_TESTS:%=$(B)/host/%)
 
 test-boot: ## every scenario and every bad input, booted in an emulator
 	@tools/install-deps build iso run test
@@ -147,6 +147,12 @@ deps-test: ## install what testing needs
 	@tools/install-deps test
 deps-nested: ## install what test-nested-kvm needs
 	@tools/install-deps nested
+
+.PHONY: print-sources
+print-sources:
+	@echo $(HV_C_SOURCES) $(HV_ASM_SOURCES) $(GUEST_LIB_C_SOURCES) $(GUEST_LIB_ASM_SOURCES) \
+		$(foreach guest,$(GUESTS),$(GUEST_$(guest))) arch/x86/asm_offsets.c \
+		$(foreach program,$(HOST_TESTS),$(HOST_$(program)))
 
 clean: ## remove everything that was built
 	rm -rf $(B)
