@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reads tests/boot/cases.cfg: which machine boots what, and what must come of it.
+
+    [NAME]
+    machine  = bochs (default), tcg, uefi   see tools/emulators.py
+    scenario = NAME           take guests, options, memory and expectations from there, or
+    modules  = IMAGE | STRING               one module per line; IMAGE!DAMAGE breaks it first
+    memory, cpus, cpu_model, quantum, options
+    timeout  = seconds        mandatory
+    expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
+    expect_only = ...         instead of those of the scenario
+"""
+
+import os
+from dataclasses import dataclass, field
+
+import badelf
+import scenario
+
+CASES_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases.cfg")
+KEYS = {"machine", "scenario", "modules", "memory", "cpus", "cpu_model", "quantum", "options",
+        "timeout", "expect", "expect_only"}
+DEFAULT_MEMORY = 64
+
+
+@dataclass
+class Case:
+    name: str
+    machine: str
+    memory: int
+    cpus: int
+    cpu_model: str
+    quantum: int
+    options: str
+    timeout: int
+    expect: list
+    scenario: object = None
+    modules: list = field(default_factory=list)  # (image, damage or "", string)
+
+
+def parse_module(line):
+    image, bar, string = line.partition("|")
+    image, _, how = image.strip().partition("!")
+    if not bar:
+        raise ValueError(f"a module is IMAGE | STRING, not {line!r}")
+    if how and how not in badelf.DAMAGES:
+        raise ValueError(f"no such damage: {how}")
+    return image, how, string.strip()
+
+
+def parse_case(name, section):
+    unknown = set(section) - KEYS
+    if unknown:
+        raise ValueError(f"[{name}]: unknown key {sorted(unknown)[0]}")
+    if "timeout" not in section:
+        raise ValueError(f"[{name}]: a time limit is mandatory")
+    base = scenario.read_scenario(section["scenario"]) if "scenario" in section else None
+    expect = scenario.lines_of(section.get("expect", ""))
+    if "expect_only" in section:
+        expect = scenario.lines_of(section["expect_only"])
+    elif base:
+        expect = base.expect + expect
+    if not expect:
+        raise ValueError(f"[{name}]: nothing is expected")
+    options = " ".join(text for text in (base.options if base else "", section.get("options", ""))
+                       if text)
+    return Case(
+        name=name,
+        machine=section.get("machine", "bochs"),
+        memory=int(section.get("memory", base.memory if base else DEFAULT_MEMORY)),
+        cpus=int(section.get("cpus", "1")),
+        cpu_model=section.get("cpu_model", ""),
+        quantum=int(section.get("quantum", "0")),
+        options=options,
+        timeout=int(section["timeout"]),
+        expect=expect,
+        scenario=base,
+        modules=[parse_module(line) for line in scenario.lines_of(section.get("modules", ""))],
+    )
+
+
+def read_cases():
+    parser = scenario.new_parser()
+    parser.read(CASES_FILE)
+    return [parse_case(name, parser[name]) for name in parser.sections()]
+
+
+def prepare_modules(case, directory):
+    """The modules to boot; broken ones are made in `directory`."""
+    modules = list(case.scenario.modules) if case.scenario else []
+    for image, how, string in case.modules:
+        path = scenario.guest_image(image)
+        if how:
+            with open(path, "rb") as file:
+                content = badelf.damage(file.read(), how)
+            path = os.path.join(directory, f"{image}-{how}.elf")
+            with open(path, "wb") as file:
+                file.write(content)
+        modules.append(scenario.Module(path, string))
+    return modules

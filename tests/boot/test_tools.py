@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The judge, the scenarios and the image maker: what the other tests rely on."""
+
+import pytest
+
+import badelf
+import iso
+import judge
+import scenario
+import terminal
+
+LOG = """\
+[0.000001] 0 - boot: hello
+[0.100000] 0 a start mem_pages=2048
+[1.000000] 0 a result state=finished code=0 mem_pages=2048 held_peak_pages=3000 digest=0x10
+[1.000000] 0 b result state=killed code=-1 mem_pages=2048 held_peak_pages=100 digest=0x0
+[1.000000] 0 - result frames_total=1000 frames_free=900 audit=clean
+[1.000001] 0 - verdict fail vms=2 finished=1 killed=1 refused=0 audit=clean
+"""
+
+
+@pytest.mark.parametrize("expectation", [
+    "a.state == finished",
+    "a.held_peak_pages > a.mem_pages",
+    "a.held_peak_pages > .mem_pages",
+    "a.held_peak_pages < 3/2*a.mem_pages",
+    "b.held_peak_pages < a.held_peak_pages",
+    "b.code == -1",
+    "all.mem_pages == 2048",
+    "[ab].mem_pages >= 2048",
+    "a.digest == 0x10",
+    "host.audit == clean",
+    "host.frames_free <= host.frames_total",
+    "verdict == fail",
+    "verdict.vms == 2",
+    "log ~ boot: hel+o",
+    "log !~ panic",
+])
+def test_judge_accepts(expectation):
+    assert judge.judge(LOG, [expectation]) == []
+
+
+@pytest.mark.parametrize("expectation", [
+    "a.state == killed",
+    "all.state == finished",
+    "none*.state == finished",
+    "a.nothing == 1",
+    "a.mem_pages == a.nothing",
+    "a.state < 5",
+    "verdict == pass",
+    "log ~ goodbye",
+    "log !~ boot",
+    "halt ~ needs VT-x",
+])
+def test_judge_complains(expectation):
+    assert judge.judge(LOG, [expectation])
+
+
+def test_judge_reads_the_halt_sentence():
+    log = "[0.000100] 0 - halt: this processor needs VT-x\n"
+    assert judge.judge(log, ["halt ~ needs VT-x"]) == []
+    assert judge.judge(log, ["verdict == pass"])
+
+
+@pytest.mark.parametrize("expectation", ["a.state", "a ~ b", "word == 1", "log ~ ("])
+def test_judge_refuses_nonsense(expectation):
+    with pytest.raises(judge.JudgeError):
+        judge.judge(LOG, [expectation])
+
+
+@pytest.mark.parametrize("name", scenario.scenario_names())
+def test_scenario_is_well_formed(name):
+    chosen = scenario.read_scenario(name)
+    assert chosen.expect and chosen.modules and chosen.timeout > 0
+    for expectation in chosen.expect:
+        judge.check(judge.Report(LOG), expectation)
+
+
+def test_default_scenario_comes_first():
+    assert scenario.scenario_names()[0] == scenario.DEFAULT_SCENARIO
+
+
+@pytest.mark.parametrize("word,quoted", [
+    ("mem=8M", "mem=8M"),
+    ("--", "--"),
+    ("a;b", "'a;b'"),
+    ("$x", "'$x'"),
+    ("it's", "'it'\\''s'"),
+])
+def test_grub_words_are_quoted(word, quoted):
+    assert iso.quote(word) == quoted
+
+
+def test_every_damage_changes_a_program():
+    with open(scenario.guest_image("steady"), "rb") as file:
+        content = file.read()
+    for how in badelf.DAMAGES:
+        assert badelf.damage(content, how) != content
+
+
+def test_ctrl_a_x_leaves():
+    keys = terminal.Keys()
+    assert keys.translate(b"ab\x01\x01c") == b"ab\x01c"
+    assert not keys.left
+    assert keys.translate(b"\x01") == b""
+    assert keys.translate(b"xd") == b""
+    assert keys.left
