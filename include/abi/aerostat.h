@@ -47,6 +47,7 @@
 #define AEROSTAT_START_MAGIC 0x54534541 /* "AEST" */
 #define AEROSTAT_BALLOON_MAGIC 0x4c424541 /* "AEBL" */
 #define AEROSTAT_COMMAND_LINE_BYTES 512
+#define AEROSTAT_NAME_BYTES 24
 
 /* Status of one range, written back by the hypervisor. */
 #define AEROSTAT_RANGE_PENDING 0	  /* not looked at yet, or begun: `done` says how far */
@@ -98,7 +99,8 @@ struct aerostat_start_info {
 	uint64_t min_pages; /* guaranteed */
 	uint64_t tsc_khz;
 	uint64_t kernel_end; /* first byte behind the loaded image */
-	char command_line[AEROSTAT_COMMAND_LINE_BYTES];
+	char command_line[AEROSTAT_COMMAND_LINE_BYTES]; /* terminated, as is the name */
+	char name[AEROSTAT_NAME_BYTES];
 };
 
 struct aerostat_balloon_page {
@@ -121,7 +123,7 @@ struct aerostat_balloon_page {
 
 _Static_assert(sizeof(struct aerostat_range) == 24, "ABI");
 _Static_assert(AEROSTAT_RANGES_MAX * sizeof(struct aerostat_range) <= 4096, "ABI");
-_Static_assert(sizeof(struct aerostat_start_info) == 560, "ABI");
+_Static_assert(sizeof(struct aerostat_start_info) == 584, "ABI");
 _Static_assert(__builtin_offsetof(struct aerostat_balloon_page, total_pages) == 64, "ABI");
 _Static_assert(sizeof(struct aerostat_balloon_page) == 128, "ABI");
 
