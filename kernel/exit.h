@@ -13,27 +13,27 @@ struct vcpu;
 
 enum vm_exit_kind {
 	VM_EXIT_HYPERCALL,
-	VM_EXIT_S2_FAULT,	/* second-stage translation missing (EPT violation, #NPF) */
-	VM_EXIT_SLICE_END,	/* the time slice is over */
-	VM_EXIT_INTERRUPT,	/* an interrupt for the host; already acknowledged and handled */
+	VM_EXIT_S2_FAULT,  /* second-stage translation missing (EPT violation, #NPF) */
+	VM_EXIT_SLICE_END, /* the time slice is over */
+	VM_EXIT_INTERRUPT, /* an interrupt for the host; already acknowledged and handled */
 	VM_EXIT_CPUID,
 	VM_EXIT_HLT,
 	VM_EXIT_MSR_READ,
 	VM_EXIT_MSR_WRITE,
 	VM_EXIT_IO,
-	VM_EXIT_CR_WRITE,	/* MOV to CR0/CR4/CR8, CLTS, LMSW, as the full value wanted */
+	VM_EXIT_CR_WRITE, /* MOV to CR0/CR4/CR8, CLTS, LMSW, as the full value wanted */
 	VM_EXIT_XSETBV,
-	VM_EXIT_INVD,		/* INVD, WBINVD: nothing to do for memory that is write-back */
-	VM_EXIT_UNDEFINED,	/* an instruction that this guest's CPUID does not offer */
-	VM_EXIT_WINDOW,		/* the guest can take an interrupt now */
+	VM_EXIT_INVD,	   /* INVD, WBINVD: nothing to do for memory that is write-back */
+	VM_EXIT_UNDEFINED, /* an instruction that this guest's CPUID does not offer */
+	VM_EXIT_WINDOW,	   /* the guest can take an interrupt now */
 	VM_EXIT_TRIPLE_FAULT,
-	VM_EXIT_ENTRY_FAILED,	/* the processor refused the guest's state; text says why */
+	VM_EXIT_ENTRY_FAILED, /* the processor refused the guest's state; text says why */
 	VM_EXIT_UNKNOWN,
 };
 
 struct vm_exit {
 	enum vm_exit_kind kind;
-	uint32_t raw_reason;	    /* the processor's own number, for reports only */
+	uint32_t raw_reason; /* the processor's own number, for reports only */
 	union {
 		struct {
 			gpa_t address;
@@ -42,7 +42,7 @@ struct vm_exit {
 		struct {
 			uint32_t index;
 			uint64_t value; /* of a write */
-		} msr; /* also XSETBV */
+		} msr;			/* also XSETBV */
 		struct {
 			uint16_t port;
 			uint8_t bytes; /* 1, 2 or 4 */

@@ -45,9 +45,9 @@ struct vcpu {
 	struct vm *vm;
 	struct arch_vcpu *arch;
 	enum vcpu_state state;
-	uint64_t wake_tsc;	   /* WAITING: earliest end */
+	uint64_t wake_tsc;	    /* WAITING: earliest end */
 	uint64_t blocked_since_tsc; /* WAITING_MEMORY */
-	bool doorbell_pending;	   /* vm->doorbell_vector is to be delivered when it can be */
+	bool doorbell_pending;	    /* vm->doorbell_vector is to be delivered when it can be */
 	struct {
 		uint8_t vector;
 		bool has_error;

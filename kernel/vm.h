@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtual machine: what it was promised, what it holds, its balloon and its one vCPU. The table of
- * VMs is static; a slot is never reused within one boot, so that reports can name the ended.
+ * A virtual machine: what it was promised, what it holds, its balloon and its one vCPU. The table
+ * of VMs is static; a slot is never reused within one boot, so that reports can name the ended.
  */
 #ifndef KERNEL_VM_H
 #define KERNEL_VM_H
@@ -16,7 +16,7 @@
 
 enum vm_state {
 	VM_UNUSED,
-	VM_REFUSED,  /* its module or configuration was not acceptable */
+	VM_REFUSED, /* its module or configuration was not acceptable */
 	VM_RUNNING,
 	VM_FINISHED, /* said so itself, with an exit code */
 	VM_KILLED,   /* ended by the hypervisor */
@@ -25,9 +25,9 @@ enum vm_state {
 /* The balloon as the core sees it. */
 struct balloon {
 	bool attached;
-	gfn_t page_gfn;		/* pinned while attached */
+	gfn_t page_gfn; /* pinned while attached */
 	struct aerostat_balloon_page *page;
-	uint8_t vector;		/* doorbell, 0: none */
+	uint8_t vector; /* doorbell, 0: none */
 	uint64_t target_pages;
 	uint64_t target_set_tsc; /* when the target last rose */
 	uint64_t target_peak_pages;

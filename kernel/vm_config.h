@@ -37,9 +37,9 @@ struct vm_config {
  * to 100, on-touch to zero. INVALID: `sentence` (VM_SENTENCE_BYTES) says what is wrong with which
  * value, and *config holds at least the name if there was a good one.
  */
-enum status vm_config_parse(const char *text, struct vm_config *config, char *sentence);
+MUST_CHECK enum status vm_config_parse(const char *text, struct vm_config *config, char *sentence);
 
 /* A size such as 64M, 512K, 1G or 8192; a multiple of 4 KiB, below 2^44. */
-enum status vm_config_parse_size(const char *text, size_t length, uint64_t *pages);
+MUST_CHECK enum status vm_config_parse_size(const char *text, size_t length, uint64_t *pages);
 
 #endif

@@ -27,20 +27,20 @@ struct memmap {
 void memmap_init(struct memmap *map);
 
 /*
- * Adds bytes [start, end) that firmware calls available, rounded inwards to frames; merges with what
- * is there. NO_MEMORY: more than MEMMAP_REGIONS_MAX pieces; the map is unchanged.
+ * Adds bytes [start, end) that firmware calls available, rounded inwards to frames; merges with
+ * what is there. NO_MEMORY: more than MEMMAP_REGIONS_MAX pieces; the map is unchanged.
  */
-enum status memmap_add(struct memmap *map, uint64_t start, uint64_t end);
+MUST_CHECK enum status memmap_add(struct memmap *map, uint64_t start, uint64_t end);
 
 /* Takes [start, end), rounded outwards to frames, out of the map. Errors as memmap_add. */
-enum status memmap_remove(struct memmap *map, uint64_t start, uint64_t end);
+MUST_CHECK enum status memmap_remove(struct memmap *map, uint64_t start, uint64_t end);
 
 /*
  * Takes `bytes` (a multiple of the page size) aligned to `align` (a power of two) out of the map,
  * the lowest place that lies in [floor, ceiling). NO_MEMORY: there is none.
  */
-enum status memmap_take(struct memmap *map, uint64_t bytes, uint64_t align, uint64_t floor,
-			uint64_t ceiling, hpa_t *place);
+MUST_CHECK enum status memmap_take(struct memmap *map, uint64_t bytes, uint64_t align,
+				   uint64_t floor, uint64_t ceiling, hpa_t *place);
 
 /* Total bytes, and the first byte behind the highest region (0 for an empty map). */
 uint64_t memmap_bytes(const struct memmap *map);

@@ -29,7 +29,8 @@ uint64_t promise_owed(void);
 uint64_t promise_spare(void);
 
 /* Takes on a promise. NO_MEMORY: there is not enough that is not promised already. */
-enum status promise_make(struct promise *promise, uint64_t min_pages, uint64_t table_pages_worst);
+MUST_CHECK enum status promise_make(struct promise *promise, uint64_t min_pages,
+				    uint64_t table_pages_worst);
 
 /* Withdraws it; the VM holds nothing any more. */
 void promise_withdraw(struct promise *promise);

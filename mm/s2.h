@@ -29,10 +29,10 @@
 
 /* Where mm/tlb.h's implementation keeps which CPU has flushed when. */
 struct s2_tlb {
-	uint64_t requested;	     /* last epoch handed out */
-	uint64_t seen[S2_CPUS_MAX];  /* last epoch that CPU has flushed for */
-	uint64_t ran_mask;	     /* CPUs that may hold translations */
-	uint64_t running_mask;	     /* CPUs that are in the guest now */
+	uint64_t requested;	    /* last epoch handed out */
+	uint64_t seen[S2_CPUS_MAX]; /* last epoch that CPU has flushed for */
+	uint64_t ran_mask;	    /* CPUs that may hold translations */
+	uint64_t running_mask;	    /* CPUs that are in the guest now */
 };
 
 struct s2 {
@@ -75,21 +75,22 @@ enum s2_kind { S2_EMPTY, S2_MAPPED, S2_BALLOONED };
 /* The entry that decides over a gfn. */
 struct s2_slot {
 	enum s2_kind kind;
-	unsigned order;	 /* of the extent the entry stands for */
-	pfn_t pfn;	 /* MAPPED: the frame of that very gfn, not of the extent's start */
-	bool pinned;	 /* MAPPED: the hypervisor uses it */
+	unsigned order; /* of the extent the entry stands for */
+	pfn_t pfn;	/* MAPPED: the frame of that very gfn, not of the extent's start */
+	bool pinned;	/* MAPPED: the hypervisor uses it */
 };
 
 /*
  * An empty address space of `limit_pages` of RAM (1 .. 2^36) for VM `owner`, with min_pages
  * promised. NO_MEMORY: the promise (with its page tables) cannot be kept; nothing was changed.
  */
-enum status s2_create(struct s2 *s2, const struct s2_format *format, vm_id_t owner,
-		      uint64_t limit_pages, uint64_t min_pages);
+MUST_CHECK enum status s2_create(struct s2 *s2, const struct s2_format *format, vm_id_t owner,
+				 uint64_t limit_pages, uint64_t min_pages);
 
 /*
- * Takes out up to `work_max` entries; true when all is gone and the promise is withdrawn. The VM
- * must not run any more. Frames pass the flush epoch like any others.
+ * Takes out up to `work_max` entries (at least 4096, so that every step gets on); true when all is
+ * gone and the promise is withdrawn. The VM must not run any more. Frames pass the flush epoch like
+ * any others.
  */
 bool s2_destroy_step(struct s2 *s2, uint64_t work_max);
 
@@ -102,7 +103,8 @@ struct s2_slot s2_lookup(struct s2_locked locked, gfn_t gfn);
  * 4 KiB. MAPPED already (another vCPU was faster): OK, nothing done. NO_MEMORY: none free, or all
  * that is free is promised to others. *pages is what was added.
  */
-enum status s2_populate(struct s2_locked locked, gfn_t gfn, unsigned order_max, uint64_t *pages);
+MUST_CHECK enum status s2_populate(struct s2_locked locked, gfn_t gfn, unsigned order_max,
+				   uint64_t *pages);
 
 /*
  * Moves the extent [gfn, gfn + 2^order), order 0, 9 or 18, into the balloon, in one step where it
@@ -110,20 +112,21 @@ enum status s2_populate(struct s2_locked locked, gfn_t gfn, unsigned order_max, 
  * not be split). *freed is the count of frames that were taken out and now wait for the flush;
  * *work the entries written.
  */
-enum status s2_surrender(struct s2_locked locked, gfn_t gfn, unsigned order, uint64_t *freed,
-			 uint64_t *work);
+MUST_CHECK enum status s2_surrender(struct s2_locked locked, gfn_t gfn, unsigned order,
+				    uint64_t *freed, uint64_t *work);
 
 /*
  * Moves the extent out of the balloon; it is EMPTY then. Errors: OUTSIDE, MISALIGNED,
  * NOT_SURRENDERED, MIXED, NO_MEMORY (a table could not be split).
  */
-enum status s2_return(struct s2_locked locked, gfn_t gfn, unsigned order, uint64_t *work);
+MUST_CHECK enum status s2_return(struct s2_locked locked, gfn_t gfn, unsigned order,
+				 uint64_t *work);
 
 /*
  * Pins the page at gfn for the hypervisor's own use (populating it first) or lets it go. Errors of
  * pin: OUTSIDE, SURRENDERED, IN_USE, NO_MEMORY.
  */
-enum status s2_pin(struct s2_locked locked, gfn_t gfn, pfn_t *pfn);
+MUST_CHECK enum status s2_pin(struct s2_locked locked, gfn_t gfn, pfn_t *pfn);
 void s2_unpin(struct s2_locked locked, gfn_t gfn);
 
 /*
@@ -131,7 +134,7 @@ void s2_unpin(struct s2_locked locked, gfn_t gfn);
  * place where the frames are one aligned run, else by copying to a zeroed 2 MiB extent that nobody
  * was promised. The VM must not be running. NOT_FOUND: not whole; NO_MEMORY: no such extent.
  */
-enum status s2_join(struct s2_locked locked, gfn_t gfn);
+MUST_CHECK enum status s2_join(struct s2_locked locked, gfn_t gfn);
 
 /* Most page-table pages that `limit_pages` of RAM can ever need. */
 uint64_t s2_table_pages_worst(uint64_t limit_pages);

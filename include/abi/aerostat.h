@@ -36,39 +36,39 @@
 #define AEROSTAT_ERROR_UNKNOWN_CALL (-1) /* no such number */
 #define AEROSTAT_ERROR_RESERVED (-2)	 /* an unused argument or reserved field is not zero */
 #define AEROSTAT_ERROR_PRIVILEGE (-3)	 /* not at CPL 0 in 64-bit or 32-bit protected mode */
-#define AEROSTAT_ERROR_ADDRESS (-4)	 /* not in RAM, surrendered, misaligned, or crosses a page */
-#define AEROSTAT_ERROR_COUNT (-5)	 /* zero, or more than the call allows */
-#define AEROSTAT_ERROR_STATE (-6)	 /* attached already, or not attached */
-#define AEROSTAT_ERROR_VECTOR (-7)	 /* doorbell vector below 32 or above 255 */
+#define AEROSTAT_ERROR_ADDRESS (-4) /* not in RAM, surrendered, misaligned, or crosses a page */
+#define AEROSTAT_ERROR_COUNT (-5)   /* zero, or more than the call allows */
+#define AEROSTAT_ERROR_STATE (-6)   /* attached already, or not attached */
+#define AEROSTAT_ERROR_VECTOR (-7)  /* doorbell vector below 32 or above 255 */
 
 #define AEROSTAT_CONSOLE_BYTES_MAX 200
-#define AEROSTAT_RANGES_MAX 170	      /* all within one page */
-#define AEROSTAT_CALL_WORK_MAX 1024   /* extents handled before a call answers early */
-#define AEROSTAT_START_MAGIC 0x54534541 /* "AEST" */
+#define AEROSTAT_RANGES_MAX 170		  /* all within one page */
+#define AEROSTAT_CALL_WORK_MAX 1024	  /* extents handled before a call answers early */
+#define AEROSTAT_START_MAGIC 0x54534541	  /* "AEST" */
 #define AEROSTAT_BALLOON_MAGIC 0x4c424541 /* "AEBL" */
 #define AEROSTAT_COMMAND_LINE_BYTES 512
 #define AEROSTAT_NAME_BYTES 24
 
 /* Status of one range, written back by the hypervisor. */
-#define AEROSTAT_RANGE_PENDING 0	  /* not looked at yet, or begun: `done` says how far */
-#define AEROSTAT_RANGE_OK 1		  /* all extents done */
-#define AEROSTAT_RANGE_BAD_ORDER 2	  /* order is not 0, 9 or 18 */
-#define AEROSTAT_RANGE_BAD_COUNT 3	  /* count is zero, or done > count */
-#define AEROSTAT_RANGE_MISALIGNED 4	  /* gfn is not a multiple of 2^order */
-#define AEROSTAT_RANGE_OUTSIDE 5	  /* not all of it is in the guest's RAM */
-#define AEROSTAT_RANGE_SURRENDERED 6	  /* in the balloon already */
-#define AEROSTAT_RANGE_NOT_SURRENDERED 7  /* return of what is not in the balloon */
-#define AEROSTAT_RANGE_MIXED 8		  /* part of the extent is in the balloon, part is not */
-#define AEROSTAT_RANGE_IN_USE 9		  /* the balloon page, or the page that holds the ranges */
-#define AEROSTAT_RANGE_NO_MEMORY 10	  /* the hypervisor cannot split its tables now: try later */
-#define AEROSTAT_RANGE_RESERVED 11	  /* a reserved field is not zero */
+#define AEROSTAT_RANGE_PENDING 0	 /* not looked at yet, or begun: `done` says how far */
+#define AEROSTAT_RANGE_OK 1		 /* all extents done */
+#define AEROSTAT_RANGE_BAD_ORDER 2	 /* order is not 0, 9 or 18 */
+#define AEROSTAT_RANGE_BAD_COUNT 3	 /* count is zero, or done > count */
+#define AEROSTAT_RANGE_MISALIGNED 4	 /* gfn is not a multiple of 2^order */
+#define AEROSTAT_RANGE_OUTSIDE 5	 /* not all of it is in the guest's RAM */
+#define AEROSTAT_RANGE_SURRENDERED 6	 /* in the balloon already */
+#define AEROSTAT_RANGE_NOT_SURRENDERED 7 /* return of what is not in the balloon */
+#define AEROSTAT_RANGE_MIXED 8		 /* part of the extent is in the balloon, part is not */
+#define AEROSTAT_RANGE_IN_USE 9		 /* the balloon page, or the page that holds the ranges */
+#define AEROSTAT_RANGE_NO_MEMORY 10	 /* the hypervisor cannot split its tables now: try later */
+#define AEROSTAT_RANGE_RESERVED 11	 /* a reserved field is not zero */
 
 /* aerostat_range.flags, written by a return. */
 #define AEROSTAT_RANGE_FLAG_ZERO 0x1 /* every page reads as zero on its next touch */
 
 /* aerostat_balloon_page.pressure */
 #define AEROSTAT_PRESSURE_NONE 0 /* frames are plentiful */
-#define AEROSTAT_PRESSURE_LOW 1  /* the host is short and asks */
+#define AEROSTAT_PRESSURE_LOW 1	 /* the host is short and asks */
 #define AEROSTAT_PRESSURE_HIGH 2 /* somebody waits for a frame now */
 
 #ifndef __ASSEMBLER__
@@ -92,31 +92,31 @@ struct aerostat_range {
 
 /* EBX holds its guest-physical address when a guest starts. */
 struct aerostat_start_info {
-	uint32_t magic;	  /* AEROSTAT_START_MAGIC */
-	uint32_t version; /* AEROSTAT_ABI_VERSION */
+	uint32_t magic;	    /* AEROSTAT_START_MAGIC */
+	uint32_t version;   /* AEROSTAT_ABI_VERSION */
 	uint64_t ram_pages; /* RAM is [0, ram_pages) */
 	uint64_t mem_pages; /* allotment */
 	uint64_t min_pages; /* guaranteed */
 	uint64_t tsc_khz;
-	uint64_t kernel_end; /* first byte behind the loaded image */
+	uint64_t kernel_end;				/* first byte behind the loaded image */
 	char command_line[AEROSTAT_COMMAND_LINE_BYTES]; /* terminated, as is the name */
 	char name[AEROSTAT_NAME_BYTES];
 };
 
 struct aerostat_balloon_page {
 	/* Written by the hypervisor. */
-	uint32_t magic;	  /* AEROSTAT_BALLOON_MAGIC */
-	uint32_t version; /* AEROSTAT_ABI_VERSION */
+	uint32_t magic;	       /* AEROSTAT_BALLOON_MAGIC */
+	uint32_t version;      /* AEROSTAT_ABI_VERSION */
 	uint64_t target_pages; /* how many pages the balloon should hold */
 	uint64_t size_pages;   /* how many it holds */
 	uint32_t pressure;     /* AEROSTAT_PRESSURE_* */
 	uint32_t doorbells;    /* how often the target has changed */
 	uint64_t hypervisor_reserved[4];
 	/* Written by the guest, read once a policy period. */
-	uint64_t total_pages; /* pages its allocator manages, balloon included */
-	uint64_t free_pages;  /* free and not in the balloon */
-	uint64_t idle_pages;  /* of those, touched before: giving them frees frames */
-	uint64_t wanted_pages;/* asked for by its users and not to be had */
+	uint64_t total_pages;	/* pages its allocator manages, balloon included */
+	uint64_t free_pages;	/* free and not in the balloon */
+	uint64_t idle_pages;	/* of those, touched before: giving them frees frames */
+	uint64_t wanted_pages;	/* asked for by its users and not to be had */
 	uint64_t refault_count; /* surrendered pages needed again */
 	uint64_t guest_reserved[3];
 };

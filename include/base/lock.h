@@ -21,7 +21,10 @@ struct lock {
 	uint32_t rank; /* enum lock_rank */
 };
 
-#define LOCK_INITIALIZER(lock_rank) {0, (lock_rank)}
+#define LOCK_INITIALIZER(lock_rank)                                                                \
+	{                                                                                          \
+		0, (lock_rank)                                                                     \
+	}
 
 /* Debug builds only: `taken` tells the direction. kernel/lock.c and the host tests implement it. */
 void lock_order_check(const struct lock *lock, bool taken);

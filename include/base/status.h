@@ -6,7 +6,7 @@
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
 
-enum __attribute__((warn_unused_result)) status {
+enum status {
 	STATUS_OK = 0,
 	STATUS_NO_MEMORY,	/* no frame of that order, or it is promised to somebody else */
 	STATUS_OUTSIDE,		/* address or frame number beyond the VM's RAM */
@@ -21,7 +21,7 @@ enum __attribute__((warn_unused_result)) status {
 	STATUS_NOT_FOUND,
 };
 
-/* A function that answers with a status whose value must not be dropped. */
+/* In front of every function that answers with a status: its value must not be dropped. */
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 #endif

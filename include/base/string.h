@@ -23,8 +23,7 @@ int strncmp(const char *a, const char *b, size_t limit);
  * Formats %% %c %s %.*s %d %i %u %x %p with the length modifiers l, ll, z, a minimum width and the
  * flags 0 and -. Always terminates when bytes > 0; answers the length the whole text would have.
  */
-int snprintf(char *to, size_t bytes, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int snprintf(char *to, size_t bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int vsnprintf(char *to, size_t bytes, const char *format, va_list arguments);
 
 #endif

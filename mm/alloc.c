@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Buddy allocator over the frame table. ZEROED extents merge with their buddies when they arrive;
+ * DIRTY extents do not (merging would cost the giver time; they merge once they are scrubbed).
+ * Lists run through frame->next and frame->prev. Lock: frame_lock.
+ */
+#include "mm/alloc.h"
+
+#include "base/bits.h"
+#include "base/string.h"
+#include "mm/phys.h"
+
+struct pool {
+	uint32_t heads[FRAME_ORDER_MAX + 1];
+	enum frame_state state;
+};
+
+static struct pool dirty_pool;
+static struct pool zeroed_pool;
+
+uint64_t frame_alloc_fail_at;
+
+static void pool_reset(struct pool *pool, enum frame_state state)
+{
+	pool->state = state;
+	for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++) {
+		pool->heads[order] = FRAME_NONE;
+	}
+}
+
+void pool_init(void)
+{
+	pool_reset(&dirty_pool, FRAME_DIRTY);
+	pool_reset(&zeroed_pool, FRAME_ZEROED);
+}
+
+static struct frame_tag pool_tag(const struct pool *pool, unsigned order)
+{
+	return (struct frame_tag){(uint8_t)pool->state, (uint8_t)order, VM_ID_HOST};
+}
+
+static void pool_push(struct pool *pool, pfn_t pfn)
+{
+	struct frame *frame = frame_of(pfn);
+	uint32_t *head = &pool->heads[frame->tag.order];
+	frame->next = *head;
+	frame->prev = FRAME_NONE;
+	if (*head != FRAME_NONE) {
+		frame_table[*head].prev = (uint32_t)pfn.n;
+	}
+	*head = (uint32_t)pfn.n;
+}
+
+static void pool_unlink(struct pool *pool, pfn_t pfn)
+{
+	struct frame *frame = frame_of(pfn);
+	if (frame->prev == FRAME_NONE) {
+		CHECK(pool->heads[frame->tag.order] == pfn.n);
+		pool->heads[frame->tag.order] = frame->next;
+	} else {
+		frame_table[frame->prev].next = frame->next;
+	}
+	if (frame->next != FRAME_NONE) {
+		frame_table[frame->next].prev = frame->prev;
+	}
+}
+
+void pool_put_dirty(pfn_t pfn)
+{
+	CHECK(frame_of(pfn)->tag.state == FRAME_DIRTY);
+	pool_push(&dirty_pool, pfn);
+}
+
+/* Takes an extent of exactly `order` out of the pool, cutting the smallest that is large enough. */
+static bool pool_take(struct pool *pool, unsigned order, pfn_t *pfn)
+{
+	unsigned found = order;
+	while (found <= FRAME_ORDER_MAX && pool->heads[found] == FRAME_NONE) {
+		found++;
+	}
+	if (found > FRAME_ORDER_MAX) {
+		return false;
+	}
+	*pfn = (pfn_t){pool->heads[found]};
+	pool_unlink(pool, *pfn);
+	while (found > order) {
+		frame_split(*pfn, pool_tag(pool, found));
+		found--;
+		pool_push(pool, (pfn_t){pfn->n + order_pages(found)});
+	}
+	return true;
+}
+
+/* Puts a ZEROED extent back, merging it with its buddies as far as they are free and zeroed. */
+static void pool_put_zeroed(pfn_t pfn)
+{
+	unsigned order = frame_of(pfn)->tag.order;
+	while (order < FRAME_ORDER_MAX) {
+		pfn_t buddy = {pfn.n ^ order_pages(order)};
+		if (buddy.n >= frame_table_count) {
+			break;
+		}
+		struct frame_tag tag = frame_of(buddy)->tag;
+		if (tag.state != FRAME_ZEROED || tag.order != order) {
+			break;
+		}
+		pool_unlink(&zeroed_pool, buddy);
+		pfn.n = min_u64(pfn.n, buddy.n);
+		frame_join(pfn, pool_tag(&zeroed_pool, order));
+		order++;
+	}
+	pool_push(&zeroed_pool, pfn);
+}
+
+/*
+ * Zeroes a DIRTY extent that is in no list. The lock is let go meanwhile: two mebibytes take long,
+ * and nobody else can reach an extent that is in no list.
+ */
+static void scrub_extent(pfn_t pfn, unsigned order)
+{
+	lock_release(&frame_lock);
+	memset(pfn_to_virt(pfn), 0, order_pages(order) * PAGE_BYTES);
+	lock_acquire(&frame_lock);
+	frame_transition(pfn, pool_tag(&dirty_pool, order), pool_tag(&zeroed_pool, order));
+}
+
+static bool injected_failure(void)
+{
+	return frame_alloc_fail_at != 0 && --frame_alloc_fail_at == 0;
+}
+
+/* A zeroed extent in no list, still tagged ZEROED. Lock held. */
+static enum status take_zeroed(unsigned order, pfn_t *pfn)
+{
+	if (injected_failure()) {
+		return STATUS_NO_MEMORY;
+	}
+	if (pool_take(&zeroed_pool, order, pfn)) {
+		return STATUS_OK;
+	}
+	if (pool_take(&dirty_pool, order, pfn)) {
+		scrub_extent(*pfn, order);
+		return STATUS_OK;
+	}
+	return STATUS_NO_MEMORY;
+}
+
+enum status frame_alloc(unsigned order, struct frame_tag tag, pfn_t *pfn)
+{
+	CHECK(tag.state == FRAME_HYPERVISOR && tag.order == order);
+	enum status status = STATUS_NO_MEMORY;
+	lock_acquire(&frame_lock);
+	if (promise_spare() >= order_pages(order)) {
+		status = take_zeroed(order, pfn);
+	}
+	if (status == STATUS_OK) {
+		frame_transition(*pfn, pool_tag(&zeroed_pool, order), tag);
+	}
+	lock_release(&frame_lock);
+	return status;
+}
+
+void frame_free(pfn_t pfn, struct frame_tag tag)
+{
+	lock_acquire(&frame_lock);
+	frame_transition(pfn, tag, pool_tag(&dirty_pool, tag.order));
+	pool_push(&dirty_pool, pfn);
+	lock_release(&frame_lock);
+}
+
+enum status frame_alloc_guest(struct promise *promise, unsigned order, vm_id_t owner, gfn_t gfn,
+			      pfn_t *pfn)
+{
+	enum status status = STATUS_NO_MEMORY;
+	lock_acquire(&frame_lock);
+	if (promise_allows(promise, order_pages(order))) {
+		/* Charged first: scrubbing lets the lock go, and the spare frames must not be
+		 * counted twice meanwhile. */
+		promise_held_add(promise, order_pages(order));
+		status = take_zeroed(order, pfn);
+		if (status != STATUS_OK) {
+			promise_held_remove(promise, order_pages(order));
+		}
+	}
+	if (status == STATUS_OK) {
+		struct frame_tag tag = {FRAME_GUEST, (uint8_t)order, owner};
+		frame_transition(*pfn, pool_tag(&zeroed_pool, order), tag);
+		frame_of(*pfn)->gfn = (uint32_t)gfn.n;
+	}
+	lock_release(&frame_lock);
+	return status;
+}
+
+enum status frame_alloc_table(struct promise *promise, vm_id_t owner, pfn_t *pfn)
+{
+	lock_acquire(&frame_lock);
+	CHECK(promise->table_pages < promise->table_pages_worst);
+	enum status status = take_zeroed(ORDER_4K, pfn);
+	if (status == STATUS_OK) {
+		struct frame_tag tag = {FRAME_HYPERVISOR, ORDER_4K, owner};
+		frame_transition(*pfn, pool_tag(&zeroed_pool, ORDER_4K), tag);
+		promise_table_add(promise);
+	}
+	lock_release(&frame_lock);
+	return status;
+}
+
+void frame_free_table(struct promise *promise, vm_id_t owner, pfn_t pfn)
+{
+	frame_free(pfn, (struct frame_tag){FRAME_HYPERVISOR, ORDER_4K, owner});
+	lock_acquire(&frame_lock);
+	promise_table_remove(promise);
+	lock_release(&frame_lock);
+}
+
+uint64_t scrub_step(unsigned order_max)
+{
+	uint64_t pages = 0;
+	lock_acquire(&frame_lock);
+	unsigned order = 0;
+	while (order <= FRAME_ORDER_MAX && dirty_pool.heads[order] == FRAME_NONE) {
+		order++;
+	}
+	pfn_t pfn;
+	if (order <= FRAME_ORDER_MAX) {
+		order = (unsigned)min_u64(order, order_max);
+		CHECK(pool_take(&dirty_pool, order, &pfn));
+		scrub_extent(pfn, order);
+		pool_put_zeroed(pfn);
+		pages = order_pages(order);
+	}
+	lock_release(&frame_lock);
+	return pages;
+}
+
+/* Counts one list; false when it is damaged. A list cannot be longer than the frame table. */
+static bool list_audit(const struct pool *pool, unsigned order, uint64_t *pages)
+{
+	uint32_t previous = FRAME_NONE;
+	uint64_t length = 0;
+	for (uint32_t at = pool->heads[order]; at != FRAME_NONE; at = frame_table[at].next) {
+		if (at >= frame_table_count || length++ > frame_table_count) {
+			return false;
+		}
+		const struct frame *frame = &frame_table[at];
+		if (frame->tag.state != pool->state || frame->tag.order != order ||
+		    frame->tag.owner != VM_ID_HOST || frame->prev != previous) {
+			return false;
+		}
+		*pages += order_pages(order);
+		previous = at;
+	}
+	return true;
+}
+
+bool pool_audit(uint64_t *dirty, uint64_t *zeroed)
+{
+	*dirty = 0;
+	*zeroed = 0;
+	bool sound = true;
+	for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++) {
+		sound = list_audit(&dirty_pool, order, dirty) && sound;
+		sound = list_audit(&zeroed_pool, order, zeroed) && sound;
+	}
+	return sound;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The frame table and its state machine. Everything here runs under frame_lock; nothing outside
+ * this file writes a record's tag.
+ */
+#include "mm/frame.h"
+
+#include "base/bits.h"
+#include "base/string.h"
+#include "mm/alloc.h"
+
+struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
+struct frame *frame_table;
+uint64_t frame_table_count;
+
+static uint64_t counts[FRAME_STATE_COUNT];
+
+/* For each state, the set of states that may follow. */
+static const uint8_t edges[FRAME_STATE_COUNT] = {
+	[FRAME_HYPERVISOR] = BIT(FRAME_DIRTY) | BIT(FRAME_REVOKING),
+	[FRAME_DIRTY] = BIT(FRAME_ZEROED),
+	[FRAME_ZEROED] = BIT(FRAME_HYPERVISOR) | BIT(FRAME_GUEST),
+	[FRAME_GUEST] = BIT(FRAME_REVOKING),
+	[FRAME_REVOKING] = BIT(FRAME_DIRTY),
+};
+
+static bool tag_equal(struct frame_tag a, struct frame_tag b)
+{
+	uint32_t left;
+	uint32_t right;
+	__builtin_memcpy(&left, &a, sizeof(left));
+	__builtin_memcpy(&right, &b, sizeof(right));
+	return left == right;
+}
+
+static void check_tag(pfn_t pfn, struct frame_tag expected)
+{
+	CHECK(pfn.n < frame_table_count);
+	struct frame_tag found = frame_table[pfn.n].tag;
+	if (!tag_equal(found, expected)) {
+		panic("frame %#llx is state=%u order=%u owner=%u, expected state=%u order=%u "
+		      "owner=%u",
+		      (unsigned long long)pfn.n, found.state, found.order, found.owner,
+		      expected.state, expected.order, expected.owner);
+	}
+}
+
+void frame_transition(pfn_t pfn, struct frame_tag expected, struct frame_tag next)
+{
+	check_tag(pfn, expected);
+	CHECK(next.order == expected.order && next.state < FRAME_STATE_COUNT);
+	CHECK(edges[expected.state] & BIT(next.state));
+	frame_table[pfn.n].tag = next;
+	counts[expected.state] -= order_pages(next.order);
+	counts[next.state] += order_pages(next.order);
+}
+
+void frame_shatter(pfn_t pfn, struct frame_tag tag, unsigned piece_order)
+{
+	check_tag(pfn, tag);
+	CHECK(piece_order < tag.order);
+	uint32_t gfn = frame_table[pfn.n].gfn;
+	struct frame_tag piece = {tag.state, (uint8_t)piece_order, tag.owner};
+	uint64_t stride = order_pages(piece_order);
+	for (uint64_t i = 0; i < order_pages(tag.order); i += stride) {
+		struct frame *frame = &frame_table[pfn.n + i];
+		ASSERT(i == 0 || frame->tag.state == FRAME_TAIL);
+		frame->tag = piece;
+		frame->gfn = (uint32_t)(gfn + i);
+	}
+}
+
+void frame_unite(pfn_t pfn, struct frame_tag piece, unsigned order)
+{
+	uint64_t stride = order_pages(piece.order);
+	uint32_t gfn = frame_table[pfn.n].gfn;
+	CHECK(order > piece.order && is_aligned_u64(pfn.n, order_pages(order)));
+	for (uint64_t i = 0; i < order_pages(order); i += stride) {
+		check_tag((pfn_t){pfn.n + i}, piece);
+		CHECK(piece.state != FRAME_GUEST || frame_table[pfn.n + i].gfn == gfn + i);
+		frame_table[pfn.n + i].tag = (struct frame_tag){FRAME_TAIL, 0, VM_ID_HOST};
+	}
+	frame_table[pfn.n].tag = (struct frame_tag){piece.state, (uint8_t)order, piece.owner};
+}
+
+void frame_split(pfn_t pfn, struct frame_tag tag)
+{
+	CHECK(tag.order > 0);
+	frame_shatter(pfn, tag, tag.order - 1u);
+}
+
+void frame_join(pfn_t pfn, struct frame_tag half)
+{
+	frame_unite(pfn, half, half.order + 1u);
+}
+
+uint64_t frame_count(enum frame_state state)
+{
+	return counts[state];
+}
+
+uint64_t frame_count_free(void)
+{
+	return counts[FRAME_DIRTY] + counts[FRAME_ZEROED];
+}
+
+/* The largest order whose alignment and size fit at `pfn` with `pages` left. */
+static unsigned fitting_order(uint64_t pfn, uint64_t pages)
+{
+	unsigned order = 0;
+	while (order < FRAME_ORDER_MAX && is_aligned_u64(pfn, order_pages(order + 1)) &&
+	       order_pages(order + 1) <= pages) {
+		order++;
+	}
+	return order;
+}
+
+/* Writes the records of frames [start, end) as the fewest extents in `state`. */
+static void lay_out(uint64_t start, uint64_t end, enum frame_state state)
+{
+	while (start < end) {
+		unsigned order = fitting_order(start, end - start);
+		frame_table[start].tag =
+			(struct frame_tag){(uint8_t)state, (uint8_t)order, VM_ID_HOST};
+		counts[state] += order_pages(order);
+		if (state == FRAME_DIRTY) {
+			pool_put_dirty((pfn_t){start});
+		}
+		start += order_pages(order);
+	}
+}
+
+/* The region of `map` that starts at or behind byte `from`, or NULL. */
+static const struct memmap_region *next_region(const struct memmap *map, uint64_t from)
+{
+	for (unsigned i = 0; i < map->count; i++) {
+		if (map->regions[i].start >= from) {
+			return &map->regions[i];
+		}
+	}
+	return NULL;
+}
+
+void frame_table_init(struct frame *table, uint64_t count, const struct memmap *available,
+		      const struct memmap *hypervisor)
+{
+	CHECK(count < FRAME_NONE);
+	frame_table = table;
+	frame_table_count = count;
+	memset(table, 0, count * sizeof(*table)); /* FRAME_TAIL */
+	memset(counts, 0, sizeof(counts));
+	pool_init();
+
+	uint64_t at = 0;
+	while (at < count) {
+		const struct memmap_region *ours = next_region(hypervisor, at << PAGE_SHIFT);
+		const struct memmap_region *ram = next_region(available, at << PAGE_SHIFT);
+		bool ours_first = ours != NULL && (ram == NULL || ours->start < ram->start);
+		const struct memmap_region *region = ours_first ? ours : ram;
+		uint64_t start = region == NULL ? count : region->start >> PAGE_SHIFT;
+		lay_out(at, min_u64(start, count), FRAME_RESERVED);
+		if (start >= count) {
+			break;
+		}
+		uint64_t end = min_u64(region->end >> PAGE_SHIFT, count);
+		lay_out(start, end, ours_first ? FRAME_HYPERVISOR : FRAME_DIRTY);
+		at = end;
+	}
+}

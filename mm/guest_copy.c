@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Copies between guest memory and ours, page by page, through the second-stage tables. */
+#include "mm/guest_copy.h"
+
+#include "base/bits.h"
+#include "base/string.h"
+#include "mm/phys.h"
+
+static bool is_inside(const struct s2 *s2, gpa_t address, size_t bytes)
+{
+	uint64_t limit = s2->limit_pages << PAGE_SHIFT;
+	return address.v <= limit && bytes <= limit - address.v;
+}
+
+/* Bytes from `address` to the end of its page, at most `bytes`. */
+static size_t in_page(gpa_t address, size_t bytes)
+{
+	return (size_t)min_u64(bytes, PAGE_BYTES - (address.v & (PAGE_BYTES - 1)));
+}
+
+static uint8_t *byte_of(pfn_t pfn, gpa_t address)
+{
+	return (uint8_t *)pfn_to_virt(pfn) + (address.v & (PAGE_BYTES - 1));
+}
+
+enum status guest_copy_in(struct s2_locked locked, gpa_t from, void *to, size_t bytes)
+{
+	uint8_t *target = to;
+	if (!is_inside(locked.s2, from, bytes)) {
+		return STATUS_OUTSIDE;
+	}
+	while (bytes > 0) {
+		size_t part = in_page(from, bytes);
+		struct s2_slot slot = s2_lookup(locked, gpa_to_gfn(from));
+		if (slot.kind == S2_BALLOONED) {
+			return STATUS_SURRENDERED;
+		}
+		if (slot.kind == S2_EMPTY) {
+			memset(target, 0, part);
+		} else {
+			memcpy(target, byte_of(slot.pfn, from), part);
+		}
+		from.v += part;
+		target += part;
+		bytes -= part;
+	}
+	return STATUS_OK;
+}
+
+enum status guest_copy_out(struct s2_locked locked, gpa_t to, const void *from, size_t bytes)
+{
+	const uint8_t *source = from;
+	if (!is_inside(locked.s2, to, bytes)) {
+		return STATUS_OUTSIDE;
+	}
+	while (bytes > 0) {
+		size_t part = in_page(to, bytes);
+		struct s2_slot slot = s2_lookup(locked, gpa_to_gfn(to));
+		if (slot.kind == S2_BALLOONED) {
+			return STATUS_SURRENDERED;
+		}
+		if (slot.kind == S2_EMPTY) {
+			uint64_t pages;
+			enum status status = s2_populate(locked, gpa_to_gfn(to), ORDER_4K, &pages);
+			if (status != STATUS_OK) {
+				return status;
+			}
+			slot = s2_lookup(locked, gpa_to_gfn(to));
+		}
+		memcpy(byte_of(slot.pfn, to), source, part);
+		to.v += part;
+		source += part;
+		bytes -= part;
+	}
+	return STATUS_OK;
+}

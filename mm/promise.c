@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The arithmetic of promises, kept incrementally: `owed` is always the sum over all promises of
+ * what is not handed over yet. Lock: frame_lock, held by the caller (promise_make and
+ * promise_withdraw take it themselves).
+ */
+#include "mm/promise.h"
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "mm/frame.h"
+
+static uint64_t owed_pages;
+
+uint64_t promise_owed(void)
+{
+	return owed_pages;
+}
+
+/* What can be handed out now or after a flush. */
+static uint64_t supply(void)
+{
+	return frame_count_free() + frame_count(FRAME_REVOKING);
+}
+
+uint64_t promise_spare(void)
+{
+	return sub_floor_u64(supply(), owed_pages);
+}
+
+static uint64_t unmet(const struct promise *promise)
+{
+	return sub_floor_u64(promise->min_pages, promise->held_pages) +
+	       (promise->table_pages_worst - promise->table_pages);
+}
+
+enum status promise_make(struct promise *promise, uint64_t min_pages, uint64_t table_pages_worst)
+{
+	enum status status = STATUS_NO_MEMORY;
+	lock_acquire(&frame_lock);
+	uint64_t spare = promise_spare();
+	if (min_pages <= spare && table_pages_worst <= spare - min_pages) {
+		*promise = (struct promise){
+			.min_pages = min_pages,
+			.table_pages_worst = table_pages_worst,
+		};
+		owed_pages += unmet(promise);
+		status = STATUS_OK;
+	}
+	lock_release(&frame_lock);
+	return status;
+}
+
+void promise_withdraw(struct promise *promise)
+{
+	lock_acquire(&frame_lock);
+	CHECK(promise->held_pages == 0 && promise->table_pages == 0);
+	owed_pages -= unmet(promise);
+	*promise = (struct promise){0};
+	lock_release(&frame_lock);
+}
+
+bool promise_allows(const struct promise *promise, uint64_t pages)
+{
+	uint64_t own = min_u64(pages, sub_floor_u64(promise->min_pages, promise->held_pages));
+	return pages - own <= promise_spare();
+}
+
+void promise_held_add(struct promise *promise, uint64_t pages)
+{
+	owed_pages -= unmet(promise);
+	promise->held_pages += pages;
+	owed_pages += unmet(promise);
+}
+
+void promise_held_remove(struct promise *promise, uint64_t pages)
+{
+	CHECK(promise->held_pages >= pages);
+	owed_pages -= unmet(promise);
+	promise->held_pages -= pages;
+	owed_pages += unmet(promise);
+}
+
+void promise_table_add(struct promise *promise)
+{
+	CHECK(promise->table_pages < promise->table_pages_worst);
+	promise->table_pages++;
+	owed_pages--;
+}
+
+void promise_table_remove(struct promise *promise)
+{
+	CHECK(promise->table_pages > 0);
+	promise->table_pages--;
+	owed_pages++;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The way back: what is taken out of an address space (memory and page-table pages alike) waits
+ * here, REVOKING, until no CPU can reach it any more, and only then becomes DIRTY.
+ *
+ * Lock: the address space's; frame_lock is taken inside.
+ */
+#ifndef MM_RECLAIM_H
+#define MM_RECLAIM_H
+
+#include "mm/frame.h"
+#include "mm/s2.h"
+
+/* Takes in an extent whose entry has just been removed; `tag` is its tag until now. */
+void reclaim_push(struct s2 *s2, pfn_t pfn, struct frame_tag tag);
+
+/* One flush for all that was pushed since the last one; then all of it is free. */
+void reclaim_flush(struct s2_locked locked);
+
+#endif

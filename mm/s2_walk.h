@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside of the second-stage tables, shared by mm/s2*.c and the auditor only: entries, the counts
+ * that a table page keeps of itself, and the walk.
+ */
+#ifndef MM_S2_WALK_H
+#define MM_S2_WALK_H
+
+#include "base/bits.h"
+#include "mm/frame.h"
+#include "mm/phys.h"
+#include "mm/s2.h"
+
+enum s2_entry_kind { ENTRY_EMPTY, ENTRY_BALLOONED, ENTRY_LEAF, ENTRY_TABLE };
+
+/* The tables that a walk passed: table[l] is valid for S2_LEVELS - 1 >= l >= level. */
+struct s2_path {
+	pfn_t table[S2_LEVELS];
+	unsigned level; /* of the entry where the walk ended */
+};
+
+static inline unsigned level_order(unsigned level)
+{
+	return level * 9;
+}
+
+static inline unsigned entry_index(gfn_t gfn, unsigned level)
+{
+	return (gfn.n >> level_order(level)) & (S2_ENTRIES - 1);
+}
+
+static inline uint64_t *table_entry(pfn_t table, unsigned index)
+{
+	return (uint64_t *)pfn_to_virt(table) + index;
+}
+
+static inline uint64_t entry_read(const uint64_t *entry)
+{
+	return __atomic_load_n(entry, __ATOMIC_RELAXED);
+}
+
+/* One store: the processor sees the old entry or the new one (SDM vol. 3, 29.3.3). */
+static inline void entry_write(uint64_t *entry, uint64_t value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+}
+
+static inline enum s2_entry_kind entry_kind(const struct s2_format *format, uint64_t value,
+					    unsigned level)
+{
+	if ((value & format->present_mask) == 0) {
+		return value == 0 ? ENTRY_EMPTY : ENTRY_BALLOONED;
+	}
+	return level > 0 && (value & format->large_flag) == 0 ? ENTRY_TABLE : ENTRY_LEAF;
+}
+
+static inline pfn_t entry_pfn(const struct s2_format *format, uint64_t value)
+{
+	return hpa_to_pfn((hpa_t){value & format->address_mask});
+}
+
+static inline uint64_t leaf_value(const struct s2_format *format, pfn_t pfn, unsigned level)
+{
+	uint64_t large = level > 0 ? format->large_flag : 0;
+	return pfn_to_hpa(pfn).v | format->leaf_flags | large;
+}
+
+/*
+ * A table page's record keeps its level, how many of its entries are present (leaf or table) and
+ * how many are ballooned, in the two words that are list links in other states.
+ */
+static inline unsigned table_level(pfn_t table)
+{
+	return frame_of(table)->next >> 16;
+}
+
+static inline unsigned table_present(pfn_t table)
+{
+	return frame_of(table)->next & 0xffff;
+}
+
+static inline unsigned table_ballooned(pfn_t table)
+{
+	return frame_of(table)->prev;
+}
+
+static inline void table_set_counts(pfn_t table, unsigned level, unsigned present,
+				    unsigned ballooned)
+{
+	frame_of(table)->next = level << 16 | present;
+	frame_of(table)->prev = ballooned;
+}
+
+/* Follows gfn down to the entry that decides over it and answers that entry. */
+static inline uint64_t *s2_walk(const struct s2 *s2, gfn_t gfn, struct s2_path *path)
+{
+	unsigned level = S2_LEVELS - 1;
+	pfn_t table = s2->root;
+	for (;;) {
+		path->table[level] = table;
+		uint64_t *entry = table_entry(table, entry_index(gfn, level));
+		uint64_t value = entry_read(entry);
+		if (entry_kind(s2->format, value, level) != ENTRY_TABLE) {
+			path->level = level;
+			return entry;
+		}
+		table = entry_pfn(s2->format, value);
+		level--;
+	}
+}
+
+#endif
