@@ -41,6 +41,10 @@ class EmulatorError(Exception):
     """The machine cannot be started; the text is one sentence for the user."""
 
 
+class StopMachine(Exception):
+    """Raised by a listener that has heard enough."""
+
+
 @dataclass
 class Machine:
     """What to boot and on what. Kinds: bochs, kvm, tcg (QEMU's software emulation), uefi (tcg)."""
@@ -129,7 +133,7 @@ def first_file(paths, hint):
     raise EmulatorError(f"{paths[0]} is missing: {hint}")
 
 
-def write_bochs_files(machine, directory, serial, debugger_commands):
+def write_bochs_files(machine, directory, serial, debugger_commands, clock):
     """Prepares the private directory of one Bochs: configuration, commands, disk image."""
     disk = os.path.join(directory, "disk.img")
     shutil.copyfile(machine.image, disk)
@@ -156,7 +160,7 @@ def write_bochs_files(machine, directory, serial, debugger_commands):
         "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
         "ata0-master: type=disk, mode=flat, path=disk.img, cylinders=0, heads=16, spt=63",
         f"cpu: model={model}, count={machine.cpus}, ips={BOCHS_IPS}, reset_on_triple_fault=0{quantum}",
-        f"clock: sync=none, time0={BOCHS_TIME0}",
+        f"clock: sync={clock}, time0={BOCHS_TIME0}",
         serial,
         "log: bochs.log",
         "panic: action=fatal",
@@ -170,9 +174,9 @@ def write_bochs_files(machine, directory, serial, debugger_commands):
             file.write("\n".join(content) + "\n")
 
 
-def bochs_command(machine, directory, serial, debugger_commands=("c",)):
+def bochs_command(machine, directory, serial, debugger_commands=("c",), clock="none"):
     program = find_program("bochs-bin" if shutil.which("bochs-bin") else "bochs")
-    write_bochs_files(machine, directory, serial, debugger_commands)
+    write_bochs_files(machine, directory, serial, debugger_commands, clock)
     # The Debian build has the debugger inside: it waits for its first command, which is in -rc.
     return [program, "-q", "-f", "bochsrc", "-rc", "commands"]
 
@@ -286,19 +290,27 @@ def read_text(path):
         return ""
 
 
-def run(machine, timeout, on_line=lambda line: None, label="run", console="com1"):
+def run(machine, timeout, on_line=lambda line: None, label="run", console="com1", silence=None):
     """Boots the machine and waits until it switches itself off or `timeout` seconds are over.
 
     on_line gets every line of the console: of the serial port, or with console="e9" of port 0xE9.
+    It may raise StopMachine to end the run. `silence` is the longest time without any line.
     """
     directory = private_directory(label)
     serial_path = os.path.join(directory, "serial.log")
     screen_path = os.path.join(directory, "screen.log")
     lines = []
+    heard = time.monotonic()
 
     def keep(line):
+        nonlocal heard
+        heard = time.monotonic()
         lines.append(line)
         on_line(line)
+
+    def patient():
+        now = time.monotonic()
+        return now - began < timeout and (silence is None or now - heard < silence)
 
     try:
         if machine.kind == "bochs":
@@ -309,10 +321,12 @@ def run(machine, timeout, on_line=lambda line: None, label="run", console="com1"
         process, screen = start(command, directory, screen_path)
         follower = Follower(screen_path if console == "e9" else serial_path, keep)
         try:
-            while process.poll() is None and time.monotonic() - began < timeout:
+            while process.poll() is None and patient():
                 follower.poll()
                 time.sleep(0.05)
             status = process.poll()
+        except StopMachine:
+            status = 0
         finally:
             stop(process)
         screen.join(timeout=5)

@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
-MODULES = ("normal multiboot2 boot configfile search search_fs_uuid iso9660 fat part_msdos part_gpt"
+MODULES = ("normal linux multiboot2 boot configfile search search_fs_uuid iso9660 fat part_msdos part_gpt"
            " serial terminal echo test sleep reboot halt").split()
 BIOS_MODULES = MODULES + ["biosdisk"]
 EFI_MODULES = MODULES + ["efi_gop", "efi_uga"]
@@ -120,46 +120,52 @@ def make_efi_partition(work, uuid, environment):
     run(["mcopy", "-i", partition, loader, "::/EFI/BOOT/BOOTX64.EFI"], env=environment)
 
 
-def fill_tree(tree, kernel, entries, menu):
-    names = module_names(entries)
-    os.makedirs(os.path.join(tree, "boot", "grub", "i386-pc"))
-    os.makedirs(os.path.join(tree, "boot", "guests"))
-    shutil.copyfile(kernel, tree + KERNEL)
-    for path, name in names.items():
-        shutil.copyfile(path, os.path.join(tree, "boot", "guests", name))
-    with open(os.path.join(tree, "boot", "grub", "grub.cfg"), "w", encoding="utf-8") as file:
-        file.write(grub_config(entries, names, menu))
+def set_dates_and_modes(tree, epoch):
+    for directory, folders, files in os.walk(tree, topdown=False):
+        for name in folders + files:
+            path = os.path.join(directory, name)
+            os.chmod(path, 0o755 if os.path.isdir(path) else 0o644)
+            os.utime(path, (epoch, epoch))
+    os.utime(tree, (epoch, epoch))
 
 
-def make_iso(output, kernel, entries, menu=False):
-    """Writes the image `output` that boots `entries`: with a menu, or the first one at once."""
-    for path in [kernel] + [module.path for entry in entries for module in entry.modules]:
+def make_image(output, files, config, efi=True):
+    """Writes an image that holds `files` (path in the image -> file) and GRUB's `config`."""
+    for path in files.values():
         if not os.path.exists(path):
             raise IsoError(f"{path} does not exist: run `make`")
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH", "1767225600"))
     environment = dict(os.environ, SOURCE_DATE_EPOCH=str(epoch), TZ="UTC", LC_ALL="C")
-    stamp = time.gmtime(epoch)
-    date = time.strftime("%Y%m%d%H%M%S00", stamp)
-    uuid = time.strftime("%Y-%m-%d-%H-%M-%S-00", stamp)
+    date = time.strftime("%Y%m%d%H%M%S00", time.gmtime(epoch))
+    uuid = time.strftime("%Y-%m-%d-%H-%M-%S-00", time.gmtime(epoch))
     with tempfile.TemporaryDirectory(prefix="aerostat-iso-") as work:
         tree = os.path.join(work, "tree")
-        fill_tree(tree, kernel, entries, menu)
+        for path, source in files.items():
+            os.makedirs(os.path.dirname(tree + path), exist_ok=True)
+            shutil.copyfile(source, tree + path)
         eltorito = "boot/grub/i386-pc/eltorito.img"
+        os.makedirs(os.path.dirname(os.path.join(tree, eltorito)))
+        with open(os.path.join(tree, "boot", "grub", "grub.cfg"), "w", encoding="utf-8") as file:
+            file.write(config)
         make_core(work, "i386-pc-eltorito", BIOS_MODULES, os.path.join(tree, eltorito), uuid)
-        make_efi_partition(work, uuid, environment)
-        for directory, folders, files in os.walk(tree):
-            for name in folders + files:
-                path = os.path.join(directory, name)
-                os.chmod(path, 0o755 if os.path.isdir(path) else 0o644)
-                os.utime(path, (epoch, epoch))
-        os.utime(tree, (epoch, epoch))
+        efi_options = []
+        if efi:
+            make_efi_partition(work, uuid, environment)
+            efi_options = ["--efi-boot", "efi.img", "-efi-boot-part", "--efi-boot-image"]
+        set_dates_and_modes(tree, epoch)
         part = os.path.join(work, "image.iso")
         run(["xorriso", "-as", "mkisofs", "-quiet", "-r", "-V", "AEROSTAT",
              f"--modification-date={date}", "--set_all_file_dates", date,
-             "--sort-weight", "0", "/", "--sort-weight", "1", "/boot",
              "-b", eltorito, "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table",
              "--grub2-boot-info", "--grub2-mbr", f"{GRUB_DIRECTORY}/i386-pc/boot_hybrid.img",
-             "--protective-msdos-label", "--efi-boot", "efi.img", "-efi-boot-part",
-             "--efi-boot-image", "-o", part, tree], env=environment)
+             "--protective-msdos-label"] + efi_options + ["-o", part, tree], env=environment)
         os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
         shutil.move(part, output)
+
+
+def make_iso(output, kernel, entries, menu=False):
+    """Writes the image `output` that boots `entries`: with a menu, or the first one at once."""
+    names = module_names(entries)
+    files = {f"/boot/guests/{name}": path for path, name in names.items()}
+    files[KERNEL] = kernel
+    make_image(output, files, grub_config(entries, names, menu))

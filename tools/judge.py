@@ -149,9 +149,12 @@ def check(report, expectation):
 
 
 def judge(log, expectations):
-    """Returns the list of all complaints about a log: empty when every expectation holds."""
+    """Returns {expectation: complaints} of those that do not hold: empty when all do."""
     report = Report(log)
-    complaints = []
-    for expectation in expectations:
-        complaints += check(report, expectation)
-    return complaints
+    complaints = {expectation: check(report, expectation) for expectation in expectations}
+    return {expectation: found for expectation, found in complaints.items() if found}
+
+
+def sentences(complaints):
+    """All complaints of judge() in one list."""
+    return [complaint for found in complaints.values() for complaint in found]

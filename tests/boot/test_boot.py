@@ -49,7 +49,8 @@ def test_case(case, tmp_path):
     if outcome.status is None:
         pytest.fail(f"no end within {case.timeout} s\n" + last_lines(outcome.log, "the log"),
                     pytrace=False)
-    complaints = judge.judge(outcome.log, case.expect) + status_complaints(case, outcome)
+    complaints = judge.sentences(judge.judge(outcome.log, case.expect))
+    complaints += status_complaints(case, outcome)
     if complaints:
         parts = complaints + [last_lines(outcome.log, "the log")]
         if not judge.Report(outcome.log).verdict:

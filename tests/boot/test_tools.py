@@ -37,7 +37,7 @@ LOG = """\
     "log !~ panic",
 ])
 def test_judge_accepts(expectation):
-    assert judge.judge(LOG, [expectation]) == []
+    assert judge.judge(LOG, [expectation]) == {}
 
 
 @pytest.mark.parametrize("expectation", [
@@ -58,7 +58,7 @@ def test_judge_complains(expectation):
 
 def test_judge_reads_the_halt_sentence():
     log = "[0.000100] 0 - halt: this processor needs VT-x\n"
-    assert judge.judge(log, ["halt ~ needs VT-x"]) == []
+    assert judge.judge(log, ["halt ~ needs VT-x"]) == {}
     assert judge.judge(log, ["verdict == pass"])
 
 

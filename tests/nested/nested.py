@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The default scenario as a nested guest of real KVM.
+
+The emulator boots a Linux with kvm_intel nested=1; that starts QEMU with -accel kvm -cpu host; that
+boots our image; that starts our guests. It is KVM's own code which checks our VMCS here, as strictly
+as a processor would. SCENARIO= and OPTIONS= choose another run.
+"""
+
+import os
+import sys
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [os.path.join(ROOT, "tools"), HERE]
+import emulators  # noqa: E402
+import iso  # noqa: E402
+import judge  # noqa: E402
+import linux  # noqa: E402
+import scenario  # noqa: E402
+
+WORK = os.path.join(ROOT, "build", "nested")
+KERNEL = os.environ.get("KERNEL") or os.path.join(ROOT, "build", "aerostat.elf")
+MEMORY = 2048
+TIMEOUT_SECONDS = 400
+SILENCE_SECONDS = 120
+PASS_STATUS = 33
+
+# `quiet` and `cryptomgr.notests` save most; the rest keeps Linux from waiting for hardware that is
+# not there, or from measuring a clock that is known.
+COMMAND_LINE = " ".join([
+    "console=ttyS0,115200", "quiet", "loglevel=3", "mitigations=off", "nokaslr", "tsc=reliable",
+    "no_timer_check", f"tsc_early_khz={emulators.BOCHS_IPS // 1000}",
+    f"lpj={emulators.BOCHS_IPS // 500}", "random.trust_cpu=on", "cryptomgr.notests", "audit=0",
+    "apparmor=0", "lsm=", "hpet=disable", "nosoftlockup", "nowatchdog", "panic=-1",
+])
+
+GRUB_CONFIG = f"""\
+set pager=0
+linux /boot/vmlinuz {COMMAND_LINE}
+initrd /boot/test.cpio /boot/initrd.img
+boot
+"""
+
+
+def build_test_archive(chosen, options, path):
+    """A small archive before the large one: the image under test and its memory size."""
+    image = os.path.join(WORK, "test.iso")
+    words = " ".join(word for word in (chosen.options, "batch", options) if word)
+    iso.make_iso(image, KERNEL, [iso.Entry(chosen.title, words, chosen.modules)])
+    archive = linux.Archive()
+    archive.add_file("test.iso", linux.read_file(image), 0o644)
+    archive.add_file("memory", f"{chosen.memory}\n".encode(), 0o644)
+    with open(path, "wb") as file:
+        file.write(archive.content())
+
+
+def build_image(chosen, options):
+    kernel, disk = linux.prepare(WORK, os.path.join(HERE, "init"))
+    archive = os.path.join(WORK, "test.cpio")
+    build_test_archive(chosen, options, archive)
+    image = os.path.join(WORK, "outer.iso")
+    iso.make_image(image, {"/boot/vmlinuz": kernel, "/boot/initrd.img": disk,
+                           "/boot/test.cpio": archive}, GRUB_CONFIG, efi=False)
+    return image
+
+
+class Listener:
+    """Follows the serial port: shows it, and stops the machine after its last line."""
+
+    def __init__(self):
+        self.started = False
+        self.status = None
+        self.ended = False
+
+    def __call__(self, line):
+        print(line, flush=True)
+        self.started = self.started or judge.LINE.match(line) is not None
+        if line.startswith("nested: QEMU ended with "):
+            self.status = int(line.rsplit(" ", 1)[1])
+        if line.startswith("nested: end"):
+            self.ended = True
+            raise emulators.StopMachine
+
+
+def boot(image):
+    """Boots once, and once more when the emulated Linux hung before it came to our image."""
+    machine = emulators.Machine("bochs", image, MEMORY)
+    for attempt in (1, 2):
+        listener = Listener()
+        outcome = emulators.run(machine, TIMEOUT_SECONDS, listener, "nested", silence=SILENCE_SECONDS)
+        if listener.ended or listener.started or attempt == 2:
+            return outcome, listener
+        print("nested: Linux hung in the emulator before our image started: second and last try",
+              flush=True)
+    return None
+
+
+def main():
+    chosen = scenario.read_scenario(os.environ.get("SCENARIO") or scenario.DEFAULT_SCENARIO)
+    os.makedirs(WORK, exist_ok=True)
+    image = build_image(chosen, os.environ.get("OPTIONS", ""))
+    print(f"{chosen.name} with {chosen.memory} MiB in QEMU with KVM in Linux in Bochs", flush=True)
+    outcome, listener = boot(image)
+    os.unlink(image)
+    complaints = judge.judge(outcome.log, chosen.expect)
+    if not listener.ended:
+        complaints["end"] = [f"no end within {TIMEOUT_SECONDS} s, or silence of {SILENCE_SECONDS} s"]
+    elif listener.status != PASS_STATUS:
+        complaints["end"] = [f"QEMU's exit status is {listener.status} instead of {PASS_STATUS}"]
+    for complaint in judge.sentences(complaints):
+        print(f"not as expected: {complaint}")
+    count = len(chosen.expect) + 1
+    print(f"nested KVM: it took {outcome.seconds:.0f} s")
+    print(f"{count - len(complaints)} passed, {len(complaints)} failed")
+    return 1 if complaints else 0
+
+
+try:
+    sys.exit(main())
+except (linux.NestedError, scenario.ScenarioError, iso.IsoError, emulators.EmulatorError,
+        judge.JudgeError) as error:
+    print(f"nested: {error}\n0 passed, 1 failed")
+    sys.exit(1)
