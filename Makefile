@@ -16,11 +16,42 @@ B := build
 # ---- What the hypervisor is made of --------------------------------------------------------------
 
 # >>> HV_C_SOURCES
-HV_C_SOURCES :=
+HV_C_SOURCES := \
+	arch/x86/boot/multiboot2.c \
+	arch/x86/cpu/console.c \
+	arch/x86/cpu/cpu.c \
+	arch/x86/cpu/gdt.c \
+	arch/x86/guest/cpuid.c \
+	arch/x86/vmx/vmx_caps.c \
+	arch/x86/vmx/vmx_fields.c \
+	kernel/elf.c \
+	kernel/lock.c \
+	kernel/log.c \
+	kernel/options.c \
+	kernel/panic.c \
+	kernel/printf.c \
+	kernel/string.c \
+	kernel/symbols.c \
+	kernel/vm_config.c \
+	mm/alloc.c \
+	mm/audit.c \
+	mm/frame.c \
+	mm/guest_copy.c \
+	mm/memmap.c \
+	mm/phys.c \
+	mm/promise.c \
+	mm/reclaim.c \
+	mm/s2.c \
+	mm/s2_join.c \
+	mm/s2_life.c \
+	mm/s2_shape.c \
+	drivers/phys/emulator.c \
+	drivers/phys/uart.c
 # <<< HV_C_SOURCES
 
 # >>> HV_ASM_SOURCES
-HV_ASM_SOURCES :=
+HV_ASM_SOURCES := \
+	arch/x86/boot/entry.S
 # <<< HV_ASM_SOURCES
 
 # ---- The guests ----------------------------------------------------------------------------------
@@ -34,8 +65,17 @@ GUEST_hungry := guests/hungry/hungry.c
 GUEST_secret := guests/secret/secret.c
 GUEST_rogue := guests/rogue/rogue.c
 
-GUEST_LIB_C_SOURCES :=
-GUEST_LIB_ASM_SOURCES :=
+GUEST_LIB_C_SOURCES := \
+	guests/lib/console.c \
+	guests/lib/fault.c \
+	guests/lib/memory.c \
+	guests/lib/paging.c \
+	guests/lib/palloc.c \
+	guests/lib/runtime.c
+GUEST_LIB_ASM_SOURCES := \
+	guests/lib/hypercall.S \
+	guests/lib/start.S \
+	guests/lib/vectors.S
 
 # Sources (of guests or of their library) that may use the vector registers.
 GUEST_SSE_SOURCES :=
@@ -161,7 +201,16 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
 	@echo 'Variables: SCENARIO= ACCEL=kvm|bochs MEM=MiB CPUS=N BATCH=1 TIMEOUT=SECONDS CPU_MODEL= OPTIONS='
-	@echo '           DEBUG=1 CROSS_COMPILE=PREFIX'
+	@echo '           DEBUG=1 CROSS_COMPILE=PREFIX V=1'
+
+# V=1 shows whole commands, else one short line each.
+ifeq ($(V),1)
+say = @:
+Q :=
+else
+say = @printf '  %-5s %s\n' '$(1)' '$(2)'
+Q := @
+endif
 
 # ---- Rebuild when the flags change ---------------------------------------------------------------
 
@@ -175,22 +224,26 @@ HV_OBJECTS := $(HV_C_SOURCES:%=$(B)/hv/%.o) $(HV_ASM_SOURCES:%=$(B)/hv/%.o)
 
 $(B)/hv/%.c.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(HV_FLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(HV_FLAGS) -MMD -MP -c $< -o $@
 
 $(B)/hv/%.S.o: %.S $(B)/include/asm_offsets.h $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(HV_ASM_FLAGS) -MMD -MP -c $< -o $@
+	$(call say,AS,$<)
+	$(Q)$(CC) $(HV_ASM_FLAGS) -MMD -MP -c $< -o $@
 
 # Structure offsets for assembly: the compiler leaves lines `->NAME VALUE` in its output.
 $(B)/include/asm_offsets.h: arch/x86/asm_offsets.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(HV_FLAGS) -MMD -MP -MF $(B)/asm_offsets.d -MT $@ -S $< -o $(B)/asm_offsets.s
+	$(call say,GEN,$@)
+	$(Q)$(CC) $(HV_FLAGS) -MMD -MP -MF $(B)/asm_offsets.d -MT $@ -S $< -o $(B)/asm_offsets.s
 	@{ echo '/* Generated from $<. */'; \
 	   sed -n 's/^.*->\([A-Za-z_][A-Za-z0-9_]*\) [$$]*\(-\{0,1\}[0-9]*\).*$$/#define \1 \2/p' \
 		$(B)/asm_offsets.s; } > $@
 
 # Linked until the table of symbols inside the image describes the image: see tools/link-image.
 $(B)/aerostat.elf: $(HV_OBJECTS) linker.ld tools/link-image tools/gen-symbols $(B)/flags
+	$(call say,LD,$@)
 	@tools/link-image $@ $(B)/symbols '$(CC)' '$(NM)' \
 		$(LD) $(HV_LDFLAGS) -T linker.ld $(HV_OBJECTS)
 	@$(NM) -n $@ > $(B)/aerostat.sym
@@ -206,16 +259,19 @@ guest_vector_flags = $(if $(filter $<,$(GUEST_SSE_SOURCES)),-msse2,-mgeneral-reg
 
 $(B)/obj/%.c.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_FLAGS) $(guest_vector_flags) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(GUEST_FLAGS) $(guest_vector_flags) -MMD -MP -c $< -o $@
 
 $(B)/obj/%.S.o: %.S $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_FLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
+	$(call say,AS,$<)
+	$(Q)$(CC) $(GUEST_FLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
 
 define guest_rule
 $(B)/guests/$(1).elf: $(GUEST_$(1):%=$(B)/obj/%.o) $(GUEST_LIB_OBJECTS) $(GUEST_LINKER_SCRIPT)
 	@mkdir -p $$(@D)
-	$(LD) $(GUEST_LDFLAGS) -T $(GUEST_LINKER_SCRIPT) $$(filter %.o,$$^) -o $$@
+	$$(call say,LD,$$@)
+	$(Q)$(LD) $(GUEST_LDFLAGS) -T $(GUEST_LINKER_SCRIPT) $$(filter %.o,$$^) -o $$@
 endef
 $(foreach guest,$(GUESTS),$(eval $(call guest_rule,$(guest))))
 
@@ -225,7 +281,8 @@ SCENARIO_FILES := $(wildcard tests/scenarios/*.cfg)
 
 $(B)/aerostat.iso: $(B)/aerostat.elf $(GUESTS:%=$(B)/guests/%.elf) $(SCENARIO_FILES) \
 		tools/mkiso tools/scenario.py
-	$(PYTHON) tools/mkiso --output $@
+	$(call say,ISO,$@)
+	$(Q)$(PYTHON) tools/mkiso --output $@
 
 # ---- Host tests: tests/host/host.mk says which program needs which sources ------------------------
 #
@@ -249,11 +306,13 @@ $(B)/host/flags: FORCE
 
 $(B)/host/obj/%.c.o: %.c $(B)/host/flags
 	@mkdir -p $(@D)
-	$(HOSTCC) $(HOST_FLAGS) -MMD -MP -c $< -o $@
+	$(call say,HOST,$<)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) -MMD -MP -c $< -o $@
 
 define host_rule
 $(B)/host/$(1): $(HOST_$(1):%=$(B)/host/obj/%.o)
-	$(HOSTCC) $(HOST_FLAGS) $$^ -lcmocka -o $$@
+	$$(call say,HOST,$$@)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) $$^ -lcmocka -o $$@
 endef
 $(foreach program,$(HOST_TESTS),$(eval $(call host_rule,$(program))))
 
