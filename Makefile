@@ -123,7 +123,10 @@ SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225
 endif
 export SOURCE_DATE_EPOCH
 export LC_ALL := C
-MAKEFLAGS += --no-print-directory --jobs=$(shell nproc 2>/dev/null || echo 2)
+MAKEFLAGS += --no-print-directory
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += --jobs=$(shell nproc 2>/dev/null || echo 2)
+endif
 
 # ---- Verbs ---------------------------------------------------------------------------------------
 
@@ -150,7 +153,7 @@ debug: ## like run, but stopped at the start under a debugger
 
 test: ## install what is missing and run every test except test-nested-kvm
 	@tools/install-deps build iso run test
-	@tools/test-all
+	+@tools/test-all
 
 test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under ASan and UBSan
 	@tools/install-deps build test
@@ -169,11 +172,11 @@ test-nested-kvm: ## the default scenario under a real Linux with KVM, itself in 
 
 check: ## static checks: format, warnings, layers, words, sources, cppcheck, reproducible builds
 	@tools/install-deps build iso test
-	@tools/check-all
+	+@tools/check-all
 
 check-reproducible: ## build the commit twice in different places and compare
 	@tools/install-deps build iso
-	@tools/check-reproducible
+	+@tools/check-reproducible
 
 format: ## rewrite the C sources in the house style
 	@tools/install-deps test
