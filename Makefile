@@ -57,28 +57,36 @@ HV_ASM_SOURCES := \
 # ---- The guests ----------------------------------------------------------------------------------
 
 # >>> GUESTS: every name has its own folder; GUEST_name lists the sources that are not in the library
-GUESTS := steady idle hungry secret rogue
+GUESTS := steady idle hungry secret rogue bench
 
-GUEST_steady := guests/steady/steady.c
-GUEST_idle := guests/idle/idle.c
-GUEST_hungry := guests/hungry/hungry.c
-GUEST_secret := guests/secret/secret.c
-GUEST_rogue := guests/rogue/rogue.c
+GUEST_steady := guests/steady/main.c
+GUEST_idle := guests/idle/main.c
+GUEST_hungry := guests/hungry/main.c
+GUEST_secret := guests/secret/main.c
+GUEST_rogue := guests/rogue/main.c
+GUEST_bench := guests/bench/main.c
 
 GUEST_LIB_C_SOURCES := \
+	guests/lib/arguments.c \
+	guests/lib/balloon.c \
 	guests/lib/console.c \
 	guests/lib/fault.c \
+	guests/lib/keeper.c \
 	guests/lib/memory.c \
+	guests/lib/page_set.c \
 	guests/lib/paging.c \
 	guests/lib/palloc.c \
-	guests/lib/runtime.c
+	guests/lib/pattern.c \
+	guests/lib/runtime.c \
+	guests/lib/wait.c
 GUEST_LIB_ASM_SOURCES := \
 	guests/lib/hypercall.S \
 	guests/lib/start.S \
+	guests/lib/vector.S \
 	guests/lib/vectors.S
 
 # Sources (of guests or of their library) that may use the vector registers.
-GUEST_SSE_SOURCES :=
+GUEST_SSE_SOURCES := guests/lib/pattern.c
 
 GUEST_LINKER_SCRIPT := guests/lib/guest.ld
 # <<< GUESTS
@@ -282,7 +290,7 @@ $(foreach guest,$(GUESTS),$(eval $(call guest_rule,$(guest))))
 
 SCENARIO_FILES := $(wildcard tests/scenarios/*.cfg)
 
-$(B)/aerostat.iso: $(B)/aerostat.elf $(GUESTS:%=$(B)/guests/%.elf) $(SCENARIO_FILES) \
+$(B)/aerostat.iso: FORCE $(B)/aerostat.elf $(GUESTS:%=$(B)/guests/%.elf) $(SCENARIO_FILES) \
 		tools/mkiso tools/scenario.py
 	$(call say,ISO,$@)
 	$(Q)$(PYTHON) tools/mkiso --output $@
