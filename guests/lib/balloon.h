@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The balloon driver: keeps as many pages in the balloon as the hypervisor's target says, as far as
+ * the guest can spare them, and takes pages back when the guest itself runs out. docs/abi.md is the
+ * interface it speaks. The doorbell only wakes the guest; everything happens in balloon_work(),
+ * which every program calls from its loops and wait_until() before it sleeps.
+ */
+#ifndef GUESTS_LIB_BALLOON_H
+#define GUESTS_LIB_BALLOON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi/aerostat.h"
+
+/* Free pages that the driver leaves to the guest whatever the target says. */
+#define BALLOON_RESERVE_PAGES 32
+
+/* Set by the doorbell's handler, cleared by balloon_work(). */
+extern volatile uint32_t doorbell_rung;
+
+/* False: the hypervisor refused. The doorbell is DOORBELL_VECTOR. */
+bool balloon_attach(void);
+
+/* The page that is shared with the hypervisor, attached or not. */
+volatile struct aerostat_balloon_page *balloon_page(void);
+
+/* Moves pages until target and size agree or nothing moves, then writes the statistics. */
+void balloon_work(void);
+
+/*
+ * Takes at least `pages` out of the balloon if it has them, whatever the target says; answers how
+ * many came. Until the target changes or something is freed, the driver does not give again.
+ */
+uint64_t balloon_deflate_for(uint64_t pages);
+
+/*
+ * Gives these used pages (numbers, in any order) away, whatever the target says. Those that the
+ * hypervisor refuses become free pages. Answers how many went.
+ */
+uint64_t balloon_surrender(const uint64_t *pages, uint64_t count);
+
+/* Has the balloon been in use, and are its target and size zero again? */
+bool balloon_has_come_back(void);
+
+#endif

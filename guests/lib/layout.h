@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Numbers that the runtime's C and assembly share. */
+#ifndef GUESTS_LIB_LAYOUT_H
+#define GUESTS_LIB_LAYOUT_H
+
+#define GUEST_CODE_SELECTOR 0x08
+#define GUEST_DATA_SELECTOR 0x10
+#define GUEST_STACK_BYTES 16384
+
+#define EXCEPTION_COUNT 32
+#define DOORBELL_VECTOR 64
+
+#endif

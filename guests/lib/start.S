@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From the state in which the hypervisor starts a guest (32-bit flat protected mode, paging off,
+ * EBX = address of the start information; docs/abi.md) to C in 64-bit mode.
+ *
+ * Maps the first 4 GiB, or what RAM there is of it, one to one with 2 MiB pages; paging.c adds the
+ * rest. The tables lie in .bss: the hypervisor hands out zeroed memory, so only entries that are
+ * needed are written and no page is touched for nothing.
+ */
+#include "guests/lib/layout.h"
+
+#define START_INFO_RAM_PAGES 8 /* runtime.c asserts it */
+
+#define PAGE_PRESENT 0x1
+#define PAGE_WRITABLE 0x2
+#define PAGE_LARGE 0x80
+
+#define BOOT_LARGE_PAGES_MAX 2048 /* of 2 MiB: 4 GiB */
+
+#define CR0_CLEAR 0x0c		/* EM, TS: vector instructions neither emulated nor trapped */
+#define CR0_SET 0x80010022	/* PG, WP, NE, MP */
+#define CR4_SET 0x620		/* PAE, OSFXSR, OSXMMEXCPT */
+#define CR4_OSXSAVE 0x40000
+#define MSR_EFER 0xc0000080
+#define EFER_LME 0x100
+
+#define CPUID_1_ECX_XSAVE 26
+#define XCR0_WANTED 0x7		/* x87, SSE, AVX */
+
+	.section .text.start, "ax"
+	.code32
+	.globl _start
+_start:
+	cld
+	movl %ebx, %ebp
+
+	/* ECX = 2 MiB pages to map: ceil(ram_pages / 512), at most BOOT_LARGE_PAGES_MAX. */
+	movl $BOOT_LARGE_PAGES_MAX, %ecx
+	cmpl $0, START_INFO_RAM_PAGES + 4(%ebx)
+	jne 1f
+	movl START_INFO_RAM_PAGES(%ebx), %eax
+	cmpl $BOOT_LARGE_PAGES_MAX * 512, %eax
+	jae 1f
+	leal 511(%eax), %ecx
+	shrl $9, %ecx
+1:
+	movl $boot_page_directories, %edi
+	movl $PAGE_PRESENT | PAGE_WRITABLE | PAGE_LARGE, %eax
+	movl %ecx, %edx
+2:	movl %eax, (%edi)
+	addl $0x200000, %eax
+	addl $8, %edi
+	decl %edx
+	jnz 2b
+
+	/* One directory per started GiB. */
+	addl $511, %ecx
+	shrl $9, %ecx
+	movl $boot_pdpt, %edi
+	movl $boot_page_directories + (PAGE_PRESENT | PAGE_WRITABLE), %eax
+3:	movl %eax, (%edi)
+	addl $4096, %eax
+	addl $8, %edi
+	decl %ecx
+	jnz 3b
+	movl $boot_pdpt + (PAGE_PRESENT | PAGE_WRITABLE), boot_pml4
+
+	movl %cr4, %eax
+	orl $CR4_SET, %eax
+	movl %eax, %cr4
+	movl $boot_pml4, %eax
+	movl %eax, %cr3
+	movl $MSR_EFER, %ecx
+	rdmsr
+	orl $EFER_LME, %eax
+	wrmsr
+	movl %cr0, %eax
+	andl $~CR0_CLEAR, %eax
+	orl $CR0_SET, %eax
+	movl %eax, %cr0
+	lgdt boot_gdt_pointer
+	ljmp $GUEST_CODE_SELECTOR, $start_64
+
+	.code64
+start_64:
+	movl $GUEST_DATA_SELECTOR, %eax
+	movl %eax, %ds
+	movl %eax, %es
+	movl %eax, %ss
+	xorl %eax, %eax
+	movl %eax, %fs
+	movl %eax, %gs
+	movl $boot_stack_end, %esp
+
+	/* Extended state beyond SSE where the processor offers XSAVE. */
+	movl $1, %eax
+	xorl %ecx, %ecx
+	cpuid
+	btl $CPUID_1_ECX_XSAVE, %ecx
+	jnc 4f
+	movq %cr4, %rax
+	orq $CR4_OSXSAVE, %rax
+	movq %rax, %cr4
+	movl $0xd, %eax
+	xorl %ecx, %ecx
+	cpuid
+	andl $XCR0_WANTED, %eax
+	xorl %edx, %edx
+	xorl %ecx, %ecx
+	xsetbv
+	movl %eax, guest_xcr0(%rip)
+4:
+	movl %ebp, %edi
+	xorl %ebp, %ebp		/* the end of every chain of frames */
+	call runtime_main
+	ud2			/* it does not return */
+
+	.section .rodata.start, "a"
+	.balign 8
+boot_gdt:
+	.quad 0
+	.quad 0x00af9b000000ffff	/* 64-bit code, ring 0 */
+	.quad 0x00cf93000000ffff	/* data */
+boot_gdt_end:
+
+boot_gdt_pointer:
+	.word boot_gdt_end - boot_gdt - 1
+	.long boot_gdt
+	.long 0
+
+	.section .bss.start, "aw", @nobits
+	.globl boot_pml4
+	.balign 4096
+boot_pml4:
+	.skip 4096
+boot_pdpt:
+	.skip 4096
+boot_page_directories:
+	.skip 4 * 4096
+	.balign 16
+	.skip GUEST_STACK_BYTES
+boot_stack_end:
+
+	/* What XSETBV was given; 0 when there is no XSAVE. */
+	.globl guest_xcr0
+guest_xcr0:
+	.skip 4
+
+	.section .note.GNU-stack, "", @progbits
