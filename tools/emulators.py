@@ -133,7 +133,7 @@ def first_file(paths, hint):
     raise EmulatorError(f"{paths[0]} is missing: {hint}")
 
 
-def write_bochs_files(machine, directory, serial, debugger_commands, clock):
+def write_bochs_files(machine, directory, serial, debugger_commands, clock, display):
     """Prepares the private directory of one Bochs: configuration, commands, disk image."""
     disk = os.path.join(directory, "disk.img")
     shutil.copyfile(machine.image, disk)
@@ -151,7 +151,7 @@ def write_bochs_files(machine, directory, serial, debugger_commands, clock):
         "plugin_ctrl: unmapped=1, biosdev=1, serial=1, iodebug=1, extfpuirq=1, speaker=0,"
         " parallel=0, gameport=0",
         "config_interface: textconfig",
-        'display_library: rfb, options="timeout=0"',
+        f"display_library: {display}",
         f"memory: guest={machine.memory}, host={min(machine.memory, BOCHS_HOST_MEMORY_MAX)}",
         f"romimage: file={bios}",
         f"vgaromimage: file={vga_bios}",
@@ -174,9 +174,10 @@ def write_bochs_files(machine, directory, serial, debugger_commands, clock):
             file.write("\n".join(content) + "\n")
 
 
-def bochs_command(machine, directory, serial, debugger_commands=("c",), clock="none"):
+def bochs_command(machine, directory, serial, debugger_commands=("c",), clock="none",
+                  display="term"):
     program = find_program("bochs-bin" if shutil.which("bochs-bin") else "bochs")
-    write_bochs_files(machine, directory, serial, debugger_commands, clock)
+    write_bochs_files(machine, directory, serial, debugger_commands, clock, display)
     # The Debian build has the debugger inside: it waits for its first command, which is in -rc.
     return [program, "-q", "-f", "bochsrc", "-rc", "commands"]
 
@@ -282,6 +283,22 @@ class Follower:
             self.on_line(ESCAPE_SEQUENCE.sub("", text))
 
 
+class BochsScreen:
+    """Picks what came over port 0xE9 from what the Bochs process prints on its own account."""
+
+    def __init__(self, on_line):
+        self.on_line = on_line
+        self.running = False
+
+    def __call__(self, line):
+        if line.startswith("Next at t="):
+            self.running = True
+        elif line.startswith("====="):
+            self.running = False
+        elif self.running and not line.startswith("(0)"):
+            self.on_line(line)
+
+
 def read_text(path):
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -293,7 +310,8 @@ def read_text(path):
 def run(machine, timeout, on_line=lambda line: None, label="run", console="com1", silence=None):
     """Boots the machine and waits until it switches itself off or `timeout` seconds are over.
 
-    on_line gets every line of the console: of the serial port, or with console="e9" of port 0xE9.
+    on_line gets every line of the console: of the serial port, or with console="e9" of port 0xE9,
+    which only Bochs has.
     It may raise StopMachine to end the run. `silence` is the longest time without any line.
     """
     directory = private_directory(label)
@@ -319,7 +337,10 @@ def run(machine, timeout, on_line=lambda line: None, label="run", console="com1"
             command = qemu_command(machine, directory, "file:" + serial_path)
         began = time.monotonic()
         process, screen = start(command, directory, screen_path)
-        follower = Follower(screen_path if console == "e9" else serial_path, keep)
+        if console == "e9" and machine.kind == "bochs":
+            follower = Follower(screen_path, BochsScreen(keep))
+        else:
+            follower = Follower(serial_path, keep)
         try:
             while process.poll() is None and patient():
                 follower.poll()
