@@ -17,14 +17,32 @@ B := build
 
 # >>> HV_C_SOURCES
 HV_C_SOURCES := \
+	arch/x86/boot/main.c \
+	arch/x86/boot/memory.c \
 	arch/x86/boot/multiboot2.c \
+	arch/x86/cpu/backtrace.c \
 	arch/x86/cpu/console.c \
 	arch/x86/cpu/cpu.c \
+	arch/x86/cpu/fault.c \
+	arch/x86/cpu/features.c \
 	arch/x86/cpu/gdt.c \
+	arch/x86/cpu/idt.c \
+	arch/x86/cpu/lapic.c \
+	arch/x86/cpu/paging.c \
+	arch/x86/cpu/pic.c \
+	arch/x86/cpu/tsc.c \
+	arch/x86/cpu/xstate.c \
+	arch/x86/guest/control.c \
 	arch/x86/guest/cpuid.c \
+	arch/x86/guest/msr.c \
+	arch/x86/vmx/ept.c \
 	arch/x86/vmx/vmx_caps.c \
+	arch/x86/vmx/vmx_event.c \
 	arch/x86/vmx/vmx_fields.c \
+	kernel/balloon.c \
 	kernel/elf.c \
+	kernel/hypercall.c \
+	kernel/loader.c \
 	kernel/lock.c \
 	kernel/log.c \
 	kernel/options.c \
@@ -32,6 +50,7 @@ HV_C_SOURCES := \
 	kernel/printf.c \
 	kernel/string.c \
 	kernel/symbols.c \
+	kernel/tlb.c \
 	kernel/vm_config.c \
 	mm/alloc.c \
 	mm/audit.c \
@@ -51,7 +70,9 @@ HV_C_SOURCES := \
 
 # >>> HV_ASM_SOURCES
 HV_ASM_SOURCES := \
-	arch/x86/boot/entry.S
+	arch/x86/boot/entry.S \
+	arch/x86/cpu/vectors.S \
+	arch/x86/vmx/vmx_entry.S
 # <<< HV_ASM_SOURCES
 
 # ---- The guests ----------------------------------------------------------------------------------
@@ -64,6 +85,7 @@ GUEST_idle := guests/idle/main.c
 GUEST_hungry := guests/hungry/main.c
 GUEST_secret := guests/secret/main.c
 GUEST_rogue := guests/rogue/main.c
+GUEST_bench := guests/bench/main.c
 GUEST_bench := guests/bench/main.c
 
 GUEST_LIB_C_SOURCES := \
