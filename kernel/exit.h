@@ -53,7 +53,8 @@ struct vm_exit {
 			unsigned number;
 			uint64_t value;
 		} cr;
-		const char *text;
+		bool privileged;  /* HYPERCALL: from CPL 0 in protected or long mode */
+		const char *text; /* ENTRY_FAILED, UNKNOWN: what happened, in words */
 	};
 };
 

@@ -36,6 +36,7 @@ struct balloon {
 	uint64_t returned_pages;
 	uint64_t touched_pages; /* taken back by touching */
 	bool unresponsive;	/* missed a deadline and has not moved since */
+	bool event;		/* the target has changed and the guest has not waited since */
 };
 
 struct vm {
@@ -43,6 +44,7 @@ struct vm {
 	vm_id_t id; /* index in the table + 1 */
 	struct vm_config config;
 	struct s2 s2;
+	bool s2_exists; /* from s2_create to the end of the teardown */
 	struct vcpu vcpu;
 	struct balloon balloon;
 	uint64_t fault_count;
@@ -62,6 +64,34 @@ struct vm {
 
 extern struct vm vms[VMS_MAX];
 extern unsigned vm_count; /* slots in use, VM_REFUSED ones included */
+
+/*
+ * Starts a guest from a module: configuration, image, memory, vCPU. A module that is not acceptable
+ * leaves a REFUSED slot with one sentence on the console and nothing else behind. Boot only.
+ */
+struct boot_module;
+void vm_start(const struct boot_module *module);
+
+/* Marks a VM as over; its vCPU does not run again and the scheduler tears it down. */
+void vm_finish(struct vm *vm, uint64_t exit_code, uint64_t digest);
+void vm_kill(struct vm *vm, const char *reason);
+
+/* One bounded step of giving back what an ended VM has. True: nothing is left to do. */
+bool vm_teardown_step(struct vm *vm);
+
+/* An event of a VM that its guest can cause at will: at most VM_LOG_LINES_PER_SECOND of them. */
+#define VM_LOG_LINES_PER_SECOND 20
+void vm_log(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Runs the auditor over all VMs. Nothing moves meanwhile. */
+struct audit_report;
+void vms_audit(struct audit_report *report);
+
+/* It ran and does not run any more. */
+static inline bool vm_is_over(const struct vm *vm)
+{
+	return vm->state == VM_FINISHED || vm->state == VM_KILLED;
+}
 
 static inline const char *vm_name(const struct vm *vm)
 {

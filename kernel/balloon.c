@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The balloon core; see balloon.h. Mechanism only: who gives how much is kernel/policy.c. */
+#include "kernel/balloon.h"
+
+#include "base/bits.h"
+#include "kernel/arch.h"
+#include "kernel/governor.h"
+#include "mm/phys.h"
+#include "mm/reclaim.h"
+
+enum status balloon_attach(struct vm *vm, gfn_t gfn, uint8_t vector)
+{
+	struct balloon *balloon = &vm->balloon;
+	pfn_t pfn;
+	if (balloon->attached) {
+		return STATUS_EXISTS;
+	}
+	struct s2_locked locked = s2_lock(&vm->s2);
+	enum status status = s2_pin(locked, gfn, &pfn);
+	s2_unlock(locked);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	balloon->page = pfn_to_virt(pfn);
+	balloon->page_gfn = gfn;
+	balloon->vector = vector;
+	balloon->attached = true;
+	balloon->page->magic = AEROSTAT_BALLOON_MAGIC;
+	balloon->page->version = AEROSTAT_ABI_VERSION;
+	balloon->page->doorbells = 0;
+	balloon->page->pressure = AEROSTAT_PRESSURE_NONE;
+	balloon->page->target_pages = balloon->target_pages;
+	balloon->page->size_pages = vm->s2.ballooned_pages;
+	return STATUS_OK;
+}
+
+enum status balloon_detach(struct vm *vm)
+{
+	struct balloon *balloon = &vm->balloon;
+	if (!balloon->attached) {
+		return STATUS_NOT_FOUND;
+	}
+	struct s2_locked locked = s2_lock(&vm->s2);
+	s2_unpin(locked, balloon->page_gfn);
+	s2_unlock(locked);
+	balloon->attached = false;
+	balloon->page = NULL;
+	balloon->vector = 0;
+	balloon->target_pages = 0;
+	vm->vcpu.doorbell_pending = false;
+	return STATUS_OK;
+}
+
+/* The page says how large the balloon is; called after every change. */
+static void publish_size(struct vm *vm)
+{
+	uint64_t size = vm->s2.ballooned_pages;
+	vm->balloon.size_peak_pages = max_u64(vm->balloon.size_peak_pages, size);
+	if (vm->balloon.attached) {
+		__atomic_store_n(&vm->balloon.page->size_pages, size, __ATOMIC_RELEASE);
+	}
+}
+
+static uint8_t range_status(enum status status)
+{
+	switch (status) {
+	case STATUS_OK:
+		return AEROSTAT_RANGE_OK;
+	case STATUS_OUTSIDE:
+		return AEROSTAT_RANGE_OUTSIDE;
+	case STATUS_MISALIGNED:
+		return AEROSTAT_RANGE_MISALIGNED;
+	case STATUS_SURRENDERED:
+		return AEROSTAT_RANGE_SURRENDERED;
+	case STATUS_NOT_SURRENDERED:
+		return AEROSTAT_RANGE_NOT_SURRENDERED;
+	case STATUS_MIXED:
+		return AEROSTAT_RANGE_MIXED;
+	case STATUS_IN_USE:
+		return AEROSTAT_RANGE_IN_USE;
+	case STATUS_NO_MEMORY:
+		return AEROSTAT_RANGE_NO_MEMORY;
+	case STATUS_INVALID:
+	case STATUS_UNSUPPORTED:
+	case STATUS_EXISTS:
+	case STATUS_NOT_FOUND:
+		break;
+	}
+	panic("no range status for status %d", (int)status);
+}
+
+/* What can be said of a range before its first extent; AEROSTAT_RANGE_PENDING: nothing against it.
+ */
+static uint8_t judge_range(const struct vm *vm, const struct aerostat_range *range)
+{
+	if (range->reserved != 0 || range->flags != 0) {
+		return AEROSTAT_RANGE_RESERVED;
+	}
+	if (range->order != ORDER_4K && range->order != ORDER_2M && range->order != ORDER_1G) {
+		return AEROSTAT_RANGE_BAD_ORDER;
+	}
+	if (range->count == 0 || range->done > range->count) {
+		return AEROSTAT_RANGE_BAD_COUNT;
+	}
+	if (!is_aligned_u64(range->gfn, order_pages(range->order))) {
+		return AEROSTAT_RANGE_MISALIGNED;
+	}
+	uint64_t limit = vm->s2.limit_pages;
+	if (range->gfn >= limit || range->count > (limit - range->gfn) >> range->order) {
+		return AEROSTAT_RANGE_OUTSIDE;
+	}
+	return AEROSTAT_RANGE_PENDING;
+}
+
+static gfn_t next_extent(const struct aerostat_range *range)
+{
+	return (gfn_t){range->gfn + ((uint64_t)range->done << range->order)};
+}
+
+static bool extent_contains(gfn_t start, unsigned order, gfn_t gfn)
+{
+	return gfn.n >= start.n && gfn.n - start.n < order_pages(order);
+}
+
+/* One range as far as *work_left allows. */
+static void surrender_range(struct s2_locked locked, struct vm *vm, struct aerostat_range *range,
+			    gfn_t array_gfn, uint64_t *work_left)
+{
+	while (range->done<range->count && * work_left> 0) {
+		gfn_t gfn = next_extent(range);
+		uint64_t freed = 0;
+		uint64_t work = 1;
+		enum status status = STATUS_IN_USE;
+		if (!extent_contains(gfn, range->order, array_gfn)) {
+			status = s2_surrender(locked, gfn, range->order, &freed, &work);
+		}
+		*work_left = sub_floor_u64(*work_left, work);
+		if (status != STATUS_OK) {
+			range->status = range_status(status);
+			return;
+		}
+		range->done++;
+		vm->balloon.surrendered_pages += order_pages(range->order);
+	}
+	if (range->done == range->count) {
+		range->status = AEROSTAT_RANGE_OK;
+	}
+}
+
+unsigned balloon_surrender(struct vm *vm, struct aerostat_range *ranges, unsigned count,
+			   gfn_t array_gfn)
+{
+	uint64_t work_left = AEROSTAT_CALL_WORK_MAX;
+	unsigned finished = 0;
+	struct s2_locked locked = s2_lock(&vm->s2);
+	while (finished < count && work_left > 0) {
+		struct aerostat_range *range = &ranges[finished];
+		range->status = judge_range(vm, range);
+		work_left--;
+		if (range->status == AEROSTAT_RANGE_PENDING) {
+			surrender_range(locked, vm, range, array_gfn, &work_left);
+		}
+		if (range->status == AEROSTAT_RANGE_PENDING) {
+			break;
+		}
+		finished++;
+	}
+	reclaim_flush(locked);
+	s2_unlock(locked);
+	publish_size(vm);
+	governor_frames_came_back(vm);
+	return finished;
+}
+
+static void return_range(struct s2_locked locked, struct vm *vm, struct aerostat_range *range,
+			 uint64_t *work_left)
+{
+	while (range->done<range->count && * work_left> 0) {
+		uint64_t work;
+		enum status status = s2_return(locked, next_extent(range), range->order, &work);
+		*work_left = sub_floor_u64(*work_left, work);
+		if (status != STATUS_OK) {
+			range->status = range_status(status);
+			return;
+		}
+		range->done++;
+		vm->balloon.returned_pages += order_pages(range->order);
+	}
+	if (range->done == range->count) {
+		range->status = AEROSTAT_RANGE_OK;
+		range->flags = AEROSTAT_RANGE_FLAG_ZERO; /* every fill comes from the zeroed pool */
+	}
+}
+
+unsigned balloon_return(struct vm *vm, struct aerostat_range *ranges, unsigned count)
+{
+	uint64_t work_left = AEROSTAT_CALL_WORK_MAX;
+	unsigned finished = 0;
+	struct s2_locked locked = s2_lock(&vm->s2);
+	while (finished < count && work_left > 0) {
+		struct aerostat_range *range = &ranges[finished];
+		range->status = judge_range(vm, range);
+		work_left--;
+		if (range->status == AEROSTAT_RANGE_PENDING) {
+			return_range(locked, vm, range, &work_left);
+		}
+		if (range->status == AEROSTAT_RANGE_PENDING) {
+			break;
+		}
+		finished++;
+	}
+	reclaim_flush(locked); /* table pages that became empty */
+	s2_unlock(locked);
+	publish_size(vm);
+	return finished;
+}
+
+static enum exit_action inject_protection_fault(struct vcpu *vcpu)
+{
+	vcpu->inject.vector = 13; /* #GP: what a bus that answers with an abort looks like */
+	vcpu->inject.has_error = true;
+	vcpu->inject.error = 0;
+	return EXIT_INJECT;
+}
+
+/* Gives memory at `gfn`, or blocks the vCPU. *was_surrendered tells whether it was in the balloon.
+ */
+static enum exit_action fill(struct vcpu *vcpu, struct s2_locked locked, gfn_t gfn)
+{
+	struct vm *vm = vcpu->vm;
+	uint64_t pages;
+	enum status status = s2_populate(locked, gfn, governor_fill_order(vm), &pages);
+	if (status == STATUS_NO_MEMORY) {
+		vcpu->state = VCPU_WAITING_MEMORY;
+		vcpu->blocked_since_tsc = arch_tsc();
+		return EXIT_BLOCK;
+	}
+	CHECK(status == STATUS_OK);
+	vm->held_peak_pages = max_u64(vm->held_peak_pages, vm->s2.mapped_pages);
+	return EXIT_RESUME;
+}
+
+enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn)
+{
+	struct vm *vm = vcpu->vm;
+	enum exit_action action = EXIT_RESUME;
+	struct s2_locked locked = s2_lock(&vm->s2);
+	struct s2_slot slot = s2_lookup(locked, gfn);
+	if (slot.kind == S2_EMPTY) {
+		action = fill(vcpu, locked, gfn);
+	} else if (slot.kind == S2_BALLOONED && vm->config.on_touch == ON_TOUCH_ZERO) {
+		action = fill(vcpu, locked, gfn);
+		vm->balloon.touched_pages += action == EXIT_RESUME ? 1 : 0;
+	} else if (slot.kind == S2_BALLOONED && vm->config.on_touch == ON_TOUCH_FAULT) {
+		action = inject_protection_fault(vcpu);
+	} else if (slot.kind == S2_BALLOONED) {
+		action = EXIT_KILL;
+	}
+	s2_unlock(locked);
+	if (slot.kind == S2_BALLOONED) {
+		publish_size(vm);
+	}
+	if (action == EXIT_KILL) {
+		vm_kill(vm, "it touched a page that it had surrendered (on-touch=stop)");
+	}
+	return action;
+}
+
+void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure)
+{
+	struct balloon *balloon = &vm->balloon;
+	if (!balloon->attached) {
+		return;
+	}
+	__atomic_store_n(&balloon->page->pressure, pressure, __ATOMIC_RELEASE);
+	if (balloon->target_pages == target_pages) {
+		return;
+	}
+	balloon->target_pages = target_pages;
+	balloon->target_peak_pages = max_u64(balloon->target_peak_pages, target_pages);
+	balloon->page->doorbells++;
+	__atomic_store_n(&balloon->page->target_pages, target_pages, __ATOMIC_RELEASE);
+	balloon->event = true;
+	vm->vcpu.doorbell_pending = balloon->vector != 0;
+	if (vm->vcpu.state == VCPU_WAITING) {
+		vm->vcpu.state = VCPU_RUNNABLE;
+	}
+}
+
+struct balloon_statistics balloon_read_statistics(struct vm *vm)
+{
+	struct balloon_statistics statistics = {0};
+	const struct aerostat_balloon_page *page = vm->balloon.page;
+	uint64_t max_pages = vm->s2.limit_pages;
+	if (page == NULL) {
+		return statistics;
+	}
+	/* Each field is read exactly once: the guest may rewrite it at any time. */
+	statistics.total_pages =
+		min_u64(__atomic_load_n(&page->total_pages, __ATOMIC_RELAXED), max_pages);
+	statistics.free_pages =
+		min_u64(__atomic_load_n(&page->free_pages, __ATOMIC_RELAXED), max_pages);
+	statistics.idle_pages = min_u64(__atomic_load_n(&page->idle_pages, __ATOMIC_RELAXED),
+					statistics.free_pages);
+	statistics.wanted_pages =
+		min_u64(__atomic_load_n(&page->wanted_pages, __ATOMIC_RELAXED), max_pages);
+	statistics.refault_count = __atomic_load_n(&page->refault_count, __ATOMIC_RELAXED);
+	return statistics;
+}

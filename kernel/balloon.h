@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The balloon core: what a surrender, a return and a touch mean, whoever asks. Front ends (the
+ * native hypercalls) translate to these calls; the core knows none of them.
+ *
+ * Lock: the VM's address space, taken inside.
+ */
+#ifndef KERNEL_BALLOON_H
+#define KERNEL_BALLOON_H
+
+#include "abi/aerostat.h"
+#include "base/status.h"
+#include "kernel/exit.h"
+#include "kernel/vm.h"
+
+/* What a guest says of itself in its balloon page: one copy, not to be believed blindly. */
+struct balloon_statistics {
+	uint64_t total_pages;
+	uint64_t free_pages;
+	uint64_t idle_pages;
+	uint64_t wanted_pages;
+	uint64_t refault_count;
+};
+
+/*
+ * Makes `gfn` the balloon page (pinned from now on). EXISTS: attached already; OUTSIDE,
+ * SURRENDERED, NO_MEMORY as s2_pin.
+ */
+MUST_CHECK enum status balloon_attach(struct vm *vm, gfn_t gfn, uint8_t vector);
+
+/* Lets the balloon page go. What is in the balloon stays there. NOT_FOUND: not attached. */
+MUST_CHECK enum status balloon_detach(struct vm *vm);
+
+/*
+ * Works on ranges[0..count) in order, from each range's `done` on, and writes status, done and
+ * flags back. Stops when AEROSTAT_CALL_WORK_MAX is used up: the range it stopped in is PENDING.
+ * Extents that contain `array_gfn` are refused as IN_USE. All frames that come back are free when
+ * it returns. Answers how many ranges are not PENDING.
+ */
+unsigned balloon_surrender(struct vm *vm, struct aerostat_range *ranges, unsigned count,
+			   gfn_t array_gfn);
+unsigned balloon_return(struct vm *vm, struct aerostat_range *ranges, unsigned count);
+
+/*
+ * The guest touched `gfn`, which is not mapped. Populates it, answers a touch of a surrendered page
+ * as the configuration says, or blocks the vCPU until a frame is free.
+ */
+enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn);
+
+/* Publishes the target and the pressure; rings the doorbell when the target has changed. */
+void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure);
+
+/* The guest's word, each value clamped to what is possible; all zero when not attached. */
+struct balloon_statistics balloon_read_statistics(struct vm *vm);
+
+#endif

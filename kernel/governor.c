@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See governor.h. Runs on one CPU at a time, between guests; takes frame_lock for sums only. */
+#include "kernel/governor.h"
+
+#include "base/bits.h"
+#include "base/log.h"
+#include "kernel/arch.h"
+#include "kernel/balloon.h"
+#include "kernel/policy.h"
+#include "kernel/vm.h"
+#include "mm/frame.h"
+#include "mm/promise.h"
+
+#define PERIOD_MS 10
+#define ANSWER_MS 200	   /* a driver with idle pages that has not moved by then does not answer */
+#define FORGIVE_MS 2000	   /* and is asked again after that */
+#define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
+
+static struct {
+	uint64_t low_pages;
+	uint64_t high_pages;
+	uint64_t free_low;
+	uint64_t next_tsc;
+	uint64_t progress_tsc; /* when frames last came back from anybody */
+	bool is_short;
+	bool frames_came_back;
+} governor;
+
+static struct policy_vm policy_vms[VMS_MAX];
+
+static uint64_t ticks(uint64_t ms)
+{
+	return ms * arch_tsc_khz();
+}
+
+static uint64_t spare_pages(void)
+{
+	lock_acquire(&frame_lock);
+	uint64_t spare = min_u64(promise_spare(), frame_count_free());
+	lock_release(&frame_lock);
+	return spare;
+}
+
+void governor_init(void)
+{
+	uint64_t free_pages = frame_count_free();
+	governor.low_pages = max_u64(128, free_pages / 32);
+	governor.high_pages = governor.low_pages * 2;
+	governor.free_low = free_pages;
+	governor.progress_tsc = arch_tsc();
+}
+
+uint64_t governor_next_tsc(void)
+{
+	return governor.next_tsc;
+}
+
+uint64_t governor_free_low(void)
+{
+	return governor.free_low;
+}
+
+bool governor_is_plentiful(void)
+{
+	return spare_pages() > governor.high_pages + order_pages(ORDER_2M);
+}
+
+unsigned governor_fill_order(const struct vm *vm)
+{
+	/* A VM that is asked to give, and a host that is short, count in small change. */
+	return vm->balloon.target_pages == 0 && governor_is_plentiful() ? ORDER_2M : ORDER_4K;
+}
+
+void governor_frames_came_back(struct vm *vm)
+{
+	governor.progress_tsc = arch_tsc();
+	governor.frames_came_back = true;
+	vm->balloon.unresponsive = false;
+	vm->balloon.target_set_tsc = governor.progress_tsc;
+}
+
+static bool is_waiting(const struct vm *vm)
+{
+	return vm->state == VM_RUNNING && vm->vcpu.state == VCPU_WAITING_MEMORY;
+}
+
+/* A driver that has idle pages and was asked for them long ago is not answering. */
+static void judge_driver(struct vm *vm, const struct balloon_statistics *statistics, uint64_t now)
+{
+	struct balloon *balloon = &vm->balloon;
+	uint64_t age = now - balloon->target_set_tsc;
+	if (balloon->target_pages <= vm->s2.ballooned_pages || statistics->idle_pages == 0) {
+		balloon->target_set_tsc = now;
+	} else if (!balloon->unresponsive && age > ticks(ANSWER_MS)) {
+		balloon->unresponsive = true;
+		balloon->target_set_tsc = now;
+		vm_log(vm, "driver does not answer target=%llu size=%llu",
+		       (unsigned long long)balloon->target_pages,
+		       (unsigned long long)vm->s2.ballooned_pages);
+	}
+	if (balloon->unresponsive && now - balloon->target_set_tsc > ticks(FORGIVE_MS)) {
+		balloon->unresponsive = false;
+		balloon->target_set_tsc = now;
+	}
+}
+
+static unsigned gather(uint64_t now)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		struct vm *vm = &vms[i];
+		struct balloon_statistics statistics = balloon_read_statistics(vm);
+		bool alive = vm->state == VM_RUNNING;
+		if (alive && vm->balloon.attached) {
+			judge_driver(vm, &statistics, now);
+		}
+		policy_vms[i] = (struct policy_vm){
+			.min_pages = vm->config.min_pages,
+			.mem_pages = vm->config.mem_pages,
+			.held_pages = vm->s2.mapped_pages,
+			.ballooned_pages = vm->s2.ballooned_pages,
+			.target_pages = vm->balloon.target_pages,
+			.free_pages = statistics.free_pages,
+			.idle_pages = statistics.idle_pages,
+			.wanted_pages = statistics.wanted_pages,
+			.shares = max_u64(vm->config.shares, 1),
+			.attached = alive && vm->balloon.attached,
+			.unresponsive = vm->balloon.unresponsive,
+			.waiting = is_waiting(vm),
+		};
+	}
+	return vm_count;
+}
+
+static void publish(const struct policy_host *host, unsigned count)
+{
+	bool waiting = false;
+	for (unsigned i = 0; i < count; i++) {
+		waiting = waiting || policy_vms[i].waiting;
+	}
+	bool is_short = waiting || host->spare_pages < host->low_pages;
+	uint32_t pressure = waiting    ? AEROSTAT_PRESSURE_HIGH
+			    : is_short ? AEROSTAT_PRESSURE_LOW
+				       : AEROSTAT_PRESSURE_NONE;
+	bool relaxed = governor.is_short && host->spare_pages > host->high_pages;
+	if ((is_short && !governor.is_short) || relaxed) {
+		governor.is_short = is_short;
+		log_event(NULL, "memory %s spare=%llu low=%llu high=%llu",
+			  is_short ? "short" : "plentiful", (unsigned long long)host->spare_pages,
+			  (unsigned long long)host->low_pages,
+			  (unsigned long long)host->high_pages);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t old = vms[i].balloon.target_pages;
+		uint64_t target = policy_vms[i].new_target_pages;
+		if (!policy_vms[i].attached) {
+			continue;
+		}
+		balloon_set_target(&vms[i], target, pressure);
+		if ((old == 0) != (target == 0)) {
+			vm_log(&vms[i], "target pages=%llu held=%llu ballooned=%llu",
+			       (unsigned long long)target,
+			       (unsigned long long)vms[i].s2.mapped_pages,
+			       (unsigned long long)vms[i].s2.ballooned_pages);
+		}
+	}
+}
+
+/*
+ * May this waiting VM try again? What it was promised it always may have; beyond that, VMs below
+ * their allotment go first, and one whose driver does not answer goes last.
+ */
+static bool may_go_on(const struct vm *vm, bool entitled_waits, uint64_t spare)
+{
+	if (vm->s2.promise.held_pages < vm->config.min_pages) {
+		return true;
+	}
+	if (spare == 0 || (vm->balloon.unresponsive && spare < governor.low_pages)) {
+		return false;
+	}
+	return vm->s2.promise.held_pages < vm->config.mem_pages || !entitled_waits;
+}
+
+static void wake_waiting(void)
+{
+	bool entitled_waits = false;
+	for (unsigned i = 0; i < vm_count; i++) {
+		entitled_waits =
+			entitled_waits || (is_waiting(&vms[i]) &&
+					   vms[i].s2.promise.held_pages < vms[i].config.mem_pages);
+	}
+	uint64_t spare = spare_pages();
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (is_waiting(&vms[i]) && may_go_on(&vms[i], entitled_waits, spare)) {
+			vms[i].vcpu.state = VCPU_RUNNABLE;
+		}
+	}
+}
+
+/* Whom to give up on: one that does not answer, else the one most above its allotment per share. */
+static struct vm *choose_victim(void)
+{
+	struct vm *victim = NULL;
+	uint64_t victim_excess = 0;
+	for (unsigned i = 0; i < vm_count; i++) {
+		struct vm *vm = &vms[i];
+		if (vm->state != VM_RUNNING) {
+			continue;
+		}
+		bool deaf = vm->balloon.unresponsive || !vm->balloon.attached;
+		uint64_t floor = deaf ? vm->config.min_pages : vm->config.mem_pages;
+		uint64_t excess = sub_floor_u64(vm->s2.mapped_pages, floor) * 10000;
+		excess = excess / max_u64(vm->config.shares, 1) * (deaf ? 2 : 1);
+		if (excess > victim_excess || (victim == NULL && is_waiting(vm))) {
+			victim = vm;
+			victim_excess = excess;
+		}
+	}
+	return victim;
+}
+
+/* Nobody gives, somebody has waited for long, and no answer is pending: one VM has to go. */
+static void end_starvation(uint64_t now)
+{
+	bool starving = false;
+	for (unsigned i = 0; i < vm_count; i++) {
+		starving = starving || (is_waiting(&vms[i]) &&
+					now - vms[i].vcpu.blocked_since_tsc > ticks(STARVATION_MS));
+	}
+	if (!starving || now - governor.progress_tsc < ticks(STARVATION_MS)) {
+		return;
+	}
+	struct vm *victim = choose_victim();
+	if (victim != NULL) {
+		governor.progress_tsc = now;
+		vm_kill(victim, "the host is out of memory, nobody gives any back, and it holds "
+				"the most beyond what it was allotted");
+	}
+}
+
+void governor_poll(uint64_t now_tsc)
+{
+	governor.free_low = min_u64(governor.free_low, frame_count_free());
+	bool waiting = false;
+	for (unsigned i = 0; i < vm_count; i++) {
+		waiting = waiting || is_waiting(&vms[i]);
+	}
+	if (waiting) {
+		wake_waiting();
+	}
+	if (now_tsc < governor.next_tsc && !(waiting && governor.frames_came_back)) {
+		return;
+	}
+	governor.next_tsc = now_tsc + ticks(PERIOD_MS);
+	governor.frames_came_back = false;
+	struct policy_host host = {
+		.spare_pages = spare_pages(),
+		.low_pages = governor.low_pages,
+		.high_pages = governor.high_pages,
+	};
+	unsigned count = gather(now_tsc);
+	policy_decide(&host, policy_vms, count);
+	publish(&host, count);
+	end_starvation(now_tsc);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The governor connects the policy with the world: reads statistics, runs the policy once a period
+ * (at once when somebody waits for a frame), publishes targets, lets waiting vCPUs go on, notices
+ * drivers that do not move, and has the last word when the host is out of memory.
+ */
+#ifndef KERNEL_GOVERNOR_H
+#define KERNEL_GOVERNOR_H
+
+#include "base/types.h"
+
+struct vm;
+
+/* Sets the thresholds from what is free now. Boot, before the first VM. */
+void governor_init(void);
+
+/* Runs when its time has come; called by the scheduler between two guests. */
+void governor_poll(uint64_t now_tsc);
+
+/* The TSC at which governor_poll has something to do next. */
+uint64_t governor_next_tsc(void);
+
+/* A surrender has just finished: the VM's driver is alive and frames may be free. */
+void governor_frames_came_back(struct vm *vm);
+
+/* The largest extent that a demand fill of this VM should use now. */
+unsigned governor_fill_order(const struct vm *vm);
+
+/* Is there enough spare memory for optional work such as joining pages? */
+bool governor_is_plentiful(void);
+
+/* Fewest frames that were ever free. */
+uint64_t governor_free_low(void);
+
+#endif

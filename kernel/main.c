@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The boot sequence behind the processor's own: options, backend, guests, scheduler. */
+#include "kernel/main.h"
+
+#include "base/log.h"
+#include "kernel/arch.h"
+#include "kernel/backend.h"
+#include "kernel/governor.h"
+#include "kernel/options.h"
+#include "kernel/report.h"
+#include "kernel/scheduler.h"
+#include "kernel/vm.h"
+#include "mm/frame.h"
+#include "mm/promise.h"
+
+const struct backend *backend;
+
+/* The smallest guest that can run, with its tables and its vCPU's own pages, in frames. */
+#define GUEST_PAGES_LEAST 128
+
+static struct options options;
+
+static _Noreturn void halt(const char *sentence)
+{
+	log_event(NULL, "halt: %s", sentence);
+	if (options.batch) {
+		arch_power_off(false);
+	}
+	arch_halt();
+}
+
+static void take_options(const struct boot_info *boot_info)
+{
+	struct options_complaints complaints;
+	options_parse(boot_info->command_line, &options, &complaints);
+	if (!arch_console_select(options.console)) {
+		log_event(NULL, "options: the console %s is not there", options.console);
+	}
+	for (unsigned i = 0; i < complaints.count && i < OPTIONS_COMPLAINTS_MAX; i++) {
+		log_event(NULL, "options: %s", complaints.sentences[i]);
+	}
+}
+
+static void start_backend(void)
+{
+	const char *sentence = "";
+	if (backend->probe(&sentence) != STATUS_OK || backend->cpu_start(&sentence) != STATUS_OK) {
+		halt(sentence);
+	}
+}
+
+static void start_guests(const struct boot_info *boot_info)
+{
+	if (boot_info->module_count == 0) {
+		halt("no guest was given: the boot loader passed no module");
+	}
+	if (promise_spare() < GUEST_PAGES_LEAST) {
+		log_event(NULL, "memory free=%lluK needed=%uK",
+			  (unsigned long long)promise_spare() * 4, GUEST_PAGES_LEAST * 4);
+		halt("the host is too small for any guest");
+	}
+	for (unsigned i = 0; i < boot_info->module_count; i++) {
+		vm_start(&boot_info->modules[i]);
+	}
+}
+
+void kernel_main(const struct boot_info *boot_info)
+{
+	take_options(boot_info);
+	start_backend();
+	governor_init();
+	start_guests(boot_info);
+	scheduler_run(&options);
+}

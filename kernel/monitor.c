@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of VMs and the operator's keys. Reads counters only; changes nothing but the table. */
+#include "kernel/monitor.h"
+
+#include "base/log.h"
+#include "base/string.h"
+#include "kernel/arch.h"
+#include "kernel/report.h"
+#include "kernel/vm.h"
+#include "mm/audit.h"
+#include "mm/frame.h"
+
+#define LINE_BYTES 128
+
+static const char *state_word(const struct vm *vm)
+{
+	switch (vm->state) {
+	case VM_UNUSED:
+		return "unused";
+	case VM_REFUSED:
+		return "refused";
+	case VM_FINISHED:
+		return vm->exit_code == 0 ? "finished" : "failed";
+	case VM_KILLED:
+		return "killed";
+	case VM_RUNNING:
+		break;
+	}
+	switch (vm->vcpu.state) {
+	case VCPU_RUNNABLE:
+		return "running";
+	case VCPU_WAITING:
+		return "sleeping";
+	case VCPU_WAITING_MEMORY:
+		return "short";
+	case VCPU_ENDED:
+		break;
+	}
+	return "ended";
+}
+
+static void print_line(const char *line)
+{
+	arch_console_write(line, strlen(line));
+}
+
+static void print_table(void)
+{
+	char line[LINE_BYTES];
+	print_line("NAME             STATE       MAX-K   HELD-K  BALLOON-K  TARGET-K   FAULTS"
+		   "  HYPERCALLS\n");
+	for (unsigned i = 0; i < vm_count; i++) {
+		const struct vm *vm = &vms[i];
+		snprintf(line, sizeof(line), "%-16s %-9s %7llu %8llu %10llu %9llu %8llu %11llu\n",
+			 vm_name(vm), state_word(vm), (unsigned long long)vm->config.max_pages * 4,
+			 (unsigned long long)vm->s2.mapped_pages * 4,
+			 (unsigned long long)vm->s2.ballooned_pages * 4,
+			 (unsigned long long)vm->balloon.target_pages * 4,
+			 (unsigned long long)vm->fault_count,
+			 (unsigned long long)vm->hypercall_count);
+		print_line(line);
+	}
+	snprintf(line, sizeof(line), "host: frames free %llu, of them zeroed %llu, total %llu\n",
+		 (unsigned long long)frame_count_free(),
+		 (unsigned long long)frame_count(FRAME_ZEROED),
+		 (unsigned long long)(frame_table_count - frame_count(FRAME_RESERVED)));
+	print_line(line);
+}
+
+static void audit_now(void)
+{
+	struct audit_report report;
+	vms_audit(&report);
+	if (report.error_count == 0) {
+		log_event(NULL, "audit clean");
+	} else {
+		log_event(NULL, "audit errors=%llu: %s", (unsigned long long)report.error_count,
+			  report.first_error);
+	}
+}
+
+static void obey(int key, bool *table)
+{
+	switch (key) {
+	case 'h':
+	case '?':
+		log_event(NULL, "keys: t table now, p table on/off, a audit, q results and off");
+		break;
+	case 't':
+		print_table();
+		break;
+	case 'p':
+		*table = !*table;
+		log_event(NULL, "table %s", *table ? "on" : "off");
+		break;
+	case 'a':
+		audit_now();
+		break;
+	case 'q':
+		arch_power_off(report_results());
+	case '\r':
+	case '\n':
+		break;
+	default:
+		log_event(NULL, "key: code %d means nothing here, h lists the keys", key);
+		break;
+	}
+}
+
+void monitor_poll(const struct options *options, uint64_t now_tsc)
+{
+	static bool started;
+	static bool table;
+	static uint64_t next_tsc;
+	if (!started) {
+		started = true;
+		table = options->table;
+		next_tsc = now_tsc;
+	}
+	int key = options->batch ? -1 : arch_console_read();
+	if (key >= 0) {
+		obey(key, &table);
+	}
+	if (table && now_tsc >= next_tsc) {
+		next_tsc = now_tsc + 1000 * arch_tsc_khz();
+		print_table();
+	}
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Parser of the hypervisor's command line: words separated by spaces. Pure. */
+#include "kernel/options.h"
+
+#include "base/bits.h"
+#include "base/string.h"
+
+#define WORD_BYTES 64
+#define TIMEOUT_SECONDS_MAX 1000000
+
+static void complain(struct options_complaints *complaints, const char *word, const char *why)
+{
+	if (complaints->count < OPTIONS_COMPLAINTS_MAX) {
+		snprintf(complaints->sentences[complaints->count], OPTIONS_COMPLAINT_BYTES,
+			 "the option %.40s is ignored: %s", word, why);
+	}
+	complaints->count++;
+}
+
+/* The text behind `key` when the word starts with it, else NULL. */
+static const char *value_of(const char *word, const char *key)
+{
+	size_t length = strlen(key);
+	return strncmp(word, key, length) == 0 ? word + length : NULL;
+}
+
+static bool parse_seconds(const char *text, uint64_t *seconds)
+{
+	uint64_t number = 0;
+	for (const char *at = text; *at != '\0'; at++) {
+		if (*at < '0' || *at > '9' || number > TIMEOUT_SECONDS_MAX) {
+			return false;
+		}
+		number = number * 10 + (uint64_t)(*at - '0');
+	}
+	*seconds = number;
+	return text[0] != '\0' && number > 0 && number <= TIMEOUT_SECONDS_MAX;
+}
+
+static void take_word(const char *word, struct options *options, bool *table_given,
+		      struct options_complaints *complaints)
+{
+	const char *value;
+	uint64_t seconds;
+	if (strcmp(word, "batch") == 0) {
+		options->batch = true;
+	} else if ((value = value_of(word, "console=")) != NULL) {
+		if (strcmp(value, "com1") == 0 || strcmp(value, "e9") == 0 ||
+		    strcmp(value, "none") == 0) {
+			memcpy(options->console, value, strlen(value) + 1);
+		} else {
+			complain(complaints, word, "a console is com1, e9 or none");
+		}
+	} else if ((value = value_of(word, "table=")) != NULL) {
+		if (strcmp(value, "on") == 0 || strcmp(value, "off") == 0) {
+			options->table = strcmp(value, "on") == 0;
+			*table_given = true;
+		} else {
+			complain(complaints, word, "the table is on or off");
+		}
+	} else if ((value = value_of(word, "timeout=")) != NULL) {
+		if (parse_seconds(value, &seconds)) {
+			options->timeout_seconds = seconds;
+		} else {
+			complain(complaints, word, "a time-out is 1 to 1000000 seconds");
+		}
+	} else {
+		complain(complaints, word, "it is not one of batch console= table= timeout=");
+	}
+}
+
+void options_parse(const char *text, struct options *options, struct options_complaints *complaints)
+{
+	bool table_given = false;
+	memset(options, 0, sizeof(*options));
+	memset(complaints, 0, sizeof(*complaints));
+	memcpy(options->console, "com1", 5);
+	while (*text != '\0') {
+		char word[WORD_BYTES];
+		size_t length = 0;
+		while (text[length] != '\0' && text[length] != ' ') {
+			length++;
+		}
+		if (length >= sizeof(word)) {
+			memcpy(word, text, sizeof(word) - 1);
+			word[sizeof(word) - 1] = '\0';
+			complain(complaints, word, "it is too long");
+		} else if (length > 0) {
+			memcpy(word, text, length);
+			word[length] = '\0';
+			take_word(word, options, &table_given, complaints);
+		}
+		text += length;
+		text += *text == ' ' ? 1 : 0;
+	}
+	if (!table_given) {
+		options->table = !options->batch;
+	}
+}

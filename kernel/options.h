@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The hypervisor's own command line. */
+#ifndef KERNEL_OPTIONS_H
+#define KERNEL_OPTIONS_H
+
+#include "base/types.h"
+
+struct options {
+	bool batch;		  /* finish when every VM has ended, then switch off */
+	bool table;		  /* show the table of VMs once a second */
+	uint64_t timeout_seconds; /* 0: none */
+	char console[8];	  /* "com1", "e9" or "none" */
+};
+
+#define OPTIONS_COMPLAINTS_MAX 4
+#define OPTIONS_COMPLAINT_BYTES 120
+
+/* One sentence for each word that was not understood and was therefore ignored. */
+struct options_complaints {
+	unsigned count; /* may be more than there is room for */
+	char sentences[OPTIONS_COMPLAINTS_MAX][OPTIONS_COMPLAINT_BYTES];
+};
+
+/* Pure. Unknown or malformed options leave their defaults. */
+void options_parse(const char *text, struct options *options,
+		   struct options_complaints *complaints);
+
+#endif

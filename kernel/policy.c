@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The first policy; see policy.h. Integer arithmetic only, no state from call to call. */
+#include "kernel/policy.h"
+
+#include "base/bits.h"
+
+/* A guest that is asked keeps this much of what it has free: working room for its allocator. */
+#define MARGIN_PAGES_MIN 32
+#define MARGIN_FRACTION 16
+
+/* The smallest portion that is asked for or given back at once, so that requests are worth a call.
+ */
+#define PORTION_PAGES_MIN 64
+#define PORTIONS 64
+
+enum tier { TIER_UNUSED, TIER_BORROWED, TIER_ABOVE_MIN, TIER_COUNT };
+
+/* Asked for already, and likely to come: not more than the guest has lying idle. */
+static uint64_t pending_pages(const struct policy_vm *vm)
+{
+	if (!vm->attached || vm->unresponsive) {
+		return 0;
+	}
+	uint64_t asked = sub_floor_u64(vm->new_target_pages, vm->ballooned_pages);
+	return min_u64(asked, vm->idle_pages);
+}
+
+/* How much more this VM could be asked for in a tier. */
+static uint64_t capacity_pages(const struct policy_vm *vm, enum tier tier)
+{
+	if (!vm->attached || vm->unresponsive) {
+		return 0;
+	}
+	uint64_t asked = sub_floor_u64(vm->new_target_pages, vm->ballooned_pages);
+	uint64_t above_min = sub_floor_u64(vm->held_pages, vm->min_pages);
+	uint64_t room = above_min;
+	uint64_t margin = 0;
+	switch (tier) {
+	case TIER_UNUSED:
+		margin = max_u64(MARGIN_PAGES_MIN, vm->free_pages / MARGIN_FRACTION);
+		/* Never-touched free pages can serve as the margin just as well. */
+		margin = sub_floor_u64(margin, vm->free_pages - vm->idle_pages);
+		room = min_u64(sub_floor_u64(vm->idle_pages, margin), above_min);
+		break;
+	case TIER_BORROWED:
+		room = min_u64(sub_floor_u64(vm->held_pages, vm->mem_pages), above_min);
+		break;
+	case TIER_ABOVE_MIN:
+	case TIER_COUNT:
+		break;
+	}
+	return sub_floor_u64(room, asked);
+}
+
+/* a / a_shares > b / b_shares without dividing. */
+static bool more_per_share(uint64_t a, uint64_t a_shares, uint64_t b, uint64_t b_shares)
+{
+	return (unsigned __int128)a * b_shares > (unsigned __int128)b * a_shares;
+}
+
+static uint64_t portion(uint64_t total)
+{
+	return max_u64(PORTION_PAGES_MIN, total / PORTIONS);
+}
+
+/* Raises targets by `need` in one tier; answers what is still missing. */
+static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint64_t need)
+{
+	uint64_t step = portion(need);
+	while (need > 0) {
+		struct policy_vm *best = NULL;
+		uint64_t best_capacity = 0;
+		for (unsigned i = 0; i < count; i++) {
+			uint64_t capacity = capacity_pages(&vms[i], tier);
+			if (capacity > 0 &&
+			    (best == NULL || more_per_share(capacity, vms[i].shares, best_capacity,
+							    best->shares))) {
+				best = &vms[i];
+				best_capacity = capacity;
+			}
+		}
+		if (best == NULL) {
+			break;
+		}
+		uint64_t amount = min_u64(min_u64(step, need), best_capacity);
+		best->new_target_pages =
+			max_u64(best->new_target_pages, best->ballooned_pages) + amount;
+		need -= amount;
+	}
+	return need;
+}
+
+/* Lowers targets by up to `surplus`, the largest target times shares first. */
+static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
+{
+	uint64_t step = portion(surplus);
+	while (surplus > 0) {
+		struct policy_vm *best = NULL;
+		for (unsigned i = 0; i < count; i++) {
+			if (vms[i].new_target_pages > 0 &&
+			    (best == NULL ||
+			     (unsigned __int128)vms[i].new_target_pages * vms[i].shares >
+				     (unsigned __int128)best->new_target_pages * best->shares)) {
+				best = &vms[i];
+			}
+		}
+		if (best == NULL) {
+			break;
+		}
+		uint64_t amount = min_u64(min_u64(step, surplus), best->new_target_pages);
+		best->new_target_pages -= amount;
+		surplus -= amount;
+	}
+}
+
+/* A VM waits that has less than it was allotted: others may be asked for more than spare parts. */
+static bool entitled_waits(const struct policy_vm *vms, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].waiting && vms[i].held_pages < vms[i].mem_pages) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * A guest that wants pages and has a balloon gets them back from its own balloon as far as the host
+ * can serve it; what it cannot serve counts as need. Answers the sum that was granted.
+ */
+static uint64_t grant_wanted(struct policy_vm *vms, unsigned count)
+{
+	uint64_t granted = 0;
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t grant = min_u64(vms[i].wanted_pages, vms[i].new_target_pages);
+		vms[i].new_target_pages -= grant;
+		granted += grant;
+	}
+	return granted;
+}
+
+static void relieve(const struct policy_host *host, struct policy_vm *vms, unsigned count,
+		    uint64_t granted)
+{
+	uint64_t need = host->high_pages - min_u64(host->high_pages, host->spare_pages) + granted;
+	for (unsigned i = 0; i < count; i++) {
+		need = sub_floor_u64(need, pending_pages(&vms[i]));
+	}
+	need = ask(vms, count, TIER_UNUSED, need);
+	if (entitled_waits(vms, count)) {
+		need = ask(vms, count, TIER_BORROWED, need);
+		(void)ask(vms, count, TIER_ABOVE_MIN, need);
+	}
+}
+
+static void relax(const struct policy_host *host, struct policy_vm *vms, unsigned count)
+{
+	uint64_t deflating = 0;
+	for (unsigned i = 0; i < count; i++) {
+		vms[i].new_target_pages = min_u64(vms[i].new_target_pages, vms[i].ballooned_pages);
+		deflating += vms[i].ballooned_pages - vms[i].new_target_pages;
+	}
+	give_back(vms, count, sub_floor_u64(host->spare_pages - host->high_pages, deflating));
+}
+
+void policy_decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
+{
+	bool waiting = false;
+	for (unsigned i = 0; i < count; i++) {
+		struct policy_vm *vm = &vms[i];
+		vm->new_target_pages = vm->attached ? vm->target_pages : 0;
+		if (vm->unresponsive) {
+			vm->new_target_pages = min_u64(vm->new_target_pages, vm->ballooned_pages);
+		}
+		waiting = waiting || vm->waiting;
+	}
+	uint64_t granted = grant_wanted(vms, count);
+	if (waiting || host->spare_pages < host->low_pages) {
+		relieve(host, vms, count, granted);
+	} else if (host->spare_pages > host->high_pages) {
+		relax(host, vms, count);
+	}
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who should give how much: a pure function from statistics to balloon targets. No globals, no
+ * hardware, no allocation; the same code runs in host tests and simulations. All sizes in pages.
+ *
+ * Between `low` and `high` nothing changes (that gap keeps two VMs from passing memory to and fro).
+ * Below `low`, or when somebody waits, VMs are asked in three tiers, each time the one with the
+ *most to give per share first, and never below its minimum:
+ *
+ *	1. what the guest says it does not use and has touched before;
+ *	2. what it holds above its allotment,  } only while a VM waits that has
+ *	3. what it holds above its minimum,    } less than its own allotment.
+ *
+ * Above `high` what was asked for and not given is no longer asked for, and balloons deflate.
+ */
+#ifndef KERNEL_POLICY_H
+#define KERNEL_POLICY_H
+
+#include "base/types.h"
+
+struct policy_host {
+	uint64_t spare_pages; /* free and promised to nobody */
+	uint64_t low_pages;
+	uint64_t high_pages;
+};
+
+struct policy_vm {
+	/* In. */
+	uint64_t min_pages;
+	uint64_t mem_pages;
+	uint64_t held_pages;
+	uint64_t ballooned_pages;
+	uint64_t target_pages; /* as it stands */
+	uint64_t free_pages;   /* the guest's word, as are the next two */
+	uint64_t idle_pages;
+	uint64_t wanted_pages;
+	uint64_t shares;   /* > 0 */
+	bool attached;	   /* has a driver */
+	bool unresponsive; /* did not move when it was asked */
+	bool waiting;	   /* its vCPU waits for a frame */
+	/* Out. */
+	uint64_t new_target_pages;
+};
+
+void policy_decide(const struct policy_host *host, struct policy_vm *vms, unsigned count);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Results and verdict. The format is stable: tools/judge.py parses it. */
+#include "kernel/report.h"
+
+#include "base/log.h"
+#include "base/string.h"
+#include "kernel/governor.h"
+#include "kernel/vm.h"
+#include "mm/audit.h"
+#include "mm/frame.h"
+
+#define U(value) ((unsigned long long)(value))
+
+static bool timed_out;
+
+static const char *state_name(enum vm_state state)
+{
+	switch (state) {
+	case VM_REFUSED:
+		return "refused";
+	case VM_RUNNING:
+		return "running";
+	case VM_FINISHED:
+		return "finished";
+	case VM_KILLED:
+		return "killed";
+	case VM_UNUSED:
+		break;
+	}
+	return "unused";
+}
+
+static void print_vm(const struct vm *vm)
+{
+	const struct balloon *balloon = &vm->balloon;
+	log_event(vm_name(vm),
+		  "result state=%s code=%llu mem_pages=%llu min_pages=%llu max_pages=%llu "
+		  "held_pages=%llu held_peak_pages=%llu ballooned_pages=%llu "
+		  "ballooned_peak_pages=%llu target_pages=%llu target_peak_pages=%llu faults=%llu "
+		  "hypercalls=%llu surrendered_pages=%llu returned_pages=%llu touched_pages=%llu "
+		  "digest=%#llx",
+		  state_name(vm->state), U(vm->exit_code), U(vm->config.mem_pages),
+		  U(vm->config.min_pages), U(vm->config.max_pages), U(vm->s2.mapped_pages),
+		  U(vm->held_peak_pages), U(vm->s2.ballooned_pages), U(balloon->size_peak_pages),
+		  U(balloon->target_pages), U(balloon->target_peak_pages), U(vm->fault_count),
+		  U(vm->hypercall_count), U(balloon->surrendered_pages), U(balloon->returned_pages),
+		  U(balloon->touched_pages), U(vm->digest));
+}
+
+void report_timeout(uint64_t seconds)
+{
+	timed_out = true;
+	log_event(NULL, "timeout: not all VMs ended within %llu seconds", U(seconds));
+}
+
+bool report_results(void)
+{
+	struct audit_report audit;
+	unsigned finished = 0;
+	unsigned killed = 0;
+	unsigned refused = 0;
+	bool pass = !timed_out;
+	vms_audit(&audit);
+	for (unsigned i = 0; i < vm_count; i++) {
+		const struct vm *vm = &vms[i];
+		print_vm(vm);
+		finished += vm->state == VM_FINISHED ? 1 : 0;
+		killed += vm->state == VM_KILLED ? 1 : 0;
+		refused += vm->state == VM_REFUSED ? 1 : 0;
+		pass = pass && vm->state == VM_FINISHED && vm->exit_code == 0;
+	}
+	char audit_text[24] = "clean";
+	if (audit.error_count != 0) {
+		log_event(NULL, "audit: %s", audit.first_error);
+		snprintf(audit_text, sizeof(audit_text), "%llu", U(audit.error_count));
+	}
+	pass = pass && finished > 0 && audit.error_count == 0;
+	log_event(NULL,
+		  "result frames_total=%llu frames_free=%llu frames_zeroed=%llu "
+		  "frames_free_low=%llu audit=%s",
+		  U(frame_table_count - frame_count(FRAME_RESERVED)), U(frame_count_free()),
+		  U(frame_count(FRAME_ZEROED)), U(governor_free_low()), audit_text);
+	log_event(NULL, "verdict %s vms=%u finished=%u killed=%u refused=%u audit=%s",
+		  pass ? "pass" : "fail", vm_count, finished, killed, refused, audit_text);
+	return pass;
+}

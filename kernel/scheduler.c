@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Round robin over the vCPUs that can run, and what is done when none can: tearing down what has
+ * ended, scrubbing, joining pages, sleeping. One CPU; interrupts are off except while it sleeps.
+ */
+#include "kernel/scheduler.h"
+
+#include "base/bits.h"
+#include "kernel/arch.h"
+#include "kernel/backend.h"
+#include "kernel/governor.h"
+#include "kernel/monitor.h"
+#include "kernel/report.h"
+#include "kernel/vm.h"
+#include "mm/alloc.h"
+#include "mm/reclaim.h"
+
+#define SLICE_MS 2
+#define POLL_MS 5     /* how long the CPU may sleep without looking at the operator's keys */
+#define SCRUB_ORDER 6 /* 256 KiB at a time: short enough not to be noticed */
+
+static unsigned last_index; /* slot that ran last */
+
+static void wake_sleepers(uint64_t now)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		struct vcpu *vcpu = &vms[i].vcpu;
+		if (vcpu->state == VCPU_WAITING &&
+		    (vcpu->wake_tsc <= now || vcpu->doorbell_pending)) {
+			vcpu->state = VCPU_RUNNABLE;
+		}
+	}
+}
+
+static struct vcpu *next_runnable(void)
+{
+	for (unsigned i = 1; i <= vm_count; i++) {
+		unsigned index = (last_index + i) % vm_count;
+		if (vms[index].state == VM_RUNNING && vms[index].vcpu.state == VCPU_RUNNABLE) {
+			last_index = index;
+			return &vms[index].vcpu;
+		}
+	}
+	return NULL;
+}
+
+/* Until when nothing can happen by itself. */
+static uint64_t idle_deadline(uint64_t now)
+{
+	uint64_t deadline = min_u64(governor_next_tsc(), now + POLL_MS * arch_tsc_khz());
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (vms[i].vcpu.state == VCPU_WAITING) {
+			deadline = min_u64(deadline, vms[i].vcpu.wake_tsc);
+		}
+	}
+	return deadline;
+}
+
+/* One step for one ended VM; false when there is none. */
+static bool teardown_one(void)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (vm_is_over(&vms[i]) && vms[i].s2_exists) {
+			(void)vm_teardown_step(&vms[i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Looks at one 2 MiB region of one VM each time it is called and joins it if it is whole. */
+static void join_one(void)
+{
+	static unsigned index;
+	static uint64_t gfn;
+	if (index >= vm_count) {
+		index = 0;
+	}
+	struct vm *vm = &vms[index];
+	if (!vm->s2_exists || vm_is_over(vm) || gfn >= vm->s2.limit_pages ||
+	    vm->balloon.target_pages != 0) {
+		index++;
+		gfn = 0;
+		return;
+	}
+	struct s2_locked locked = s2_lock(&vm->s2);
+	if (s2_join(locked, (gfn_t){gfn}) == STATUS_OK) {
+		reclaim_flush(locked);
+	}
+	s2_unlock(locked);
+	gfn += order_pages(ORDER_2M);
+}
+
+static void idle(uint64_t now)
+{
+	if (scrub_step(SCRUB_ORDER) > 0) {
+		return;
+	}
+	if (governor_is_plentiful()) {
+		join_one();
+	}
+	arch_idle(idle_deadline(now));
+}
+
+static bool all_ended(void)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (vms[i].state == VM_RUNNING || vms[i].s2_exists) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Batch: the verdict once all have ended, or when time is up. Interactive: the results once. */
+static void check_end(const struct options *options, uint64_t now, uint64_t start)
+{
+	static bool reported;
+	if (all_ended() && !reported) {
+		reported = true;
+		bool pass = report_results();
+		if (options->batch) {
+			arch_power_off(pass);
+		}
+	}
+	uint64_t limit = options->timeout_seconds * 1000 * arch_tsc_khz();
+	if (options->batch && limit > 0 && now - start > limit) {
+		report_timeout(options->timeout_seconds);
+		(void)report_results();
+		arch_power_off(false);
+	}
+}
+
+void scheduler_run(const struct options *options)
+{
+	uint64_t start = arch_tsc();
+	for (;;) {
+		uint64_t now = arch_tsc();
+		monitor_poll(options, now);
+		governor_poll(now);
+		check_end(options, now, start);
+		wake_sleepers(now);
+		bool tearing = teardown_one();
+		struct vcpu *vcpu = next_runnable();
+		if (vcpu != NULL) {
+			backend->vcpu_run(vcpu, now + SLICE_MS * arch_tsc_khz());
+		} else if (!tearing) {
+			idle(now);
+		}
+	}
+}

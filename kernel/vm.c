@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Life of a VM: started from a module at boot, ended by itself or by us, torn down in bounded steps
+ * by the scheduler. The table is written by the boot CPU and the scheduler only.
+ */
+#include "kernel/vm.h"
+
+#include "base/bits.h"
+#include "base/log.h"
+#include "base/string.h"
+#include "kernel/arch.h"
+#include "kernel/backend.h"
+#include "kernel/balloon.h"
+#include "kernel/boot_info.h"
+#include "kernel/elf.h"
+#include "kernel/loader.h"
+#include "mm/audit.h"
+#include "mm/phys.h"
+
+struct vm vms[VMS_MAX];
+unsigned vm_count;
+
+#define TEARDOWN_ENTRIES_PER_STEP 8192
+
+static bool name_is_taken(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (&vms[i] != vm && strcmp(vms[i].config.name, vm->config.name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void refuse(struct vm *vm, const char *sentence)
+{
+	vm->state = VM_REFUSED;
+	vm->vcpu.state = VCPU_ENDED;
+	vm->end_reason = "refused";
+	log_event(vm->config.name, "refused: %s", sentence);
+}
+
+/* The arithmetic of a promise that cannot be made. */
+static void refuse_promise(struct vm *vm)
+{
+	char sentence[VM_SENTENCE_BYTES];
+	uint64_t tables = s2_table_pages_worst(vm->config.max_pages);
+	snprintf(sentence, sizeof(sentence),
+		 "min=%lluK and %lluK for its page tables are more than the %lluK that are not "
+		 "promised to others",
+		 (unsigned long long)vm->config.min_pages * 4, (unsigned long long)tables * 4,
+		 (unsigned long long)promise_spare() * 4);
+	refuse(vm, sentence);
+}
+
+/* Memory, image and vCPU for a VM whose address space exists. */
+static enum status furnish(struct vm *vm, const void *file, const struct elf_image *image,
+			   char *sentence)
+{
+	uint32_t start_info;
+	enum status status = loader_load(vm, file, image, &start_info);
+	if (status == STATUS_OUTSIDE) {
+		snprintf(sentence, VM_SENTENCE_BYTES,
+			 "max=%lluK leaves no page for the start information behind its image",
+			 (unsigned long long)vm->config.max_pages * 4);
+		return status;
+	}
+	if (status == STATUS_OK) {
+		status = backend->vcpu_create(&vm->vcpu, &vm->s2, image->entry, start_info);
+	}
+	if (status != STATUS_OK) {
+		snprintf(sentence, VM_SENTENCE_BYTES,
+			 "the host is too small: its image needs %lluK, and %lluK are free",
+			 (unsigned long long)(image->end + KIB(64)) >> 10,
+			 (unsigned long long)promise_spare() * 4);
+	}
+	return status;
+}
+
+static void start_checked(struct vm *vm, const void *file, const struct elf_image *image)
+{
+	char sentence[VM_SENTENCE_BYTES];
+	enum status status = s2_create(&vm->s2, backend->s2_format(), vm->id, vm->config.max_pages,
+				       vm->config.min_pages);
+	if (status != STATUS_OK) {
+		refuse_promise(vm);
+		return;
+	}
+	vm->s2_exists = true;
+	status = furnish(vm, file, image, sentence);
+	if (status != STATUS_OK) {
+		while (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
+		}
+		vm->s2_exists = false;
+		refuse(vm, sentence);
+		return;
+	}
+	vm->held_peak_pages = vm->s2.mapped_pages;
+	vm->vcpu.state = VCPU_RUNNABLE;
+	vm->state = VM_RUNNING;
+	log_event(vm_name(vm), "started mem=%lluK min=%lluK max=%lluK shares=%llu",
+		  (unsigned long long)vm->config.mem_pages * 4,
+		  (unsigned long long)vm->config.min_pages * 4,
+		  (unsigned long long)vm->config.max_pages * 4,
+		  (unsigned long long)vm->config.shares);
+}
+
+void vm_start(const struct boot_module *module)
+{
+	if (vm_count == VMS_MAX) {
+		log_event(NULL, "refused: there are more than %d modules", VMS_MAX);
+		return;
+	}
+	struct vm *vm = &vms[vm_count++];
+	vm->id = (vm_id_t)vm_count;
+	vm->vcpu.vm = vm;
+	list_init(&vm->vcpu.run_link);
+	char sentence[VM_SENTENCE_BYTES];
+	enum status status = vm_config_parse(module->text, &vm->config, sentence);
+	if (vm->config.name[0] == '\0') {
+		snprintf(vm->config.name, sizeof(vm->config.name), "module%u", vm_count);
+	}
+	if (module->text_truncated) {
+		refuse(vm, "its command line is longer than the hypervisor keeps");
+		return;
+	}
+	if (status != STATUS_OK) {
+		refuse(vm, sentence);
+		return;
+	}
+	if (name_is_taken(vm)) {
+		snprintf(sentence, sizeof(sentence), "name=%s is used twice", vm->config.name);
+		refuse(vm, sentence);
+		return;
+	}
+	const void *file = phys_to_virt((hpa_t){module->start});
+	struct elf_image image;
+	status = elf_check(file, module->end - module->start, vm->config.max_pages << PAGE_SHIFT,
+			   &image, sentence);
+	if (status != STATUS_OK) {
+		refuse(vm, sentence);
+		return;
+	}
+	start_checked(vm, file, &image);
+}
+
+static void end(struct vm *vm, enum vm_state state)
+{
+	vm->state = state;
+	vm->vcpu.state = VCPU_ENDED;
+	vm->ended_tsc = arch_tsc();
+}
+
+void vm_finish(struct vm *vm, uint64_t exit_code, uint64_t digest)
+{
+	end(vm, VM_FINISHED);
+	vm->exit_code = exit_code;
+	vm->digest = digest;
+	log_event(vm_name(vm), "finished code=%llu digest=%#llx", (unsigned long long)exit_code,
+		  (unsigned long long)digest);
+}
+
+void vm_kill(struct vm *vm, const char *reason)
+{
+	end(vm, VM_KILLED);
+	vm->end_reason = reason;
+	log_event(vm_name(vm), "killed: %s", reason);
+}
+
+bool vm_teardown_step(struct vm *vm)
+{
+	if (!vm->s2_exists) {
+		return true;
+	}
+	if (vm->balloon.attached) {
+		vm->balloon.attached = false;
+		vm->balloon.page = NULL;
+	}
+	if (vm->vcpu.arch != NULL) {
+		backend->vcpu_destroy(&vm->vcpu);
+		vm->vcpu.arch = NULL;
+	}
+	if (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
+		return false;
+	}
+	vm->s2_exists = false;
+	return true;
+}
+
+void vm_log(struct vm *vm, const char *format, ...)
+{
+	uint64_t now = arch_tsc();
+	if (now - vm->log.window_start_tsc > arch_tsc_khz() * 1000) {
+		if (vm->log.suppressed > 0) {
+			log_event(vm_name(vm), "suppressed lines=%u", vm->log.suppressed);
+		}
+		vm->log.window_start_tsc = now;
+		vm->log.lines = 0;
+		vm->log.suppressed = 0;
+	}
+	if (vm->log.lines >= VM_LOG_LINES_PER_SECOND) {
+		vm->log.suppressed++;
+		return;
+	}
+	vm->log.lines++;
+	char text[256];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	log_event(vm_name(vm), "%s", text);
+}
+
+void vms_audit(struct audit_report *report)
+{
+	static struct s2 *spaces[VMS_MAX];
+	unsigned count = 0;
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (vms[i].s2_exists) {
+			spaces[count++] = &vms[i].s2;
+		}
+	}
+	audit_run(spaces, count, report);
+}

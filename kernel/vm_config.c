@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Parser of a guest's module string. Pure; every refusal is one sentence that quotes the value. */
+#include "kernel/vm_config.h"
+
+#include "base/bits.h"
+#include "base/string.h"
+
+enum key { KEY_NAME, KEY_MEM, KEY_MIN, KEY_MAX, KEY_SHARES, KEY_ON_TOUCH, KEY_COUNT };
+
+static const char *const key_names[KEY_COUNT] = {
+	[KEY_NAME] = "name", [KEY_MEM] = "mem",	      [KEY_MIN] = "min",
+	[KEY_MAX] = "max",   [KEY_SHARES] = "shares", [KEY_ON_TOUCH] = "on-touch",
+};
+
+#define SHARES_MAX 10000
+#define PAGES_LIMIT UINT32_MAX /* the frame table keeps guest frame numbers in 32 bits */
+
+struct word {
+	const char *text;
+	size_t length;
+};
+
+static bool word_is(struct word word, const char *text)
+{
+	return strlen(text) == word.length && memcmp(word.text, text, word.length) == 0;
+}
+
+static bool parse_decimal(struct word word, uint64_t *value)
+{
+	*value = 0;
+	for (size_t i = 0; i < word.length; i++) {
+		if (word.text[i] < '0' || word.text[i] > '9' || *value > UINT64_MAX / 10 - 1) {
+			return false;
+		}
+		*value = *value * 10 + (uint64_t)(word.text[i] - '0');
+	}
+	return word.length > 0;
+}
+
+enum status vm_config_parse_size(const char *text, size_t length, uint64_t *pages)
+{
+	unsigned shift = 0;
+	if (length > 0) {
+		char suffix = text[length - 1];
+		shift = suffix == 'K' ? 10 : suffix == 'M' ? 20 : suffix == 'G' ? 30 : 0;
+	}
+	uint64_t number;
+	if (!parse_decimal((struct word){text, shift > 0 ? length - 1 : length}, &number) ||
+	    number > UINT64_MAX >> shift) {
+		return STATUS_INVALID;
+	}
+	uint64_t bytes = number << shift;
+	if (!is_aligned_u64(bytes, PAGE_BYTES) || bytes >> PAGE_SHIFT > PAGES_LIMIT) {
+		return STATUS_INVALID;
+	}
+	*pages = bytes >> PAGE_SHIFT;
+	return STATUS_OK;
+}
+
+static bool name_is_good(struct word word)
+{
+	for (size_t i = 0; i < word.length; i++) {
+		char c = word.text[i];
+		bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    (c >= '0' && c <= '9') || c == '-' || c == '_';
+		if (!good) {
+			return false;
+		}
+	}
+	return word.length > 0 && word.length < VM_NAME_BYTES;
+}
+
+static enum status parse_name(struct word value, struct vm_config *config, char *sentence)
+{
+	if (!name_is_good(value)) {
+		snprintf(sentence, VM_SENTENCE_BYTES,
+			 "name=%.*s is not 1 to %d letters, digits, - or _",
+			 (int)min_u64(value.length, 60), value.text, VM_NAME_BYTES - 1);
+		return STATUS_INVALID;
+	}
+	memcpy(config->name, value.text, value.length);
+	config->name[value.length] = '\0';
+	return STATUS_OK;
+}
+
+static enum status parse_size(enum key key, struct word value, uint64_t *pages, char *sentence)
+{
+	enum status status = vm_config_parse_size(value.text, value.length, pages);
+	if (status != STATUS_OK || *pages == 0) {
+		snprintf(sentence, VM_SENTENCE_BYTES,
+			 "%s=%.*s is not a size such as 64M, a multiple of 4K below 16384G",
+			 key_names[key], (int)min_u64(value.length, 60), value.text);
+		return STATUS_INVALID;
+	}
+	return STATUS_OK;
+}
+
+static enum status parse_shares(struct word value, struct vm_config *config, char *sentence)
+{
+	if (!parse_decimal(value, &config->shares) || config->shares == 0 ||
+	    config->shares > SHARES_MAX) {
+		snprintf(sentence, VM_SENTENCE_BYTES, "shares=%.*s is not a number from 1 to %d",
+			 (int)min_u64(value.length, 60), value.text, SHARES_MAX);
+		return STATUS_INVALID;
+	}
+	return STATUS_OK;
+}
+
+static enum status parse_on_touch(struct word value, struct vm_config *config, char *sentence)
+{
+	if (word_is(value, "zero")) {
+		config->on_touch = ON_TOUCH_ZERO;
+	} else if (word_is(value, "fault")) {
+		config->on_touch = ON_TOUCH_FAULT;
+	} else if (word_is(value, "stop")) {
+		config->on_touch = ON_TOUCH_STOP;
+	} else {
+		snprintf(sentence, VM_SENTENCE_BYTES, "on-touch=%.*s is not zero, fault or stop",
+			 (int)min_u64(value.length, 60), value.text);
+		return STATUS_INVALID;
+	}
+	return STATUS_OK;
+}
+
+static enum status parse_value(enum key key, struct word value, struct vm_config *config,
+			       char *sentence)
+{
+	switch (key) {
+	case KEY_NAME:
+		return parse_name(value, config, sentence);
+	case KEY_MEM:
+		return parse_size(key, value, &config->mem_pages, sentence);
+	case KEY_MIN:
+		return parse_size(key, value, &config->min_pages, sentence);
+	case KEY_MAX:
+		return parse_size(key, value, &config->max_pages, sentence);
+	case KEY_SHARES:
+		return parse_shares(value, config, sentence);
+	case KEY_ON_TOUCH:
+		return parse_on_touch(value, config, sentence);
+	case KEY_COUNT:
+		break;
+	}
+	return STATUS_INVALID;
+}
+
+/* One `key=value`; *seen has a bit for each key so far. */
+static enum status parse_pair(struct word word, struct vm_config *config, unsigned *seen,
+			      char *sentence)
+{
+	const char *equals = word.text;
+	while (equals < word.text + word.length && *equals != '=') {
+		equals++;
+	}
+	struct word name = {word.text, (size_t)(equals - word.text)};
+	for (unsigned key = 0; key < KEY_COUNT; key++) {
+		if (name.length == word.length || !word_is(name, key_names[key])) {
+			continue;
+		}
+		if (*seen & 1u << key) {
+			snprintf(sentence, VM_SENTENCE_BYTES, "%s= is given twice", key_names[key]);
+			return STATUS_INVALID;
+		}
+		*seen |= 1u << key;
+		struct word value = {equals + 1, word.length - name.length - 1};
+		return parse_value((enum key)key, value, config, sentence);
+	}
+	snprintf(sentence, VM_SENTENCE_BYTES,
+		 "%.*s is not one of name= mem= min= max= shares= on-touch=",
+		 (int)min_u64(word.length, 60), word.text);
+	return STATUS_INVALID;
+}
+
+/* Defaults for what was not given, and how the sizes must stand to each other. */
+static enum status complete(struct vm_config *config, unsigned seen, char *sentence)
+{
+	if (!(seen & 1u << KEY_NAME) || !(seen & 1u << KEY_MEM)) {
+		snprintf(sentence, VM_SENTENCE_BYTES, "%s= is missing",
+			 seen & 1u << KEY_NAME ? "mem" : "name");
+		return STATUS_INVALID;
+	}
+	if (!(seen & 1u << KEY_MAX)) {
+		config->max_pages = config->mem_pages;
+	}
+	if (!(seen & 1u << KEY_MIN)) {
+		config->min_pages = (config->mem_pages + 3) / 4;
+	}
+	if (config->min_pages > config->max_pages) {
+		snprintf(sentence, VM_SENTENCE_BYTES, "min=%lluK is more than max=%lluK",
+			 (unsigned long long)config->min_pages * 4,
+			 (unsigned long long)config->max_pages * 4);
+		return STATUS_INVALID;
+	}
+	if (config->mem_pages < config->min_pages || config->mem_pages > config->max_pages) {
+		snprintf(sentence, VM_SENTENCE_BYTES,
+			 "mem=%lluK is not between min=%lluK and max=%lluK",
+			 (unsigned long long)config->mem_pages * 4,
+			 (unsigned long long)config->min_pages * 4,
+			 (unsigned long long)config->max_pages * 4);
+		return STATUS_INVALID;
+	}
+	return STATUS_OK;
+}
+
+static enum status copy_arguments(const char *text, struct vm_config *config, char *sentence)
+{
+	while (*text == ' ') {
+		text++;
+	}
+	size_t length = strlen(text);
+	if (length >= sizeof(config->arguments)) {
+		snprintf(sentence, VM_SENTENCE_BYTES,
+			 "the guest's arguments are %llu bytes long, more than %llu",
+			 (unsigned long long)length,
+			 (unsigned long long)sizeof(config->arguments) - 1);
+		return STATUS_INVALID;
+	}
+	memcpy(config->arguments, text, length + 1);
+	return STATUS_OK;
+}
+
+enum status vm_config_parse(const char *text, struct vm_config *config, char *sentence)
+{
+	unsigned seen = 0;
+	enum status status = STATUS_OK;
+	memset(config, 0, sizeof(*config));
+	config->shares = 100;
+	sentence[0] = '\0';
+	while (*text != '\0') {
+		struct word word = {text, 0};
+		while (text[word.length] != '\0' && text[word.length] != ' ') {
+			word.length++;
+		}
+		text += word.length;
+		if (word_is(word, "--")) {
+			status = copy_arguments(text, config, sentence);
+			break;
+		}
+		if (word.length > 0) {
+			enum status found = parse_pair(word, config, &seen, sentence);
+			if (found != STATUS_OK) {
+				return found;
+			}
+		}
+		text += *text == ' ' ? 1 : 0;
+	}
+	return status != STATUS_OK ? status : complete(config, seen, sentence);
+}
