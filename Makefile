@@ -39,6 +39,8 @@ HV_C_SOURCES := \
 	arch/x86/vmx/vmx_caps.c \
 	arch/x86/vmx/vmx_event.c \
 	arch/x86/vmx/vmx_fields.c \
+	drivers/phys/emulator.c \
+	drivers/phys/uart.c \
 	kernel/balloon.c \
 	kernel/elf.c \
 	kernel/hypercall.c \
@@ -63,9 +65,7 @@ HV_C_SOURCES := \
 	mm/s2.c \
 	mm/s2_join.c \
 	mm/s2_life.c \
-	mm/s2_shape.c \
-	drivers/phys/emulator.c \
-	drivers/phys/uart.c
+	mm/s2_shape.c
 # <<< HV_C_SOURCES
 
 # >>> HV_ASM_SOURCES

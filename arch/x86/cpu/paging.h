@@ -44,17 +44,6 @@ enum status paging_init(const struct memmap *ram, struct memmap *available,
 /* Maps device registers uncached for good. NULL: the window is full. */
 volatile void *paging_map_mmio(hpa_t place, size_t bytes);
 
-/* What the page tables say about a virtual address: 0 (not mapped) or PAGE_* flags. */
-uint64_t paging_flags(uintptr_t address);
-
-#define PAGE_PRESENT 0x001ull
-#define PAGE_WRITE 0x002ull
-#define PAGE_WRITE_THROUGH 0x008ull
-#define PAGE_CACHE_DISABLE 0x010ull
-#define PAGE_LARGE 0x080ull
-#define PAGE_GLOBAL 0x100ull
-#define PAGE_NX (1ull << 63)
-
 #endif /* __ASSEMBLY__ */
 
 #endif

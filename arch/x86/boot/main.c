@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The boot CPU's way from the loader to kernel_main(): console, boot information, processor,
+ * memory, timers. Each step that cannot succeed ends in one sentence. Runs once, interrupts off, no
+ * locks.
+ */
+#include "arch/x86/boot/main.h"
+
+#include "arch/x86/boot/memory.h"
+#include "arch/x86/boot/multiboot2.h"
+#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/cpu/features.h"
+#include "arch/x86/cpu/gdt.h"
+#include "arch/x86/cpu/interrupt.h"
+#include "arch/x86/cpu/lapic.h"
+#include "arch/x86/cpu/paging.h"
+#include "arch/x86/cpu/pic.h"
+#include "arch/x86/cpu/tsc.h"
+#include "arch/x86/cpu/xstate.h"
+#include "base/bits.h"
+#include "base/log.h"
+#include "kernel/arch.h"
+#include "kernel/backend.h"
+#include "kernel/boot_info.h"
+#include "kernel/log.h"
+#include "kernel/main.h"
+#include "kernel/options.h"
+#include "mm/phys.h"
+
+static struct boot_info boot_info;
+
+_Noreturn static void refuse(const char *sentence)
+{
+	log_event(NULL, "halt: %s", sentence);
+	arch_power_off(false);
+}
+
+/* The console that the command line asks for; kernel_main complains about what it cannot be. */
+static void select_console(void)
+{
+	static struct options_complaints complaints;
+	struct options options;
+
+	options_parse(boot_info.command_line, &options, &complaints);
+	(void)arch_console_select(options.console);
+}
+
+/* Answers how many bytes of boot information there are at `place`. */
+static size_t read_boot_information(uint32_t magic, hpa_t place)
+{
+	char sentence[MULTIBOOT2_SENTENCE_BYTES];
+
+	if (magic != MULTIBOOT2_LOADER_MAGIC || place.v == 0 || !is_aligned_u64(place.v, 8)) {
+		refuse("Aerostat was not started by a multiboot2 boot loader");
+	}
+	uint32_t bytes = *(const uint32_t *)phys_to_virt(place);
+	if (bytes > MULTIBOOT2_BYTES_MAX || place.v + bytes > EARLY_MAP_BYTES) {
+		refuse("the boot information has an impossible size");
+	}
+	enum status status =
+		multiboot2_parse(phys_to_virt(place), bytes, place, &boot_info, sentence);
+	select_console();
+	if (status != STATUS_OK) {
+		refuse(sentence);
+	}
+	return bytes;
+}
+
+static void start_processor(void)
+{
+	const char *sentence;
+
+	if (!features_detect(&sentence)) {
+		refuse(sentence);
+	}
+	cpu_control_init();
+	xstate_cpu_init();
+	pic_disable();
+	tsc_init();
+}
+
+static void print_summary(void)
+{
+	log_event(NULL,
+		  "boot cpu=\"%s\" tsc_khz=%lu tsc_from=%s ram_kib=%lu frame_table_kib=%lu "
+		  "modules=%u loader=\"%s\"",
+		  cpu_features.name, arch_tsc_khz(), tsc_source(), memory_ram_bytes() >> 10,
+		  memory_table_bytes() >> 10, boot_info.module_count, boot_info.loader_name);
+}
+
+void arch_main(uint32_t magic, uint32_t boot_information)
+{
+	hpa_t place = {boot_information};
+	char sentence[MEMORY_SENTENCE_BYTES];
+
+	cpu_attach(0, &boot_cpu_stacks);
+	log_start(tsc_read());
+	(void)arch_console_select("com1");
+	gdt_load(cpu_current());
+	idt_init(); /* from here on a fault is a readable report */
+	size_t bytes = read_boot_information(magic, place);
+	start_processor();
+	if (!memory_init(&boot_info, place, bytes, sentence)) {
+		refuse(sentence);
+	}
+	lapic_init();
+	print_summary();
+	backend = &vmx_backend;
+	kernel_main(&boot_info);
+}

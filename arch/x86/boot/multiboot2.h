@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads the boot information of a multiboot2 loader (specification 2.0, chapter 3.6). */
+#ifndef ARCH_X86_BOOT_MULTIBOOT2_H
+#define ARCH_X86_BOOT_MULTIBOOT2_H
+
+#include "base/status.h"
+#include "base/types.h"
+#include "kernel/boot_info.h"
+
+#define MULTIBOOT2_LOADER_MAGIC 0x36d76289
+#define MULTIBOOT2_HEAD_BYTES 8
+#define MULTIBOOT2_BYTES_MAX 0x100000 /* a loader that tells more than this is not believed */
+#define MULTIBOOT2_SENTENCE_BYTES 160
+
+/*
+ * Pure: reads `bytes` bytes at `buffer` (8-byte aligned), which lie at host-physical `place`, and
+ * fills *out. INVALID: sentence (MULTIBOOT2_SENTENCE_BYTES) says what is wrong; *out then holds
+ * what was read so far, all of it well-formed.
+ */
+enum status multiboot2_parse(const void *buffer, size_t bytes, hpa_t place, struct boot_info *out,
+			     char *sentence);
+
+#endif
