@@ -43,16 +43,24 @@ HV_C_SOURCES := \
 	drivers/phys/uart.c \
 	kernel/balloon.c \
 	kernel/elf.c \
+	kernel/exit.c \
+	kernel/governor.c \
 	kernel/hypercall.c \
 	kernel/loader.c \
 	kernel/lock.c \
 	kernel/log.c \
+	kernel/main.c \
+	kernel/monitor.c \
 	kernel/options.c \
 	kernel/panic.c \
+	kernel/policy.c \
 	kernel/printf.c \
+	kernel/report.c \
+	kernel/scheduler.c \
 	kernel/string.c \
 	kernel/symbols.c \
 	kernel/tlb.c \
+	kernel/vm.c \
 	kernel/vm_config.c \
 	mm/alloc.c \
 	mm/audit.c \

@@ -3,6 +3,7 @@
 #include "kernel/main.h"
 
 #include "base/log.h"
+#include "base/string.h"
 #include "kernel/arch.h"
 #include "kernel/backend.h"
 #include "kernel/governor.h"
@@ -55,9 +56,12 @@ static void start_guests(const struct boot_info *boot_info)
 		halt("no guest was given: the boot loader passed no module");
 	}
 	if (promise_spare() < GUEST_PAGES_LEAST) {
-		log_event(NULL, "memory free=%lluK needed=%uK",
-			  (unsigned long long)promise_spare() * 4, GUEST_PAGES_LEAST * 4);
-		halt("the host is too small for any guest");
+		char sentence[96];
+		snprintf(sentence, sizeof(sentence),
+			 "the host is too small for any guest: %lluK are free, at least %uK are "
+			 "needed",
+			 (unsigned long long)promise_spare() * 4, GUEST_PAGES_LEAST * 4);
+		halt(sentence);
 	}
 	for (unsigned i = 0; i < boot_info->module_count; i++) {
 		vm_start(&boot_info->modules[i]);
