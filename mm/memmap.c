@@ -61,11 +61,11 @@ enum status memmap_add(struct memmap *map, uint64_t start, uint64_t end)
 
 enum status memmap_remove(struct memmap *map, uint64_t start, uint64_t end)
 {
-	start = align_down_u64(start, PAGE_BYTES);
-	end = end > UINT64_MAX - PAGE_BYTES ? UINT64_MAX : align_up_u64(end, PAGE_BYTES);
 	if (start >= end) {
 		return STATUS_OK;
 	}
+	start = align_down_u64(start, PAGE_BYTES);
+	end = end > UINT64_MAX - PAGE_BYTES ? UINT64_MAX : align_up_u64(end, PAGE_BYTES);
 	unsigned i = 0;
 	while (i < map->count) {
 		struct memmap_region *region = &map->regions[i];

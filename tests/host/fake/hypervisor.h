@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A hypervisor for the guests' library: answers hypercall() as docs/abi.md says, keeps one bit per
+ * page that says "in the balloon", and fails the test when the guest does what no guest should.
+ */
+#ifndef FAKE_HYPERVISOR_H
+#define FAKE_HYPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi/aerostat.h"
+
+struct fake_hypervisor {
+	/* RAM is [first_page, first_page + pages). */
+	uint64_t first_page;
+	uint64_t pages;
+	bool *ballooned;
+	uint64_t size_pages;
+
+	/* How it behaves; set by tests. */
+	uint64_t work_max;	/* extents per call */
+	int64_t error;		/* answer to every balloon call, if not 0 */
+	uint64_t refused_page;	/* an extent with it is refused ... */
+	uint8_t refused_status; /* ... with this */
+	bool zero_promised;	/* RANGE_FLAG_ZERO after a return */
+
+	/* What it has seen. */
+	uint64_t calls[AEROSTAT_CALL_COUNT];
+	uint64_t extents[2][19]; /* surrendered and returned, by order */
+	uint64_t returned_pages;
+	char console[1024];
+	volatile struct aerostat_balloon_page *page;
+};
+
+extern struct fake_hypervisor fake_hypervisor;
+
+/* RAM of `pages` pages of real memory, aligned to 2 MiB, zero. */
+void fake_hypervisor_start(uint64_t pages);
+void fake_hypervisor_stop(void);
+
+void fake_hypervisor_set_target(uint64_t pages);
+
+/* What a touch of a surrendered page does: it comes back. */
+void fake_hypervisor_touch(uint64_t page);
+
+bool fake_hypervisor_holds(uint64_t page);
+
+#endif

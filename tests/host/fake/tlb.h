@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A TLB that is as lazy as the contract of mm/tlb.h allows: what an access has cached stays, stale
+ * or not, and a flush drops only what was already out of date when its epoch was requested. It
+ * caches leaves and the tables that lead to them, per CPU and VM.
+ *
+ * fake_tlb_check() fails the test when any of it points at a frame that is no longer its VM's: at
+ * that moment another owner's bytes could be read, or a reused frame be walked as a page table.
+ */
+#ifndef FAKE_TLB_H
+#define FAKE_TLB_H
+
+#include "mm/s2.h"
+
+#define FAKE_CPUS 2
+
+void fake_tlb_reset(void);
+
+/*
+ * An access of a guest on `cpu` to gfn, through what is cached or else through the tables, which
+ * then are cached. Answers where the page is, or NULL when the access faults. Fails the test when a
+ * stale translation hides the page that gfn is mapped to now.
+ */
+uint8_t *fake_tlb_access(const struct s2 *s2, unsigned cpu, gfn_t gfn);
+
+/* See above. */
+void fake_tlb_check(void);
+
+/* Is a translation of gfn cached on `cpu`? */
+bool fake_tlb_holds(const struct s2 *s2, unsigned cpu, gfn_t gfn);
+
+/* How many flushes were carried out since the reset. */
+extern uint64_t fake_tlb_flush_count;
+
+/* When set, flushes are swallowed: to see that the checks notice. */
+extern bool fake_tlb_broken;
+
+#endif

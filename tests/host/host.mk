@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The host tests: each program is one name in HOST_TESTS and one list of sources, the test's own and
+# the real ones that it runs. Add a block of two lines for a new one.
+
+# expect_panic() uses setjmp in the test itself; what the tests read afterwards does not change there.
+HOST_EXTRA_FLAGS += -Wno-clobbered
+
+FAKE_WORLD := tests/host/fake/panic.c tests/host/fake/phys.c tests/host/fake/tlb.c \
+	tests/host/fake/world.c
+MM_SOURCES := mm/alloc.c mm/audit.c mm/frame.c mm/guest_copy.c mm/memmap.c mm/phys.c mm/promise.c \
+	mm/reclaim.c mm/s2.c mm/s2_join.c mm/s2_life.c mm/s2_shape.c
+
+HOST_TESTS += test_memmap
+HOST_test_memmap := tests/host/test_memmap.c mm/memmap.c
+
+HOST_TESTS += test_frame
+HOST_test_frame := tests/host/test_frame.c $(FAKE_WORLD) $(MM_SOURCES)
+
+GUEST_SOURCES := tests/host/guest_fixture.c tests/host/fake/hypervisor.c $(addprefix guests/lib/, \
+	arguments.c balloon.c console.c keeper.c page_set.c palloc.c pattern.c)
+
+HOST_TESTS += test_guest_lib
+HOST_test_guest_lib := tests/host/test_guest_lib.c $(GUEST_SOURCES)
+
+HOST_TESTS += test_guest_balloon
+HOST_test_guest_balloon := tests/host/test_guest_balloon.c $(GUEST_SOURCES)

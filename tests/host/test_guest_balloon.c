@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guests' balloon driver against a fake hypervisor (fake/hypervisor.c): what it gives and takes
+ * when, batches, refusals, errors, and that no page is ever lost or used while it is away.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "guest_fixture.h"
+#include "guests/lib/balloon.h"
+#include "guests/lib/keeper.h"
+#include "guests/lib/page_set.h"
+
+/* ---- Balloon driver ---- */
+
+static void gives_idle_extents_first(void **state)
+{
+	(void)state;
+	guest_start(8 * EXTENT, 0);
+	palloc_free(guest_take(3 * EXTENT), 3 * EXTENT);
+	guest_take(1);
+	fake_hypervisor_set_target(2 * EXTENT);
+	balloon_work();
+	assert_int_equal(hv->size_pages, 2 * EXTENT);
+	assert_int_equal(hv->extents[0][9], 2);
+	assert_int_equal(hv->extents[0][0], 0);
+	assert_int_equal(hv->calls[AEROSTAT_CALL_BALLOON_SURRENDER], 1);
+	assert_true(fake_hypervisor_holds(hv->first_page + EXTENT));
+	assert_true(fake_hypervisor_holds(hv->first_page + 2 * EXTENT));
+	/* Then the single IDLE pages next to the used one, then what was never touched. */
+	fake_hypervisor_set_target(2 * EXTENT + 100);
+	balloon_work();
+	assert_int_equal(hv->extents[0][0], 100);
+	assert_int_equal(guest_count(PAGE_IDLE), EXTENT - 1 - 100);
+	fake_hypervisor_set_target(4 * EXTENT);
+	balloon_work();
+	assert_int_equal(guest_count(PAGE_IDLE), 0);
+	assert_int_equal(hv->size_pages, 4 * EXTENT);
+	guest_check_sum();
+}
+
+static void follows_the_target_down_again(void **state)
+{
+	(void)state;
+	guest_start(8 * EXTENT, 5);
+	assert_false(balloon_has_come_back());
+	fake_hypervisor_set_target(3 * EXTENT + 17);
+	balloon_work();
+	assert_int_equal(hv->size_pages, 3 * EXTENT + 17);
+	fake_hypervisor_set_target(EXTENT);
+	balloon_work();
+	assert_int_equal(hv->size_pages, EXTENT);
+	assert_false(balloon_has_come_back());
+	fake_hypervisor_set_target(0);
+	balloon_work();
+	assert_int_equal(hv->size_pages, 0);
+	assert_int_equal(guest_count(PAGE_SURRENDERED), 0);
+	assert_true(balloon_has_come_back());
+	guest_check_sum();
+}
+
+static void returns_part_of_an_extent(void **state)
+{
+	(void)state;
+	guest_start(4 * EXTENT, 0);
+	fake_hypervisor_set_target(2 * EXTENT);
+	balloon_work();
+	fake_hypervisor_set_target(EXTENT + 200);
+	balloon_work();
+	assert_int_equal(hv->size_pages, EXTENT + 200);
+	assert_int_equal(guest_count(PAGE_SURRENDERED), EXTENT + 200);
+}
+
+static void keeps_a_reserve(void **state)
+{
+	(void)state;
+	guest_start(2 * EXTENT, 0);
+	guest_take(EXTENT);
+	fake_hypervisor_set_target(100 * EXTENT);
+	balloon_work();
+	assert_int_equal(palloc_free_pages(), BALLOON_RESERVE_PAGES);
+	assert_int_equal(hv->size_pages, EXTENT - BALLOON_RESERVE_PAGES);
+	balloon_work();
+	assert_int_equal(palloc_free_pages(), BALLOON_RESERVE_PAGES);
+}
+
+static void continues_after_partial_progress(void **state)
+{
+	(void)state;
+	guest_start(8 * EXTENT, 0);
+	hv->work_max = 3;
+	fake_hypervisor_set_target(7 * EXTENT + 11);
+	balloon_work();
+	assert_int_equal(hv->size_pages, 7 * EXTENT + 11);
+	assert_int_equal(hv->calls[AEROSTAT_CALL_BALLOON_SURRENDER], (7 + 11 + 2) / 3);
+	fake_hypervisor_set_target(0);
+	balloon_work();
+	assert_int_equal(hv->size_pages, 0);
+	guest_check_sum();
+}
+
+static void gives_a_gigabyte_in_one_call(void **state)
+{
+	(void)state;
+	guest_start(513 * EXTENT, 0);
+	fake_hypervisor_set_target(512 * EXTENT);
+	balloon_work();
+	assert_int_equal(hv->size_pages, 512 * EXTENT);
+	assert_int_equal(hv->calls[AEROSTAT_CALL_BALLOON_SURRENDER], 1);
+}
+
+static void fills_batches_of_scattered_pages(void **state)
+{
+	uint64_t page;
+
+	(void)state;
+	guest_start(2 * EXTENT, 0);
+	page = guest_take(2 * EXTENT);
+	for (uint64_t i = 0; i < 2 * EXTENT; i += 2) {
+		palloc_free(page + i, 1);
+	}
+	fake_hypervisor_set_target(400);
+	balloon_work();
+	assert_int_equal(hv->size_pages, 400);
+	assert_int_equal(hv->calls[AEROSTAT_CALL_BALLOON_SURRENDER], 3);
+	guest_check_sum();
+}
+
+static void refused_pages_stay_with_the_guest(void **state)
+{
+	(void)state;
+	guest_start(2 * EXTENT, 0);
+	hv->refused_page = hv->first_page + EXTENT + 5;
+	hv->refused_status = AEROSTAT_RANGE_NO_MEMORY;
+	fake_hypervisor_set_target(EXTENT);
+	balloon_work();
+	assert_int_equal(guest_count(PAGE_SURRENDERED), hv->size_pages);
+	guest_check_sum();
+	/* Later it works. */
+	hv->refused_page = UINT64_MAX;
+	balloon_work();
+	assert_int_equal(hv->size_pages, EXTENT);
+}
+
+static void a_refused_return_is_tried_again(void **state)
+{
+	(void)state;
+	guest_start(4 * EXTENT, 0);
+	fake_hypervisor_set_target(2 * EXTENT);
+	balloon_work();
+	hv->refused_page = hv->first_page + 3 * EXTENT;
+	hv->refused_status = AEROSTAT_RANGE_NO_MEMORY;
+	fake_hypervisor_set_target(0);
+	balloon_work();
+	assert_int_equal(guest_count(PAGE_SURRENDERED), hv->size_pages);
+	hv->refused_page = UINT64_MAX;
+	balloon_work();
+	assert_int_equal(hv->size_pages, 0);
+	guest_check_sum();
+}
+
+static void pages_that_came_back_by_a_touch_are_found(void **state)
+{
+	(void)state;
+	guest_start(4 * EXTENT, 0);
+	fake_hypervisor_set_target(2 * EXTENT + 3);
+	balloon_work();
+	fake_hypervisor_touch(hv->first_page + 3 * EXTENT + 17);
+	fake_hypervisor_set_target(0);
+	balloon_work();
+	assert_int_equal(hv->size_pages, 0);
+	assert_int_equal(guest_count(PAGE_SURRENDERED), 0);
+	guest_check_sum();
+}
+
+static void an_error_loses_nothing(void **state)
+{
+	(void)state;
+	guest_start(4 * EXTENT, 0);
+	hv->error = AEROSTAT_ERROR_ADDRESS;
+	fake_hypervisor_set_target(EXTENT);
+	balloon_work();
+	assert_int_equal(palloc_free_pages(), 4 * EXTENT);
+	hv->error = 0;
+	balloon_work();
+	assert_int_equal(hv->size_pages, EXTENT);
+	hv->error = AEROSTAT_ERROR_ADDRESS;
+	fake_hypervisor_set_target(0);
+	balloon_work();
+	assert_int_equal(guest_count(PAGE_SURRENDERED), EXTENT);
+	guest_check_sum();
+}
+
+static void deflates_on_demand(void **state)
+{
+	uint64_t calls;
+	uint64_t page;
+
+	(void)state;
+	guest_start(4 * EXTENT, 0);
+	fake_hypervisor_set_target(4 * EXTENT);
+	balloon_work();
+	page = guest_take(BALLOON_RESERVE_PAGES + 1);
+	assert_int_equal(hv->returned_pages, EXTENT);
+	assert_int_equal(hv->page->refault_count, EXTENT);
+	assert_int_equal(hv->page->wanted_pages, 0);
+	/* The target is as high as before, but what was needed is not given away at once. */
+	calls = hv->calls[AEROSTAT_CALL_BALLOON_SURRENDER];
+	balloon_work();
+	assert_int_equal(hv->calls[AEROSTAT_CALL_BALLOON_SURRENDER], calls);
+	/* Something was freed: the need is over. */
+	palloc_free(page, 1);
+	balloon_work();
+	assert_int_equal(palloc_free_pages(), BALLOON_RESERVE_PAGES);
+	guest_check_sum();
+}
+
+static void a_new_target_ends_the_holding_back(void **state)
+{
+	(void)state;
+	guest_start(4 * EXTENT, 0);
+	fake_hypervisor_set_target(4 * EXTENT);
+	balloon_work();
+	guest_take(BALLOON_RESERVE_PAGES + 1);
+	fake_hypervisor_set_target(4 * EXTENT + 1);
+	balloon_work();
+	assert_int_equal(palloc_free_pages(), BALLOON_RESERVE_PAGES);
+}
+
+static void says_what_is_wanted(void **state)
+{
+	(void)state;
+	guest_start(EXTENT, 0);
+	assert_false(page_set_grow(&(struct page_set){0}, EXTENT + 88));
+	balloon_work();
+	/* One page went into the set's own list. */
+	assert_int_equal(hv->page->wanted_pages, 89);
+	assert_int_equal(hv->page->free_pages, 0);
+	assert_int_equal(hv->page->total_pages, EXTENT);
+}
+
+static void writes_statistics(void **state)
+{
+	(void)state;
+	guest_start(4 * EXTENT, 0);
+	palloc_free(guest_take(10), 10);
+	guest_take(1);
+	balloon_work();
+	assert_int_equal(hv->page->total_pages, 4 * EXTENT);
+	assert_int_equal(hv->page->free_pages, 4 * EXTENT - 1);
+	assert_int_equal(hv->page->idle_pages, EXTENT - 1);
+	assert_int_equal(hv->page->wanted_pages, 0);
+}
+
+/* ---- A long life ---- */
+
+static uint32_t random_state;
+
+static uint32_t random_below(uint32_t limit)
+{
+	random_state = random_state * 1664525 + 1013904223;
+	return (random_state >> 8) % limit;
+}
+
+static void a_long_life_keeps_every_byte(void **state)
+{
+	static struct keeper keeper;
+	const uint64_t pages = 6 * EXTENT;
+
+	(void)state;
+	guest_start(pages, 40);
+	keeper.seed = 42;
+	random_state = 1;
+	for (unsigned round = 0; round < 300; round++) {
+		hv->work_max = 1 + random_below(300);
+		hv->zero_promised = random_below(2);
+		hv->refused_page = random_below(4) ? UINT64_MAX
+						   : hv->first_page + random_below((uint32_t)pages);
+		hv->refused_status = AEROSTAT_RANGE_NO_MEMORY;
+		hv->error = random_below(10) ? 0 : AEROSTAT_ERROR_ADDRESS;
+		fake_hypervisor_set_target(random_below(4) ? random_below((uint32_t)pages) : 0);
+		if (random_below(2)) {
+			page_set_shrink(&keeper.pages,
+					random_below((uint32_t)keeper.pages.count + 1));
+		} else {
+			keeper_grow(&keeper, keeper.pages.count + random_below(1200));
+			/* Those that came before memory ran out were not filled. */
+			page_set_shrink(&keeper.pages, 0);
+			assert_true(keeper_grow(&keeper, random_below(64)));
+		}
+		assert_true(keeper_round(&keeper));
+		assert_int_equal(guest_count(PAGE_SURRENDERED), hv->size_pages);
+		for (uint64_t i = 0; i < keeper.pages.count; i++) {
+			assert_false(fake_hypervisor_holds(page_set_page(&keeper.pages, i)));
+		}
+		guest_check_sum();
+		memset(hv->console, 0, sizeof(hv->console));
+	}
+	hv->refused_page = UINT64_MAX;
+	hv->error = 0;
+	fake_hypervisor_set_target(0);
+	page_set_shrink(&keeper.pages, 0);
+	assert_int_equal(hv->size_pages, 0);
+	assert_int_equal(palloc_free_pages(), palloc_counts.total);
+}
+
+static void a_changed_byte_is_noticed(void **state)
+{
+	static struct keeper keeper;
+	uint8_t *byte;
+
+	(void)state;
+	guest_start(EXTENT, 0);
+	keeper.seed = 7;
+	assert_true(keeper_grow(&keeper, 20));
+	assert_true(keeper_round(&keeper));
+	byte = (uint8_t *)page_set_address(&keeper.pages, 13) + 4095;
+	*byte ^= 1;
+	assert_false(keeper_round(&keeper));
+	assert_non_null(strstr(hv->console, "wrong bytes at 0x"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(gives_idle_extents_first),
+		TEST(follows_the_target_down_again),
+		TEST(returns_part_of_an_extent),
+		TEST(keeps_a_reserve),
+		TEST(continues_after_partial_progress),
+		TEST(gives_a_gigabyte_in_one_call),
+		TEST(fills_batches_of_scattered_pages),
+		TEST(refused_pages_stay_with_the_guest),
+		TEST(a_refused_return_is_tried_again),
+		TEST(pages_that_came_back_by_a_touch_are_found),
+		TEST(an_error_loses_nothing),
+		TEST(deflates_on_demand),
+		TEST(a_new_target_ends_the_holding_back),
+		TEST(says_what_is_wanted),
+		TEST(writes_statistics),
+		TEST(a_long_life_keeps_every_byte),
+		TEST(a_changed_byte_is_noticed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
