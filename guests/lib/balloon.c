@@ -39,6 +39,9 @@ bool balloon_attach(void)
 {
 	uint64_t page = (uintptr_t)&shared / PAGE_BYTES;
 
+	was_in_use = false;
+	is_held_back = false;
+	refault_count = 0;
 	is_attached = hypercall(AEROSTAT_CALL_BALLOON_ATTACH, page, DOORBELL_VECTOR, 0, 0) >= 0;
 	return is_attached;
 }
