@@ -39,9 +39,8 @@ static bool is_readable_frame(uint64_t rbp)
 	       cpu_guard_name(cpu, rbp) == NULL;
 }
 
-void backtrace_print(uint64_t rip, uint64_t rbp)
+static void print_callers(uint64_t rbp)
 {
-	print_address(rip);
 	for (unsigned i = 0; i < FRAMES_MAX && is_readable_frame(rbp); i++) {
 		const struct frame_record *record = (const struct frame_record *)rbp;
 
@@ -49,6 +48,29 @@ void backtrace_print(uint64_t rip, uint64_t rbp)
 		print_address(record->return_address - 1);
 		rbp = record->caller_rbp;
 	}
+}
+
+void backtrace_print(uint64_t rip, uint64_t rbp)
+{
+	print_address(rip);
+	print_callers(rbp);
+}
+
+void backtrace_print_fault(uint64_t rip, uint64_t rbp, uint64_t rsp)
+{
+	uint64_t offset;
+
+	print_address(rip);
+	if (is_readable_frame(rsp)) {
+		uint64_t address = *(const uint64_t *)rsp - 1;
+		const char *name = symbol_find(address, &offset);
+
+		if (name != NULL && offset != 0) {
+			log_event(NULL, "trace 0x%016lx %s+0x%lx, by the top of the stack", address,
+				  name, offset);
+		}
+	}
+	print_callers(rbp);
 }
 
 void arch_print_backtrace(void)

@@ -185,8 +185,7 @@ void fault_report(const struct interrupt_frame *frame)
 	describe_error(error_words, frame);
 	log_event(NULL, "panic: %s (vector %lu) in the hypervisor at %s+0x%lx, error code 0x%lx",
 		  name != NULL ? name : "reserved exception", frame->vector,
-		  function != NULL ? function : "an address outside its code", offset,
-		  frame->error);
+		  function != NULL ? function : "(outside its code)", offset, frame->error);
 	if (error_words[0] != '\0') {
 		log_event(NULL, "fault: %s", error_words);
 	}
@@ -198,7 +197,7 @@ void fault_report(const struct interrupt_frame *frame)
 			  guard != NULL ? guard : "", guard != NULL ? ": stack overflow" : "");
 	}
 	print_registers(frame);
-	backtrace_print(frame->rip, frame->rbp);
+	backtrace_print_fault(frame->rip, frame->rbp, frame->rsp);
 	panic_end();
 }
 
