@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * hungry: needs a lot of memory for a computation whose result can be checked. All lines of 64
- * bytes form one cycle: each holds the number of its successor and values of its own. The digest of
- * a walk around the cycle depends on the order and on every byte; a second computation that does
- * not look at the memory has to come to the same result.
+ * hungry: needs a lot of memory for a computation whose result can be checked. Its pages form one
+ * cycle: each holds the number of its successor and a pattern of its own. The digest of a walk
+ * around the cycle depends on the order and on every byte; a second computation that does not look
+ * at the memory has to come to the same result.
  *
  *	need=SIZE rounds=N [phase=even|odd slot=MS]
  *
@@ -17,23 +17,15 @@
 #include "guests/lib/console.h"
 #include "guests/lib/cpu.h"
 #include "guests/lib/page_set.h"
+#include "guests/lib/pattern.h"
 #include "guests/lib/runtime.h"
 #include "guests/lib/wait.h"
 
-#define LINE_WORDS 8
-#define LINES_PER_PAGE 64
-#define BALLOON_INTERVAL_LINES 4096
+#define BALLOON_INTERVAL_PAGES 64
 
 enum phase { PHASE_EVEN, PHASE_ODD, PHASE_NONE };
 
 static struct page_set pages;
-
-static uint64_t *line_address(uint64_t line)
-{
-	uint64_t *page = page_set_address(&pages, line / LINES_PER_PAGE);
-
-	return page + line % LINES_PER_PAGE * LINE_WORDS;
-}
 
 static uint64_t greatest_common_divisor(uint64_t a, uint64_t b)
 {
@@ -46,61 +38,53 @@ static uint64_t greatest_common_divisor(uint64_t a, uint64_t b)
 	return a;
 }
 
-/* A stride without a common divisor with the count visits every line once; prefer long jumps. */
-static uint64_t choose_stride(uint64_t line_count)
+/* A stride without a common divisor with the count visits every page once; prefer long jumps. */
+static uint64_t choose_stride(uint64_t count)
 {
-	uint64_t stride = line_count / 8 * 5 + 1;
+	uint64_t stride = count / 8 * 5 + 1;
 
-	while (greatest_common_divisor(stride, line_count) != 1) {
+	while (greatest_common_divisor(stride, count) != 1) {
 		stride++;
 	}
 	return stride;
 }
 
-static uint64_t successor(uint64_t line, uint64_t stride, uint64_t line_count)
+static uint64_t successor(uint64_t index, uint64_t stride, uint64_t count)
 {
-	line += stride;
-	return line >= line_count ? line - line_count : line;
+	return (index + stride) % count;
 }
 
-static uint64_t fold(uint64_t digest, uint64_t next, uint64_t value)
+/* Depends on the order of the steps. */
+static uint64_t fold(uint64_t digest, uint64_t sum, uint64_t next)
 {
-	/* The sum of words 1..7, which are value + 1 .. value + 7, and the link. */
-	return (digest << 7 | digest >> 57) * 3 + next + (LINE_WORDS - 1) * value + 28;
+	return (digest << 7 | digest >> 57) * 3 + (sum ^ next << 40);
 }
 
-static void write_cycle(uint64_t seed, uint64_t stride, uint64_t line_count)
+static void write_cycle(uint64_t seed, uint64_t stride, uint64_t count)
 {
-	for (uint64_t i = 0; i < line_count; i++) {
-		uint64_t *line = line_address(i);
-		uint64_t value = runtime_mix(seed + i);
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t *words = page_set_address(&pages, i);
 
-		line[0] = successor(i, stride, line_count);
-		for (unsigned word = 1; word < LINE_WORDS; word++) {
-			line[word] = value + word;
-		}
-		if (i % BALLOON_INTERVAL_LINES == 0) {
+		pattern_fill(words, runtime_mix(seed + i));
+		words[0] = successor(i, stride, count);
+		if (i % BALLOON_INTERVAL_PAGES == 0) {
 			balloon_work();
 		}
 	}
 }
 
-/* Follows the links in memory. */
-static uint64_t walk_cycle(uint64_t line_count)
+/* Follows the links in memory. A wrong link leads to a wrong digest, not out of the set. */
+static uint64_t walk_cycle(uint64_t count)
 {
 	uint64_t digest = 0;
 	uint64_t at = 0;
 
-	for (uint64_t i = 0; i < line_count; i++) {
-		const uint64_t *line = line_address(at < line_count ? at : 0);
-		uint64_t sum = 0;
+	for (uint64_t i = 0; i < count; i++) {
+		const uint64_t *words = page_set_address(&pages, at);
 
-		for (unsigned word = 1; word < LINE_WORDS; word++) {
-			sum += line[word];
-		}
-		digest = (digest << 7 | digest >> 57) * 3 + line[0] + sum;
-		at = line[0];
-		if (i % BALLOON_INTERVAL_LINES == 0) {
+		digest = fold(digest, pattern_sum(words), words[0]);
+		at = words[0] % count;
+		if (i % BALLOON_INTERVAL_PAGES == 0) {
 			balloon_work();
 		}
 	}
@@ -108,15 +92,16 @@ static uint64_t walk_cycle(uint64_t line_count)
 }
 
 /* What the walk must find, from arithmetic alone. */
-static uint64_t expected_digest(uint64_t seed, uint64_t stride, uint64_t line_count)
+static uint64_t expected_digest(uint64_t seed, uint64_t stride, uint64_t count)
 {
 	uint64_t digest = 0;
 	uint64_t at = 0;
 
-	for (uint64_t i = 0; i < line_count; i++) {
-		uint64_t next = successor(at, stride, line_count);
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t base = runtime_mix(seed + at);
+		uint64_t next = successor(at, stride, count);
 
-		digest = fold(digest, next, runtime_mix(seed + at));
+		digest = fold(digest, pattern_expected_sum(base) - base + next, next);
 		at = next;
 	}
 	return digest;
@@ -125,19 +110,18 @@ static uint64_t expected_digest(uint64_t seed, uint64_t stride, uint64_t line_co
 /* One computation over `need` pages, from nothing to nothing. */
 static int compute(uint64_t seed, uint64_t need, uint64_t *digest)
 {
-	uint64_t line_count = need * LINES_PER_PAGE;
-	uint64_t stride = choose_stride(line_count);
+	uint64_t stride = choose_stride(need);
 	uint64_t found;
 
 	if (!page_set_grow(&pages, need)) {
 		console_print("no memory: %lu pages wanted, %lu had\n", need, pages.count);
 		return GUEST_EXIT_NO_MEMORY;
 	}
-	write_cycle(seed, stride, line_count);
-	found = walk_cycle(line_count);
+	write_cycle(seed, stride, need);
+	found = walk_cycle(need);
 	page_set_shrink(&pages, 0);
 	*digest += found;
-	if (found != expected_digest(seed, stride, line_count)) {
+	if (found != expected_digest(seed, stride, need)) {
 		console_print("the digest is 0x%lx, which is wrong\n", found);
 		return GUEST_EXIT_DIGEST;
 	}

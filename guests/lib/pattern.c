@@ -63,3 +63,14 @@ bool pattern_matches(const void *page, uint64_t base, uint64_t *sum)
 	*sum += total[0] + total[1];
 	return (wrong[0] | wrong[1]) == 0;
 }
+
+uint64_t pattern_sum(const void *page)
+{
+	const words *from = page;
+	words total = {0, 0};
+
+	for (unsigned i = 0; i < VECTORS_PER_PAGE; i += UNROLL) {
+		total += (from[i] + from[i + 1]) + (from[i + 2] + from[i + 3]);
+	}
+	return total[0] + total[1];
+}

@@ -17,4 +17,12 @@ void pattern_fill(void *page, uint64_t base);
 /* Does every byte of the page hold what pattern_fill wrote? Adds all its words to *sum. */
 bool pattern_matches(const void *page, uint64_t base, uint64_t *sum);
 
+/* The sum of all words of a page, and what it is right after pattern_fill. */
+uint64_t pattern_sum(const void *page);
+
+static inline uint64_t pattern_expected_sum(uint64_t base)
+{
+	return PATTERN_WORDS * base + PATTERN_WORDS * (PATTERN_WORDS - 1) / 2 * PATTERN_STEP;
+}
+
 #endif

@@ -17,7 +17,7 @@
 
 #define BOOT_LARGE_PAGES_MAX 2048 /* of 2 MiB: 4 GiB */
 
-#define CR0_CLEAR 0x0c		/* EM, TS: vector instructions neither emulated nor trapped */
+#define CR0_CLEAR 0x6000000c	/* CD, NW: caches on; EM, TS: vector instructions not trapped */
 #define CR0_SET 0x80010022	/* PG, WP, NE, MP */
 #define CR4_SET 0x620		/* PAE, OSFXSR, OSXMMEXCPT */
 #define CR4_OSXSAVE 0x40000

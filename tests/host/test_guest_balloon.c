@@ -16,6 +16,7 @@
 #include "guests/lib/balloon.h"
 #include "guests/lib/keeper.h"
 #include "guests/lib/page_set.h"
+#include "guests/lib/pattern.h"
 
 /* ---- Balloon driver ---- */
 
@@ -326,6 +327,25 @@ static void a_changed_byte_is_noticed(void **state)
 	assert_non_null(strstr(hv->console, "wrong bytes at 0x"));
 }
 
+static void sums_are_as_computed(void **state)
+{
+	static uint64_t page[PATTERN_WORDS] __attribute__((aligned(16)));
+	uint64_t sum = 1;
+
+	(void)state;
+	guest_start(1, 0);
+	pattern_fill(page, 0x1234567890abcdef);
+	assert_int_equal(page[511], 0x1234567890abcdef + 511 * PATTERN_STEP);
+	assert_int_equal(pattern_sum(page), pattern_expected_sum(0x1234567890abcdef));
+	assert_true(pattern_matches(page, 0x1234567890abcdef, &sum));
+	assert_int_equal(sum, 1 + pattern_sum(page));
+	for (unsigned i = 0; i < sizeof(page); i++) {
+		((uint8_t *)page)[i] ^= 0x80;
+		assert_false(pattern_matches(page, 0x1234567890abcdef, &sum));
+		((uint8_t *)page)[i] ^= 0x80;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +366,7 @@ int main(void)
 		TEST(writes_statistics),
 		TEST(a_long_life_keeps_every_byte),
 		TEST(a_changed_byte_is_noticed),
+		TEST(sums_are_as_computed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
