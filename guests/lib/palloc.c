@@ -207,7 +207,7 @@ static uint64_t answer(uint64_t page, uint64_t pages)
 
 uint64_t palloc_page(bool *zero)
 {
-	bool dropped;
+	bool dropped = false;
 	bool *zero_to = zero ? zero : &dropped;
 	uint64_t page = take_page(zero_to);
 
@@ -219,7 +219,7 @@ uint64_t palloc_page(bool *zero)
 
 uint64_t palloc_extent(bool *zero)
 {
-	bool dropped;
+	bool dropped = false;
 	bool *zero_to = zero ? zero : &dropped;
 	uint64_t page = take_extent(zero_to);
 

@@ -4,7 +4,10 @@
  * through every page it is given for the secrets of others, and for anything at all where the
  * hypervisor promises zeros. Several of them at once hunt each other.
  *
- *	pages=N rounds=N pause=MS
+ *	pages=N rounds=N pause=MS back=return|touch
+ *
+ * back=touch: it does not ask for the pages back, it reads them, which has the consequence that its
+ * on-touch= says.
  */
 #include <stddef.h>
 
@@ -22,6 +25,8 @@
 
 /* A secret is this word, which all owners share, and then the owner. */
 #define SECRET_PREFIX 0x5445524345535f5f /* "__SECRET" */
+
+enum back { BACK_RETURN, BACK_TOUCH };
 
 static uint64_t pages[PAGES_MAX];
 static uint64_t secret[2] = {SECRET_PREFIX, 0};
@@ -102,21 +107,36 @@ static int search_and_write(uint64_t count)
 	return GUEST_EXIT_SUCCESS;
 }
 
+static bool touch_surrendered(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		if (!page_is_clean(pages[i], true)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* One round: search what we are given, hide our secret there, give it away, let others run. */
-static int play(uint64_t count, uint64_t pause_ms)
+static int play(uint64_t count, uint64_t pause_ms, enum back back)
 {
 	int code = search_and_write(count);
+	uint64_t surrendered;
 
 	if (code != GUEST_EXIT_SUCCESS) {
 		return code;
 	}
 	vector_load_all(secret);
-	if (balloon_surrender(pages, count) == 0) {
-		console_print("the hypervisor took none of %lu pages\n", count);
+	surrendered = balloon_surrender(pages, count);
+	if (surrendered != count) {
+		console_print("the hypervisor took %lu of %lu pages\n", surrendered, count);
 		return GUEST_EXIT_INTERFACE;
 	}
 	wait_ms_quietly(pause_ms);
 	if (!vectors_hold(secret[0], secret[1])) {
+		return GUEST_EXIT_LEAK;
+	}
+	if (back == BACK_TOUCH && !touch_surrendered(count)) {
 		return GUEST_EXIT_LEAK;
 	}
 	balloon_work();
@@ -125,13 +145,16 @@ static int play(uint64_t count, uint64_t pause_ms)
 
 int guest_main(const struct guest_arguments *arguments)
 {
+	static const char *const back_words[] = {"return", "touch", NULL};
 	uint64_t count = 0;
 	uint64_t rounds = 10;
 	uint64_t pause_ms = 5;
+	uint64_t back = BACK_RETURN;
 	const struct argument known[] = {
 		{"pages", ARGUMENT_COUNT, true, &count, NULL},
 		{"rounds", ARGUMENT_COUNT, false, &rounds, NULL},
 		{"pause", ARGUMENT_COUNT, false, &pause_ms, NULL},
+		{"back", ARGUMENT_WORD, false, &back, back_words},
 	};
 
 	if (!vectors_hold(0, 0)) {
@@ -149,7 +172,7 @@ int guest_main(const struct guest_arguments *arguments)
 	}
 	secret[1] = arguments->seed;
 	for (uint64_t round = 0; round < rounds; round++) {
-		int code = play(count, pause_ms);
+		int code = play(count, pause_ms, (enum back)back);
 
 		if (code != GUEST_EXIT_SUCCESS) {
 			return code;
