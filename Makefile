@@ -20,6 +20,7 @@ HV_C_SOURCES := \
 	arch/x86/boot/main.c \
 	arch/x86/boot/memory.c \
 	arch/x86/boot/multiboot2.c \
+	arch/x86/boot/ram.c \
 	arch/x86/cpu/backtrace.c \
 	arch/x86/cpu/console.c \
 	arch/x86/cpu/cpu.c \
@@ -36,9 +37,17 @@ HV_C_SOURCES := \
 	arch/x86/guest/cpuid.c \
 	arch/x86/guest/msr.c \
 	arch/x86/vmx/ept.c \
+	arch/x86/vmx/vmx_backend.c \
 	arch/x86/vmx/vmx_caps.c \
+	arch/x86/vmx/vmx_check.c \
+	arch/x86/vmx/vmx_cpu.c \
+	arch/x86/vmx/vmx_dump.c \
 	arch/x86/vmx/vmx_event.c \
+	arch/x86/vmx/vmx_exit.c \
 	arch/x86/vmx/vmx_fields.c \
+	arch/x86/vmx/vmx_run.c \
+	arch/x86/vmx/vmx_setup.c \
+	arch/x86/vmx/vmx_state.c \
 	drivers/phys/emulator.c \
 	drivers/phys/uart.c \
 	kernel/balloon.c \

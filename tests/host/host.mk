@@ -25,3 +25,16 @@ HOST_test_guest_lib := tests/host/test_guest_lib.c $(GUEST_SOURCES)
 
 HOST_TESTS += test_guest_balloon
 HOST_test_guest_balloon := tests/host/test_guest_balloon.c $(GUEST_SOURCES)
+
+HOST_TESTS += test_alloc
+HOST_test_alloc := tests/host/test_alloc.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_promise
+HOST_test_promise := tests/host/test_promise.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_multiboot2
+HOST_test_multiboot2 := tests/host/test_multiboot2.c arch/x86/boot/multiboot2.c \
+	arch/x86/boot/ram.c mm/memmap.c
+
+HOST_TESTS += test_printf
+HOST_test_printf := tests/host/test_printf.c

@@ -6,12 +6,12 @@
  *	hypervisor	in our use: image, modules, boot information, page tables, frame table
  *	available	the rest of ram; the frame table hands it out from then on
  *
- * Only what firmware calls available is ever touched; where its regions contradict each other, the
- * one that forbids wins. The first MiB is left to firmware, except what the loader put there for
- *us.
+ * Only what ram_find() calls RAM is ever touched, and what the loader put somewhere for us. Boot
+ *CPU only, no lock.
  */
 #include "arch/x86/boot/memory.h"
 
+#include "arch/x86/boot/ram.h"
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/paging.h"
 #include "base/bits.h"
@@ -20,9 +20,6 @@
 #include "mm/frame.h"
 #include "mm/memmap.h"
 #include "mm/phys.h"
-
-#define LOW_BYTES MIB(1)
-#define PLACES_MAX (BIT(32) << PAGE_SHIFT) /* frame numbers have 32 bits, see FRAME_NONE */
 
 static struct memmap ram;
 static struct memmap hypervisor;
@@ -37,30 +34,6 @@ uint64_t memory_ram_bytes(void)
 uint64_t memory_table_bytes(void)
 {
 	return table_bytes;
-}
-
-static enum status read_regions(const struct boot_info *info)
-{
-	uint64_t limit = min_u64(BIT(cpu_features.physical_bits), PLACES_MAX - PAGE_BYTES);
-	enum status status = STATUS_OK;
-
-	for (unsigned i = 0; status == STATUS_OK && i < info->region_count; i++) {
-		if (info->regions[i].available) {
-			status = memmap_add(&ram, info->regions[i].start, info->regions[i].end);
-		}
-	}
-	for (unsigned i = 0; status == STATUS_OK && i < info->region_count; i++) {
-		if (!info->regions[i].available) {
-			status = memmap_remove(&ram, info->regions[i].start, info->regions[i].end);
-		}
-	}
-	if (status == STATUS_OK) {
-		status = memmap_remove(&ram, 0, LOW_BYTES);
-	}
-	if (status == STATUS_OK) {
-		status = memmap_remove(&ram, limit, UINT64_MAX);
-	}
-	return status;
 }
 
 /* Bytes [start, end) are in our use; whole frames are, because rights go by frame. */
@@ -101,7 +74,7 @@ static enum status build_frame_table(void)
 
 	table_bytes = align_up_u64(count * sizeof(struct frame), PAGE_BYTES);
 	enum status status =
-		memmap_take(&available, table_bytes, PAGE_BYTES, LOW_BYTES, UINT64_MAX, &place);
+		memmap_take(&available, table_bytes, PAGE_BYTES, RAM_FLOOR, UINT64_MAX, &place);
 	if (status == STATUS_OK) {
 		status = memmap_add(&hypervisor, place.v, place.v + table_bytes);
 	}
@@ -114,7 +87,7 @@ static enum status build_frame_table(void)
 bool memory_init(const struct boot_info *info, hpa_t information, size_t information_bytes,
 		 char *sentence)
 {
-	if (read_regions(info) != STATUS_OK) {
+	if (ram_find(info, cpu_features.physical_bits, &ram) != STATUS_OK) {
 		snprintf(sentence, MEMORY_SENTENCE_BYTES,
 			 "the machine's memory map has more than %u pieces", MEMMAP_REGIONS_MAX);
 		return false;
