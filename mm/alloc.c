@@ -18,6 +18,9 @@ struct pool {
 static struct pool dirty_pool;
 static struct pool zeroed_pool;
 
+/* Frames that are scrubbed for somebody right now: still DIRTY, but not to be had. */
+static uint64_t handover_pages;
+
 uint64_t frame_alloc_fail_at;
 
 static void pool_reset(struct pool *pool, enum frame_state state)
@@ -32,6 +35,12 @@ void pool_init(void)
 {
 	pool_reset(&dirty_pool, FRAME_DIRTY);
 	pool_reset(&zeroed_pool, FRAME_ZEROED);
+	handover_pages = 0;
+}
+
+uint64_t pool_available(void)
+{
+	return frame_count_free() - handover_pages;
 }
 
 static struct frame_tag pool_tag(const struct pool *pool, unsigned order)
@@ -139,7 +148,9 @@ static enum status take_zeroed(unsigned order, pfn_t *pfn)
 		return STATUS_OK;
 	}
 	if (pool_take(&dirty_pool, order, pfn)) {
+		handover_pages += order_pages(order);
 		scrub_extent(*pfn, order);
+		handover_pages -= order_pages(order);
 		return STATUS_OK;
 	}
 	return STATUS_NO_MEMORY;
@@ -160,11 +171,16 @@ enum status frame_alloc(unsigned order, struct frame_tag tag, pfn_t *pfn)
 	return status;
 }
 
+static void give_back(pfn_t pfn, struct frame_tag tag)
+{
+	frame_transition(pfn, tag, pool_tag(&dirty_pool, tag.order));
+	pool_push(&dirty_pool, pfn);
+}
+
 void frame_free(pfn_t pfn, struct frame_tag tag)
 {
 	lock_acquire(&frame_lock);
-	frame_transition(pfn, tag, pool_tag(&dirty_pool, tag.order));
-	pool_push(&dirty_pool, pfn);
+	give_back(pfn, tag);
 	lock_release(&frame_lock);
 }
 
@@ -174,8 +190,7 @@ enum status frame_alloc_guest(struct promise *promise, unsigned order, vm_id_t o
 	enum status status = STATUS_NO_MEMORY;
 	lock_acquire(&frame_lock);
 	if (promise_allows(promise, order_pages(order))) {
-		/* Charged first: scrubbing lets the lock go, and the spare frames must not be
-		 * counted twice meanwhile. */
+		/* Charged first: scrubbing lets the lock go, and the account must be right then. */
 		promise_held_add(promise, order_pages(order));
 		status = take_zeroed(order, pfn);
 		if (status != STATUS_OK) {
@@ -207,8 +222,9 @@ enum status frame_alloc_table(struct promise *promise, vm_id_t owner, pfn_t *pfn
 
 void frame_free_table(struct promise *promise, vm_id_t owner, pfn_t pfn)
 {
-	frame_free(pfn, (struct frame_tag){FRAME_HYPERVISOR, ORDER_4K, owner});
+	/* Owed again and free again in one step, or another CPU could take it in between. */
 	lock_acquire(&frame_lock);
+	give_back(pfn, (struct frame_tag){FRAME_HYPERVISOR, ORDER_4K, owner});
 	promise_table_remove(promise);
 	lock_release(&frame_lock);
 }

@@ -17,6 +17,9 @@
 /* Empties the pools; boot only. */
 void pool_init(void);
 
+/* Free frames that nobody is being given at this moment. Caller holds frame_lock. */
+uint64_t pool_available(void);
+
 /* Puts an extent whose state is DIRTY into its list. Caller holds frame_lock (or boots). */
 void pool_put_dirty(pfn_t pfn);
 

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "mm/alloc.h"
 #include "mm/frame.h"
 
 static uint64_t owed_pages;
@@ -20,7 +21,7 @@ uint64_t promise_owed(void)
 /* What can be handed out now or after a flush. */
 static uint64_t supply(void)
 {
-	return frame_count_free() + frame_count(FRAME_REVOKING);
+	return pool_available() + frame_count(FRAME_REVOKING);
 }
 
 uint64_t promise_spare(void)
