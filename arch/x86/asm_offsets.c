@@ -5,6 +5,8 @@
  */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/interrupt.h"
+#include "arch/x86/vmx/vmx_fields.h"
+#include "kernel/vcpu.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" : : "i"(value))
 
@@ -13,4 +15,22 @@ void asm_offsets(void);
 void asm_offsets(void)
 {
 	DEFINE(STACKS_MAIN_TOP, offsetof(struct cpu_stacks, main) + STACK_BYTES);
+
+	/* vmx_entry.S */
+	DEFINE(VCPU_RAX, offsetof(struct vcpu, regs[GPR_RAX]));
+	DEFINE(VCPU_RCX, offsetof(struct vcpu, regs[GPR_RCX]));
+	DEFINE(VCPU_RDX, offsetof(struct vcpu, regs[GPR_RDX]));
+	DEFINE(VCPU_RBX, offsetof(struct vcpu, regs[GPR_RBX]));
+	DEFINE(VCPU_RBP, offsetof(struct vcpu, regs[GPR_RBP]));
+	DEFINE(VCPU_RSI, offsetof(struct vcpu, regs[GPR_RSI]));
+	DEFINE(VCPU_RDI, offsetof(struct vcpu, regs[GPR_RDI]));
+	DEFINE(VCPU_R8, offsetof(struct vcpu, regs[GPR_R8]));
+	DEFINE(VCPU_R9, offsetof(struct vcpu, regs[GPR_R9]));
+	DEFINE(VCPU_R10, offsetof(struct vcpu, regs[GPR_R10]));
+	DEFINE(VCPU_R11, offsetof(struct vcpu, regs[GPR_R11]));
+	DEFINE(VCPU_R12, offsetof(struct vcpu, regs[GPR_R12]));
+	DEFINE(VCPU_R13, offsetof(struct vcpu, regs[GPR_R13]));
+	DEFINE(VCPU_R14, offsetof(struct vcpu, regs[GPR_R14]));
+	DEFINE(VCPU_R15, offsetof(struct vcpu, regs[GPR_R15]));
+	DEFINE(FIELD_HOST_RSP, VMCS_host_rsp);
 }

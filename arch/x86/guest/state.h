@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What arch/x86/guest and the virtualization backend share: the guest's registers by name, wherever
+ * the backend keeps them, and what every guest is offered. A vCPU belongs to the CPU that handles
+ * its exit; there is no lock.
+ */
+#ifndef ARCH_X86_GUEST_STATE_H
+#define ARCH_X86_GUEST_STATE_H
+
+#include "base/types.h"
+#include "kernel/vcpu.h"
+
+enum guest_register {
+	GUEST_CR0, /* as the guest sees it */
+	GUEST_CR3,
+	GUEST_CR4, /* as the guest sees it */
+	GUEST_CR8,
+	GUEST_EFER,
+	GUEST_XCR0,
+	GUEST_PAT,
+	GUEST_STAR,
+	GUEST_LSTAR,
+	GUEST_CSTAR,
+	GUEST_FMASK,
+	GUEST_FS_BASE,
+	GUEST_GS_BASE,
+	GUEST_KERNEL_GS_BASE,
+	GUEST_SYSENTER_CS,
+	GUEST_SYSENTER_ESP,
+	GUEST_SYSENTER_EIP,
+	GUEST_CODE_LONG, /* read only: 1 when the code segment's L bit is set */
+	GUEST_TASK_32,	 /* read only: 1 when the task register holds a busy 32-bit or 64-bit TSS */
+};
+
+/*
+ * How the backend reaches them. Values written are already validated. Writing CR0, CR4 or EFER
+ * drops the guest's cached translations where the manual wants it.
+ */
+struct guest_access {
+	uint64_t (*read)(const struct vcpu *vcpu, enum guest_register name);
+	void (*write)(struct vcpu *vcpu, enum guest_register name, uint64_t value);
+};
+
+/* The backend's own structure begins with this one. */
+struct arch_vcpu {
+	const struct guest_access *access;
+};
+
+static inline uint64_t guest_read(const struct vcpu *vcpu, enum guest_register name)
+{
+	return vcpu->arch->access->read(vcpu, name);
+}
+
+static inline void guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
+{
+	vcpu->arch->access->write(vcpu, name, value);
+}
+
+#define GUEST_XSTATE_COMPONENTS 8 /* x87, SSE, AVX, two of MPX, three of AVX-512 */
+
+/* What all guests are offered, from this processor's CPUID and our allow-lists. */
+struct guest_offer {
+	uint32_t leaf_max;
+	uint32_t extended_leaf_max;
+	uint64_t cr4;		 /* bits that a guest may set */
+	uint64_t efer;		 /* the same, without LMA */
+	uint64_t xcr0;		 /* the same; 0 where there is no XSAVE */
+	uint32_t xsave_features; /* CPUID.(EAX=0xd,ECX=1):EAX */
+	struct {
+		uint32_t bytes, offset;
+		bool aligned; /* to 64 bytes in the compacted format */
+	} xstate[GUEST_XSTATE_COMPONENTS];
+};
+
+extern struct guest_offer guest_offer;
+
+/*
+ * Fills guest_offer from this processor; once, on the boot CPU, after features_detect and
+ * xstate_cpu_init. `xcr0` limits the extended state.
+ */
+void guest_offer_init(uint64_t xcr0);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reports about a guest's state: after a kill, and after an entry that the processor refused. */
+#include "arch/x86/cpu/features.h"
+#include "arch/x86/vmx/vmx_caps.h"
+#include "arch/x86/vmx/vmx_check.h"
+#include "arch/x86/vmx/vmx_fields.h"
+#include "arch/x86/vmx/vmx_instructions.h"
+#include "arch/x86/vmx/vmx_reasons.h"
+#include "arch/x86/vmx/vmx_vcpu.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "kernel/vm.h"
+
+typedef unsigned long long ull;
+
+static void dump_registers(const struct vmx_vcpu *vmx)
+{
+	const struct vcpu *vcpu = vmx->vcpu;
+	const char *name = vm_name(vcpu->vm);
+	const uint64_t *regs = vcpu->regs;
+
+	log_event(name, "registers rip=%#llx rsp=%#llx rflags=%#llx cs=%#x ss=%#x",
+		  (ull)vmcs_read_guest_rip(), (ull)vmcs_read_guest_rsp(),
+		  (ull)vmcs_read_guest_rflags(), (unsigned)vmcs_read_guest_cs_selector(),
+		  (unsigned)vmcs_read_guest_ss_selector());
+	log_event(name, "registers cr0=%#llx cr2=%#llx cr3=%#llx cr4=%#llx efer=%#llx",
+		  (ull)guest_read(vcpu, GUEST_CR0),
+		  (ull)(vmx_cpu()->loaded == vmx ? read_cr2() : vmx->cr2),
+		  (ull)guest_read(vcpu, GUEST_CR3), (ull)guest_read(vcpu, GUEST_CR4),
+		  (ull)guest_read(vcpu, GUEST_EFER));
+	log_event(name, "registers rax=%#llx rbx=%#llx rcx=%#llx rdx=%#llx", (ull)regs[GPR_RAX],
+		  (ull)regs[GPR_RBX], (ull)regs[GPR_RCX], (ull)regs[GPR_RDX]);
+	log_event(name, "registers rsi=%#llx rdi=%#llx rbp=%#llx r8=%#llx", (ull)regs[GPR_RSI],
+		  (ull)regs[GPR_RDI], (ull)regs[GPR_RBP], (ull)regs[GPR_R8]);
+	log_event(name, "registers r9=%#llx r10=%#llx r11=%#llx r12=%#llx", (ull)regs[GPR_R9],
+		  (ull)regs[GPR_R10], (ull)regs[GPR_R11], (ull)regs[GPR_R12]);
+	log_event(name, "registers r13=%#llx r14=%#llx r15=%#llx", (ull)regs[GPR_R13],
+		  (ull)regs[GPR_R14], (ull)regs[GPR_R15]);
+}
+
+void vmx_vcpu_dump(const struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+	struct vmx_vcpu *before = vmx_cpu()->current;
+
+	vmx_make_current(vmx);
+	dump_registers(vmx);
+	if (before) {
+		vmx_make_current(before); /* an exit of that one may be in the middle of things */
+	}
+}
+
+#define SEGMENT_STEP 2 /* between encodings of ES, CS, ... */
+
+static void guest_state_read(struct vmx_guest_state *state)
+{
+	for (unsigned i = 0; i < VMX_SEGMENT_COUNT; i++) {
+		unsigned step = SEGMENT_STEP * i;
+
+		state->segments[i].selector = (uint16_t)vmcs_read(VMCS_guest_es_selector + step);
+		state->segments[i].limit = (uint32_t)vmcs_read(VMCS_guest_es_limit + step);
+		state->segments[i].rights = (uint32_t)vmcs_read(VMCS_guest_es_rights + step);
+		state->segments[i].base = vmcs_read(VMCS_guest_es_base + step);
+	}
+	state->gdtr_base = vmcs_read_guest_gdtr_base();
+	state->idtr_base = vmcs_read_guest_idtr_base();
+	state->gdtr_limit = vmcs_read_guest_gdtr_limit();
+	state->idtr_limit = vmcs_read_guest_idtr_limit();
+	state->cr0 = vmcs_read_guest_cr0();
+	state->cr3 = vmcs_read_guest_cr3();
+	state->cr4 = vmcs_read_guest_cr4();
+	state->dr7 = vmcs_read_guest_dr7();
+	state->efer = vmcs_read_guest_efer();
+	state->pat = vmcs_read_guest_pat();
+	state->debugctl = vmcs_read_guest_debugctl();
+	state->sysenter_esp = vmcs_read_guest_sysenter_esp();
+	state->sysenter_eip = vmcs_read_guest_sysenter_eip();
+	state->rip = vmcs_read_guest_rip();
+	state->rsp = vmcs_read_guest_rsp();
+	state->rflags = vmcs_read_guest_rflags();
+	state->pending_debug = vmcs_read_guest_pending_debug();
+	state->link_pointer = vmcs_read_vmcs_link_pointer();
+	state->interruptibility = vmcs_read_guest_interruptibility();
+	state->activity = vmcs_read_guest_activity();
+	state->entry_controls = vmcs_read_entry_controls();
+	state->entry_event = vmcs_read_entry_event();
+	state->virtual_nmis = vmx_caps.virtual_nmis;
+	state->physical_bits = cpu_features.physical_bits;
+	state->cr0_fixed0 = vmx_caps.cr0_fixed0;
+	state->cr0_fixed1 = vmx_caps.cr0_fixed1;
+	state->cr4_fixed0 = vmx_caps.cr4_fixed0;
+	state->cr4_fixed1 = vmx_caps.cr4_fixed1;
+}
+
+/* Every guest-state field by name, several to a line. */
+static void dump_fields(const char *name)
+{
+#define VMCS_FIELD_DUMP(field, encoding, width)                                                    \
+	if (((encoding) >> 10 & 3) == 2) {                                                         \
+		log_event(name, "vmcs " #field "=%#llx", (ull)vmcs_read(VMCS_##field));            \
+	}
+	VMCS_FIELDS(VMCS_FIELD_DUMP)
+#undef VMCS_FIELD_DUMP
+}
+
+void vmx_dump_entry_failure(const struct vmx_vcpu *vmx, uint32_t reason)
+{
+	const char *name = vm_name(vmx->vcpu->vm);
+	struct vmx_guest_state state;
+	struct vmx_violations violations;
+
+	log_event(name, "entry-failed reason=%u qualification=%#llx: %s",
+		  (unsigned)(reason & REASON_BASIC), (ull)vmcs_read_exit_qualification(),
+		  vmx_reason_text(reason & REASON_BASIC));
+	guest_state_read(&state);
+	vmx_guest_check(&state, &violations);
+	for (unsigned i = 0; i < violations.count && i < VMX_VIOLATIONS_MAX; i++) {
+		log_event(name, "entry-failed suspicious: %s", violations.names[i]);
+	}
+	if (violations.count == 0) {
+		log_event(name, "entry-failed: no rule that is known here is broken");
+	}
+	log_event(name, "vmcs entry_controls=%#x entry_event=%#x", state.entry_controls,
+		  state.entry_event);
+	dump_fields(name);
+}

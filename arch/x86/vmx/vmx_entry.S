@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Into the guest and out again (SDM vol. 3, chapters 27 and 28).
+ *
+ * void vmx_enter(struct vcpu *vcpu, bool launched)
+ *
+ *	RDI  vcpu; its general registers are the first thing in it
+ *	ESI  0: VMLAUNCH, else VMRESUME
+ *
+ * Returns when vmx_exit() has answered false. Interrupts are off, the vCPU's VMCS is current. All
+ * general registers except RSP are the guest's between the instruction and vmx_exit_entry, where the
+ * processor has set RSP, RFLAGS (interrupts and direction flag off), segments, CR0, CR3, CR4, EFER
+ * and PAT from the host-state area. Not saved here, because the hypervisor never uses it: x87, SSE
+ * and AVX state, debug registers, CR2, SYSCALL registers (vmx_state.c switches them between guests).
+ *
+ * Stack while the guest runs, from HOST_RSP up: vcpu, R15, R14, R13, R12, RBX, RBP, return address.
+ */
+#include "asm_offsets.h"
+
+	.macro load_guest_registers
+	movq VCPU_RAX(%rdi), %rax
+	movq VCPU_RCX(%rdi), %rcx
+	movq VCPU_RDX(%rdi), %rdx
+	movq VCPU_RBX(%rdi), %rbx
+	movq VCPU_RBP(%rdi), %rbp
+	movq VCPU_RSI(%rdi), %rsi
+	movq VCPU_R8(%rdi), %r8
+	movq VCPU_R9(%rdi), %r9
+	movq VCPU_R10(%rdi), %r10
+	movq VCPU_R11(%rdi), %r11
+	movq VCPU_R12(%rdi), %r12
+	movq VCPU_R13(%rdi), %r13
+	movq VCPU_R14(%rdi), %r14
+	movq VCPU_R15(%rdi), %r15
+	movq VCPU_RDI(%rdi), %rdi
+	.endm
+
+	.section .text.vmx_enter, "ax"
+	.globl vmx_enter
+	.type vmx_enter, @function
+vmx_enter:
+	pushq %rbp
+	movq %rsp, %rbp
+	pushq %rbx
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	pushq %rdi
+	movl $FIELD_HOST_RSP, %eax
+	vmwrite %rsp, %rax
+	jbe 2f
+	testl %esi, %esi
+	load_guest_registers		/* no instruction in it touches the flags */
+	jz 1f
+	vmresume
+	jmp 2f
+1:	vmlaunch
+2:	movq (%rsp), %rdi		/* only a refused entry comes here */
+	call vmx_entry_refused		/* does not return */
+
+	.globl vmx_exit_entry
+vmx_exit_entry:
+	pushq %rdi
+	movq 8(%rsp), %rdi
+	movq %rax, VCPU_RAX(%rdi)
+	movq %rcx, VCPU_RCX(%rdi)
+	movq %rdx, VCPU_RDX(%rdi)
+	movq %rbx, VCPU_RBX(%rdi)
+	movq %rbp, VCPU_RBP(%rdi)
+	movq %rsi, VCPU_RSI(%rdi)
+	movq %r8, VCPU_R8(%rdi)
+	movq %r9, VCPU_R9(%rdi)
+	movq %r10, VCPU_R10(%rdi)
+	movq %r11, VCPU_R11(%rdi)
+	movq %r12, VCPU_R12(%rdi)
+	movq %r13, VCPU_R13(%rdi)
+	movq %r14, VCPU_R14(%rdi)
+	movq %r15, VCPU_R15(%rdi)
+	popq VCPU_RDI(%rdi)
+	leaq 48(%rsp), %rbp		/* the frame of vmx_enter, for back-traces */
+	call vmx_exit
+	movq (%rsp), %rdi
+	testb %al, %al
+	jz 3f
+	load_guest_registers
+	vmresume
+	jmp 2b
+
+3:	addq $8, %rsp
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbx
+	popq %rbp
+	ret
+	.size vmx_enter, . - vmx_enter

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From a raw exit (SDM vol. 3, chapter 28 and 25.9) to a neutral struct vm_exit for kernel/exit.c.
+ * Few exits end here already: those about the processor rather than about the guest's wishes. No
+ * VMX word leaves this file. Nothing here moves RIP: vmx_run.c carries out the action.
+ */
+#include "arch/x86/cpu/interrupt.h"
+#include "arch/x86/guest/control.h"
+#include "arch/x86/vmx/vmx_caps.h"
+#include "arch/x86/vmx/vmx_fields.h"
+#include "arch/x86/vmx/vmx_reasons.h"
+#include "arch/x86/vmx/vmx_vcpu.h"
+#include "base/bits.h"
+#include "kernel/vm.h"
+
+#define VECTOR_ALIGNMENT 17
+
+#define RIGHTS_LONG 0x2000 /* CS.L */
+#define RIGHTS_DPL 0x0060
+
+/* Interruptibility state (SDM vol. 3, table 25-3) */
+#define BLOCKING_BY_STI 0x1u
+#define BLOCKING_BY_MOV_SS 0x2u
+#define BLOCKING_BY_NMI 0x8u
+
+const char *vmx_reason_text(unsigned reason)
+{
+	switch (reason) {
+#define VMX_REASON_TEXT(name, number, text)                                                        \
+	case number:                                                                               \
+		return text;
+		VMX_REASONS(VMX_REASON_TEXT)
+#undef VMX_REASON_TEXT
+	default:
+		return "an exit reason that did not exist when this was written";
+	}
+}
+
+bool vmx_is_64bit(const struct vmx_vcpu *vmx)
+{
+	return vmx->efer & EFER_LMA && vmcs_read_guest_cs_rights() & RIGHTS_LONG;
+}
+
+/* CPL is the DPL of SS: 3 in virtual-8086 mode, 0 in real mode (SDM vol. 3, 25.4.1). */
+bool vmx_is_kernel(const struct vmx_vcpu *vmx)
+{
+	return !(vmcs_read_guest_ss_rights() & RIGHTS_DPL) && vmx->cr0 & CR0_PE;
+}
+
+static uint64_t read_gpr(const struct vmx_vcpu *vmx, unsigned number)
+{
+	uint64_t value = number == GPR_RSP ? vmcs_read_guest_rsp() : vmx->vcpu->regs[number];
+
+	return vmx_is_64bit(vmx) ? value : (uint32_t)value;
+}
+
+static void write_gpr(struct vmx_vcpu *vmx, unsigned number, uint64_t value)
+{
+	if (number == GPR_RSP) {
+		vmcs_write_guest_rsp(value);
+	} else {
+		vmx->vcpu->regs[number] = value;
+	}
+}
+
+static uint64_t edx_eax(const struct vcpu *vcpu)
+{
+	return vcpu->regs[GPR_RDX] << 32 | (uint32_t)vcpu->regs[GPR_RAX];
+}
+
+static enum exit_action inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
+{
+	vcpu->inject.vector = vector;
+	vcpu->inject.has_error = has_error;
+	vcpu->inject.error = error;
+	return EXIT_INJECT;
+}
+
+/* An event was on its way when this exit came: the next entry delivers it again. */
+static void keep_vectoring_event(struct vmx_vcpu *vmx)
+{
+	uint32_t info = vmcs_read_vectoring_event();
+
+	if (!(info & EVENT_VALID)) {
+		return;
+	}
+	vmx->event.info = info & (EVENT_VALID | EVENT_HAS_ERROR | EVENT_TYPE | EVENT_VECTOR);
+	if (info & EVENT_HAS_ERROR) {
+		vmx->event.error = vmcs_read_vectoring_event_error();
+	}
+	if (event_is_software(info)) {
+		vmx->event.length = vmcs_read_exit_instruction_length();
+	}
+}
+
+/* An IRET had ended the blocking of NMIs, then faulted: it will do so again. */
+static void restore_nmi_blocking(const struct vmx_vcpu *vmx)
+{
+	if (vmx_caps.virtual_nmis && !(vmx->event.info & EVENT_VALID)) {
+		vmcs_write_guest_interruptibility(vmcs_read_guest_interruptibility() |
+						  BLOCKING_BY_NMI);
+	}
+}
+
+/* Exit qualification of an EPT violation (SDM vol. 3, table 28-7) */
+#define QUALIFICATION_READ BIT(0)
+#define QUALIFICATION_WRITE BIT(1)
+#define QUALIFICATION_EXECUTE BIT(2)
+#define QUALIFICATION_NMI_UNBLOCKED BIT(12)
+
+static enum exit_action decide_s2_fault(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
+{
+	uint64_t qualification = vmcs_read_exit_qualification();
+
+	keep_vectoring_event(vmx);
+	if (qualification & QUALIFICATION_NMI_UNBLOCKED) {
+		restore_nmi_blocking(vmx);
+	}
+	vm_exit->kind = VM_EXIT_S2_FAULT;
+	vm_exit->fault.address = (gpa_t){vmcs_read_guest_physical_address()};
+	vm_exit->fault.read = (qualification & QUALIFICATION_READ) != 0;
+	vm_exit->fault.write = (qualification & QUALIFICATION_WRITE) != 0;
+	vm_exit->fault.execute = (qualification & QUALIFICATION_EXECUTE) != 0;
+	return vm_exit_handle(vmx->vcpu, vm_exit);
+}
+
+/* Exit qualification of a debug exception has the layout of DR6 (table 28-1). */
+#define DR6_CAUSES 0x0000000full
+#define DR6_ACCESS_DETECTED BIT(13)
+#define DR6_SINGLE_STEP BIT(14)
+#define DR6_NO_TRANSACTION BIT(16) /* the other way round in DR6 */
+#define DR7_GENERAL_DETECT BIT(13)
+#define PENDING_SINGLE_STEP BIT(14)
+
+/* What the processor does before it delivers #DB, and leaves to us when #DB exits instead. */
+static void debug_exception_prepare(void)
+{
+	uint64_t causes = vmcs_read_exit_qualification();
+	uint64_t dr6 = (read_dr6() & ~DR6_CAUSES) | DR6_NO_TRANSACTION;
+
+	dr6 |= causes & (DR6_CAUSES | DR6_ACCESS_DETECTED | DR6_SINGLE_STEP);
+	if (causes & DR6_NO_TRANSACTION) {
+		dr6 &= ~DR6_NO_TRANSACTION;
+	}
+	write_dr6(dr6);
+	vmcs_write_guest_dr7(vmcs_read_guest_dr7() & ~DR7_GENERAL_DETECT);
+	/* VM entry insists on this pair while STI or MOV SS blocks (27.3.1.5). */
+	if (vmcs_read_guest_rflags() & RFLAGS_TF &&
+	    vmcs_read_guest_interruptibility() & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) {
+		vmcs_write_guest_pending_debug(vmcs_read_guest_pending_debug() |
+					       PENDING_SINGLE_STEP);
+	}
+}
+
+static enum exit_action unknown(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
+{
+	vm_exit->kind = VM_EXIT_UNKNOWN;
+	vm_exit->text = vmx_reason_text(vm_exit->raw_reason);
+	return vm_exit_handle(vmx->vcpu, vm_exit);
+}
+
+static enum exit_action decide_exception(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
+{
+	uint32_t info = vmcs_read_exit_event();
+	uint8_t vector = info & EVENT_VECTOR;
+
+	keep_vectoring_event(vmx);
+	if ((info & EVENT_TYPE) == EVENT_TYPE_NMI) {
+		/* Through the host's own gate: its IRET lets NMIs in again, a call would not. */
+		__asm__ volatile("int $2" : : : "memory");
+		return EXIT_RESUME;
+	}
+	if (info & EVENT_NMI_UNBLOCKED && vector != VECTOR_DOUBLE_FAULT) {
+		restore_nmi_blocking(vmx);
+	}
+	switch (vector) {
+	case VECTOR_MACHINE_CHECK:
+		machine_check_report();
+	case VECTOR_DEBUG:
+		debug_exception_prepare();
+		if (event_is_software(info)) {
+			/* INT1: as it came, with the length of the instruction. */
+			vmx->event = (struct vmx_event){
+				.info = EVENT_VALID | EVENT_TYPE_PRIVILEGED_SOFTWARE | vector,
+				.length = vmcs_read_exit_instruction_length(),
+			};
+			return EXIT_RESUME;
+		}
+		return inject(vmx->vcpu, vector, false, 0);
+	case VECTOR_ALIGNMENT:
+		return inject(vmx->vcpu, vector, true, vmcs_read_exit_event_error());
+	default:
+		return unknown(vmx, vm_exit);
+	}
+}
+
+/* Exit qualification of a control-register access (table 28-3) */
+#define CR_NUMBER(qualification) ((qualification)&0xf)
+#define CR_ACCESS(qualification) ((qualification) >> 4 & 3)
+#define CR_GPR(qualification) ((qualification) >> 8 & 0xf)
+#define CR_LMSW_SOURCE(qualification) ((qualification) >> 16 & 0xffff)
+#define CR_ACCESS_TO 0
+#define CR_ACCESS_FROM 1
+#define CR_ACCESS_CLTS 2
+#define CR_ACCESS_LMSW 3
+#define LMSW_BITS 0xfull /* PE, MP, EM, TS; PE can be set but not cleared */
+
+static enum exit_action decide_cr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
+{
+	uint64_t qualification = vmcs_read_exit_qualification();
+	uint64_t cr0;
+
+	vm_exit->kind = VM_EXIT_CR_WRITE;
+	vm_exit->cr.number = CR_NUMBER(qualification);
+	switch (CR_ACCESS(qualification)) {
+	case CR_ACCESS_TO:
+		vm_exit->cr.value = read_gpr(vmx, CR_GPR(qualification));
+		break;
+	case CR_ACCESS_FROM:
+		if (vm_exit->cr.number != 8) {
+			return unknown(vmx, vm_exit);
+		}
+		write_gpr(vmx, CR_GPR(qualification), vmx->cr8);
+		return EXIT_ADVANCE;
+	case CR_ACCESS_CLTS:
+		vm_exit->cr.number = 0;
+		vm_exit->cr.value = guest_read(vmx->vcpu, GUEST_CR0) & ~(uint64_t)CR0_TS;
+		break;
+	case CR_ACCESS_LMSW:
+		cr0 = guest_read(vmx->vcpu, GUEST_CR0);
+		vm_exit->cr.number = 0;
+		vm_exit->cr.value =
+			(cr0 & (~LMSW_BITS | CR0_PE)) | (CR_LMSW_SOURCE(qualification) & LMSW_BITS);
+		break;
+	}
+	return vm_exit_handle(vmx->vcpu, vm_exit);
+}
+
+/* Exit qualification of a port access (table 28-5) */
+#define IO_BYTES(qualification) (((qualification)&7) + 1)
+#define IO_IN BIT(3)
+#define IO_STRING BIT(4)
+#define IO_PORT(qualification) ((qualification) >> 16 & 0xffff)
+
+static enum exit_action decide_io(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
+{
+	uint64_t qualification = vmcs_read_exit_qualification();
+
+	vm_exit->kind = VM_EXIT_IO;
+	vm_exit->io.port = (uint16_t)IO_PORT(qualification);
+	vm_exit->io.bytes = (uint8_t)IO_BYTES(qualification);
+	vm_exit->io.in = (qualification & IO_IN) != 0;
+	vm_exit->io.string = (qualification & IO_STRING) != 0;
+	return vm_exit_handle(vmx->vcpu, vm_exit);
+}
+
+static enum exit_action decide_msr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit,
+				   enum vm_exit_kind kind)
+{
+	vm_exit->kind = kind;
+	vm_exit->msr.index = (uint32_t)vmx->vcpu->regs[GPR_RCX];
+	vm_exit->msr.value = edx_eax(vmx->vcpu);
+	return vm_exit_handle(vmx->vcpu, vm_exit);
+}
+
+static enum exit_action decide_simple(struct vmx_vcpu *vmx, struct vm_exit *vm_exit,
+				      enum vm_exit_kind kind)
+{
+	vm_exit->kind = kind;
+	return vm_exit_handle(vmx->vcpu, vm_exit);
+}
+
+static enum exit_action decide_entry_failure(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
+{
+	vmx->entry_failed = true;
+	vmx_dump_entry_failure(vmx, vm_exit->raw_reason);
+	vm_exit->kind = VM_EXIT_ENTRY_FAILED;
+	vm_exit->text = vmx_reason_text(vm_exit->raw_reason & REASON_BASIC);
+	return vm_exit_handle(vmx->vcpu, vm_exit);
+}
+
+/* All but the hypercall, whose way through vmx_exit_decide() is shorter. */
+static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
+{
+	switch (vm_exit->raw_reason) {
+	case REASON_EPT_VIOLATION:
+		return decide_s2_fault(vmx, vm_exit);
+	case REASON_PREEMPTION_TIMER:
+		return decide_simple(vmx, vm_exit, VM_EXIT_SLICE_END);
+	case REASON_EXTERNAL_INTERRUPT:
+		interrupt_handle(vmcs_read_exit_event() & EVENT_VECTOR);
+		return decide_simple(vmx, vm_exit, VM_EXIT_INTERRUPT);
+	case REASON_EXCEPTION_OR_NMI:
+		return decide_exception(vmx, vm_exit);
+	case REASON_TRIPLE_FAULT:
+		return decide_simple(vmx, vm_exit, VM_EXIT_TRIPLE_FAULT);
+	case REASON_INTERRUPT_WINDOW:
+		return decide_simple(vmx, vm_exit, VM_EXIT_WINDOW);
+	case REASON_CPUID:
+		return decide_simple(vmx, vm_exit, VM_EXIT_CPUID);
+	case REASON_HLT:
+		return decide_simple(vmx, vm_exit, VM_EXIT_HLT);
+	case REASON_INVD:
+	case REASON_WBINVD:
+		return decide_simple(vmx, vm_exit, VM_EXIT_INVD);
+	case REASON_CR_ACCESS:
+		return decide_cr(vmx, vm_exit);
+	case REASON_IO:
+		return decide_io(vmx, vm_exit);
+	case REASON_RDMSR:
+		return decide_msr(vmx, vm_exit, VM_EXIT_MSR_READ);
+	case REASON_WRMSR:
+		return decide_msr(vmx, vm_exit, VM_EXIT_MSR_WRITE);
+	case REASON_XSETBV:
+		return decide_msr(vmx, vm_exit, VM_EXIT_XSETBV);
+	case REASON_RDPMC:
+		/* No counter exists, whichever ECX names. */
+		return guest_inject_protection_fault(vmx->vcpu);
+	case REASON_GETSEC:
+	case REASON_RSM:
+	case REASON_VMCLEAR ... REASON_VMXON:
+	case REASON_MWAIT:
+	case REASON_MONITOR:
+	case REASON_INVEPT:
+	case REASON_INVVPID:
+	case REASON_VMFUNC:
+	case REASON_ENCLS:
+		return decide_simple(vmx, vm_exit, VM_EXIT_UNDEFINED);
+	case REASON_TASK_SWITCH:
+		keep_vectoring_event(vmx);
+		return unknown(vmx, vm_exit);
+	default:
+		return unknown(vmx, vm_exit);
+	}
+}
+
+enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx)
+{
+	struct vm_exit vm_exit;
+
+	vm_exit.raw_reason = vmcs_read_exit_reason();
+	if (__builtin_expect(vm_exit.raw_reason == REASON_VMCALL, 1)) {
+		vm_exit.kind = VM_EXIT_HYPERCALL;
+		vm_exit.privileged = vmx_is_kernel(vmx);
+		return vm_exit_handle(vmx->vcpu, &vm_exit);
+	}
+	if (vm_exit.raw_reason & REASON_ENTRY_FAILED) {
+		return decide_entry_failure(vmx, &vm_exit);
+	}
+	return decide_rest(vmx, &vm_exit);
+}

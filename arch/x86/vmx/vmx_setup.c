@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a new VMCS is filled with: this CPU's host state, the controls, and the guest's first state
+ * (SDM vol. 3, chapters 25 and 27). Everything goes to the current VMCS.
+ */
+#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/cpu/gdt.h"
+#include "arch/x86/cpu/interrupt.h"
+#include "arch/x86/cpu/msr.h"
+#include "arch/x86/cpu/paging.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/msr.h"
+#include "arch/x86/vmx/vmx_caps.h"
+#include "arch/x86/vmx/vmx_fields.h"
+#include "arch/x86/vmx/vmx_vcpu.h"
+#include "base/bits.h"
+
+/* All ones: every access to every MSR exits. Shared by all guests, never written. */
+static const uint8_t msr_bitmap[PAGE_BYTES] __attribute__((aligned(4096))) = {
+	[0 ... PAGE_BYTES - 1] = 0xff,
+};
+
+void vmx_setup_host(void)
+{
+	struct cpu *cpu = cpu_current();
+
+	vmcs_write_host_cr0(read_cr0());
+	vmcs_write_host_cr3(read_cr3());
+	vmcs_write_host_cr4(read_cr4());
+	vmcs_write_host_efer(msr_read(MSR_IA32_EFER));
+	vmcs_write_host_pat(msr_read(MSR_IA32_PAT));
+	vmcs_write_host_cs_selector(SELECTOR_CODE);
+	vmcs_write_host_ss_selector(SELECTOR_DATA);
+	vmcs_write_host_ds_selector(SELECTOR_DATA);
+	vmcs_write_host_es_selector(SELECTOR_DATA);
+	/* Null: their bases are what counts, and GS leads to this CPU's structure. */
+	vmcs_write_host_fs_selector(0);
+	vmcs_write_host_gs_selector(0);
+	vmcs_write_host_tr_selector(SELECTOR_TSS);
+	vmcs_write_host_fs_base(0);
+	vmcs_write_host_gs_base((uintptr_t)cpu);
+	vmcs_write_host_tr_base((uintptr_t)&cpu->tss);
+	vmcs_write_host_gdtr_base(read_gdtr().base);
+	vmcs_write_host_idtr_base(read_idtr().base);
+	/* The hypervisor has no user mode to come from. */
+	vmcs_write_host_sysenter_cs(0);
+	vmcs_write_host_sysenter_esp(0);
+	vmcs_write_host_sysenter_eip(0);
+	vmcs_write_host_rip((uintptr_t)vmx_exit_entry);
+}
+
+/*
+ * #DB and #AC: a guest can arrange that delivering one raises the next, without end and without an
+ * instruction in between, so that no other exit ever happens. #MC is about the machine, not the
+ * guest.
+ */
+#define EXCEPTIONS_INTERCEPTED                                                                     \
+	(BIT(VECTOR_DEBUG) | BIT(17 /* alignment check */) | BIT(VECTOR_MACHINE_CHECK))
+
+void vmx_setup_controls(struct vmx_vcpu *vmx)
+{
+	vmx->primary = vmx_caps.primary;
+	vmcs_write_pin_controls(vmx_caps.pin);
+	vmcs_write_primary_controls(vmx->primary);
+	vmcs_write_secondary_controls(vmx_caps.secondary);
+	vmcs_write_exit_controls(vmx_caps.exit);
+	vmcs_write_entry_controls(vmx_caps.entry);
+	vmcs_write_exception_bitmap(EXCEPTIONS_INTERCEPTED);
+	vmcs_write_page_fault_error_mask(0); /* page faults are the guest's: bit 14 is 0 */
+	vmcs_write_page_fault_error_match(0);
+	vmcs_write_cr3_target_count(0);
+	vmcs_write_exit_msr_store_count(0); /* MSRs are switched between guests, not at exits */
+	vmcs_write_exit_msr_load_count(0);
+	vmcs_write_entry_msr_load_count(0);
+	vmcs_write_entry_event(0);
+	vmcs_write_msr_bitmap(image_to_hpa(msr_bitmap).v);
+	vmcs_write_ept_pointer(vmx_ept_pointer(vmx->s2));
+	if (vmx->vpid) {
+		vmcs_write_vpid(vmx->vpid);
+	}
+	if (vmx_caps.encls_exiting) {
+		vmcs_write_encls_exiting_bitmap(UINT64_MAX);
+	}
+	vmcs_write_vmcs_link_pointer(UINT64_MAX); /* no shadow VMCS */
+}
+
+/* ES, CS, SS, DS, FS, GS, LDTR, TR: encodings of one kind of field are two apart. */
+#define SEGMENT_COUNT 8
+#define SEGMENT_CS 1
+#define SEGMENT_LDTR 6
+#define SEGMENT_TR 7
+#define SEGMENT_STEP 2
+
+/* Access rights (SDM vol. 3, table 25-2) */
+#define RIGHTS_CODE_32 0xc09b /* present, accessed, read and execute, 4 KiB units, 32-bit */
+#define RIGHTS_DATA_32 0xc093 /* present, accessed, read and write, 4 KiB units, 32-bit */
+#define RIGHTS_TSS_BUSY 0x008b
+#define RIGHTS_UNUSABLE 0x10000
+#define DR7_RESET 0x400
+
+static void setup_segments(void)
+{
+	for (unsigned i = 0; i < SEGMENT_COUNT; i++) {
+		uint16_t selector = i == SEGMENT_CS ? 0x08 : 0x10;
+		uint32_t limit = 0xffffffff;
+		uint32_t rights = i == SEGMENT_CS ? RIGHTS_CODE_32 : RIGHTS_DATA_32;
+
+		if (i == SEGMENT_LDTR) {
+			selector = 0;
+			limit = 0;
+			rights = RIGHTS_UNUSABLE;
+		} else if (i == SEGMENT_TR) {
+			selector = 0;
+			limit = 0x67; /* the smallest that the processor takes */
+			rights = RIGHTS_TSS_BUSY;
+		}
+		vmcs_write(VMCS_guest_es_selector + SEGMENT_STEP * i, selector);
+		vmcs_write(VMCS_guest_es_base + SEGMENT_STEP * i, 0);
+		vmcs_write(VMCS_guest_es_limit + SEGMENT_STEP * i, limit);
+		vmcs_write(VMCS_guest_es_rights + SEGMENT_STEP * i, rights);
+	}
+	vmcs_write_guest_gdtr_base(0);
+	vmcs_write_guest_gdtr_limit(0);
+	vmcs_write_guest_idtr_base(0);
+	vmcs_write_guest_idtr_limit(0);
+}
+
+void vmx_setup_guest(struct vmx_vcpu *vmx, uint32_t entry)
+{
+	struct vcpu *vcpu = vmx->vcpu;
+
+	setup_segments();
+	guest_write(vcpu, GUEST_EFER, 0);
+	guest_write(vcpu, GUEST_CR0, CR0_PE | CR0_ET);
+	guest_write(vcpu, GUEST_CR4, 0);
+	guest_write(vcpu, GUEST_PAT, GUEST_PAT_RESET);
+	vmcs_write_guest_cr3(0);
+	vmcs_write_guest_rip(entry);
+	vmcs_write_guest_rsp(0);
+	vmcs_write_guest_rflags(RFLAGS_FIXED);
+	vmcs_write_guest_dr7(DR7_RESET);
+	vmcs_write_guest_debugctl(0);
+	vmcs_write_guest_pending_debug(0);
+	vmcs_write_guest_interruptibility(0);
+	vmcs_write_guest_activity(0); /* active, for ever: HLT waits in the scheduler */
+	vmcs_write_guest_sysenter_cs(0);
+	vmcs_write_guest_sysenter_esp(0);
+	vmcs_write_guest_sysenter_eip(0);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The VT-x backend's own structures: what it keeps per virtual processor and per CPU. A vCPU is
+ * touched only by the CPU that runs it, or by the one that creates or destroys it; no lock.
+ */
+#ifndef ARCH_X86_VMX_VMX_VCPU_H
+#define ARCH_X86_VMX_VMX_VCPU_H
+
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/cpu/xstate.h"
+#include "arch/x86/guest/state.h"
+#include "arch/x86/vmx/vmx_event.h"
+#include "base/status.h"
+#include "base/types.h"
+#include "kernel/exit.h"
+#include "kernel/vcpu.h"
+
+struct s2;
+
+#define VMX_CPU_NONE UINT32_MAX
+
+struct vmx_vcpu {
+	struct arch_vcpu arch; /* first: vcpu->arch points here */
+	struct vcpu *vcpu;
+	struct s2 *s2;
+	pfn_t self;	      /* the frame that holds this structure */
+	pfn_t vmcs;	      /* the frame of the control structure */
+	uint32_t cpu;	      /* where the VMCS was last current, or VMX_CPU_NONE */
+	bool launched;	      /* on that CPU, since the last VMCLEAR */
+	bool invalidate_vpid; /* drop cached translations of its own tables before the next entry */
+	bool entry_failed;
+	uint16_t vpid; /* 0: none */
+
+	uint32_t primary;	/* what the VMCS field primary_controls holds */
+	struct vmx_event event; /* to be delivered by the next entry */
+	uint64_t deadline_tsc;
+	uint64_t cr0; /* as the guest last wrote them through an exit: host-owned bits are right */
+	uint64_t efer;
+	uint64_t cr8;
+
+	/* In the processor while this vCPU is the loaded one (vmx_state.c), here otherwise. */
+	uint64_t xcr0;
+	uint64_t star, lstar, cstar, fmask;
+	uint64_t kernel_gs_base; /* SWAPGS changes it behind our back */
+	uint64_t cr2;
+	struct debug_registers debug;
+	uint8_t xstate[] __attribute__((aligned(XSTATE_ALIGN)));
+};
+
+/* Structure and extended state share one frame; AVX-512 is the largest state offered. */
+#define VMX_XSTATE_ROOM (PAGE_BYTES - sizeof(struct vmx_vcpu))
+
+_Static_assert(offsetof(struct vmx_vcpu, arch) == 0, "vmx_of()");
+_Static_assert(VMX_XSTATE_ROOM >= 2688, "room for AVX-512");
+
+static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
+{
+	return (struct vmx_vcpu *)vcpu->arch;
+}
+
+struct vmx_cpu {
+	bool on;		  /* in VMX root operation */
+	pfn_t region;		  /* of VMXON */
+	struct vmx_vcpu *current; /* whose VMCS VMREAD and VMWRITE reach */
+	struct vmx_vcpu *loaded;  /* whose extended state and MSRs are in the registers */
+};
+
+/* vmx_cpu.c: of this CPU. */
+struct vmx_cpu *vmx_cpu(void);
+enum status vmx_probe(const char **sentence);
+enum status vmx_cpu_start(const char **sentence);
+void vmx_cpu_stop(void);
+
+/* Makes its VMCS the current one here, with this CPU's host state. */
+void vmx_make_current(struct vmx_vcpu *vmx);
+
+/* Forgets it: nothing of it stays in this CPU. */
+void vmx_release(struct vmx_vcpu *vmx);
+
+/* vmx_setup.c: fills the current VMCS. */
+void vmx_setup_host(void);
+void vmx_setup_controls(struct vmx_vcpu *vmx);
+void vmx_setup_guest(struct vmx_vcpu *vmx, uint32_t entry);
+
+/* vmx_state.c */
+void vmx_state_init(struct vmx_vcpu *vmx);
+void vmx_state_load(struct vmx_vcpu *vmx);
+extern const struct guest_access vmx_guest_access;
+
+/* vmx_exit.c: decides over the exit that just happened; reads the current VMCS. */
+enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx);
+
+/* True when the guest executes 64-bit code. */
+bool vmx_is_64bit(const struct vmx_vcpu *vmx);
+
+/* True when it is at CPL 0 and neither in real nor in virtual-8086 mode. */
+bool vmx_is_kernel(const struct vmx_vcpu *vmx);
+
+/* vmx_run.c */
+void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
+bool vmx_exit(struct vcpu *vcpu);		     /* called by vmx_entry.S */
+_Noreturn void vmx_entry_refused(struct vcpu *vcpu); /* the same */
+
+/* vmx_entry.S */
+void vmx_enter(struct vcpu *vcpu, bool launched);
+extern char vmx_exit_entry[];
+
+/* vmx_dump.c */
+void vmx_vcpu_dump(const struct vcpu *vcpu);
+void vmx_dump_entry_failure(const struct vmx_vcpu *vmx, uint32_t reason);
+
+/* ept.c */
+const struct s2_format *vmx_s2_format(void);
+void vmx_ept_init(void);
+uint64_t vmx_ept_pointer(const struct s2 *s2);
+void vmx_flush_s2(const struct s2 *s2);
+void vmx_invalidate_vpid(uint16_t vpid);
+
+#endif
