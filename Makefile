@@ -31,6 +31,7 @@ HV_C_SOURCES := \
 	arch/x86/cpu/lapic.c \
 	arch/x86/cpu/paging.c \
 	arch/x86/cpu/pic.c \
+	arch/x86/cpu/string.c \
 	arch/x86/cpu/tsc.c \
 	arch/x86/cpu/xstate.c \
 	arch/x86/guest/control.c \
@@ -48,8 +49,6 @@ HV_C_SOURCES := \
 	arch/x86/vmx/vmx_run.c \
 	arch/x86/vmx/vmx_setup.c \
 	arch/x86/vmx/vmx_state.c \
-	drivers/phys/emulator.c \
-	drivers/phys/uart.c \
 	kernel/balloon.c \
 	kernel/elf.c \
 	kernel/exit.c \
@@ -82,7 +81,9 @@ HV_C_SOURCES := \
 	mm/s2.c \
 	mm/s2_join.c \
 	mm/s2_life.c \
-	mm/s2_shape.c
+	mm/s2_shape.c \
+	drivers/phys/emulator.c \
+	drivers/phys/uart.c
 # <<< HV_C_SOURCES
 
 # >>> HV_ASM_SOURCES

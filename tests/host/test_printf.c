@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kernel/printf.c and kernel/string.c under other names, compared with the C library on everything
- * that both can do.
+ * kernel/printf.c, kernel/string.c and arch/x86/cpu/string.c under other names, compared with the C
+ * library on everything that both can do.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +23,7 @@
 #define strnlen tested_strnlen
 #define strcmp tested_strcmp
 #define strncmp tested_strncmp
+#include "arch/x86/cpu/string.c"
 #include "kernel/printf.c"
 #include "kernel/string.c"
 #undef snprintf
