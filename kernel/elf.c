@@ -81,18 +81,19 @@ static enum status check_segment(const struct elf64_program *program, uint64_t b
 	unsigned long long address = program->physical_address;
 	if (program->offset > bytes || program->file_bytes > bytes - program->offset) {
 		snprintf(sentence, ELF_SENTENCE_BYTES,
-			 "it is truncated: its segment at %#llx lies beyond its end", address);
+			 "it is truncated: its segment at 0x%llx lies beyond its end", address);
 		return STATUS_INVALID;
 	}
 	if (program->file_bytes > program->memory_bytes) {
 		snprintf(sentence, ELF_SENTENCE_BYTES,
-			 "its segment at %#llx has more bytes in the file than in memory", address);
+			 "its segment at 0x%llx has more bytes in the file than in memory",
+			 address);
 		return STATUS_INVALID;
 	}
 	if (program->physical_address > limit_bytes ||
 	    program->memory_bytes > limit_bytes - program->physical_address) {
 		snprintf(sentence, ELF_SENTENCE_BYTES,
-			 "its segment at %#llx, %llu bytes, does not fit into max=%lluK", address,
+			 "its segment at 0x%llx, %llu bytes, does not fit into max=%lluK", address,
 			 (unsigned long long)program->memory_bytes,
 			 (unsigned long long)limit_bytes >> 10);
 		return STATUS_INVALID;
@@ -109,7 +110,7 @@ static enum status add_segment(struct elf_image *image, const struct elf64_progr
 		const struct elf_segment *other = &image->segments[i];
 		if (start < other->address + other->memory_bytes && other->address < end) {
 			snprintf(sentence, ELF_SENTENCE_BYTES,
-				 "its segments at %#llx and %#llx overlap",
+				 "its segments at 0x%llx and 0x%llx overlap",
 				 (unsigned long long)other->address, (unsigned long long)start);
 			return STATUS_INVALID;
 		}
@@ -176,7 +177,7 @@ enum status elf_check(const void *file, uint64_t bytes, uint64_t limit_bytes,
 	}
 	if (!entry_found || header.entry > UINT32_MAX) {
 		snprintf(sentence, ELF_SENTENCE_BYTES,
-			 "its entry %#llx is not in an executable segment below 4G",
+			 "its entry 0x%llx is not in an executable segment below 4G",
 			 (unsigned long long)header.entry);
 		return STATUS_INVALID;
 	}

@@ -36,7 +36,7 @@ static enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_exit *vm
 	gfn_t gfn = gpa_to_gfn(vm_exit->fault.address);
 	vm->fault_count++;
 	if (gfn.n >= vm->s2.limit_pages) {
-		vm_log(vm, "touched address=%#llx beyond its RAM",
+		vm_log(vm, "touched address=0x%llx beyond its RAM",
 		       (unsigned long long)vm_exit->fault.address.v);
 		return kill(vcpu, "it touched memory beyond its RAM");
 	}

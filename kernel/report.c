@@ -38,7 +38,7 @@ static void print_vm(const struct vm *vm)
 		  "held_pages=%llu held_peak_pages=%llu ballooned_pages=%llu "
 		  "ballooned_peak_pages=%llu target_pages=%llu target_peak_pages=%llu faults=%llu "
 		  "hypercalls=%llu surrendered_pages=%llu returned_pages=%llu touched_pages=%llu "
-		  "digest=%#llx",
+		  "digest=0x%llx",
 		  state_name(vm->state), U(vm->exit_code), U(vm->config.mem_pages),
 		  U(vm->config.min_pages), U(vm->config.max_pages), U(vm->s2.mapped_pages),
 		  U(vm->held_peak_pages), U(vm->s2.ballooned_pages), U(balloon->size_peak_pages),

@@ -156,7 +156,7 @@ void vm_finish(struct vm *vm, uint64_t exit_code, uint64_t digest)
 	end(vm, VM_FINISHED);
 	vm->exit_code = exit_code;
 	vm->digest = digest;
-	log_event(vm_name(vm), "finished code=%llu digest=%#llx", (unsigned long long)exit_code,
+	log_event(vm_name(vm), "finished code=%llu digest=0x%llx", (unsigned long long)exit_code,
 		  (unsigned long long)digest);
 }
 

@@ -34,7 +34,7 @@ static void complain(struct audit_report *report, const char *what, uint64_t whe
 {
 	if (report->error_count++ == 0) {
 		snprintf(report->first_error, sizeof(report->first_error),
-			 "%s at %#llx: found %llu, expected %llu", what, (unsigned long long)where,
+			 "%s at 0x%llx: found %llu, expected %llu", what, (unsigned long long)where,
 			 (unsigned long long)found, (unsigned long long)expected);
 	}
 }

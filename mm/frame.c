@@ -38,7 +38,7 @@ static void check_tag(pfn_t pfn, struct frame_tag expected)
 	CHECK(pfn.n < frame_table_count);
 	struct frame_tag found = frame_table[pfn.n].tag;
 	if (!tag_equal(found, expected)) {
-		panic("frame %#llx is state=%u order=%u owner=%u, expected state=%u order=%u "
+		panic("frame 0x%llx is state=%u order=%u owner=%u, expected state=%u order=%u "
 		      "owner=%u",
 		      (unsigned long long)pfn.n, found.state, found.order, found.owner,
 		      expected.state, expected.order, expected.owner);

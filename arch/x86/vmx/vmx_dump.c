@@ -19,22 +19,22 @@ static void dump_registers(const struct vmx_vcpu *vmx)
 	const char *name = vm_name(vcpu->vm);
 	const uint64_t *regs = vcpu->regs;
 
-	log_event(name, "registers rip=%#llx rsp=%#llx rflags=%#llx cs=%#x ss=%#x",
+	log_event(name, "registers rip=0x%llx rsp=0x%llx rflags=0x%llx cs=0x%x ss=0x%x",
 		  (ull)vmcs_read_guest_rip(), (ull)vmcs_read_guest_rsp(),
 		  (ull)vmcs_read_guest_rflags(), (unsigned)vmcs_read_guest_cs_selector(),
 		  (unsigned)vmcs_read_guest_ss_selector());
-	log_event(name, "registers cr0=%#llx cr2=%#llx cr3=%#llx cr4=%#llx efer=%#llx",
+	log_event(name, "registers cr0=0x%llx cr2=0x%llx cr3=0x%llx cr4=0x%llx efer=0x%llx",
 		  (ull)guest_read(vcpu, GUEST_CR0),
 		  (ull)(vmx_cpu()->loaded == vmx ? read_cr2() : vmx->cr2),
 		  (ull)guest_read(vcpu, GUEST_CR3), (ull)guest_read(vcpu, GUEST_CR4),
 		  (ull)guest_read(vcpu, GUEST_EFER));
-	log_event(name, "registers rax=%#llx rbx=%#llx rcx=%#llx rdx=%#llx", (ull)regs[GPR_RAX],
+	log_event(name, "registers rax=0x%llx rbx=0x%llx rcx=0x%llx rdx=0x%llx", (ull)regs[GPR_RAX],
 		  (ull)regs[GPR_RBX], (ull)regs[GPR_RCX], (ull)regs[GPR_RDX]);
-	log_event(name, "registers rsi=%#llx rdi=%#llx rbp=%#llx r8=%#llx", (ull)regs[GPR_RSI],
+	log_event(name, "registers rsi=0x%llx rdi=0x%llx rbp=0x%llx r8=0x%llx", (ull)regs[GPR_RSI],
 		  (ull)regs[GPR_RDI], (ull)regs[GPR_RBP], (ull)regs[GPR_R8]);
-	log_event(name, "registers r9=%#llx r10=%#llx r11=%#llx r12=%#llx", (ull)regs[GPR_R9],
+	log_event(name, "registers r9=0x%llx r10=0x%llx r11=0x%llx r12=0x%llx", (ull)regs[GPR_R9],
 		  (ull)regs[GPR_R10], (ull)regs[GPR_R11], (ull)regs[GPR_R12]);
-	log_event(name, "registers r13=%#llx r14=%#llx r15=%#llx", (ull)regs[GPR_R13],
+	log_event(name, "registers r13=0x%llx r14=0x%llx r15=0x%llx", (ull)regs[GPR_R13],
 		  (ull)regs[GPR_R14], (ull)regs[GPR_R15]);
 }
 
@@ -97,7 +97,7 @@ static void dump_fields(const char *name)
 {
 #define VMCS_FIELD_DUMP(field, encoding, width)                                                    \
 	if (((encoding) >> 10 & 3) == 2) {                                                         \
-		log_event(name, "vmcs " #field "=%#llx", (ull)vmcs_read(VMCS_##field));            \
+		log_event(name, "vmcs " #field "=0x%llx", (ull)vmcs_read(VMCS_##field));            \
 	}
 	VMCS_FIELDS(VMCS_FIELD_DUMP)
 #undef VMCS_FIELD_DUMP
@@ -109,7 +109,7 @@ void vmx_dump_entry_failure(const struct vmx_vcpu *vmx, uint32_t reason)
 	struct vmx_guest_state state;
 	struct vmx_violations violations;
 
-	log_event(name, "entry-failed reason=%u qualification=%#llx: %s",
+	log_event(name, "entry-failed reason=%u qualification=0x%llx: %s",
 		  (unsigned)(reason & REASON_BASIC), (ull)vmcs_read_exit_qualification(),
 		  vmx_reason_text(reason & REASON_BASIC));
 	guest_state_read(&state);
@@ -120,7 +120,7 @@ void vmx_dump_entry_failure(const struct vmx_vcpu *vmx, uint32_t reason)
 	if (violations.count == 0) {
 		log_event(name, "entry-failed: no rule that is known here is broken");
 	}
-	log_event(name, "vmcs entry_controls=%#x entry_event=%#x", state.entry_controls,
+	log_event(name, "vmcs entry_controls=0x%x entry_event=0x%x", state.entry_controls,
 		  state.entry_event);
 	dump_fields(name);
 }
