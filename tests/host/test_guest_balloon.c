@@ -76,6 +76,36 @@ static void returns_part_of_an_extent(void **state)
 	balloon_work();
 	assert_int_equal(hv->size_pages, EXTENT + 200);
 	assert_int_equal(guest_count(PAGE_SURRENDERED), EXTENT + 200);
+	/* A whole extent and a part of the other in one go: no page is asked for twice. */
+	fake_hypervisor_set_target(2 * EXTENT);
+	balloon_work();
+	fake_hypervisor_set_target(212);
+	balloon_work();
+	assert_int_equal(hv->size_pages, 212);
+	assert_int_equal(hv->refusals, 0);
+}
+
+static void spares_whole_extents(void **state)
+{
+	uint64_t page;
+
+	(void)state;
+	guest_start(3 * EXTENT, 0);
+	page = guest_take(3 * EXTENT);
+	palloc_free(page, EXTENT / 2);
+	palloc_free(page + EXTENT, 2 * EXTENT);
+	fake_hypervisor_set_target(100);
+	balloon_work();
+	/* From the part that is broken already, although it lies lower. */
+	for (uint64_t i = EXTENT; i < 3 * EXTENT; i++) {
+		assert_false(fake_hypervisor_holds(page + i));
+	}
+	fake_hypervisor_set_target(600);
+	balloon_work();
+	assert_int_equal(hv->extents[0][9], 0);
+	fake_hypervisor_set_target(600 + EXTENT);
+	balloon_work();
+	assert_int_equal(hv->extents[0][9], 1);
 }
 
 static void keeps_a_reserve(void **state)
@@ -89,6 +119,25 @@ static void keeps_a_reserve(void **state)
 	assert_int_equal(hv->size_pages, EXTENT - BALLOON_RESERVE_PAGES);
 	balloon_work();
 	assert_int_equal(palloc_free_pages(), BALLOON_RESERVE_PAGES);
+	fake_hypervisor_set_target(0);
+	balloon_work();
+	fake_hypervisor_set_target(EXTENT - 1);
+	balloon_work();
+	assert_int_equal(palloc_free_pages(), BALLOON_RESERVE_PAGES);
+}
+
+static void gives_up_without_progress(void **state)
+{
+	(void)state;
+	guest_start(2 * EXTENT, 0);
+	hv->work_max = 0;
+	fake_hypervisor_set_target(EXTENT);
+	balloon_work();
+	assert_int_equal(palloc_free_pages(), 2 * EXTENT);
+	assert_int_equal(hv->calls[AEROSTAT_CALL_BALLOON_SURRENDER], 1);
+	hv->work_max = 1;
+	balloon_work();
+	assert_int_equal(hv->size_pages, EXTENT);
 }
 
 static void continues_after_partial_progress(void **state)
@@ -352,7 +401,9 @@ int main(void)
 		TEST(gives_idle_extents_first),
 		TEST(follows_the_target_down_again),
 		TEST(returns_part_of_an_extent),
+		TEST(spares_whole_extents),
 		TEST(keeps_a_reserve),
+		TEST(gives_up_without_progress),
 		TEST(continues_after_partial_progress),
 		TEST(gives_a_gigabyte_in_one_call),
 		TEST(fills_batches_of_scattered_pages),

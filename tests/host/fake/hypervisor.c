@@ -120,6 +120,7 @@ static bool handle_range(struct aerostat_range *range, bool surrender, uint64_t 
 		(*work)--;
 		if (status != AEROSTAT_RANGE_OK) {
 			range->status = status;
+			hv->refusals++;
 			return true;
 		}
 		hv->extents[surrender ? 0 : 1][range->order]++;

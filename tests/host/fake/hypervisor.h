@@ -29,6 +29,7 @@ struct fake_hypervisor {
 	uint64_t calls[AEROSTAT_CALL_COUNT];
 	uint64_t extents[2][19]; /* surrendered and returned, by order */
 	uint64_t returned_pages;
+	uint64_t refusals; /* ranges that did not end with OK */
 	char console[1024];
 	volatile struct aerostat_balloon_page *page;
 };
