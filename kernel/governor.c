@@ -116,6 +116,7 @@ static unsigned gather(uint64_t now)
 		policy_vms[i] = (struct policy_vm){
 			.min_pages = vm->config.min_pages,
 			.mem_pages = vm->config.mem_pages,
+			.max_pages = vm->config.max_pages,
 			.held_pages = vm->s2.mapped_pages,
 			.ballooned_pages = vm->s2.ballooned_pages,
 			.target_pages = vm->balloon.target_pages,

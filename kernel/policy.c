@@ -13,7 +13,7 @@
 #define PORTION_PAGES_MIN 64
 #define PORTIONS 64
 
-enum tier { TIER_UNUSED, TIER_BORROWED, TIER_ABOVE_MIN, TIER_COUNT };
+enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH };
 
 /* Asked for already, and likely to come: not more than the guest has lying idle. */
 static uint64_t pending_pages(const struct policy_vm *vm)
@@ -25,31 +25,40 @@ static uint64_t pending_pages(const struct policy_vm *vm)
 	return min_u64(asked, vm->idle_pages);
 }
 
+/*
+ * A guest keeps this much of its free pages. Never-touched ones serve as well as idle ones, so idle
+ * pages need to cover only what is missing.
+ */
+static uint64_t margin_pages(const struct policy_vm *vm)
+{
+	return max_u64(MARGIN_PAGES_MIN, vm->free_pages / MARGIN_FRACTION);
+}
+
 /* How much more this VM could be asked for in a tier. */
 static uint64_t capacity_pages(const struct policy_vm *vm, enum tier tier)
 {
 	if (!vm->attached || vm->unresponsive) {
 		return 0;
 	}
-	uint64_t asked = sub_floor_u64(vm->new_target_pages, vm->ballooned_pages);
+	uint64_t untouched = vm->free_pages - min_u64(vm->idle_pages, vm->free_pages);
 	uint64_t above_min = sub_floor_u64(vm->held_pages, vm->min_pages);
-	uint64_t room = above_min;
-	uint64_t margin = 0;
+	uint64_t room = 0;
 	switch (tier) {
-	case TIER_UNUSED:
-		margin = max_u64(MARGIN_PAGES_MIN, vm->free_pages / MARGIN_FRACTION);
-		/* Never-touched free pages can serve as the margin just as well. */
-		margin = sub_floor_u64(margin, vm->free_pages - vm->idle_pages);
-		room = min_u64(sub_floor_u64(vm->idle_pages, margin), above_min);
+	case TIER_SPARE:
+		room = sub_floor_u64(vm->idle_pages, sub_floor_u64(margin_pages(vm), untouched));
+		room = min_u64(room, above_min);
 		break;
-	case TIER_BORROWED:
-		room = min_u64(sub_floor_u64(vm->held_pages, vm->mem_pages), above_min);
+	case TIER_IDLE:
+		room = min_u64(vm->idle_pages, above_min);
 		break;
-	case TIER_ABOVE_MIN:
-	case TIER_COUNT:
+	case TIER_GROWTH:
+		/* Counted from the size that the target leaves the guest, not from frames. */
+		room = sub_floor_u64(vm->free_pages, margin_pages(vm));
+		room = min_u64(room,
+			       sub_floor_u64(vm->max_pages - vm->mem_pages, vm->ballooned_pages));
 		break;
 	}
-	return sub_floor_u64(room, asked);
+	return sub_floor_u64(room, sub_floor_u64(vm->new_target_pages, vm->ballooned_pages));
 }
 
 /* a / a_shares > b / b_shares without dividing. */
@@ -146,10 +155,10 @@ static void relieve(const struct policy_host *host, struct policy_vm *vms, unsig
 	for (unsigned i = 0; i < count; i++) {
 		need = sub_floor_u64(need, pending_pages(&vms[i]));
 	}
-	need = ask(vms, count, TIER_UNUSED, need);
+	need = ask(vms, count, TIER_SPARE, need);
 	if (entitled_waits(vms, count)) {
-		need = ask(vms, count, TIER_BORROWED, need);
-		(void)ask(vms, count, TIER_ABOVE_MIN, need);
+		need = ask(vms, count, TIER_IDLE, need);
+		(void)ask(vms, count, TIER_GROWTH, need);
 	}
 }
 

@@ -4,12 +4,12 @@
  * hardware, no allocation; the same code runs in host tests and simulations. All sizes in pages.
  *
  * Between `low` and `high` nothing changes (that gap keeps two VMs from passing memory to and fro).
- * Below `low`, or when somebody waits, VMs are asked in three tiers, each time the one with the
- *most to give per share first, and never below its minimum:
+ * Below `low`, or when somebody waits, VMs are asked, each time the one with the most to give per
+ * share first, never below its minimum and never for what the guest says it uses:
  *
- *	1. what the guest says it does not use and has touched before;
- *	2. what it holds above its allotment,  } only while a VM waits that has
- *	3. what it holds above its minimum,    } less than its own allotment.
+ *	1. idle pages (free, touched before) beyond a margin for the guest's own allocator;
+ *	2. all idle pages,				   } only while a VM waits that
+ *	3. room to grow beyond the allotment, idle or not, } has less than its own allotment.
  *
  * Above `high` what was asked for and not given is no longer asked for, and balloons deflate.
  */
@@ -28,6 +28,7 @@ struct policy_vm {
 	/* In. */
 	uint64_t min_pages;
 	uint64_t mem_pages;
+	uint64_t max_pages;
 	uint64_t held_pages;
 	uint64_t ballooned_pages;
 	uint64_t target_pages; /* as it stands */
