@@ -7,7 +7,7 @@
 HOST_EXTRA_FLAGS += -Wno-clobbered
 
 FAKE_WORLD := tests/host/fake/panic.c tests/host/fake/phys.c tests/host/fake/tlb.c \
-	tests/host/fake/world.c
+	tests/host/fake/world.c tests/host/fake/model.c
 MM_SOURCES := mm/alloc.c mm/audit.c mm/frame.c mm/guest_copy.c mm/memmap.c mm/phys.c mm/promise.c \
 	mm/reclaim.c mm/s2.c mm/s2_join.c mm/s2_life.c mm/s2_shape.c
 
@@ -38,3 +38,18 @@ HOST_test_multiboot2 := tests/host/test_multiboot2.c arch/x86/boot/multiboot2.c 
 
 HOST_TESTS += test_printf
 HOST_test_printf := tests/host/test_printf.c
+
+HOST_TESTS += test_s2
+HOST_test_s2 := tests/host/test_s2.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_s2_steps
+HOST_test_s2_steps := tests/host/test_s2_steps.c $(FAKE_WORLD) $(MM_SOURCES)
+
+X86_GUEST_SOURCES := arch/x86/guest/control.c arch/x86/guest/cpuid.c arch/x86/guest/msr.c
+
+HOST_TESTS += test_x86_guest
+HOST_test_x86_guest := tests/host/test_x86_guest.c $(X86_GUEST_SOURCES)
+
+HOST_TESTS += test_vmx
+HOST_test_vmx := tests/host/test_vmx.c arch/x86/vmx/vmx_caps.c \
+	arch/x86/vmx/vmx_check.c arch/x86/vmx/vmx_event.c $(X86_GUEST_SOURCES)
