@@ -89,7 +89,8 @@ static void judge_driver(struct vm *vm, const struct balloon_statistics *statist
 {
 	struct balloon *balloon = &vm->balloon;
 	uint64_t age = now - balloon->target_set_tsc;
-	if (balloon->target_pages <= vm->s2.ballooned_pages || statistics->idle_pages == 0) {
+	if (balloon->target_pages <= vm->s2.ballooned_pages || statistics->idle_pages == 0 ||
+	    is_waiting(vm)) { /* one that waits for a frame cannot answer */
 		balloon->target_set_tsc = now;
 	} else if (!balloon->unresponsive && age > ticks(ANSWER_MS)) {
 		balloon->unresponsive = true;

@@ -151,31 +151,51 @@ static uint64_t deflate(uint64_t pages)
 	return count > 0 ? return_ranges(count) : 0;
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* a - b, but never below zero. */
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* Free pages that the guest can do without. */
+static uint64_t spare_pages(void)
+{
+	return less(palloc_free_pages(), palloc_counts.claimed + BALLOON_RESERVE_PAGES);
+}
+
 static uint64_t inflate(uint64_t pages)
 {
-	uint64_t free = palloc_free_pages();
+	uint64_t spare = spare_pages();
 	unsigned count;
 
 	if (is_held_back && (held_back_target != shared.target_pages ||
 			     held_back_free_calls != palloc_counts.free_calls)) {
 		is_held_back = false;
 	}
-	if (is_held_back || free <= BALLOON_RESERVE_PAGES) {
+	if (is_held_back) {
 		return 0;
 	}
-	if (pages > free - BALLOON_RESERVE_PAGES) {
-		pages = free - BALLOON_RESERVE_PAGES;
-	}
-	count = palloc_choose_surrender(ranges, AEROSTAT_RANGES_MAX, pages);
+	count = palloc_choose_surrender(ranges, AEROSTAT_RANGES_MAX, smaller(pages, spare));
 	return count > 0 ? surrender_ranges(count) : 0;
 }
 
+/* Claimed pages are as good as used: they will be IDLE ones first. Idle is what we would give. */
 static void write_statistics(void)
 {
+	uint64_t claimed = palloc_counts.claimed;
+	uint64_t free = palloc_free_pages();
+	uint64_t idle = less(palloc_counts.pages[PAGE_IDLE], claimed);
+	uint64_t wanted = less(claimed, free);
+
 	shared.total_pages = palloc_counts.total;
-	shared.free_pages = palloc_free_pages();
-	shared.idle_pages = palloc_counts.pages[PAGE_IDLE];
-	shared.wanted_pages = palloc_counts.wanted;
+	shared.free_pages = less(free, claimed);
+	shared.idle_pages = is_held_back ? 0 : smaller(idle, spare_pages());
+	shared.wanted_pages = wanted > palloc_counts.wanted ? wanted : palloc_counts.wanted;
 	shared.refault_count = refault_count;
 }
 

@@ -54,15 +54,21 @@ static bool page_add(struct page_set *set)
 
 bool page_set_grow(struct page_set *set, uint64_t count)
 {
+	if (set->count < count) {
+		palloc_claim(count - set->count + count / PAGE_SET_CHUNK_PAGES -
+			     set->count / PAGE_SET_CHUNK_PAGES);
+	}
 	while (set->count < count) {
 		if (!page_add(set)) {
 			palloc_counts.wanted = count - set->count;
+			palloc_claim(0);
 			return false;
 		}
 		if (set->count % BALLOON_INTERVAL_PAGES == 0) {
 			balloon_work();
 		}
 	}
+	palloc_claim(0);
 	return true;
 }
 

@@ -202,6 +202,7 @@ static uint64_t take_extent(bool *zero)
 static uint64_t answer(uint64_t page, uint64_t pages)
 {
 	palloc_counts.wanted = page == PALLOC_NONE ? pages : 0;
+	palloc_counts.claimed -= pages < palloc_counts.claimed ? pages : palloc_counts.claimed;
 	return page;
 }
 

@@ -34,6 +34,7 @@ struct palloc_counts {
 	uint64_t total; /* managed: all but what palloc_init and palloc_exclude kept out */
 	uint64_t pages[PAGE_STATES];
 	uint64_t wanted; /* pages that the last failing request wanted; 0 after one that succeeds */
+	uint64_t claimed;    /* see palloc_claim */
 	uint64_t free_calls; /* how often something was freed */
 };
 
@@ -60,6 +61,15 @@ static inline uint64_t palloc_free_pages(void)
  */
 uint64_t palloc_page(bool *zero);
 uint64_t palloc_extent(bool *zero);
+
+/*
+ * Says how many pages will be asked for next, so that the balloon does not take them for spare;
+ * what is handed out counts against it. Replaces what was said before.
+ */
+static inline void palloc_claim(uint64_t pages)
+{
+	palloc_counts.claimed = pages;
+}
 
 /* Pages that were handed out, now IDLE. */
 void palloc_free(uint64_t page, uint64_t count);

@@ -88,6 +88,7 @@ static bool vectors_hold(uint64_t low, uint64_t high)
 
 static int search_and_write(uint64_t count)
 {
+	palloc_claim(count);
 	for (uint64_t i = 0; i < count; i++) {
 		bool zero;
 

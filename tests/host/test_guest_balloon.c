@@ -295,6 +295,29 @@ static void says_what_is_wanted(void **state)
 	assert_int_equal(hv->page->total_pages, EXTENT);
 }
 
+static void does_not_give_what_is_claimed(void **state)
+{
+	(void)state;
+	guest_start(4 * EXTENT, 0);
+	palloc_free(guest_take(EXTENT), EXTENT);
+	palloc_claim(100);
+	fake_hypervisor_set_target(4 * EXTENT);
+	balloon_work();
+	assert_int_equal(palloc_free_pages(), 100 + BALLOON_RESERVE_PAGES);
+	assert_int_equal(hv->page->free_pages, BALLOON_RESERVE_PAGES);
+	assert_int_equal(hv->page->idle_pages, 0);
+	assert_int_equal(hv->page->wanted_pages, 0);
+	palloc_claim(200);
+	balloon_work();
+	assert_int_equal(hv->page->free_pages, 0);
+	assert_int_equal(hv->page->wanted_pages, 200 - 100 - BALLOON_RESERVE_PAGES);
+	guest_take(100);
+	palloc_claim(0);
+	balloon_work();
+	assert_int_equal(palloc_free_pages(), BALLOON_RESERVE_PAGES);
+	assert_int_equal(hv->page->wanted_pages, 0);
+}
+
 static void writes_statistics(void **state)
 {
 	(void)state;
@@ -305,6 +328,11 @@ static void writes_statistics(void **state)
 	assert_int_equal(hv->page->total_pages, 4 * EXTENT);
 	assert_int_equal(hv->page->free_pages, 4 * EXTENT - 1);
 	assert_int_equal(hv->page->idle_pages, EXTENT - 1);
+	/* Idle pages that the driver would not give are none of the hypervisor's business. */
+	guest_take(4 * EXTENT - 1 - 40);
+	balloon_work();
+	assert_int_equal(hv->page->free_pages, 40);
+	assert_int_equal(hv->page->idle_pages, 40 - BALLOON_RESERVE_PAGES);
 	assert_int_equal(hv->page->wanted_pages, 0);
 }
 
@@ -414,6 +442,7 @@ int main(void)
 		TEST(deflates_on_demand),
 		TEST(a_new_target_ends_the_holding_back),
 		TEST(says_what_is_wanted),
+		TEST(does_not_give_what_is_claimed),
 		TEST(writes_statistics),
 		TEST(a_long_life_keeps_every_byte),
 		TEST(a_changed_byte_is_noticed),
