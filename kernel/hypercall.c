@@ -12,6 +12,9 @@
 #include "kernel/vm.h"
 #include "mm/guest_copy.h"
 
+/* Keeps large stack frames out of the way of the calls that need none. */
+#define NOT_INLINE __attribute__((noinline))
+
 static enum exit_action answer(struct vcpu *vcpu, int64_t result)
 {
 	vcpu->regs[GPR_RAX] = (uint64_t)result;
@@ -44,7 +47,7 @@ static int64_t memory_error(enum status status)
 	return status == STATUS_OK ? 0 : AEROSTAT_ERROR_ADDRESS;
 }
 
-static enum exit_action call_console_write(struct vcpu *vcpu)
+static NOT_INLINE enum exit_action call_console_write(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	char text[AEROSTAT_CONSOLE_BYTES_MAX];
@@ -62,7 +65,7 @@ static enum exit_action call_console_write(struct vcpu *vcpu)
 	return answer(vcpu, 0);
 }
 
-static enum exit_action call_wait(struct vcpu *vcpu)
+static NOT_INLINE enum exit_action call_wait(struct vcpu *vcpu)
 {
 	uint64_t deadline = vcpu->regs[GPR_RDI];
 	struct balloon *balloon = &vcpu->vm->balloon;
@@ -80,7 +83,7 @@ static enum exit_action call_wait(struct vcpu *vcpu)
 	return EXIT_WAIT;
 }
 
-static enum exit_action call_attach(struct vcpu *vcpu)
+static NOT_INLINE enum exit_action call_attach(struct vcpu *vcpu)
 {
 	uint64_t vector = vcpu->regs[GPR_RSI];
 	if (vector != 0 && (vector < 32 || vector > 255)) {
@@ -108,7 +111,7 @@ static int64_t judge_array(const struct vm *vm, uint64_t address, uint64_t count
 	return 0;
 }
 
-static enum exit_action call_ranges(struct vcpu *vcpu, bool surrender)
+static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, bool surrender)
 {
 	struct vm *vm = vcpu->vm;
 	struct aerostat_range ranges[AEROSTAT_RANGES_MAX];

@@ -10,13 +10,16 @@
 #include "kernel/backend.h"
 #include "mm/s2.h"
 
-/* Immediately before every VM entry, interrupts off. */
-static inline void tlb_enter(struct s2 *s2)
+/* Once before the first VM entry of a run on this CPU. */
+static inline void tlb_run_begin(struct s2 *s2, unsigned cpu)
 {
-	unsigned cpu = arch_cpu_index();
-	uint64_t bit = 1ull << cpu;
-	s2->tlb.running_mask |= bit;
-	s2->tlb.ran_mask |= bit;
+	s2->tlb.running_mask |= 1ull << cpu;
+	s2->tlb.ran_mask |= 1ull << cpu;
+}
+
+/* Immediately before every VM entry of the run, interrupts off. */
+static inline void tlb_enter(struct s2 *s2, unsigned cpu)
+{
 	uint64_t requested = s2->tlb.requested;
 	if (__builtin_expect(s2->tlb.seen[cpu] != requested, 0)) {
 		backend->flush_s2(s2);
@@ -25,9 +28,9 @@ static inline void tlb_enter(struct s2 *s2)
 }
 
 /* After the last exit of a run. */
-static inline void tlb_leave(struct s2 *s2)
+static inline void tlb_run_end(struct s2 *s2, unsigned cpu)
 {
-	s2->tlb.running_mask &= ~(1ull << arch_cpu_index());
+	s2->tlb.running_mask &= ~(1ull << cpu);
 }
 
 #endif

@@ -90,7 +90,7 @@ static inline void entry_prepare(struct vmx_vcpu *vmx)
 		vmx->invalidate_vpid = false;
 	}
 	timer_write(vmx);
-	tlb_enter(vmx->s2);
+	tlb_enter(vmx->s2, vmx->cpu);
 }
 
 /* Behind the instruction: the only place that moves RIP. */
@@ -195,7 +195,8 @@ void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 	vmx_state_load(vmx);
 	vmx->deadline_tsc = deadline_tsc;
 	vmx->launched = true;
+	tlb_run_begin(vmx->s2, vmx->cpu);
 	entry_prepare(vmx);
 	vmx_enter(vcpu, launched);
-	tlb_leave(vmx->s2);
+	tlb_run_end(vmx->s2, vmx->cpu);
 }
