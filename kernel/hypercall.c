@@ -140,11 +140,9 @@ static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, bool surrender
 	return answer(vcpu, status == STATUS_OK ? (int64_t)finished : memory_error(status));
 }
 
-static enum exit_action dispatch(struct vcpu *vcpu, uint64_t number)
+static NOT_INLINE enum exit_action dispatch(struct vcpu *vcpu, uint64_t number)
 {
 	switch (number) {
-	case AEROSTAT_CALL_NULL:
-		return answer(vcpu, 0);
 	case AEROSTAT_CALL_EXIT:
 		vm_finish(vcpu->vm, vcpu->regs[GPR_RDI], vcpu->regs[GPR_RSI]);
 		return EXIT_KILL;
@@ -178,6 +176,9 @@ enum exit_action hypercall_handle(struct vcpu *vcpu, bool privileged)
 	}
 	if (!unused_are_zero(vcpu, argument_counts[number])) {
 		return answer(vcpu, AEROSTAT_ERROR_RESERVED);
+	}
+	if (number == AEROSTAT_CALL_NULL) {
+		return answer(vcpu, 0);
 	}
 	return dispatch(vcpu, number);
 }
