@@ -21,13 +21,16 @@
 #define PIT_CHANNEL_2 0x42
 #define PIT_COMMAND 0x43
 #define PIT_CHANNEL_2_MODE_0 0xb0 /* both bytes, interrupt on terminal count, binary */
+#define PIT_CHANNEL_2_LATCH 0x80
 #define SYSTEM_CONTROL 0x61
 #define CONTROL_GATE_2 0x01
 #define CONTROL_SPEAKER 0x02
 #define CONTROL_OUT_2 0x20
 
-#define MEASURE_COUNT 5966    /* 5 ms */
-#define MEASURE_READS 4000000 /* a second or more: then nobody counts */
+#define COUNT_START 0xffff   /* zero is reached after 55 ms */
+#define COUNT_MEASURED 11932 /* 10 ms */
+#define SAMPLES_MAX 40000    /* some tenths of a second: then nobody counts */
+#define SAMPLES_FOR_ONE 4
 #define MEASURE_ROUNDS 3
 
 #define KHZ_MIN 1000ull
@@ -52,44 +55,72 @@ const char *tsc_source(void)
 	return source;
 }
 
-/* Ticks of the TSC while channel 2 counts MEASURE_COUNT down, or 0 when it does not. */
-static uint64_t measure_ticks(void)
-{
-	uint8_t control = port_read_8(SYSTEM_CONTROL) & ~(CONTROL_SPEAKER | CONTROL_GATE_2) & 0x0f;
-	uint64_t ticks = 0;
+/* The chip's count, which falls, and the moment at which it was so. */
+struct sample {
+	uint64_t tsc;
+	uint64_t doubt; /* in ticks: how long reading took */
+	uint32_t count;
+};
 
-	port_write_8(SYSTEM_CONTROL, control | CONTROL_GATE_2);
-	port_write_8(PIT_COMMAND, PIT_CHANNEL_2_MODE_0);
-	port_write_8(PIT_CHANNEL_2, MEASURE_COUNT & 0xff);
-	port_write_8(PIT_CHANNEL_2, MEASURE_COUNT >> 8);
-	uint64_t start = tsc_read();
-	if ((port_read_8(SYSTEM_CONTROL) & CONTROL_OUT_2) == 0) {
-		for (unsigned i = 0; i < MEASURE_READS; i++) {
-			if (port_read_8(SYSTEM_CONTROL) & CONTROL_OUT_2) {
-				ticks = tsc_read() - start;
-				break;
-			}
-		}
-	}
-	port_write_8(SYSTEM_CONTROL, control);
-	return ticks;
+static struct sample take_sample(void)
+{
+	uint64_t before = tsc_read();
+
+	port_write_8(PIT_COMMAND, PIT_CHANNEL_2_LATCH);
+	uint32_t count = port_read_8(PIT_CHANNEL_2);
+	count |= (uint32_t)port_read_8(PIT_CHANNEL_2) << 8;
+	uint64_t after = tsc_read();
+	return (struct sample){before + (after - before) / 2, after - before, count};
 }
 
-/* An interruption by firmware or by a lower hypervisor only makes a round longer: the least wins.
- */
-static uint64_t measured_khz(void)
+/* An emulator or hypervisor may stop us between any two instructions: the shortest of a few. */
+static struct sample take_good_sample(void)
 {
-	uint64_t least = UINT64_MAX;
+	struct sample best = take_sample();
 
-	for (unsigned round = 0; round < MEASURE_ROUNDS; round++) {
-		uint64_t ticks = measure_ticks();
+	for (unsigned i = 1; i < SAMPLES_FOR_ONE; i++) {
+		struct sample now = take_sample();
 
-		if (ticks == 0) {
+		if (now.doubt < best.doubt) {
+			best = now;
+		}
+	}
+	return best;
+}
+
+/* One measurement, in kHz; 0 when the chip does not count, or went through zero meanwhile. */
+static uint64_t measure_khz(void)
+{
+	port_write_8(PIT_COMMAND, PIT_CHANNEL_2_MODE_0);
+	port_write_8(PIT_CHANNEL_2, COUNT_START & 0xff);
+	port_write_8(PIT_CHANNEL_2, COUNT_START >> 8);
+	struct sample first = take_good_sample();
+	for (unsigned i = 0; i < SAMPLES_MAX; i++) {
+		uint32_t count = take_sample().count;
+
+		if (count > first.count || first.count - count < COUNT_MEASURED) {
+			continue;
+		}
+		struct sample last = take_good_sample();
+		if ((port_read_8(SYSTEM_CONTROL) & CONTROL_OUT_2) || last.count >= first.count) {
 			return 0;
 		}
-		least = min_u64(least, ticks);
+		return (last.tsc - first.tsc) * PIT_HZ / (first.count - last.count) / 1000;
 	}
-	return least * PIT_HZ / MEASURE_COUNT / 1000;
+	return 0;
+}
+
+static uint64_t measured_khz(void)
+{
+	uint8_t control = port_read_8(SYSTEM_CONTROL) & ~(CONTROL_SPEAKER | CONTROL_GATE_2) & 0x0f;
+	uint64_t khz = 0;
+
+	port_write_8(SYSTEM_CONTROL, control | CONTROL_GATE_2);
+	for (unsigned round = 0; khz == 0 && round < MEASURE_ROUNDS; round++) {
+		khz = measure_khz();
+	}
+	port_write_8(SYSTEM_CONTROL, control);
+	return khz;
 }
 
 static uint64_t cpuid_khz(void)
