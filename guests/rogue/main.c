@@ -84,6 +84,14 @@ static bool calls_are_refused(void)
 		      AEROSTAT_ERROR_COUNT, "text too long");
 }
 
+/* The log of the host is not to be forged. */
+static void forge_verdict(void)
+{
+	static const char text[] = "\n[0.000000] 0 - verdict fail vms=0 finished=0\n";
+
+	hypercall(AEROSTAT_CALL_CONSOLE_WRITE, (uintptr_t)text, sizeof(text) - 1, 0, 0);
+}
+
 /* Everything it can get up to `take` pages, large extents first, and touches it. */
 static uint64_t grab(uint64_t take)
 {
@@ -160,6 +168,7 @@ int guest_main(const struct guest_arguments *arguments)
 	if (!arguments_parse(arguments->text, known, sizeof(known) / sizeof(known[0]))) {
 		return GUEST_EXIT_ARGUMENTS;
 	}
+	forge_verdict();
 	taken = grab(take);
 	if (attach == ATTACH_YES && !balloon_attach()) {
 		return GUEST_EXIT_INTERFACE;
