@@ -36,14 +36,17 @@ HV_C_SOURCES := \
 	arch/x86/cpu/xstate.c \
 	arch/x86/guest/control.c \
 	arch/x86/guest/cpuid.c \
+	arch/x86/guest/event.c \
+	arch/x86/guest/exit.c \
 	arch/x86/guest/msr.c \
+	arch/x86/guest/vcpu.c \
+	arch/x86/guest/violations.c \
 	arch/x86/vmx/ept.c \
 	arch/x86/vmx/vmx_backend.c \
 	arch/x86/vmx/vmx_caps.c \
 	arch/x86/vmx/vmx_check.c \
 	arch/x86/vmx/vmx_cpu.c \
 	arch/x86/vmx/vmx_dump.c \
-	arch/x86/vmx/vmx_event.c \
 	arch/x86/vmx/vmx_exit.c \
 	arch/x86/vmx/vmx_fields.c \
 	arch/x86/vmx/vmx_run.c \

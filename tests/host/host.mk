@@ -45,11 +45,12 @@ HOST_test_s2 := tests/host/test_s2.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_s2_steps
 HOST_test_s2_steps := tests/host/test_s2_steps.c $(FAKE_WORLD) $(MM_SOURCES)
 
-X86_GUEST_SOURCES := arch/x86/guest/control.c arch/x86/guest/cpuid.c arch/x86/guest/msr.c
+X86_GUEST_SOURCES := arch/x86/guest/control.c arch/x86/guest/cpuid.c arch/x86/guest/event.c \
+	arch/x86/guest/exit.c arch/x86/guest/msr.c tests/host/fake/panic.c
 
 HOST_TESTS += test_x86_guest
 HOST_test_x86_guest := tests/host/test_x86_guest.c $(X86_GUEST_SOURCES)
 
 HOST_TESTS += test_vmx
 HOST_test_vmx := tests/host/test_vmx.c arch/x86/vmx/vmx_caps.c \
-	arch/x86/vmx/vmx_check.c arch/x86/vmx/vmx_event.c $(X86_GUEST_SOURCES)
+	arch/x86/vmx/vmx_check.c $(X86_GUEST_SOURCES)

@@ -15,7 +15,7 @@
 #include "arch/x86/guest/msr.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_check.h"
-#include "arch/x86/vmx/vmx_event.h"
+#include "arch/x86/guest/event.h"
 #include "base/bits.h"
 #include "kernel/arch.h"
 
@@ -192,15 +192,15 @@ static void test_caps_optional(void **state)
 
 /* ---- Events ---- */
 
-static struct vmx_event exception(unsigned vector)
+static struct guest_event exception(unsigned vector)
 {
-	return (struct vmx_event){.info = EVENT_VALID | EVENT_TYPE_EXCEPTION | vector};
+	return (struct guest_event){.info = EVENT_VALID | EVENT_TYPE_EXCEPTION | vector};
 }
 
-static unsigned meet(struct vmx_event first, unsigned second, bool *lost)
+static unsigned meet(struct guest_event first, unsigned second, bool *lost)
 {
-	struct vmx_event result;
-	struct vmx_event now = exception(second);
+	struct guest_event result;
+	struct guest_event now = exception(second);
 
 	if (event_combine(&first, &now, &result, lost) == EVENT_TRIPLE_FAULT) {
 		return 0x100;
@@ -211,9 +211,9 @@ static unsigned meet(struct vmx_event first, unsigned second, bool *lost)
 
 static void test_events(void **state)
 {
-	struct vmx_event none = {0, 0, 0};
-	struct vmx_event external = {.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | 0x40};
-	struct vmx_event software = {.info = EVENT_VALID | EVENT_TYPE_SOFTWARE_INTERRUPT | 0x80};
+	struct guest_event none = {0, 0, 0};
+	struct guest_event external = {.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | 0x40};
+	struct guest_event software = {.info = EVENT_VALID | EVENT_TYPE_SOFTWARE_INTERRUPT | 0x80};
 	bool lost;
 	(void)state;
 
@@ -243,15 +243,15 @@ static struct vmx_guest_state guest;
 static void flat_protected_mode(void)
 {
 	memset(&guest, 0, sizeof(guest));
-	for (unsigned i = VMX_ES; i <= VMX_GS; i++) {
+	for (unsigned i = GUEST_ES; i <= GUEST_GS; i++) {
 		guest.segments[i].selector = 0x10;
 		guest.segments[i].limit = 0xffffffff;
 		guest.segments[i].rights = 0xc093;
 	}
-	guest.segments[VMX_CS].rights = 0xc09b;
-	guest.segments[VMX_LDTR].rights = 0x10000;
-	guest.segments[VMX_TR].limit = 0x67;
-	guest.segments[VMX_TR].rights = 0x8b;
+	guest.segments[GUEST_CS].rights = 0xc09b;
+	guest.segments[GUEST_LDTR].rights = 0x10000;
+	guest.segments[GUEST_TR].limit = 0x67;
+	guest.segments[GUEST_TR].rights = 0x8b;
 	guest.cr0 = CR0_PE | CR0_ET | CR0_NE;
 	guest.cr4 = CR4_VMXE;
 	guest.dr7 = 0x400;
@@ -273,7 +273,7 @@ static void long_mode(void)
 	guest.cr0 |= CR0_PG;
 	guest.cr4 |= CR4_PAE;
 	guest.efer = EFER_LME | EFER_LMA;
-	guest.segments[VMX_CS].rights = 0xa09b;
+	guest.segments[GUEST_CS].rights = 0xa09b;
 	guest.rip = 0xffffffff80000000;
 }
 
@@ -284,7 +284,7 @@ static int start_flat(void **state)
 	return 0;
 }
 
-static unsigned check(struct vmx_violations *violations)
+static unsigned check(struct guest_violations *violations)
 {
 	vmx_guest_check(&guest, violations);
 	return violations->count;
@@ -293,7 +293,7 @@ static unsigned check(struct vmx_violations *violations)
 /* Exactly one rule is broken, and its name contains `part`. */
 static void expect_violation(const char *part)
 {
-	struct vmx_violations violations;
+	struct guest_violations violations;
 
 	check(&violations);
 	if (violations.count != 1 || !strstr(violations.names[0], part)) {
@@ -305,7 +305,7 @@ static void expect_violation(const char *part)
 
 static void test_check_accepts(void **state)
 {
-	struct vmx_violations violations;
+	struct guest_violations violations;
 	(void)state;
 
 	assert_int_equal(check(&violations), 0);
@@ -317,8 +317,8 @@ static void test_check_accepts(void **state)
 	assert_int_equal(check(&violations), 0);
 	/* user code */
 	flat_protected_mode();
-	guest.segments[VMX_CS].rights |= 0x60;
-	guest.segments[VMX_SS].rights |= 0x60;
+	guest.segments[GUEST_CS].rights |= 0x60;
+	guest.segments[GUEST_SS].rights |= 0x60;
 	assert_int_equal(check(&violations), 0);
 }
 
@@ -350,32 +350,32 @@ static void test_check_controls(void **state)
 static void test_check_segments(void **state)
 {
 	(void)state;
-	guest.segments[VMX_CS].rights = 0xc093 | 0x20;
+	guest.segments[GUEST_CS].rights = 0xc093 | 0x20;
 	expect_violation("CS: DPL");
-	guest.segments[VMX_CS].rights = 0xc092;
+	guest.segments[GUEST_CS].rights = 0xc092;
 	expect_violation("CS: type");
-	guest.segments[VMX_SS].rights = 0xc09b;
+	guest.segments[GUEST_SS].rights = 0xc09b;
 	expect_violation("SS: type");
-	guest.segments[VMX_DS].rights = 0xc092;
+	guest.segments[GUEST_DS].rights = 0xc092;
 	expect_violation("DS: type");
-	guest.segments[VMX_ES].rights = 0xc013;
+	guest.segments[GUEST_ES].rights = 0xc013;
 	expect_violation("ES: not present");
-	guest.segments[VMX_FS].limit = 0xfffff000;
+	guest.segments[GUEST_FS].limit = 0xfffff000;
 	expect_violation("FS: limit");
-	guest.segments[VMX_GS].base = BIT(47);
+	guest.segments[GUEST_GS].base = BIT(47);
 	expect_violation("GS: base");
-	guest.segments[VMX_ES].base = BIT(32);
+	guest.segments[GUEST_ES].base = BIT(32);
 	expect_violation("ES: base");
-	guest.segments[VMX_TR].rights = 0x89;
+	guest.segments[GUEST_TR].rights = 0x89;
 	expect_violation("TR: type");
-	guest.segments[VMX_TR].rights = 0x1008b;
+	guest.segments[GUEST_TR].rights = 0x1008b;
 	expect_violation("TR: reserved");
-	guest.segments[VMX_LDTR].rights = 0x83;
+	guest.segments[GUEST_LDTR].rights = 0x83;
 	expect_violation("LDTR: type");
 	guest.gdtr_limit = 0x10000;
 	expect_violation("GDTR");
 	long_mode();
-	guest.segments[VMX_CS].rights = 0xe09b;
+	guest.segments[GUEST_CS].rights = 0xe09b;
 	guest.rip = 0;
 	expect_violation("D/B and L");
 }

@@ -10,6 +10,7 @@
 
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/exit.h"
 #include "kernel/arch.h"
 
 /* Every bit that has a meaning; writes to the others among bits 31:0 are ignored. */
@@ -114,10 +115,7 @@ struct guest_control guest_control_read(const struct vcpu *vcpu)
 
 enum exit_action guest_inject_protection_fault(struct vcpu *vcpu)
 {
-	vcpu->inject.vector = VECTOR_PROTECTION;
-	vcpu->inject.has_error = true;
-	vcpu->inject.error = 0;
-	return EXIT_INJECT;
+	return guest_inject(vcpu, VECTOR_PROTECTION, true, 0);
 }
 
 enum exit_action arch_guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t value)

@@ -7,8 +7,12 @@
 #ifndef ARCH_X86_GUEST_STATE_H
 #define ARCH_X86_GUEST_STATE_H
 
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/event.h"
 #include "base/types.h"
 #include "kernel/vcpu.h"
+
+struct s2;
 
 enum guest_register {
 	GUEST_CR0, /* as the guest sees it */
@@ -30,6 +34,12 @@ enum guest_register {
 	GUEST_SYSENTER_EIP,
 	GUEST_CODE_LONG, /* read only: 1 when the code segment's L bit is set */
 	GUEST_TASK_32,	 /* read only: 1 when the task register holds a busy 32-bit or 64-bit TSS */
+	GUEST_RSP,
+	GUEST_RIP, /* this and all below: read only */
+	GUEST_RFLAGS,
+	GUEST_CR2,
+	GUEST_CS_SELECTOR,
+	GUEST_SS_SELECTOR,
 };
 
 /*
@@ -44,6 +54,20 @@ struct guest_access {
 /* The backend's own structure begins with this one. */
 struct arch_vcpu {
 	const struct guest_access *access;
+	struct vcpu *vcpu;
+	struct s2 *s2;
+	pfn_t self;    /* the frame that holds the backend's structure */
+	pfn_t control; /* the frame of the processor's control structure */
+	uint64_t deadline_tsc;
+	struct guest_event event; /* to be delivered by the next entry */
+	bool entry_failed;
+	uint64_t cr0; /* as the guest last wrote it through an exit: bits of the host are right */
+	uint64_t efer;
+
+	/* In the processor while this vCPU is the loaded one (vcpu.c), here otherwise. */
+	uint64_t xcr0;
+	struct debug_registers debug;
+	void *xstate;
 };
 
 static inline uint64_t guest_read(const struct vcpu *vcpu, enum guest_register name)

@@ -7,49 +7,25 @@
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/check.h"
 #include "kernel/vm.h"
-#include "mm/alloc.h"
 #include "mm/phys.h"
-
-static struct frame_tag vcpu_tag(const struct vcpu *vcpu)
-{
-	return (struct frame_tag){FRAME_HYPERVISOR, ORDER_4K, vcpu->vm->id};
-}
 
 static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2, uint32_t entry,
 			       uint32_t start_info)
 {
-	struct frame_tag tag = vcpu_tag(vcpu);
 	struct vmx_vcpu *vmx;
-	pfn_t self, vmcs;
-	enum status status;
+	enum status status =
+		guest_vcpu_alloc(vcpu, s2, sizeof(*vmx), &vmx_guest_access, start_info);
 
-	status = frame_alloc(ORDER_4K, tag, &self);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	status = frame_alloc(ORDER_4K, tag, &vmcs);
-	if (status != STATUS_OK) {
-		frame_free(self, tag);
-		return status;
-	}
-	*(uint32_t *)pfn_to_virt(vmcs) = vmx_caps.revision;
-	vmx = pfn_to_virt(self);
-	vmx->arch.access = &vmx_guest_access;
-	vmx->vcpu = vcpu;
-	vmx->s2 = s2;
-	vmx->self = self;
-	vmx->vmcs = vmcs;
+	vmx = vmx_of(vcpu);
+	*(uint32_t *)pfn_to_virt(vmx->arch.control) = vmx_caps.revision;
 	vmx->cpu = VMX_CPU_NONE;
 	vmx->vpid = vmx_caps.vpid ? vcpu->vm->id : 0;
-	vmx_state_init(vmx);
-	vcpu->arch = &vmx->arch;
-	for (unsigned i = 0; i < GPR_COUNT; i++) {
-		vcpu->regs[i] = 0;
-	}
-	vcpu->regs[GPR_RBX] = start_info;
 
 	/* A VMCS has to be cleared once before its first use (SDM vol. 3, 25.11.3). */
-	CHECK(vmx_vmclear(pfn_to_hpa(vmcs)));
+	CHECK(vmx_vmclear(pfn_to_hpa(vmx->arch.control)));
 	vmx_make_current(vmx);
 	vmx_setup_controls(vmx);
 	vmx_setup_guest(vmx, entry);
@@ -58,16 +34,11 @@ static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2, uint32_t entry,
 
 static void vcpu_destroy(struct vcpu *vcpu)
 {
-	struct frame_tag tag = vcpu_tag(vcpu);
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
-	pfn_t self = vmx->self;
-	pfn_t vmcs = vmx->vmcs;
 
 	vmx_release(vmx);
 	vmx_invalidate_vpid(vmx->vpid);
-	vcpu->arch = NULL;
-	frame_free(vmcs, tag);
-	frame_free(self, tag);
+	guest_vcpu_free(vcpu);
 }
 
 static bool vcpu_is_kernel(const struct vcpu *vcpu)

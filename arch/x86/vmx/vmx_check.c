@@ -8,7 +8,7 @@
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/msr.h"
 #include "arch/x86/vmx/vmx_caps.h"
-#include "arch/x86/vmx/vmx_event.h"
+#include "arch/x86/guest/event.h"
 #include "base/bits.h"
 
 /* Access rights (table 25-2) */
@@ -40,27 +40,12 @@
 #define BLOCKING_NMI 0x8u
 #define BLOCKING_RESERVED 0xffffffe0u
 
-#define BREAKS(condition, name)                                                                    \
-	do {                                                                                       \
-		if (condition) {                                                                   \
-			violation_add(violations, name);                                           \
-		}                                                                                  \
-	} while (0)
-
-static void violation_add(struct vmx_violations *violations, const char *name)
-{
-	if (violations->count < VMX_VIOLATIONS_MAX) {
-		violations->names[violations->count] = name;
-	}
-	violations->count++;
-}
-
 static bool is_long_mode(const struct vmx_guest_state *state)
 {
 	return (state->entry_controls & ENTRY_IA32E_GUEST) != 0;
 }
 
-static void check_controls(const struct vmx_guest_state *state, struct vmx_violations *violations)
+static void check_controls(const struct vmx_guest_state *state, struct guest_violations *violations)
 {
 	uint64_t cr0_fixed0 = state->cr0_fixed0 & ~((uint64_t)CR0_PE | CR0_PG);
 	bool lma = (state->efer & EFER_LMA) != 0;
@@ -99,11 +84,11 @@ struct segment_names {
 			name ": limit and granularity disagree"                                    \
 	}
 
-static const struct segment_names segment_names[VMX_SEGMENT_COUNT] = {
-	[VMX_ES] = SEGMENT_NAMES("ES"),	    [VMX_CS] = SEGMENT_NAMES("CS"),
-	[VMX_SS] = SEGMENT_NAMES("SS"),	    [VMX_DS] = SEGMENT_NAMES("DS"),
-	[VMX_FS] = SEGMENT_NAMES("FS"),	    [VMX_GS] = SEGMENT_NAMES("GS"),
-	[VMX_LDTR] = SEGMENT_NAMES("LDTR"), [VMX_TR] = SEGMENT_NAMES("TR"),
+static const struct segment_names segment_names[GUEST_SEGMENT_COUNT] = {
+	[GUEST_ES] = SEGMENT_NAMES("ES"),     [GUEST_CS] = SEGMENT_NAMES("CS"),
+	[GUEST_SS] = SEGMENT_NAMES("SS"),     [GUEST_DS] = SEGMENT_NAMES("DS"),
+	[GUEST_FS] = SEGMENT_NAMES("FS"),     [GUEST_GS] = SEGMENT_NAMES("GS"),
+	[GUEST_LDTR] = SEGMENT_NAMES("LDTR"), [GUEST_TR] = SEGMENT_NAMES("TR"),
 };
 
 static bool limit_disagrees(uint32_t limit, uint32_t rights)
@@ -115,9 +100,9 @@ static bool limit_disagrees(uint32_t limit, uint32_t rights)
 }
 
 static void check_virtual_8086(const struct vmx_guest_state *state,
-			       struct vmx_violations *violations)
+			       struct guest_violations *violations)
 {
-	for (unsigned i = VMX_ES; i <= VMX_GS; i++) {
+	for (unsigned i = GUEST_ES; i <= GUEST_GS; i++) {
 		const struct segment_names *names = &segment_names[i];
 
 		BREAKS(state->segments[i].base != (uint64_t)state->segments[i].selector << 4,
@@ -127,11 +112,12 @@ static void check_virtual_8086(const struct vmx_guest_state *state,
 	}
 }
 
-static void check_code_type(const struct vmx_guest_state *state, struct vmx_violations *violations)
+static void check_code_type(const struct vmx_guest_state *state,
+			    struct guest_violations *violations)
 {
-	uint32_t cs = state->segments[VMX_CS].rights;
-	uint32_t ss_dpl = RIGHTS_DPL(state->segments[VMX_SS].rights);
-	const struct segment_names *names = &segment_names[VMX_CS];
+	uint32_t cs = state->segments[GUEST_CS].rights;
+	uint32_t ss_dpl = RIGHTS_DPL(state->segments[GUEST_SS].rights);
+	const struct segment_names *names = &segment_names[GUEST_CS];
 
 	switch (RIGHTS_TYPE(cs)) {
 	case 3:
@@ -146,28 +132,28 @@ static void check_code_type(const struct vmx_guest_state *state, struct vmx_viol
 		BREAKS(RIGHTS_DPL(cs) > ss_dpl, names->dpl);
 		break;
 	default:
-		violation_add(violations, names->type);
+		guest_violation_add(violations, names->type);
 	}
 	BREAKS(is_long_mode(state) && cs & RIGHTS_LONG && cs & RIGHTS_DEFAULT_BIG,
 	       "CS: D/B and L are both one");
 	BREAKS((!(state->cr0 & CR0_PE) || RIGHTS_TYPE(cs) == 3) && ss_dpl != 0,
-	       segment_names[VMX_SS].dpl);
+	       segment_names[GUEST_SS].dpl);
 }
 
-static void check_segments(const struct vmx_guest_state *state, struct vmx_violations *violations)
+static void check_segments(const struct vmx_guest_state *state, struct guest_violations *violations)
 {
 	check_code_type(state, violations);
-	for (unsigned i = VMX_ES; i <= VMX_GS; i++) {
+	for (unsigned i = GUEST_ES; i <= GUEST_GS; i++) {
 		const struct segment_names *names = &segment_names[i];
 		uint32_t rights = state->segments[i].rights;
 		uint32_t type = RIGHTS_TYPE(rights);
 
-		if (i != VMX_CS && rights & RIGHTS_UNUSABLE) {
+		if (i != GUEST_CS && rights & RIGHTS_UNUSABLE) {
 			continue;
 		}
-		if (i == VMX_SS) {
+		if (i == GUEST_SS) {
 			BREAKS(type != 3 && type != 7, names->type);
-		} else if (i != VMX_CS) {
+		} else if (i != GUEST_CS) {
 			BREAKS(!(type & TYPE_ACCESSED), names->type);
 			BREAKS(type & TYPE_CODE && !(type & TYPE_WRITE_OR_READ), names->type);
 		}
@@ -175,36 +161,37 @@ static void check_segments(const struct vmx_guest_state *state, struct vmx_viola
 		BREAKS(!(rights & RIGHTS_PRESENT), names->present);
 		BREAKS(rights & RIGHTS_RESERVED, names->reserved);
 		BREAKS(limit_disagrees(state->segments[i].limit, rights), names->granularity);
-		BREAKS((i == VMX_CS || i == VMX_SS || i == VMX_DS || i == VMX_ES) &&
+		BREAKS((i == GUEST_CS || i == GUEST_SS || i == GUEST_DS || i == GUEST_ES) &&
 			       state->segments[i].base >> 32,
 		       names->base);
 	}
-	BREAKS(!guest_is_canonical(state->segments[VMX_FS].base), segment_names[VMX_FS].base);
-	BREAKS(!guest_is_canonical(state->segments[VMX_GS].base), segment_names[VMX_GS].base);
+	BREAKS(!guest_is_canonical(state->segments[GUEST_FS].base), segment_names[GUEST_FS].base);
+	BREAKS(!guest_is_canonical(state->segments[GUEST_GS].base), segment_names[GUEST_GS].base);
 }
 
-static void check_tables(const struct vmx_guest_state *state, struct vmx_violations *violations)
+static void check_tables(const struct vmx_guest_state *state, struct guest_violations *violations)
 {
-	uint32_t tr = state->segments[VMX_TR].rights;
-	uint32_t ldtr = state->segments[VMX_LDTR].rights;
-	const struct segment_names *names = &segment_names[VMX_TR];
+	uint32_t tr = state->segments[GUEST_TR].rights;
+	uint32_t ldtr = state->segments[GUEST_LDTR].rights;
+	const struct segment_names *names = &segment_names[GUEST_TR];
 
 	BREAKS(RIGHTS_TYPE(tr) != 11 && (is_long_mode(state) || RIGHTS_TYPE(tr) != 3), names->type);
-	BREAKS(state->segments[VMX_TR].selector & SELECTOR_TABLE, names->selector);
-	BREAKS(!guest_is_canonical(state->segments[VMX_TR].base), names->base);
+	BREAKS(state->segments[GUEST_TR].selector & SELECTOR_TABLE, names->selector);
+	BREAKS(!guest_is_canonical(state->segments[GUEST_TR].base), names->base);
 	BREAKS(tr & RIGHTS_NOT_SYSTEM, names->system);
 	BREAKS(!(tr & RIGHTS_PRESENT), names->present);
 	BREAKS(tr & (RIGHTS_RESERVED | RIGHTS_UNUSABLE), names->reserved);
-	BREAKS(limit_disagrees(state->segments[VMX_TR].limit, tr), names->granularity);
+	BREAKS(limit_disagrees(state->segments[GUEST_TR].limit, tr), names->granularity);
 	if (!(ldtr & RIGHTS_UNUSABLE)) {
-		names = &segment_names[VMX_LDTR];
+		names = &segment_names[GUEST_LDTR];
 		BREAKS(RIGHTS_TYPE(ldtr) != 2, names->type);
-		BREAKS(state->segments[VMX_LDTR].selector & SELECTOR_TABLE, names->selector);
-		BREAKS(!guest_is_canonical(state->segments[VMX_LDTR].base), names->base);
+		BREAKS(state->segments[GUEST_LDTR].selector & SELECTOR_TABLE, names->selector);
+		BREAKS(!guest_is_canonical(state->segments[GUEST_LDTR].base), names->base);
 		BREAKS(ldtr & RIGHTS_NOT_SYSTEM, names->system);
 		BREAKS(!(ldtr & RIGHTS_PRESENT), names->present);
 		BREAKS(ldtr & RIGHTS_RESERVED, names->reserved);
-		BREAKS(limit_disagrees(state->segments[VMX_LDTR].limit, ldtr), names->granularity);
+		BREAKS(limit_disagrees(state->segments[GUEST_LDTR].limit, ldtr),
+		       names->granularity);
 	}
 	BREAKS(!guest_is_canonical(state->gdtr_base), "GDTR: base is not canonical");
 	BREAKS(!guest_is_canonical(state->idtr_base), "IDTR: base is not canonical");
@@ -212,9 +199,10 @@ static void check_tables(const struct vmx_guest_state *state, struct vmx_violati
 	BREAKS(state->idtr_limit >> 16, "IDTR: limit above 0xffff");
 }
 
-static void check_rip_rflags(const struct vmx_guest_state *state, struct vmx_violations *violations)
+static void check_rip_rflags(const struct vmx_guest_state *state,
+			     struct guest_violations *violations)
 {
-	bool long_code = is_long_mode(state) && state->segments[VMX_CS].rights & RIGHTS_LONG;
+	bool long_code = is_long_mode(state) && state->segments[GUEST_CS].rights & RIGHTS_LONG;
 	bool external = state->entry_event & EVENT_VALID &&
 			(state->entry_event & EVENT_TYPE) == EVENT_TYPE_EXTERNAL;
 
@@ -229,7 +217,7 @@ static void check_rip_rflags(const struct vmx_guest_state *state, struct vmx_vio
 }
 
 static void check_non_register(const struct vmx_guest_state *state,
-			       struct vmx_violations *violations)
+			       struct guest_violations *violations)
 {
 	uint32_t blocking = state->interruptibility;
 	uint32_t type = state->entry_event & EVENT_TYPE;
@@ -238,7 +226,7 @@ static void check_non_register(const struct vmx_guest_state *state,
 	bool pending_step = (state->pending_debug & PENDING_SINGLE_STEP) != 0;
 
 	BREAKS(state->activity > ACTIVITY_MAX, "activity state does not exist");
-	BREAKS(state->activity == ACTIVITY_HLT && RIGHTS_DPL(state->segments[VMX_SS].rights) != 0,
+	BREAKS(state->activity == ACTIVITY_HLT && RIGHTS_DPL(state->segments[GUEST_SS].rights) != 0,
 	       "activity state is HLT, but SS.DPL is not 0");
 	BREAKS(state->activity != 0 && shadow, "not active, but blocking by STI or MOV SS");
 	BREAKS(blocking & BLOCKING_RESERVED, "interruptibility: reserved bits");
@@ -260,9 +248,9 @@ static void check_non_register(const struct vmx_guest_state *state,
 	BREAKS(state->link_pointer != UINT64_MAX, "VMCS link pointer is in use");
 }
 
-void vmx_guest_check(const struct vmx_guest_state *state, struct vmx_violations *violations)
+void vmx_guest_check(const struct vmx_guest_state *state, struct guest_violations *violations)
 {
-	*violations = (struct vmx_violations){0};
+	*violations = (struct guest_violations){0};
 	check_controls(state, violations);
 	if (state->rflags & RFLAGS_VM) {
 		check_virtual_8086(state, violations);

@@ -6,19 +6,9 @@
 #ifndef ARCH_X86_VMX_VMX_CHECK_H
 #define ARCH_X86_VMX_VMX_CHECK_H
 
+#include "arch/x86/guest/vcpu.h"
+#include "arch/x86/guest/violations.h"
 #include "base/types.h"
-
-enum vmx_segment {
-	VMX_ES,
-	VMX_CS,
-	VMX_SS,
-	VMX_DS,
-	VMX_FS,
-	VMX_GS,
-	VMX_LDTR,
-	VMX_TR,
-	VMX_SEGMENT_COUNT,
-};
 
 struct vmx_guest_state {
 	struct {
@@ -26,7 +16,7 @@ struct vmx_guest_state {
 		uint32_t limit;
 		uint32_t rights;
 		uint64_t base;
-	} segments[VMX_SEGMENT_COUNT];
+	} segments[GUEST_SEGMENT_COUNT];
 	uint64_t gdtr_base, idtr_base;
 	uint32_t gdtr_limit, idtr_limit;
 	uint64_t cr0, cr3, cr4, dr7;
@@ -42,14 +32,6 @@ struct vmx_guest_state {
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 };
 
-#define VMX_VIOLATIONS_MAX 16
-
-/* Names of broken rules; more than fit are counted but not named. */
-struct vmx_violations {
-	unsigned count;
-	const char *names[VMX_VIOLATIONS_MAX];
-};
-
-void vmx_guest_check(const struct vmx_guest_state *state, struct vmx_violations *violations);
+void vmx_guest_check(const struct vmx_guest_state *state, struct guest_violations *violations);
 
 #endif

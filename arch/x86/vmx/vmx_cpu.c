@@ -177,7 +177,7 @@ void vmx_make_current(struct vmx_vcpu *vmx)
 		return;
 	}
 	CHECK(vmx->cpu == VMX_CPU_NONE || vmx->cpu == index);
-	CHECK(vmx_vmptrld(pfn_to_hpa(vmx->vmcs)));
+	CHECK(vmx_vmptrld(pfn_to_hpa(vmx->arch.control)));
 	cpu->current = vmx;
 	if (vmx->cpu == VMX_CPU_NONE) {
 		vmx->cpu = index;
@@ -196,7 +196,7 @@ void vmx_release(struct vmx_vcpu *vmx)
 		/* The registers keep its values until the next guest's replace all of them. */
 		cpu->loaded = NULL;
 	}
-	CHECK(vmx_vmclear(pfn_to_hpa(vmx->vmcs)));
+	CHECK(vmx_vmclear(pfn_to_hpa(vmx->arch.control)));
 	if (cpu->current == vmx) {
 		cpu->current = NULL;
 	}

@@ -13,38 +13,13 @@
 
 typedef unsigned long long ull;
 
-static void dump_registers(const struct vmx_vcpu *vmx)
-{
-	const struct vcpu *vcpu = vmx->vcpu;
-	const char *name = vm_name(vcpu->vm);
-	const uint64_t *regs = vcpu->regs;
-
-	log_event(name, "registers rip=0x%llx rsp=0x%llx rflags=0x%llx cs=0x%x ss=0x%x",
-		  (ull)vmcs_read_guest_rip(), (ull)vmcs_read_guest_rsp(),
-		  (ull)vmcs_read_guest_rflags(), (unsigned)vmcs_read_guest_cs_selector(),
-		  (unsigned)vmcs_read_guest_ss_selector());
-	log_event(name, "registers cr0=0x%llx cr2=0x%llx cr3=0x%llx cr4=0x%llx efer=0x%llx",
-		  (ull)guest_read(vcpu, GUEST_CR0),
-		  (ull)(vmx_cpu()->loaded == vmx ? read_cr2() : vmx->cr2),
-		  (ull)guest_read(vcpu, GUEST_CR3), (ull)guest_read(vcpu, GUEST_CR4),
-		  (ull)guest_read(vcpu, GUEST_EFER));
-	log_event(name, "registers rax=0x%llx rbx=0x%llx rcx=0x%llx rdx=0x%llx", (ull)regs[GPR_RAX],
-		  (ull)regs[GPR_RBX], (ull)regs[GPR_RCX], (ull)regs[GPR_RDX]);
-	log_event(name, "registers rsi=0x%llx rdi=0x%llx rbp=0x%llx r8=0x%llx", (ull)regs[GPR_RSI],
-		  (ull)regs[GPR_RDI], (ull)regs[GPR_RBP], (ull)regs[GPR_R8]);
-	log_event(name, "registers r9=0x%llx r10=0x%llx r11=0x%llx r12=0x%llx", (ull)regs[GPR_R9],
-		  (ull)regs[GPR_R10], (ull)regs[GPR_R11], (ull)regs[GPR_R12]);
-	log_event(name, "registers r13=0x%llx r14=0x%llx r15=0x%llx", (ull)regs[GPR_R13],
-		  (ull)regs[GPR_R14], (ull)regs[GPR_R15]);
-}
-
 void vmx_vcpu_dump(const struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 	struct vmx_vcpu *before = vmx_cpu()->current;
 
 	vmx_make_current(vmx);
-	dump_registers(vmx);
+	guest_dump_registers(vcpu);
 	if (before) {
 		vmx_make_current(before); /* an exit of that one may be in the middle of things */
 	}
@@ -54,7 +29,7 @@ void vmx_vcpu_dump(const struct vcpu *vcpu)
 
 static void guest_state_read(struct vmx_guest_state *state)
 {
-	for (unsigned i = 0; i < VMX_SEGMENT_COUNT; i++) {
+	for (unsigned i = 0; i < GUEST_SEGMENT_COUNT; i++) {
 		unsigned step = SEGMENT_STEP * i;
 
 		state->segments[i].selector = (uint16_t)vmcs_read(VMCS_guest_es_selector + step);
@@ -97,7 +72,7 @@ static void dump_fields(const char *name)
 {
 #define VMCS_FIELD_DUMP(field, encoding, width)                                                    \
 	if (((encoding) >> 10 & 3) == 2) {                                                         \
-		log_event(name, "vmcs " #field "=0x%llx", (ull)vmcs_read(VMCS_##field));            \
+		log_event(name, "vmcs " #field "=0x%llx", (ull)vmcs_read(VMCS_##field));           \
 	}
 	VMCS_FIELDS(VMCS_FIELD_DUMP)
 #undef VMCS_FIELD_DUMP
@@ -105,21 +80,16 @@ static void dump_fields(const char *name)
 
 void vmx_dump_entry_failure(const struct vmx_vcpu *vmx, uint32_t reason)
 {
-	const char *name = vm_name(vmx->vcpu->vm);
+	const char *name = vm_name(vmx->arch.vcpu->vm);
 	struct vmx_guest_state state;
-	struct vmx_violations violations;
+	struct guest_violations violations;
 
 	log_event(name, "entry-failed reason=%u qualification=0x%llx: %s",
 		  (unsigned)(reason & REASON_BASIC), (ull)vmcs_read_exit_qualification(),
 		  vmx_reason_text(reason & REASON_BASIC));
 	guest_state_read(&state);
 	vmx_guest_check(&state, &violations);
-	for (unsigned i = 0; i < violations.count && i < VMX_VIOLATIONS_MAX; i++) {
-		log_event(name, "entry-failed suspicious: %s", violations.names[i]);
-	}
-	if (violations.count == 0) {
-		log_event(name, "entry-failed: no rule that is known here is broken");
-	}
+	guest_violations_print(name, &violations);
 	log_event(name, "vmcs entry_controls=0x%x entry_event=0x%x", state.entry_controls,
 		  state.entry_event);
 	dump_fields(name);

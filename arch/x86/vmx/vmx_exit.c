@@ -6,6 +6,7 @@
  */
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/guest/control.h"
+#include "arch/x86/guest/exit.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_reasons.h"
@@ -15,7 +16,6 @@
 
 #define VECTOR_ALIGNMENT 17
 
-#define RIGHTS_LONG 0x2000 /* CS.L */
 #define RIGHTS_DPL 0x0060
 
 /* Interruptibility state (SDM vol. 3, table 25-3) */
@@ -36,44 +36,10 @@ const char *vmx_reason_text(unsigned reason)
 	}
 }
 
-bool vmx_is_64bit(const struct vmx_vcpu *vmx)
-{
-	return vmx->efer & EFER_LMA && vmcs_read_guest_cs_rights() & RIGHTS_LONG;
-}
-
 /* CPL is the DPL of SS: 3 in virtual-8086 mode, 0 in real mode (SDM vol. 3, 25.4.1). */
 bool vmx_is_kernel(const struct vmx_vcpu *vmx)
 {
-	return !(vmcs_read_guest_ss_rights() & RIGHTS_DPL) && vmx->cr0 & CR0_PE;
-}
-
-static uint64_t read_gpr(const struct vmx_vcpu *vmx, unsigned number)
-{
-	uint64_t value = number == GPR_RSP ? vmcs_read_guest_rsp() : vmx->vcpu->regs[number];
-
-	return vmx_is_64bit(vmx) ? value : (uint32_t)value;
-}
-
-static void write_gpr(struct vmx_vcpu *vmx, unsigned number, uint64_t value)
-{
-	if (number == GPR_RSP) {
-		vmcs_write_guest_rsp(value);
-	} else {
-		vmx->vcpu->regs[number] = value;
-	}
-}
-
-static uint64_t edx_eax(const struct vcpu *vcpu)
-{
-	return vcpu->regs[GPR_RDX] << 32 | (uint32_t)vcpu->regs[GPR_RAX];
-}
-
-static enum exit_action inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
-{
-	vcpu->inject.vector = vector;
-	vcpu->inject.has_error = has_error;
-	vcpu->inject.error = error;
-	return EXIT_INJECT;
+	return !(vmcs_read_guest_ss_rights() & RIGHTS_DPL) && vmx->arch.cr0 & CR0_PE;
 }
 
 /* An event was on its way when this exit came: the next entry delivers it again. */
@@ -84,19 +50,19 @@ static void keep_vectoring_event(struct vmx_vcpu *vmx)
 	if (!(info & EVENT_VALID)) {
 		return;
 	}
-	vmx->event.info = info & (EVENT_VALID | EVENT_HAS_ERROR | EVENT_TYPE | EVENT_VECTOR);
+	vmx->arch.event.info = info & (EVENT_VALID | EVENT_HAS_ERROR | EVENT_TYPE | EVENT_VECTOR);
 	if (info & EVENT_HAS_ERROR) {
-		vmx->event.error = vmcs_read_vectoring_event_error();
+		vmx->arch.event.error = vmcs_read_vectoring_event_error();
 	}
 	if (event_is_software(info)) {
-		vmx->event.length = vmcs_read_exit_instruction_length();
+		vmx->arch.event.length = vmcs_read_exit_instruction_length();
 	}
 }
 
 /* An IRET had ended the blocking of NMIs, then faulted: it will do so again. */
 static void restore_nmi_blocking(const struct vmx_vcpu *vmx)
 {
-	if (vmx_caps.virtual_nmis && !(vmx->event.info & EVENT_VALID)) {
+	if (vmx_caps.virtual_nmis && !(vmx->arch.event.info & EVENT_VALID)) {
 		vmcs_write_guest_interruptibility(vmcs_read_guest_interruptibility() |
 						  BLOCKING_BY_NMI);
 	}
@@ -121,7 +87,7 @@ static enum exit_action decide_s2_fault(struct vmx_vcpu *vmx, struct vm_exit *vm
 	vm_exit->fault.read = (qualification & QUALIFICATION_READ) != 0;
 	vm_exit->fault.write = (qualification & QUALIFICATION_WRITE) != 0;
 	vm_exit->fault.execute = (qualification & QUALIFICATION_EXECUTE) != 0;
-	return vm_exit_handle(vmx->vcpu, vm_exit);
+	return vm_exit_handle(vmx->arch.vcpu, vm_exit);
 }
 
 /* Exit qualification of a debug exception has the layout of DR6 (table 28-1). */
@@ -154,9 +120,7 @@ static void debug_exception_prepare(void)
 
 static enum exit_action unknown(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 {
-	vm_exit->kind = VM_EXIT_UNKNOWN;
-	vm_exit->text = vmx_reason_text(vm_exit->raw_reason);
-	return vm_exit_handle(vmx->vcpu, vm_exit);
+	return guest_exit_unknown(vmx->arch.vcpu, vm_exit, vmx_reason_text(vm_exit->raw_reason));
 }
 
 static enum exit_action decide_exception(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
@@ -180,15 +144,15 @@ static enum exit_action decide_exception(struct vmx_vcpu *vmx, struct vm_exit *v
 		debug_exception_prepare();
 		if (event_is_software(info)) {
 			/* INT1: as it came, with the length of the instruction. */
-			vmx->event = (struct vmx_event){
+			vmx->arch.event = (struct guest_event){
 				.info = EVENT_VALID | EVENT_TYPE_PRIVILEGED_SOFTWARE | vector,
 				.length = vmcs_read_exit_instruction_length(),
 			};
 			return EXIT_RESUME;
 		}
-		return inject(vmx->vcpu, vector, false, 0);
+		return guest_inject(vmx->arch.vcpu, vector, false, 0);
 	case VECTOR_ALIGNMENT:
-		return inject(vmx->vcpu, vector, true, vmcs_read_exit_event_error());
+		return guest_inject(vmx->arch.vcpu, vector, true, vmcs_read_exit_event_error());
 	default:
 		return unknown(vmx, vm_exit);
 	}
@@ -203,7 +167,6 @@ static enum exit_action decide_exception(struct vmx_vcpu *vmx, struct vm_exit *v
 #define CR_ACCESS_FROM 1
 #define CR_ACCESS_CLTS 2
 #define CR_ACCESS_LMSW 3
-#define LMSW_BITS 0xfull /* PE, MP, EM, TS; PE can be set but not cleared */
 
 static enum exit_action decide_cr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 {
@@ -214,26 +177,25 @@ static enum exit_action decide_cr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 	vm_exit->cr.number = CR_NUMBER(qualification);
 	switch (CR_ACCESS(qualification)) {
 	case CR_ACCESS_TO:
-		vm_exit->cr.value = read_gpr(vmx, CR_GPR(qualification));
+		vm_exit->cr.value = guest_gpr_read(vmx->arch.vcpu, CR_GPR(qualification));
 		break;
 	case CR_ACCESS_FROM:
 		if (vm_exit->cr.number != 8) {
 			return unknown(vmx, vm_exit);
 		}
-		write_gpr(vmx, CR_GPR(qualification), vmx->cr8);
+		guest_gpr_write(vmx->arch.vcpu, CR_GPR(qualification), vmx->cr8);
 		return EXIT_ADVANCE;
 	case CR_ACCESS_CLTS:
 		vm_exit->cr.number = 0;
-		vm_exit->cr.value = guest_read(vmx->vcpu, GUEST_CR0) & ~(uint64_t)CR0_TS;
+		vm_exit->cr.value = guest_read(vmx->arch.vcpu, GUEST_CR0) & ~(uint64_t)CR0_TS;
 		break;
 	case CR_ACCESS_LMSW:
-		cr0 = guest_read(vmx->vcpu, GUEST_CR0);
+		cr0 = guest_read(vmx->arch.vcpu, GUEST_CR0);
 		vm_exit->cr.number = 0;
-		vm_exit->cr.value =
-			(cr0 & (~LMSW_BITS | CR0_PE)) | (CR_LMSW_SOURCE(qualification) & LMSW_BITS);
+		vm_exit->cr.value = guest_cr0_lmsw(cr0, CR_LMSW_SOURCE(qualification));
 		break;
 	}
-	return vm_exit_handle(vmx->vcpu, vm_exit);
+	return vm_exit_handle(vmx->arch.vcpu, vm_exit);
 }
 
 /* Exit qualification of a port access (table 28-5) */
@@ -251,71 +213,57 @@ static enum exit_action decide_io(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 	vm_exit->io.bytes = (uint8_t)IO_BYTES(qualification);
 	vm_exit->io.in = (qualification & IO_IN) != 0;
 	vm_exit->io.string = (qualification & IO_STRING) != 0;
-	return vm_exit_handle(vmx->vcpu, vm_exit);
-}
-
-static enum exit_action decide_msr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit,
-				   enum vm_exit_kind kind)
-{
-	vm_exit->kind = kind;
-	vm_exit->msr.index = (uint32_t)vmx->vcpu->regs[GPR_RCX];
-	vm_exit->msr.value = edx_eax(vmx->vcpu);
-	return vm_exit_handle(vmx->vcpu, vm_exit);
-}
-
-static enum exit_action decide_simple(struct vmx_vcpu *vmx, struct vm_exit *vm_exit,
-				      enum vm_exit_kind kind)
-{
-	vm_exit->kind = kind;
-	return vm_exit_handle(vmx->vcpu, vm_exit);
+	return vm_exit_handle(vmx->arch.vcpu, vm_exit);
 }
 
 static enum exit_action decide_entry_failure(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 {
-	vmx->entry_failed = true;
+	vmx->arch.entry_failed = true;
 	vmx_dump_entry_failure(vmx, vm_exit->raw_reason);
 	vm_exit->kind = VM_EXIT_ENTRY_FAILED;
 	vm_exit->text = vmx_reason_text(vm_exit->raw_reason & REASON_BASIC);
-	return vm_exit_handle(vmx->vcpu, vm_exit);
+	return vm_exit_handle(vmx->arch.vcpu, vm_exit);
 }
 
 /* All but the hypercall, whose way through vmx_exit_decide() is shorter. */
 static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 {
+	struct vcpu *vcpu = vmx->arch.vcpu;
+
 	switch (vm_exit->raw_reason) {
 	case REASON_EPT_VIOLATION:
 		return decide_s2_fault(vmx, vm_exit);
 	case REASON_PREEMPTION_TIMER:
-		return decide_simple(vmx, vm_exit, VM_EXIT_SLICE_END);
+		return guest_exit(vcpu, vm_exit, VM_EXIT_SLICE_END);
 	case REASON_EXTERNAL_INTERRUPT:
 		interrupt_handle(vmcs_read_exit_event() & EVENT_VECTOR);
-		return decide_simple(vmx, vm_exit, VM_EXIT_INTERRUPT);
+		return guest_exit(vcpu, vm_exit, VM_EXIT_INTERRUPT);
 	case REASON_EXCEPTION_OR_NMI:
 		return decide_exception(vmx, vm_exit);
 	case REASON_TRIPLE_FAULT:
-		return decide_simple(vmx, vm_exit, VM_EXIT_TRIPLE_FAULT);
+		return guest_exit(vcpu, vm_exit, VM_EXIT_TRIPLE_FAULT);
 	case REASON_INTERRUPT_WINDOW:
-		return decide_simple(vmx, vm_exit, VM_EXIT_WINDOW);
+		return guest_exit(vcpu, vm_exit, VM_EXIT_WINDOW);
 	case REASON_CPUID:
-		return decide_simple(vmx, vm_exit, VM_EXIT_CPUID);
+		return guest_exit(vcpu, vm_exit, VM_EXIT_CPUID);
 	case REASON_HLT:
-		return decide_simple(vmx, vm_exit, VM_EXIT_HLT);
+		return guest_exit(vcpu, vm_exit, VM_EXIT_HLT);
 	case REASON_INVD:
 	case REASON_WBINVD:
-		return decide_simple(vmx, vm_exit, VM_EXIT_INVD);
+		return guest_exit(vcpu, vm_exit, VM_EXIT_INVD);
 	case REASON_CR_ACCESS:
 		return decide_cr(vmx, vm_exit);
 	case REASON_IO:
 		return decide_io(vmx, vm_exit);
 	case REASON_RDMSR:
-		return decide_msr(vmx, vm_exit, VM_EXIT_MSR_READ);
+		return guest_exit_msr(vcpu, vm_exit, VM_EXIT_MSR_READ);
 	case REASON_WRMSR:
-		return decide_msr(vmx, vm_exit, VM_EXIT_MSR_WRITE);
+		return guest_exit_msr(vcpu, vm_exit, VM_EXIT_MSR_WRITE);
 	case REASON_XSETBV:
-		return decide_msr(vmx, vm_exit, VM_EXIT_XSETBV);
+		return guest_exit_msr(vcpu, vm_exit, VM_EXIT_XSETBV);
 	case REASON_RDPMC:
 		/* No counter exists, whichever ECX names. */
-		return guest_inject_protection_fault(vmx->vcpu);
+		return guest_inject_protection_fault(vcpu);
 	case REASON_GETSEC:
 	case REASON_RSM:
 	case REASON_VMCLEAR ... REASON_VMXON:
@@ -325,7 +273,7 @@ static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exi
 	case REASON_INVVPID:
 	case REASON_VMFUNC:
 	case REASON_ENCLS:
-		return decide_simple(vmx, vm_exit, VM_EXIT_UNDEFINED);
+		return guest_exit(vcpu, vm_exit, VM_EXIT_UNDEFINED);
 	case REASON_TASK_SWITCH:
 		keep_vectoring_event(vmx);
 		return unknown(vmx, vm_exit);
@@ -342,7 +290,7 @@ enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx)
 	if (__builtin_expect(vm_exit.raw_reason == REASON_VMCALL, 1)) {
 		vm_exit.kind = VM_EXIT_HYPERCALL;
 		vm_exit.privileged = vmx_is_kernel(vmx);
-		return vm_exit_handle(vmx->vcpu, &vm_exit);
+		return vm_exit_handle(vmx->arch.vcpu, &vm_exit);
 	}
 	if (vm_exit.raw_reason & REASON_ENTRY_FAILED) {
 		return decide_entry_failure(vmx, &vm_exit);

@@ -15,11 +15,6 @@
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/bits.h"
 
-/* All ones: every access to every MSR exits. Shared by all guests, never written. */
-static const uint8_t msr_bitmap[PAGE_BYTES] __attribute__((aligned(4096))) = {
-	[0 ... PAGE_BYTES - 1] = 0xff,
-};
-
 void vmx_setup_host(void)
 {
 	struct cpu *cpu = cpu_current();
@@ -73,8 +68,8 @@ void vmx_setup_controls(struct vmx_vcpu *vmx)
 	vmcs_write_exit_msr_load_count(0);
 	vmcs_write_entry_msr_load_count(0);
 	vmcs_write_entry_event(0);
-	vmcs_write_msr_bitmap(image_to_hpa(msr_bitmap).v);
-	vmcs_write_ept_pointer(vmx_ept_pointer(vmx->s2));
+	vmcs_write_msr_bitmap(image_to_hpa(guest_exit_always).v);
+	vmcs_write_ept_pointer(vmx_ept_pointer(vmx->arch.s2));
 	if (vmx->vpid) {
 		vmcs_write_vpid(vmx->vpid);
 	}
@@ -84,40 +79,18 @@ void vmx_setup_controls(struct vmx_vcpu *vmx)
 	vmcs_write_vmcs_link_pointer(UINT64_MAX); /* no shadow VMCS */
 }
 
-/* ES, CS, SS, DS, FS, GS, LDTR, TR: encodings of one kind of field are two apart. */
-#define SEGMENT_COUNT 8
-#define SEGMENT_CS 1
-#define SEGMENT_LDTR 6
-#define SEGMENT_TR 7
-#define SEGMENT_STEP 2
-
-/* Access rights (SDM vol. 3, table 25-2) */
-#define RIGHTS_CODE_32 0xc09b /* present, accessed, read and execute, 4 KiB units, 32-bit */
-#define RIGHTS_DATA_32 0xc093 /* present, accessed, read and write, 4 KiB units, 32-bit */
-#define RIGHTS_TSS_BUSY 0x008b
-#define RIGHTS_UNUSABLE 0x10000
-#define DR7_RESET 0x400
+#define SEGMENT_STEP 2 /* between encodings of ES, CS, SS, DS, FS, GS, LDTR, TR */
 
 static void setup_segments(void)
 {
-	for (unsigned i = 0; i < SEGMENT_COUNT; i++) {
-		uint16_t selector = i == SEGMENT_CS ? 0x08 : 0x10;
-		uint32_t limit = 0xffffffff;
-		uint32_t rights = i == SEGMENT_CS ? RIGHTS_CODE_32 : RIGHTS_DATA_32;
+	for (unsigned i = 0; i < GUEST_SEGMENT_COUNT; i++) {
+		const struct guest_segment *segment = &guest_entry_segments[i];
+		unsigned step = SEGMENT_STEP * i;
 
-		if (i == SEGMENT_LDTR) {
-			selector = 0;
-			limit = 0;
-			rights = RIGHTS_UNUSABLE;
-		} else if (i == SEGMENT_TR) {
-			selector = 0;
-			limit = 0x67; /* the smallest that the processor takes */
-			rights = RIGHTS_TSS_BUSY;
-		}
-		vmcs_write(VMCS_guest_es_selector + SEGMENT_STEP * i, selector);
-		vmcs_write(VMCS_guest_es_base + SEGMENT_STEP * i, 0);
-		vmcs_write(VMCS_guest_es_limit + SEGMENT_STEP * i, limit);
-		vmcs_write(VMCS_guest_es_rights + SEGMENT_STEP * i, rights);
+		vmcs_write(VMCS_guest_es_selector + step, segment->selector);
+		vmcs_write(VMCS_guest_es_base + step, 0);
+		vmcs_write(VMCS_guest_es_limit + step, segment->limit);
+		vmcs_write(VMCS_guest_es_rights + step, segment->rights);
 	}
 	vmcs_write_guest_gdtr_base(0);
 	vmcs_write_guest_gdtr_limit(0);
@@ -127,7 +100,7 @@ static void setup_segments(void)
 
 void vmx_setup_guest(struct vmx_vcpu *vmx, uint32_t entry)
 {
-	struct vcpu *vcpu = vmx->vcpu;
+	struct vcpu *vcpu = vmx->arch.vcpu;
 
 	setup_segments();
 	guest_write(vcpu, GUEST_EFER, 0);
@@ -138,7 +111,7 @@ void vmx_setup_guest(struct vmx_vcpu *vmx, uint32_t entry)
 	vmcs_write_guest_rip(entry);
 	vmcs_write_guest_rsp(0);
 	vmcs_write_guest_rflags(RFLAGS_FIXED);
-	vmcs_write_guest_dr7(DR7_RESET);
+	vmcs_write_guest_dr7(GUEST_ENTRY_DR7);
 	vmcs_write_guest_debugctl(0);
 	vmcs_write_guest_pending_debug(0);
 	vmcs_write_guest_interruptibility(0);

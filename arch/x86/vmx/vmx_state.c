@@ -12,8 +12,6 @@
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/check.h"
 
-#define DR6_RESET 0xffff0ff0
-
 #define RIGHTS_LONG 0x2000 /* CS.L */
 #define RIGHTS_TYPE 0x000f
 #define TYPE_TSS_BUSY_32 11
@@ -27,31 +25,14 @@ static uint64_t cr4_guest_owned(void)
 	return guest_offer.cr4 & ~(uint64_t)CR4_PAE;
 }
 
-void vmx_state_init(struct vmx_vcpu *vmx)
+static void msrs_save(struct vmx_vcpu *vmx)
 {
-	vmx->xcr0 = XCR0_X87;
-	vmx->debug.dr6 = DR6_RESET;
-	CHECK(xstate_bytes() <= VMX_XSTATE_ROOM);
-	xstate_init(vmx->xstate);
-}
-
-static bool has_xcr0(void)
-{
-	return guest_offer.xcr0 != 0;
-}
-
-static void state_save(struct vmx_vcpu *vmx)
-{
-	xstate_save(vmx->xstate, xstate_mask());
-	debug_registers_save(&vmx->debug);
 	vmx->kernel_gs_base = msr_read(MSR_KERNEL_GS_BASE);
 	vmx->cr2 = read_cr2();
 }
 
-static void state_restore(const struct vmx_vcpu *vmx)
+static void msrs_restore(const struct vmx_vcpu *vmx)
 {
-	xstate_restore(vmx->xstate, xstate_mask());
-	debug_registers_restore(&vmx->debug);
 	msr_write(MSR_STAR, vmx->star);
 	msr_write(MSR_LSTAR, vmx->lstar);
 	msr_write(MSR_CSTAR, vmx->cstar);
@@ -67,17 +48,11 @@ void vmx_state_load(struct vmx_vcpu *vmx)
 	if (cpu->loaded == vmx) {
 		return;
 	}
-	if (has_xcr0()) {
-		/* Also the components that either guest has switched off hold somebody's bytes. */
-		write_xcr0(xstate_mask());
-	}
+	guest_state_switch(cpu->loaded ? &cpu->loaded->arch : NULL, &vmx->arch);
 	if (cpu->loaded) {
-		state_save(cpu->loaded);
+		msrs_save(cpu->loaded);
 	}
-	state_restore(vmx);
-	if (has_xcr0()) {
-		write_xcr0(vmx->xcr0);
-	}
+	msrs_restore(vmx);
 	cpu->loaded = vmx;
 }
 
@@ -87,7 +62,8 @@ static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
 
 	switch (name) {
 	case GUEST_CR0:
-		return (vmcs_read_guest_cr0() & CR0_GUEST_OWNED) | (vmx->cr0 & ~CR0_GUEST_OWNED);
+		return (vmcs_read_guest_cr0() & CR0_GUEST_OWNED) |
+		       (vmx->arch.cr0 & ~CR0_GUEST_OWNED);
 	case GUEST_CR3:
 		return vmcs_read_guest_cr3();
 	case GUEST_CR4:
@@ -96,9 +72,9 @@ static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
 	case GUEST_CR8:
 		return vmx->cr8;
 	case GUEST_EFER:
-		return vmx->efer;
+		return vmx->arch.efer;
 	case GUEST_XCR0:
-		return vmx->xcr0;
+		return vmx->arch.xcr0;
 	case GUEST_PAT:
 		return vmcs_read_guest_pat();
 	case GUEST_STAR:
@@ -126,6 +102,18 @@ static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
 		return (vmcs_read_guest_cs_rights() & RIGHTS_LONG) != 0;
 	case GUEST_TASK_32:
 		return (vmcs_read_guest_tr_rights() & RIGHTS_TYPE) == TYPE_TSS_BUSY_32;
+	case GUEST_RSP:
+		return vmcs_read_guest_rsp();
+	case GUEST_RIP:
+		return vmcs_read_guest_rip();
+	case GUEST_RFLAGS:
+		return vmcs_read_guest_rflags();
+	case GUEST_CR2:
+		return vmx_cpu()->loaded == vmx ? read_cr2() : vmx->cr2;
+	case GUEST_CS_SELECTOR:
+		return vmcs_read_guest_cs_selector();
+	case GUEST_SS_SELECTOR:
+		return vmcs_read_guest_ss_selector();
 	}
 	panic("guest register %u does not exist", (unsigned)name);
 }
@@ -135,7 +123,7 @@ static void cr0_write(struct vmx_vcpu *vmx, uint64_t value)
 	/* PE and PG are the guest's own choice, since it is unrestricted. */
 	uint64_t fixed = vmx_caps.cr0_fixed0 & ~((uint64_t)CR0_PE | CR0_PG);
 
-	vmx->cr0 = value;
+	vmx->arch.cr0 = value;
 	/* Caches stay on whatever the guest says: memory types come from our tables. */
 	vmcs_write_guest_cr0((value & ~((uint64_t)CR0_CD | CR0_NW)) | fixed);
 	vmcs_write_cr0_shadow(value);
@@ -161,7 +149,7 @@ static void efer_write(struct vmx_vcpu *vmx, uint64_t value)
 	if (value & EFER_LMA) {
 		entry |= ENTRY_IA32E_GUEST;
 	}
-	vmx->efer = value;
+	vmx->arch.efer = value;
 	vmcs_write_guest_efer(value);
 	vmcs_write_entry_controls(entry);
 	vmx->invalidate_vpid = true;
@@ -198,7 +186,7 @@ static void state_write(struct vcpu *vcpu, enum guest_register name, uint64_t va
 		efer_write(vmx, value);
 		return;
 	case GUEST_XCR0:
-		vmx->xcr0 = value;
+		vmx->arch.xcr0 = value;
 		if (vmx_cpu()->loaded == vmx) {
 			write_xcr0(value);
 		}
@@ -236,8 +224,12 @@ static void state_write(struct vcpu *vcpu, enum guest_register name, uint64_t va
 	case GUEST_SYSENTER_EIP:
 		vmcs_write_guest_sysenter_eip(value);
 		return;
+	case GUEST_RSP:
+		vmcs_write_guest_rsp(value);
+		return;
 	case GUEST_CODE_LONG:
 	case GUEST_TASK_32:
+	case GUEST_RIP ... GUEST_SS_SELECTOR:
 		break; /* read only */
 	}
 	panic("guest register %u cannot be written", (unsigned)name);

@@ -8,8 +8,7 @@
 
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/cpu/xstate.h"
-#include "arch/x86/guest/state.h"
-#include "arch/x86/vmx/vmx_event.h"
+#include "arch/x86/guest/vcpu.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "kernel/exit.h"
@@ -21,37 +20,22 @@ struct s2;
 
 struct vmx_vcpu {
 	struct arch_vcpu arch; /* first: vcpu->arch points here */
-	struct vcpu *vcpu;
-	struct s2 *s2;
-	pfn_t self;	      /* the frame that holds this structure */
-	pfn_t vmcs;	      /* the frame of the control structure */
-	uint32_t cpu;	      /* where the VMCS was last current, or VMX_CPU_NONE */
-	bool launched;	      /* on that CPU, since the last VMCLEAR */
+	uint32_t cpu;	       /* where the VMCS was last current, or VMX_CPU_NONE */
+	bool launched;	       /* on that CPU, since the last VMCLEAR */
 	bool invalidate_vpid; /* drop cached translations of its own tables before the next entry */
-	bool entry_failed;
-	uint16_t vpid; /* 0: none */
-
-	uint32_t primary;	/* what the VMCS field primary_controls holds */
-	struct vmx_event event; /* to be delivered by the next entry */
-	uint64_t deadline_tsc;
-	uint64_t cr0; /* as the guest last wrote them through an exit: host-owned bits are right */
-	uint64_t efer;
+	uint16_t vpid;	      /* 0: none */
+	uint32_t primary;     /* what the VMCS field primary_controls holds */
 	uint64_t cr8;
 
 	/* In the processor while this vCPU is the loaded one (vmx_state.c), here otherwise. */
-	uint64_t xcr0;
 	uint64_t star, lstar, cstar, fmask;
 	uint64_t kernel_gs_base; /* SWAPGS changes it behind our back */
 	uint64_t cr2;
-	struct debug_registers debug;
-	uint8_t xstate[] __attribute__((aligned(XSTATE_ALIGN)));
 };
 
-/* Structure and extended state share one frame; AVX-512 is the largest state offered. */
-#define VMX_XSTATE_ROOM (PAGE_BYTES - sizeof(struct vmx_vcpu))
-
+/* AVX-512 is the largest extended state offered. */
+_Static_assert(sizeof(struct vmx_vcpu) + 2688 + XSTATE_ALIGN <= PAGE_BYTES, "shares one frame");
 _Static_assert(offsetof(struct vmx_vcpu, arch) == 0, "vmx_of()");
-_Static_assert(VMX_XSTATE_ROOM >= 2688, "room for AVX-512");
 
 static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 {
@@ -83,15 +67,11 @@ void vmx_setup_controls(struct vmx_vcpu *vmx);
 void vmx_setup_guest(struct vmx_vcpu *vmx, uint32_t entry);
 
 /* vmx_state.c */
-void vmx_state_init(struct vmx_vcpu *vmx);
 void vmx_state_load(struct vmx_vcpu *vmx);
 extern const struct guest_access vmx_guest_access;
 
 /* vmx_exit.c: decides over the exit that just happened; reads the current VMCS. */
 enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx);
-
-/* True when the guest executes 64-bit code. */
-bool vmx_is_64bit(const struct vmx_vcpu *vmx);
 
 /* True when it is at CPL 0 and neither in real nor in virtual-8086 mode. */
 bool vmx_is_kernel(const struct vmx_vcpu *vmx);

@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interruption information: the format in which VT-x reports and injects events (SDM vol. 3, 25.8.3
- * and 25.9.2), and what becomes of two events at once. Pure.
+ * Interruption information: the format in which both vendors report and inject events (Intel SDM
+ * vol. 3, 25.8.3 and 25.9.2; AMD APM vol. 2, 15.7.2 and 15.20), and what becomes of two events at
+ * once. Pure.
  */
-#ifndef ARCH_X86_VMX_VMX_EVENT_H
-#define ARCH_X86_VMX_VMX_EVENT_H
+#ifndef ARCH_X86_GUEST_EVENT_H
+#define ARCH_X86_GUEST_EVENT_H
 
 #include "base/types.h"
 
 #define EVENT_VECTOR 0x000000ffu
 #define EVENT_TYPE 0x00000700u
 #define EVENT_HAS_ERROR 0x00000800u
-#define EVENT_NMI_UNBLOCKED 0x00001000u /* exits only: an IRET had just ended the blocking */
+#define EVENT_NMI_UNBLOCKED 0x00001000u /* VT-x exits: an IRET had just ended the blocking */
 #define EVENT_VALID 0x80000000u
 
 #define EVENT_TYPE_EXTERNAL 0x000u
 #define EVENT_TYPE_NMI 0x200u
 #define EVENT_TYPE_EXCEPTION 0x300u
 #define EVENT_TYPE_SOFTWARE_INTERRUPT 0x400u
-#define EVENT_TYPE_PRIVILEGED_SOFTWARE 0x500u /* INT1 */
-#define EVENT_TYPE_SOFTWARE_EXCEPTION 0x600u  /* INT3, INTO */
+#define EVENT_TYPE_PRIVILEGED_SOFTWARE 0x500u /* VT-x: INT1 */
+#define EVENT_TYPE_SOFTWARE_EXCEPTION 0x600u  /* VT-x: INT3, INTO */
 
-struct vmx_event {
+struct guest_event {
 	uint32_t info;	 /* 0, or with EVENT_VALID */
 	uint32_t error;	 /* with EVENT_HAS_ERROR */
-	uint32_t length; /* of the instruction that raised it, where software did */
+	uint32_t length; /* VT-x: of the instruction that raised it, where software did */
 };
 
 /* Software raised it: delivery needs the instruction's length, and repeats the instruction. */
@@ -45,7 +46,7 @@ enum event_outcome {
  * The exception `second` arose while `first` (perhaps none) was being delivered: SDM vol. 3, 6.15,
  * table 6-5. *lost_external: `first` was an external interrupt and has not been delivered.
  */
-enum event_outcome event_combine(const struct vmx_event *first, const struct vmx_event *second,
-				 struct vmx_event *result, bool *lost_external);
+enum event_outcome event_combine(const struct guest_event *first, const struct guest_event *second,
+				 struct guest_event *result, bool *lost_external);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Two events at once: benign, double fault, or the end (SDM vol. 3, 6.15). */
-#include "arch/x86/vmx/vmx_event.h"
+#include "arch/x86/guest/event.h"
 
 #include "arch/x86/cpu/interrupt.h"
 
@@ -11,7 +11,7 @@ enum exception_class {
 	CLASS_DOUBLE_FAULT,
 };
 
-static enum exception_class event_class(const struct vmx_event *event)
+static enum exception_class event_class(const struct guest_event *event)
 {
 	if ((event->info & EVENT_TYPE) != EVENT_TYPE_EXCEPTION) {
 		return CLASS_BENIGN;
@@ -32,8 +32,8 @@ static enum exception_class event_class(const struct vmx_event *event)
 	}
 }
 
-enum event_outcome event_combine(const struct vmx_event *first, const struct vmx_event *second,
-				 struct vmx_event *result, bool *lost_external)
+enum event_outcome event_combine(const struct guest_event *first, const struct guest_event *second,
+				 struct guest_event *result, bool *lost_external)
 {
 	enum exception_class before, now;
 
@@ -49,7 +49,7 @@ enum event_outcome event_combine(const struct vmx_event *first, const struct vmx
 	}
 	if ((before == CLASS_CONTRIBUTORY && now == CLASS_CONTRIBUTORY) ||
 	    (before == CLASS_PAGE_FAULT && now != CLASS_BENIGN)) {
-		*result = (struct vmx_event){
+		*result = (struct guest_event){
 			.info = EVENT_VALID | EVENT_HAS_ERROR | EVENT_TYPE_EXCEPTION |
 				VECTOR_DOUBLE_FAULT,
 		};
