@@ -122,97 +122,167 @@ static bool extent_contains(gfn_t start, unsigned order, gfn_t gfn)
 	return gfn.n >= start.n && gfn.n - start.n < order_pages(order);
 }
 
-/* One range as far as *work_left allows. */
-static void surrender_range(struct s2_locked locked, struct vm *vm, struct aerostat_range *range,
-			    gfn_t array_gfn, uint64_t *work_left)
+/* What a call over ranges does to each extent. */
+enum range_operation {
+	OPERATION_SURRENDER,
+	OPERATION_REPORT,
+	OPERATION_RETURN,
+	OPERATION_EMERGENCY
+};
+
+struct range_call {
+	enum range_operation operation;
+	struct vm *vm;
+	struct s2_locked locked;
+	gfn_t array_gfn;
+	uint64_t work_left;
+};
+
+/*
+ * Gives frames to an extent that has just left the balloon, as far as the host has any. The reserve
+ * is for VMs that have less than their allotment; a gigabyte is too much for one call.
+ */
+static enum status back_extent(struct range_call *call, gfn_t gfn, unsigned order)
 {
-	while (range->done<range->count && * work_left> 0) {
-		gfn_t gfn = next_extent(range);
-		uint64_t freed = 0;
-		uint64_t work = 1;
-		enum status status = STATUS_IN_USE;
-		if (!extent_contains(gfn, range->order, array_gfn)) {
-			status = s2_surrender(locked, gfn, range->order, &freed, &work);
+	struct vm *vm = call->vm;
+	struct promise *promise = &vm->s2.promise;
+	enum status status = STATUS_OK;
+	uint64_t end = gfn.n + order_pages(order);
+	if (order > ORDER_2M) {
+		return STATUS_UNSUPPORTED;
+	}
+	promise->emergency = vm->s2.mapped_pages < vm->config.mem_pages;
+	while (status == STATUS_OK && gfn.n < end) {
+		uint64_t pages;
+		status = s2_populate(call->locked, gfn, order, &pages);
+		gfn.n += pages;
+		call->work_left = sub_floor_u64(call->work_left, 1);
+	}
+	promise->emergency = false;
+	return status;
+}
+
+static enum status apply_extent(struct range_call *call, struct aerostat_range *range, gfn_t gfn)
+{
+	uint64_t freed;
+	uint64_t work = 1;
+	enum status status = STATUS_IN_USE;
+	switch (call->operation) {
+	case OPERATION_SURRENDER:
+		if (!extent_contains(gfn, range->order, call->array_gfn)) {
+			status = s2_surrender(call->locked, gfn, range->order, &freed, &work);
 		}
-		*work_left = sub_floor_u64(*work_left, work);
+		break;
+	case OPERATION_REPORT:
+		if (!extent_contains(gfn, range->order, call->array_gfn)) {
+			status = s2_report(call->locked, gfn, range->order, &freed, &work);
+		}
+		break;
+	case OPERATION_RETURN:
+	case OPERATION_EMERGENCY:
+		status = s2_return(call->locked, gfn, range->order, &work);
+		break;
+	}
+	call->work_left = sub_floor_u64(call->work_left, work);
+	return status;
+}
+
+static void count_extent(struct balloon *balloon, enum range_operation operation, uint64_t pages)
+{
+	switch (operation) {
+	case OPERATION_SURRENDER:
+		balloon->surrendered_pages += pages;
+		break;
+	case OPERATION_REPORT:
+		balloon->reported_pages += pages;
+		break;
+	case OPERATION_RETURN:
+	case OPERATION_EMERGENCY:
+		balloon->returned_pages += pages;
+		break;
+	}
+}
+
+/* One range, as far as the work that is left allows. */
+static void run_range(struct range_call *call, struct aerostat_range *range)
+{
+	bool backed = call->operation == OPERATION_EMERGENCY;
+	while (range->done < range->count && call->work_left > 0) {
+		gfn_t gfn = next_extent(range);
+		enum status status = apply_extent(call, range, gfn);
 		if (status != STATUS_OK) {
 			range->status = range_status(status);
 			return;
 		}
 		range->done++;
-		vm->balloon.surrendered_pages += order_pages(range->order);
+		count_extent(&call->vm->balloon, call->operation, order_pages(range->order));
+		backed = backed && back_extent(call, gfn, range->order) == STATUS_OK;
 	}
-	if (range->done == range->count) {
-		range->status = AEROSTAT_RANGE_OK;
+	if (range->done < range->count) {
+		return;
 	}
+	range->status = AEROSTAT_RANGE_OK;
+	if (call->operation != OPERATION_SURRENDER) {
+		/* Every fill comes from the zeroed pool. */
+		range->flags = AEROSTAT_RANGE_FLAG_ZERO | (backed ? AEROSTAT_RANGE_FLAG_BACKED : 0);
+	}
+}
+
+/* The loop that all calls over ranges share; see balloon.h. */
+static unsigned run_ranges(enum range_operation operation, struct vm *vm,
+			   struct aerostat_range *ranges, unsigned count, gfn_t array_gfn)
+{
+	struct range_call call = {
+		.operation = operation,
+		.vm = vm,
+		.locked = s2_lock(&vm->s2),
+		.array_gfn = array_gfn,
+		.work_left = AEROSTAT_CALL_WORK_MAX,
+	};
+	unsigned finished = 0;
+	while (finished < count && call.work_left > 0) {
+		struct aerostat_range *range = &ranges[finished];
+		range->status = judge_range(vm, range);
+		call.work_left--;
+		if (range->status == AEROSTAT_RANGE_PENDING) {
+			run_range(&call, range);
+		}
+		if (range->status == AEROSTAT_RANGE_PENDING) {
+			break;
+		}
+		finished++;
+	}
+	reclaim_flush(call.locked);
+	s2_unlock(call.locked);
+	vm->held_peak_pages = max_u64(vm->held_peak_pages, vm->s2.mapped_pages);
+	publish_size(vm);
+	return finished;
 }
 
 unsigned balloon_surrender(struct vm *vm, struct aerostat_range *ranges, unsigned count,
 			   gfn_t array_gfn)
 {
-	uint64_t work_left = AEROSTAT_CALL_WORK_MAX;
-	unsigned finished = 0;
-	struct s2_locked locked = s2_lock(&vm->s2);
-	while (finished < count && work_left > 0) {
-		struct aerostat_range *range = &ranges[finished];
-		range->status = judge_range(vm, range);
-		work_left--;
-		if (range->status == AEROSTAT_RANGE_PENDING) {
-			surrender_range(locked, vm, range, array_gfn, &work_left);
-		}
-		if (range->status == AEROSTAT_RANGE_PENDING) {
-			break;
-		}
-		finished++;
-	}
-	reclaim_flush(locked);
-	s2_unlock(locked);
-	publish_size(vm);
+	unsigned finished = run_ranges(OPERATION_SURRENDER, vm, ranges, count, array_gfn);
 	governor_frames_came_back(vm);
 	return finished;
 }
 
-static void return_range(struct s2_locked locked, struct vm *vm, struct aerostat_range *range,
-			 uint64_t *work_left)
+unsigned balloon_report(struct vm *vm, struct aerostat_range *ranges, unsigned count,
+			gfn_t array_gfn)
 {
-	while (range->done<range->count && * work_left> 0) {
-		uint64_t work;
-		enum status status = s2_return(locked, next_extent(range), range->order, &work);
-		*work_left = sub_floor_u64(*work_left, work);
-		if (status != STATUS_OK) {
-			range->status = range_status(status);
-			return;
-		}
-		range->done++;
-		vm->balloon.returned_pages += order_pages(range->order);
-	}
-	if (range->done == range->count) {
-		range->status = AEROSTAT_RANGE_OK;
-		range->flags = AEROSTAT_RANGE_FLAG_ZERO; /* every fill comes from the zeroed pool */
-	}
+	unsigned finished = run_ranges(OPERATION_REPORT, vm, ranges, count, array_gfn);
+	governor_frames_came_back(vm);
+	return finished;
 }
 
 unsigned balloon_return(struct vm *vm, struct aerostat_range *ranges, unsigned count)
 {
-	uint64_t work_left = AEROSTAT_CALL_WORK_MAX;
-	unsigned finished = 0;
-	struct s2_locked locked = s2_lock(&vm->s2);
-	while (finished < count && work_left > 0) {
-		struct aerostat_range *range = &ranges[finished];
-		range->status = judge_range(vm, range);
-		work_left--;
-		if (range->status == AEROSTAT_RANGE_PENDING) {
-			return_range(locked, vm, range, &work_left);
-		}
-		if (range->status == AEROSTAT_RANGE_PENDING) {
-			break;
-		}
-		finished++;
-	}
-	reclaim_flush(locked); /* table pages that became empty */
-	s2_unlock(locked);
-	publish_size(vm);
-	return finished;
+	return run_ranges(OPERATION_RETURN, vm, ranges, count, (gfn_t){0});
+}
+
+unsigned balloon_emergency(struct vm *vm, struct aerostat_range *ranges, unsigned count)
+{
+	return run_ranges(OPERATION_EMERGENCY, vm, ranges, count, (gfn_t){0});
 }
 
 static enum exit_action inject_protection_fault(struct vcpu *vcpu)

@@ -42,6 +42,20 @@ unsigned balloon_surrender(struct vm *vm, struct aerostat_range *ranges, unsigne
 unsigned balloon_return(struct vm *vm, struct aerostat_range *ranges, unsigned count);
 
 /*
+ * As balloon_surrender, but the pages do not enter the balloon: their contents are dropped, and the
+ * guest may touch them again without asking (a free-page report).
+ */
+unsigned balloon_report(struct vm *vm, struct aerostat_range *ranges, unsigned count,
+			gfn_t array_gfn);
+
+/*
+ * As balloon_return, but frames are given at once, from the emergency reserve if need be (at least
+ * 2 MiB while the reserve is full). A range whose pages all have a frame says so in its flags;
+ * without frames the pages are out of the balloon all the same.
+ */
+unsigned balloon_emergency(struct vm *vm, struct aerostat_range *ranges, unsigned count);
+
+/*
  * The guest touched `gfn`, which is not mapped. Populates it, answers a touch of a surrendered page
  * as the configuration says, or blocks the vCPU until a frame is free.
  */

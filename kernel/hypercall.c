@@ -31,6 +31,8 @@ static const uint8_t argument_counts[AEROSTAT_CALL_COUNT] = {
 	[AEROSTAT_CALL_BALLOON_DETACH] = 0,
 	[AEROSTAT_CALL_BALLOON_SURRENDER] = 2,
 	[AEROSTAT_CALL_BALLOON_RETURN] = 2,
+	[AEROSTAT_CALL_BALLOON_REPORT] = 2,
+	[AEROSTAT_CALL_BALLOON_EMERGENCY] = 2,
 };
 
 static bool unused_are_zero(const struct vcpu *vcpu, unsigned used)
@@ -111,7 +113,23 @@ static int64_t judge_array(const struct vm *vm, uint64_t address, uint64_t count
 	return 0;
 }
 
-static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, bool surrender)
+/* Which balloon call works on these ranges. */
+static unsigned work_on_ranges(struct vm *vm, uint64_t number, struct aerostat_range *ranges,
+			       unsigned count, gfn_t array_gfn)
+{
+	switch (number) {
+	case AEROSTAT_CALL_BALLOON_SURRENDER:
+		return balloon_surrender(vm, ranges, count, array_gfn);
+	case AEROSTAT_CALL_BALLOON_REPORT:
+		return balloon_report(vm, ranges, count, array_gfn);
+	case AEROSTAT_CALL_BALLOON_RETURN:
+		return balloon_return(vm, ranges, count);
+	default:
+		return balloon_emergency(vm, ranges, count);
+	}
+}
+
+static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, uint64_t number)
 {
 	struct vm *vm = vcpu->vm;
 	struct aerostat_range ranges[AEROSTAT_RANGES_MAX];
@@ -132,8 +150,7 @@ static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, bool surrender
 		return answer(vcpu, memory_error(status));
 	}
 	unsigned finished =
-		surrender ? balloon_surrender(vm, ranges, (unsigned)count, gpa_to_gfn(address))
-			  : balloon_return(vm, ranges, (unsigned)count);
+		work_on_ranges(vm, number, ranges, (unsigned)count, gpa_to_gfn(address));
 	locked = s2_lock(&vm->s2);
 	status = guest_copy_out(locked, address, ranges, bytes);
 	s2_unlock(locked);
@@ -156,9 +173,10 @@ static NOT_INLINE enum exit_action dispatch(struct vcpu *vcpu, uint64_t number)
 		return answer(vcpu,
 			      balloon_detach(vcpu->vm) == STATUS_OK ? 0 : AEROSTAT_ERROR_STATE);
 	case AEROSTAT_CALL_BALLOON_SURRENDER:
-		return call_ranges(vcpu, true);
 	case AEROSTAT_CALL_BALLOON_RETURN:
-		return call_ranges(vcpu, false);
+	case AEROSTAT_CALL_BALLOON_REPORT:
+	case AEROSTAT_CALL_BALLOON_EMERGENCY:
+		return call_ranges(vcpu, number);
 	default:
 		return answer(vcpu, AEROSTAT_ERROR_UNKNOWN_CALL);
 	}

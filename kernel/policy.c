@@ -141,6 +141,9 @@ static uint64_t grant_wanted(struct policy_vm *vms, unsigned count)
 {
 	uint64_t granted = 0;
 	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].unresponsive) {
+			continue; /* it has not given what it was asked for: its word is no good */
+		}
 		uint64_t grant = min_u64(vms[i].wanted_pages, vms[i].new_target_pages);
 		vms[i].new_target_pages -= grant;
 		granted += grant;

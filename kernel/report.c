@@ -38,13 +38,13 @@ static void print_vm(const struct vm *vm)
 		  "held_pages=%llu held_peak_pages=%llu ballooned_pages=%llu "
 		  "ballooned_peak_pages=%llu target_pages=%llu target_peak_pages=%llu faults=%llu "
 		  "hypercalls=%llu surrendered_pages=%llu returned_pages=%llu touched_pages=%llu "
-		  "digest=0x%llx",
+		  "reported_pages=%llu digest=0x%llx",
 		  state_name(vm->state), U(vm->exit_code), U(vm->config.mem_pages),
 		  U(vm->config.min_pages), U(vm->config.max_pages), U(vm->s2.mapped_pages),
 		  U(vm->held_peak_pages), U(vm->s2.ballooned_pages), U(balloon->size_peak_pages),
 		  U(balloon->target_pages), U(balloon->target_peak_pages), U(vm->fault_count),
 		  U(vm->hypercall_count), U(balloon->surrendered_pages), U(balloon->returned_pages),
-		  U(balloon->touched_pages), U(vm->digest));
+		  U(balloon->touched_pages), U(balloon->reported_pages), U(vm->digest));
 }
 
 void report_timeout(uint64_t seconds)

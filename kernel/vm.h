@@ -32,9 +32,10 @@ struct balloon {
 	uint64_t target_set_tsc; /* when the target last rose */
 	uint64_t target_peak_pages;
 	uint64_t size_peak_pages;
-	uint64_t surrendered_pages; /* since start, as are the next two */
+	uint64_t surrendered_pages; /* since start, as are the next three */
 	uint64_t returned_pages;
-	uint64_t touched_pages; /* taken back by touching */
+	uint64_t touched_pages;	 /* taken back by touching */
+	uint64_t reported_pages; /* contents dropped by free-page reports */
 	bool unresponsive;	/* missed a deadline and has not moved since */
 	bool event;		/* the target has changed and the guest has not waited since */
 };

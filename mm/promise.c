@@ -26,7 +26,7 @@ static uint64_t supply(void)
 
 uint64_t promise_spare(void)
 {
-	return sub_floor_u64(supply(), owed_pages);
+	return sub_floor_u64(supply(), owed_pages + PROMISE_EMERGENCY_PAGES);
 }
 
 static uint64_t unmet(const struct promise *promise)
@@ -64,7 +64,8 @@ void promise_withdraw(struct promise *promise)
 bool promise_allows(const struct promise *promise, uint64_t pages)
 {
 	uint64_t own = min_u64(pages, sub_floor_u64(promise->min_pages, promise->held_pages));
-	return pages - own <= promise_spare();
+	uint64_t spare = promise->emergency ? sub_floor_u64(supply(), owed_pages) : promise_spare();
+	return pages - own <= spare;
 }
 
 void promise_held_add(struct promise *promise, uint64_t pages)

@@ -7,6 +7,10 @@
  *
  * so that no sequence of touches by others can keep a VM from what it was promised.
  *
+ * Besides, PROMISE_EMERGENCY_PAGES are kept from ordinary use: a guest that is out of memory is
+ * given from them at once (struct promise, emergency). The reserve fills up again by itself,
+ *because ordinary use starts only above it.
+ *
  * Lock: frame_lock.
  */
 #ifndef MM_PROMISE_H
@@ -15,17 +19,20 @@
 #include "base/status.h"
 #include "base/types.h"
 
+#define PROMISE_EMERGENCY_PAGES 512 /* 2 MiB */
+
 struct promise {
 	uint64_t min_pages;
 	uint64_t held_pages;
 	uint64_t table_pages_worst;
 	uint64_t table_pages;
+	bool emergency; /* this VM may use the emergency reserve now */
 };
 
 /* Still owed to all VMs together, in frames. */
 uint64_t promise_owed(void);
 
-/* Frames that are free and promised to nobody. */
+/* Frames that are free, promised to nobody and not in the emergency reserve. */
 uint64_t promise_spare(void);
 
 /* Takes on a promise. NO_MEMORY: there is not enough that is not promised already. */

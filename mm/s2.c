@@ -140,24 +140,32 @@ static void revoke_leaf(struct s2 *s2, uint64_t value, unsigned level)
 	s2->large_pages -= level > 0 ? pages : 0;
 }
 
-/* Surrender of one entry that is EMPTY or a leaf of exactly the extent's size. */
-static void surrender_entry(struct s2 *s2, struct s2_path *path, uint64_t *entry, uint64_t *freed)
+/* What takes the place of an extent's memory: the balloon's mark, or nothing. */
+static uint64_t entry_of(const struct s2 *s2, enum s2_kind into)
+{
+	return into == S2_BALLOONED ? s2->format->ballooned_entry : 0;
+}
+
+/* Takes out one entry that is EMPTY or a leaf of exactly the extent's size. */
+static void take_out_entry(struct s2 *s2, struct s2_path *path, uint64_t *entry, enum s2_kind into,
+			   uint64_t *freed)
 {
 	unsigned level = path->level;
 	pfn_t table = path->table[level];
 	unsigned present = table_present(table);
+	unsigned ballooned = into == S2_BALLOONED ? 1 : 0;
 	uint64_t value = entry_read(entry);
-	entry_write(entry, s2->format->ballooned_entry);
+	entry_write(entry, entry_of(s2, into));
 	if (entry_kind(s2->format, value, level) == ENTRY_LEAF) {
 		revoke_leaf(s2, value, level);
 		*freed += order_pages(level_order(level));
 		present--;
 	}
-	table_set_counts(table, level, present, table_ballooned(table) + 1);
-	s2->ballooned_pages += order_pages(level_order(level));
+	table_set_counts(table, level, present, table_ballooned(table) + ballooned);
+	s2->ballooned_pages += ballooned * order_pages(level_order(level));
 }
 
-/* Why a table's extent cannot be surrendered as one, or OK. At most 512 entries are looked at. */
+/* Why a table's extent cannot be taken out as one, or OK. At most 512 entries are looked at. */
 static enum status judge_table(const struct s2 *s2, pfn_t table, unsigned level)
 {
 	if (table_ballooned(table) != 0) {
@@ -181,12 +189,13 @@ static enum status judge_table(const struct s2 *s2, pfn_t table, unsigned level)
 	return STATUS_OK;
 }
 
-/* Surrender of an extent that a whole table stands for: the table goes too. */
-static void surrender_table(struct s2 *s2, pfn_t parent, uint64_t *entry, unsigned level,
-			    uint64_t *freed)
+/* Takes out an extent that a whole table stands for: the table goes too. */
+static void take_out_table(struct s2 *s2, pfn_t parent, uint64_t *entry, unsigned level,
+			   enum s2_kind into, uint64_t *freed)
 {
 	pfn_t table = entry_pfn(s2->format, entry_read(entry));
-	entry_write(entry, s2->format->ballooned_entry);
+	unsigned ballooned = into == S2_BALLOONED ? 1 : 0;
+	entry_write(entry, entry_of(s2, into));
 	for (unsigned i = 0; i < S2_ENTRIES; i++) {
 		uint64_t value = entry_read(table_entry(table, i));
 		if (entry_kind(s2->format, value, level - 1) == ENTRY_LEAF) {
@@ -195,13 +204,14 @@ static void surrender_table(struct s2 *s2, pfn_t parent, uint64_t *entry, unsign
 		}
 	}
 	s2_revoke_table(s2, table);
-	table_set_counts(parent, level, table_present(parent) - 1, table_ballooned(parent) + 1);
-	s2->ballooned_pages += order_pages(level_order(level));
+	table_set_counts(parent, level, table_present(parent) - 1,
+			 table_ballooned(parent) + ballooned);
+	s2->ballooned_pages += ballooned * order_pages(level_order(level));
 }
 
 /* The walk passed the extent's own level: its entry there points to a table. */
-static enum status surrender_below(struct s2 *s2, gfn_t gfn, struct s2_path *path, unsigned level,
-				   uint64_t *freed, uint64_t *work)
+static enum status take_out_below(struct s2 *s2, gfn_t gfn, struct s2_path *path, unsigned level,
+				  enum s2_kind into, uint64_t *freed, uint64_t *work)
 {
 	pfn_t parent = path->table[level];
 	uint64_t *entry = table_entry(parent, entry_index(gfn, level));
@@ -209,17 +219,16 @@ static enum status surrender_below(struct s2 *s2, gfn_t gfn, struct s2_path *pat
 	enum status status = judge_table(s2, table, level - 1);
 	*work += S2_ENTRIES;
 	if (status == STATUS_OK) {
-		surrender_table(s2, parent, entry, level, freed);
+		take_out_table(s2, parent, entry, level, into, freed);
 		path->level = level;
 		s2_collapse(s2, gfn, path);
 	}
 	return status;
 }
 
-enum status s2_surrender(struct s2_locked locked, gfn_t gfn, unsigned order, uint64_t *freed,
-			 uint64_t *work)
+static enum status take_out(struct s2 *s2, gfn_t gfn, unsigned order, enum s2_kind into,
+			    uint64_t *freed, uint64_t *work)
 {
-	struct s2 *s2 = locked.s2;
 	unsigned level = order / 9;
 	enum status status = check_extent(s2, gfn, order);
 	*freed = 0;
@@ -230,11 +239,15 @@ enum status s2_surrender(struct s2_locked locked, gfn_t gfn, unsigned order, uin
 	struct s2_path path;
 	uint64_t *entry = s2_walk(s2, gfn, &path);
 	if (path.level < level) {
-		return surrender_below(s2, gfn, &path, level, freed, work);
+		return take_out_below(s2, gfn, &path, level, into, freed, work);
 	}
 	uint64_t value = entry_read(entry);
-	if (entry_kind(s2->format, value, path.level) == ENTRY_BALLOONED) {
+	enum s2_entry_kind kind = entry_kind(s2->format, value, path.level);
+	if (kind == ENTRY_BALLOONED) {
 		return STATUS_SURRENDERED;
+	}
+	if (kind == ENTRY_EMPTY && into == S2_EMPTY) {
+		return STATUS_OK;
 	}
 	if (path.level == 0 && (value & s2->format->pinned_flag) != 0) {
 		return STATUS_IN_USE;
@@ -248,9 +261,21 @@ enum status s2_surrender(struct s2_locked locked, gfn_t gfn, unsigned order, uin
 		}
 		entry = s2_descend(s2, gfn, &path, level, &spares);
 	}
-	surrender_entry(s2, &path, entry, freed);
+	take_out_entry(s2, &path, entry, into, freed);
 	s2_collapse(s2, gfn, &path);
 	return STATUS_OK;
+}
+
+enum status s2_surrender(struct s2_locked locked, gfn_t gfn, unsigned order, uint64_t *freed,
+			 uint64_t *work)
+{
+	return take_out(locked.s2, gfn, order, S2_BALLOONED, freed, work);
+}
+
+enum status s2_report(struct s2_locked locked, gfn_t gfn, unsigned order, uint64_t *freed,
+		      uint64_t *work)
+{
+	return take_out(locked.s2, gfn, order, S2_EMPTY, freed, work);
 }
 
 enum status s2_return(struct s2_locked locked, gfn_t gfn, unsigned order, uint64_t *work)

@@ -107,13 +107,16 @@ MUST_CHECK enum status s2_populate(struct s2_locked locked, gfn_t gfn, unsigned 
 				   uint64_t *pages);
 
 /*
- * Moves the extent [gfn, gfn + 2^order), order 0, 9 or 18, into the balloon, in one step where it
- * is one entry. Errors: OUTSIDE, MISALIGNED, SURRENDERED, MIXED, IN_USE, NO_MEMORY (a table could
- * not be split). *freed is the count of frames that were taken out and now wait for the flush;
- * *work the entries written.
+ * Takes the memory of the extent [gfn, gfn + 2^order), order 0, 9 or 18, out, in one step where it
+ * is one entry. A surrender leaves it BALLOONED; a free-page report leaves it EMPTY: its contents
+ * are dropped, and the guest may touch it again at any time. Errors: OUTSIDE, MISALIGNED,
+ * SURRENDERED, MIXED, IN_USE, NO_MEMORY (a table could not be split). *freed is the count of frames
+ * that were taken out and now wait for the flush, *work that of entries written or looked at.
  */
 MUST_CHECK enum status s2_surrender(struct s2_locked locked, gfn_t gfn, unsigned order,
 				    uint64_t *freed, uint64_t *work);
+MUST_CHECK enum status s2_report(struct s2_locked locked, gfn_t gfn, unsigned order,
+				 uint64_t *freed, uint64_t *work);
 
 /*
  * Moves the extent out of the balloon; it is EMPTY then. Errors: OUTSIDE, MISALIGNED,

@@ -16,8 +16,10 @@
 #define AEROSTAT_SIGNATURE_ECX 0x54415453   /* "STAT" */
 #define AEROSTAT_SIGNATURE_EDX 0x3156482d   /* "-HV1" */
 
-#define AEROSTAT_FEATURE_BALLOON 0x1 /* balloon page, surrender, return */
-#define AEROSTAT_FEATURE_WAIT 0x2    /* AEROSTAT_CALL_WAIT */
+#define AEROSTAT_FEATURE_BALLOON 0x1   /* balloon page, surrender, return */
+#define AEROSTAT_FEATURE_WAIT 0x2      /* AEROSTAT_CALL_WAIT */
+#define AEROSTAT_FEATURE_REPORT 0x4    /* AEROSTAT_CALL_BALLOON_REPORT */
+#define AEROSTAT_FEATURE_EMERGENCY 0x8 /* AEROSTAT_CALL_BALLOON_EMERGENCY */
 
 /*
  * Hypercalls: VMCALL at CPL 0. RAX = number, arguments in RDI, RSI, RDX, R10; unused arguments are
@@ -31,7 +33,9 @@
 #define AEROSTAT_CALL_BALLOON_DETACH 5	  /* */
 #define AEROSTAT_CALL_BALLOON_SURRENDER 6 /* RDI = address of ranges, RSI = count of ranges */
 #define AEROSTAT_CALL_BALLOON_RETURN 7	  /* RDI = address of ranges, RSI = count of ranges */
-#define AEROSTAT_CALL_COUNT 8
+#define AEROSTAT_CALL_BALLOON_REPORT 8	  /* RDI = address of ranges, RSI = count of ranges */
+#define AEROSTAT_CALL_BALLOON_EMERGENCY 9 /* RDI = address of ranges, RSI = count of ranges */
+#define AEROSTAT_CALL_COUNT 10
 
 #define AEROSTAT_ERROR_UNKNOWN_CALL (-1) /* no such number */
 #define AEROSTAT_ERROR_RESERVED (-2)	 /* an unused argument or reserved field is not zero */
@@ -64,7 +68,8 @@
 #define AEROSTAT_RANGE_RESERVED 11	 /* a reserved field is not zero */
 
 /* aerostat_range.flags, written by a return. */
-#define AEROSTAT_RANGE_FLAG_ZERO 0x1 /* every page reads as zero on its next touch */
+#define AEROSTAT_RANGE_FLAG_ZERO 0x1   /* every page reads as zero on its next touch */
+#define AEROSTAT_RANGE_FLAG_BACKED 0x2 /* emergency: every page has its frame already */
 
 /* aerostat_balloon_page.pressure */
 #define AEROSTAT_PRESSURE_NONE 0 /* frames are plentiful */

@@ -178,7 +178,9 @@ static struct cpuid hypervisor_leaf(const struct guest_cpuid_view *view, uint32_
 				      AEROSTAT_SIGNATURE_ECX, AEROSTAT_SIGNATURE_EDX};
 	case AEROSTAT_CPUID_INTERFACE:
 		return (struct cpuid){AEROSTAT_ABI_VERSION,
-				      AEROSTAT_FEATURE_BALLOON | AEROSTAT_FEATURE_WAIT, 0, 0};
+				      AEROSTAT_FEATURE_BALLOON | AEROSTAT_FEATURE_WAIT |
+					      AEROSTAT_FEATURE_REPORT | AEROSTAT_FEATURE_EMERGENCY,
+				      0, 0};
 	case AEROSTAT_CPUID_TIMING:
 		return (struct cpuid){(uint32_t)view->tsc_khz, 0, 0, 0};
 	default:
