@@ -5,8 +5,9 @@
  * around the cycle depends on the order and on every byte; a second computation that does not look
  * at the memory has to come to the same result.
  *
- *	need=SIZE rounds=N [phase=even|odd slot=MS]
+ *	need=SIZE rounds=N [after=MS] [phase=even|odd slot=MS]
  *
+ * It starts `after` that time, so that others can have had their memory first.
  * With a phase, it computes in every second slot of time only, and owns nothing in the others: two
  * such VMs with opposite phases pull the host's memory to and fro.
  */
@@ -147,10 +148,12 @@ int guest_main(const struct guest_arguments *arguments)
 	uint64_t rounds = 1;
 	uint64_t phase = PHASE_NONE;
 	uint64_t slot_ms = 500;
+	uint64_t after_ms = 0;
 	uint64_t digest = 0;
 	const struct argument known[] = {
 		{"need", ARGUMENT_SIZE, true, &need, NULL},
 		{"rounds", ARGUMENT_COUNT, false, &rounds, NULL},
+		{"after", ARGUMENT_COUNT, false, &after_ms, NULL},
 		{"phase", ARGUMENT_WORD, false, &phase, phase_words},
 		{"slot", ARGUMENT_COUNT, false, &slot_ms, NULL},
 	};
@@ -166,6 +169,7 @@ int guest_main(const struct guest_arguments *arguments)
 		return GUEST_EXIT_INTERFACE;
 	}
 	console_print("needs %lu pages\n", need);
+	wait_until(cpu_read_tsc() + after_ms * runtime_tsc_khz);
 	for (uint64_t round = 0; round < rounds; round++) {
 		int code;
 
