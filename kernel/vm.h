@@ -36,8 +36,8 @@ struct balloon {
 	uint64_t returned_pages;
 	uint64_t touched_pages;	 /* taken back by touching */
 	uint64_t reported_pages; /* contents dropped by free-page reports */
-	bool unresponsive;	/* missed a deadline and has not moved since */
-	bool event;		/* the target has changed and the guest has not waited since */
+	bool unresponsive;	 /* missed a deadline and has not moved since */
+	bool event;		 /* the target has changed and the guest has not waited since */
 };
 
 struct vm {
