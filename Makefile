@@ -84,6 +84,7 @@ HV_C_SOURCES := \
 	mm/s2.c \
 	mm/s2_join.c \
 	mm/s2_life.c \
+	mm/s2_run.c \
 	mm/s2_shape.c \
 	drivers/phys/emulator.c \
 	drivers/phys/uart.c
@@ -99,7 +100,7 @@ HV_ASM_SOURCES := \
 # ---- The guests ----------------------------------------------------------------------------------
 
 # >>> GUESTS: every name has its own folder; GUEST_name lists the sources that are not in the library
-GUESTS := steady idle hungry secret rogue bench
+GUESTS := steady idle hungry secret rogue bench probe
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -107,6 +108,7 @@ GUEST_hungry := guests/hungry/main.c
 GUEST_secret := guests/secret/main.c
 GUEST_rogue := guests/rogue/main.c
 GUEST_bench := guests/bench/main.c
+GUEST_probe := guests/probe/main.c guests/probe/trap.c guests/probe/steps.S guests/probe/trap.S
 GUEST_bench := guests/bench/main.c
 
 GUEST_LIB_C_SOURCES := \

@@ -117,11 +117,6 @@ static gfn_t next_extent(const struct aerostat_range *range)
 	return (gfn_t){range->gfn + ((uint64_t)range->done << range->order)};
 }
 
-static bool extent_contains(gfn_t start, unsigned order, gfn_t gfn)
-{
-	return gfn.n >= start.n && gfn.n - start.n < order_pages(order);
-}
-
 /* What a call over ranges does to each extent. */
 enum range_operation {
 	OPERATION_SURRENDER,
@@ -162,32 +157,51 @@ static enum status back_extent(struct range_call *call, gfn_t gfn, unsigned orde
 	return status;
 }
 
-static enum status apply_extent(struct range_call *call, struct aerostat_range *range, gfn_t gfn)
+/* How many extents of the range, from gfn on, do not contain the page that holds the ranges. */
+static uint64_t extents_before(gfn_t gfn, const struct aerostat_range *range, gfn_t array_gfn)
 {
-	uint64_t freed;
+	uint64_t left = range->count - range->done;
+	if (array_gfn.n < gfn.n) {
+		return left;
+	}
+	return min_u64(left, (array_gfn.n - gfn.n) >> range->order);
+}
+
+/* As many extents from gfn on as one step takes; see s2_surrender_run. */
+static enum status apply_run(struct range_call *call, const struct aerostat_range *range, gfn_t gfn,
+			     uint64_t *done)
+{
 	uint64_t work = 1;
+	uint64_t count = min_u64(range->count - range->done, call->work_left);
 	enum status status = STATUS_IN_USE;
+	*done = 0;
 	switch (call->operation) {
 	case OPERATION_SURRENDER:
-		if (!extent_contains(gfn, range->order, call->array_gfn)) {
-			status = s2_surrender(call->locked, gfn, range->order, &freed, &work);
+		count = min_u64(count, extents_before(gfn, range, call->array_gfn));
+		if (count > 0) {
+			status = s2_surrender_run(call->locked, gfn, range->order, count, done,
+						  &work);
 		}
 		break;
 	case OPERATION_REPORT:
-		if (!extent_contains(gfn, range->order, call->array_gfn)) {
-			status = s2_report(call->locked, gfn, range->order, &freed, &work);
+		count = min_u64(count, extents_before(gfn, range, call->array_gfn));
+		if (count > 0) {
+			status = s2_report_run(call->locked, gfn, range->order, count, done, &work);
 		}
 		break;
 	case OPERATION_RETURN:
+		status = s2_return_run(call->locked, gfn, range->order, count, done, &work);
+		break;
 	case OPERATION_EMERGENCY:
 		status = s2_return(call->locked, gfn, range->order, &work);
+		*done = status == STATUS_OK ? 1 : 0;
 		break;
 	}
 	call->work_left = sub_floor_u64(call->work_left, work);
 	return status;
 }
 
-static void count_extent(struct balloon *balloon, enum range_operation operation, uint64_t pages)
+static void count_pages(struct balloon *balloon, enum range_operation operation, uint64_t pages)
 {
 	switch (operation) {
 	case OPERATION_SURRENDER:
@@ -209,13 +223,14 @@ static void run_range(struct range_call *call, struct aerostat_range *range)
 	bool backed = call->operation == OPERATION_EMERGENCY;
 	while (range->done < range->count && call->work_left > 0) {
 		gfn_t gfn = next_extent(range);
-		enum status status = apply_extent(call, range, gfn);
+		uint64_t done;
+		enum status status = apply_run(call, range, gfn, &done);
 		if (status != STATUS_OK) {
 			range->status = range_status(status);
 			return;
 		}
-		range->done++;
-		count_extent(&call->vm->balloon, call->operation, order_pages(range->order));
+		range->done += (uint32_t)done;
+		count_pages(&call->vm->balloon, call->operation, done << range->order);
 		backed = backed && back_extent(call, gfn, range->order) == STATUS_OK;
 	}
 	if (range->done < range->count) {

@@ -80,6 +80,18 @@ void pool_put_dirty(pfn_t pfn)
 	pool_push(&dirty_pool, pfn);
 }
 
+void pool_take_revoked(uint32_t head, vm_id_t owner)
+{
+	while (head != FRAME_NONE) {
+		pfn_t pfn = {head};
+		uint8_t order = frame_table[head].tag.order;
+		head = frame_table[head].next;
+		struct frame_tag revoking = {FRAME_REVOKING, order, owner};
+		frame_transition(pfn, revoking, (struct frame_tag){FRAME_DIRTY, order, VM_ID_HOST});
+		pool_push(&dirty_pool, pfn);
+	}
+}
+
 /* Takes an extent of exactly `order` out of the pool, cutting the smallest that is large enough. */
 static bool pool_take(struct pool *pool, unsigned order, pfn_t *pfn)
 {

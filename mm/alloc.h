@@ -24,6 +24,12 @@ uint64_t pool_available(void);
 void pool_put_dirty(pfn_t pfn);
 
 /*
+ * Makes a list of REVOKING extents of `owner`, linked through frame->next from `head`, DIRTY.
+ * Caller holds frame_lock and has seen the flush epoch reached.
+ */
+void pool_take_revoked(uint32_t head, vm_id_t owner);
+
+/*
  * An extent of 2^order zeroed frames for the hypervisor itself; its tag becomes `tag`, whose state
  * is HYPERVISOR and whose order is `order`. NO_MEMORY: none of that size, or only at the cost of a
  * promise.

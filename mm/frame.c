@@ -13,46 +13,22 @@ struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
 struct frame *frame_table;
 uint64_t frame_table_count;
 
-static uint64_t counts[FRAME_STATE_COUNT];
+uint64_t frame_counts[FRAME_STATE_COUNT];
 
-/* For each state, the set of states that may follow. */
-static const uint8_t edges[FRAME_STATE_COUNT] = {
-	[FRAME_HYPERVISOR] = BIT(FRAME_DIRTY) | BIT(FRAME_REVOKING),
-	[FRAME_DIRTY] = BIT(FRAME_ZEROED),
-	[FRAME_ZEROED] = BIT(FRAME_HYPERVISOR) | BIT(FRAME_GUEST),
-	[FRAME_GUEST] = BIT(FRAME_REVOKING),
-	[FRAME_REVOKING] = BIT(FRAME_DIRTY),
-};
-
-static bool tag_equal(struct frame_tag a, struct frame_tag b)
+void frame_mismatch(pfn_t pfn, struct frame_tag expected)
 {
-	uint32_t left;
-	uint32_t right;
-	__builtin_memcpy(&left, &a, sizeof(left));
-	__builtin_memcpy(&right, &b, sizeof(right));
-	return left == right;
+	CHECK(pfn.n < frame_table_count);
+	struct frame_tag found = frame_table[pfn.n].tag;
+	panic("frame 0x%llx is state=%u order=%u owner=%u, expected state=%u order=%u owner=%u",
+	      (unsigned long long)pfn.n, found.state, found.order, found.owner, expected.state,
+	      expected.order, expected.owner);
 }
 
 static void check_tag(pfn_t pfn, struct frame_tag expected)
 {
-	CHECK(pfn.n < frame_table_count);
-	struct frame_tag found = frame_table[pfn.n].tag;
-	if (!tag_equal(found, expected)) {
-		panic("frame 0x%llx is state=%u order=%u owner=%u, expected state=%u order=%u "
-		      "owner=%u",
-		      (unsigned long long)pfn.n, found.state, found.order, found.owner,
-		      expected.state, expected.order, expected.owner);
+	if (pfn.n >= frame_table_count || !frame_tag_equal(frame_table[pfn.n].tag, expected)) {
+		frame_mismatch(pfn, expected);
 	}
-}
-
-void frame_transition(pfn_t pfn, struct frame_tag expected, struct frame_tag next)
-{
-	check_tag(pfn, expected);
-	CHECK(next.order == expected.order && next.state < FRAME_STATE_COUNT);
-	CHECK(edges[expected.state] & BIT(next.state));
-	frame_table[pfn.n].tag = next;
-	counts[expected.state] -= order_pages(next.order);
-	counts[next.state] += order_pages(next.order);
 }
 
 void frame_shatter(pfn_t pfn, struct frame_tag tag, unsigned piece_order)
@@ -96,12 +72,12 @@ void frame_join(pfn_t pfn, struct frame_tag half)
 
 uint64_t frame_count(enum frame_state state)
 {
-	return counts[state];
+	return frame_counts[state];
 }
 
 uint64_t frame_count_free(void)
 {
-	return counts[FRAME_DIRTY] + counts[FRAME_ZEROED];
+	return frame_counts[FRAME_DIRTY] + frame_counts[FRAME_ZEROED];
 }
 
 /* The largest order whose alignment and size fit at `pfn` with `pages` left. */
@@ -122,7 +98,7 @@ static void lay_out(uint64_t start, uint64_t end, enum frame_state state)
 		unsigned order = fitting_order(start, end - start);
 		frame_table[start].tag =
 			(struct frame_tag){(uint8_t)state, (uint8_t)order, VM_ID_HOST};
-		counts[state] += order_pages(order);
+		frame_counts[state] += order_pages(order);
 		if (state == FRAME_DIRTY) {
 			pool_put_dirty((pfn_t){start});
 		}
@@ -148,7 +124,7 @@ void frame_table_init(struct frame *table, uint64_t count, const struct memmap *
 	frame_table = table;
 	frame_table_count = count;
 	memset(table, 0, count * sizeof(*table)); /* FRAME_TAIL */
-	memset(counts, 0, sizeof(counts));
+	memset(frame_counts, 0, sizeof(frame_counts));
 	pool_init();
 
 	uint64_t at = 0;

@@ -74,11 +74,47 @@ static inline struct frame *frame_of(pfn_t pfn)
 void frame_table_init(struct frame *table, uint64_t count, const struct memmap *available,
 		      const struct memmap *hypervisor);
 
+/* For each state, the set of states that may follow. */
+#define FRAME_EDGE(state) (1u << (state))
+static const uint8_t frame_edges[FRAME_STATE_COUNT] = {
+	[FRAME_HYPERVISOR] = FRAME_EDGE(FRAME_DIRTY) | FRAME_EDGE(FRAME_REVOKING),
+	[FRAME_DIRTY] = FRAME_EDGE(FRAME_ZEROED),
+	[FRAME_ZEROED] = FRAME_EDGE(FRAME_HYPERVISOR) | FRAME_EDGE(FRAME_GUEST),
+	[FRAME_GUEST] = FRAME_EDGE(FRAME_REVOKING),
+	[FRAME_REVOKING] = FRAME_EDGE(FRAME_DIRTY),
+};
+
+/* Frames in each state; read them through frame_count(). */
+extern uint64_t frame_counts[FRAME_STATE_COUNT];
+
+static inline bool frame_tag_equal(struct frame_tag a, struct frame_tag b)
+{
+	uint32_t left;
+	uint32_t right;
+	__builtin_memcpy(&left, &a, sizeof(left));
+	__builtin_memcpy(&right, &b, sizeof(right));
+	return left == right;
+}
+
+/* Panics: the extent at `pfn` is not what it was expected to be. */
+_Noreturn void frame_mismatch(pfn_t pfn, struct frame_tag expected) __attribute__((cold));
+
 /*
  * The one function that changes a state. Panics when the extent at `pfn` is not exactly `expected`,
- * or when the state machine above has no such edge. The order stays as it is.
+ * or when the state machine above has no such edge. The order stays as it is. Inline, because
+ * moving a page costs two of these and little else.
  */
-void frame_transition(pfn_t pfn, struct frame_tag expected, struct frame_tag next);
+static inline void frame_transition(pfn_t pfn, struct frame_tag expected, struct frame_tag next)
+{
+	CHECK(next.order == expected.order && next.state < FRAME_STATE_COUNT);
+	CHECK(frame_edges[expected.state] & FRAME_EDGE(next.state));
+	if (pfn.n >= frame_table_count || !frame_tag_equal(frame_table[pfn.n].tag, expected)) {
+		frame_mismatch(pfn, expected);
+	}
+	frame_table[pfn.n].tag = next;
+	frame_counts[expected.state] -= 1ull << next.order;
+	frame_counts[next.state] += 1ull << next.order;
+}
 
 /*
  * Cuts an extent whose tag is `tag` into two halves with the same state and owner; gfn of the upper

@@ -11,17 +11,14 @@
 
 void reclaim_push(struct s2 *s2, pfn_t pfn, struct frame_tag tag)
 {
-	struct frame_tag revoking = {FRAME_REVOKING, tag.order, tag.owner};
 	lock_acquire(&frame_lock);
-	frame_transition(pfn, tag, revoking);
+	reclaim_push_one(s2, pfn, tag);
 	if (tag.state == FRAME_GUEST) {
 		promise_held_remove(&s2->promise, order_pages(tag.order));
 	} else {
 		promise_table_remove(&s2->promise);
 	}
 	lock_release(&frame_lock);
-	frame_of(pfn)->next = s2->revoking_head;
-	s2->revoking_head = (uint32_t)pfn.n;
 	s2->revoking_pages += order_pages(tag.order);
 }
 
@@ -33,15 +30,8 @@ void reclaim_flush(struct s2_locked locked)
 	}
 	tlb_epoch_enforce(s2, tlb_epoch_request(s2));
 	lock_acquire(&frame_lock);
-	while (s2->revoking_head != FRAME_NONE) {
-		pfn_t pfn = {s2->revoking_head};
-		struct frame *frame = frame_of(pfn);
-		s2->revoking_head = frame->next;
-		struct frame_tag dirty = {FRAME_DIRTY, frame->tag.order, VM_ID_HOST};
-		struct frame_tag revoking = {FRAME_REVOKING, frame->tag.order, s2->owner};
-		frame_transition(pfn, revoking, dirty);
-		pool_put_dirty(pfn);
-	}
+	pool_take_revoked(s2->revoking_head, s2->owner);
+	s2->revoking_head = FRAME_NONE;
 	s2->revoking_pages = 0;
 	lock_release(&frame_lock);
 }

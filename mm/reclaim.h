@@ -14,6 +14,17 @@
 /* Takes in an extent whose entry has just been removed; `tag` is its tag until now. */
 void reclaim_push(struct s2 *s2, pfn_t pfn, struct frame_tag tag);
 
+/*
+ * The same for one of many: the caller holds frame_lock, and takes the pages off the promise and
+ * adds them to s2->revoking_pages itself, once for all.
+ */
+static inline void reclaim_push_one(struct s2 *s2, pfn_t pfn, struct frame_tag tag)
+{
+	frame_transition(pfn, tag, (struct frame_tag){FRAME_REVOKING, tag.order, tag.owner});
+	frame_table[pfn.n].next = s2->revoking_head;
+	s2->revoking_head = (uint32_t)pfn.n;
+}
+
 /* One flush for all that was pushed since the last one; then all of it is free. */
 void reclaim_flush(struct s2_locked locked);
 
