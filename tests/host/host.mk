@@ -9,7 +9,7 @@ HOST_EXTRA_FLAGS += -Wno-clobbered
 FAKE_WORLD := tests/host/fake/panic.c tests/host/fake/phys.c tests/host/fake/tlb.c \
 	tests/host/fake/world.c tests/host/fake/model.c
 MM_SOURCES := mm/alloc.c mm/audit.c mm/frame.c mm/guest_copy.c mm/memmap.c mm/phys.c mm/promise.c \
-	mm/reclaim.c mm/s2.c mm/s2_join.c mm/s2_life.c mm/s2_shape.c
+	mm/reclaim.c mm/s2.c mm/s2_join.c mm/s2_life.c mm/s2_run.c mm/s2_shape.c
 
 HOST_TESTS += test_memmap
 HOST_test_memmap := tests/host/test_memmap.c mm/memmap.c
@@ -54,3 +54,12 @@ HOST_test_x86_guest := tests/host/test_x86_guest.c $(X86_GUEST_SOURCES)
 HOST_TESTS += test_vmx
 HOST_test_vmx := tests/host/test_vmx.c arch/x86/vmx/vmx_caps.c \
 	arch/x86/vmx/vmx_check.c $(X86_GUEST_SOURCES)
+
+HOST_TESTS += test_s2_join
+HOST_test_s2_join := tests/host/test_s2_join.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_reclaim
+HOST_test_reclaim := tests/host/test_reclaim.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_guest_copy
+HOST_test_guest_copy := tests/host/test_guest_copy.c $(FAKE_WORLD) $(MM_SOURCES)
