@@ -11,6 +11,7 @@
 #include "mm/frame.h"
 #include "mm/promise.h"
 
+#define EMERGENCY_PAGES 512 /* 2 MiB: what a guest that is out of memory gets at once */
 #define PERIOD_MS 10
 #define ANSWER_MS 200	   /* a driver with idle pages that has not moved by then does not answer */
 #define FORGIVE_MS 2000	   /* and is asked again after that */
@@ -44,6 +45,7 @@ static uint64_t spare_pages(void)
 void governor_init(void)
 {
 	uint64_t free_pages = frame_count_free();
+	promise_reserve_set(EMERGENCY_PAGES);
 	governor.low_pages = max_u64(128, free_pages / 32);
 	governor.high_pages = governor.low_pages * 2;
 	governor.free_low = free_pages;

@@ -12,6 +12,12 @@
 #include "mm/frame.h"
 
 static uint64_t owed_pages;
+static uint64_t reserve_pages;
+
+void promise_reserve_set(uint64_t pages)
+{
+	reserve_pages = pages;
+}
 
 uint64_t promise_owed(void)
 {
@@ -26,7 +32,7 @@ static uint64_t supply(void)
 
 uint64_t promise_spare(void)
 {
-	return sub_floor_u64(supply(), owed_pages + PROMISE_EMERGENCY_PAGES);
+	return sub_floor_u64(supply(), owed_pages + reserve_pages);
 }
 
 static uint64_t unmet(const struct promise *promise)

@@ -7,9 +7,9 @@
  *
  * so that no sequence of touches by others can keep a VM from what it was promised.
  *
- * Besides, PROMISE_EMERGENCY_PAGES are kept from ordinary use: a guest that is out of memory is
- * given from them at once (struct promise, emergency). The reserve fills up again by itself,
- *because ordinary use starts only above it.
+ * Besides, promise_reserve_set() keeps some frames from ordinary use: a guest that is out of memory
+ * is given from them at once (struct promise, emergency). The reserve fills up again by itself,
+ * because ordinary use starts only above it.
  *
  * Lock: frame_lock.
  */
@@ -18,8 +18,6 @@
 
 #include "base/status.h"
 #include "base/types.h"
-
-#define PROMISE_EMERGENCY_PAGES 512 /* 2 MiB */
 
 struct promise {
 	uint64_t min_pages;
@@ -31,6 +29,9 @@ struct promise {
 
 /* Still owed to all VMs together, in frames. */
 uint64_t promise_owed(void);
+
+/* Sets the size of the emergency reserve; none before. Boot. */
+void promise_reserve_set(uint64_t pages);
 
 /* Frames that are free, promised to nobody and not in the emergency reserve. */
 uint64_t promise_spare(void);
