@@ -109,7 +109,6 @@ GUEST_secret := guests/secret/main.c
 GUEST_rogue := guests/rogue/main.c
 GUEST_bench := guests/bench/main.c
 GUEST_probe := guests/probe/main.c guests/probe/trap.c guests/probe/steps.S guests/probe/trap.S
-GUEST_bench := guests/bench/main.c
 
 GUEST_LIB_C_SOURCES := \
 	guests/lib/arguments.c \
