@@ -322,6 +322,7 @@ static enum exit_action fill(struct vcpu *vcpu, struct s2_locked locked, gfn_t g
 	}
 	CHECK(status == STATUS_OK);
 	vm->held_peak_pages = max_u64(vm->held_peak_pages, vm->s2.mapped_pages);
+	vm->large_peak_pages = max_u64(vm->large_peak_pages, vm->s2.large_pages);
 	return EXIT_RESUME;
 }
 

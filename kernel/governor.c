@@ -12,6 +12,7 @@
 #include "mm/promise.h"
 
 #define EMERGENCY_PAGES 512 /* 2 MiB: what a guest that is out of memory gets at once */
+#define GENEROUS_GIBS 4	    /* spare GiB from which on a demand fill may take a whole one */
 #define PERIOD_MS 10
 #define ANSWER_MS 200	   /* a driver with idle pages that has not moved by then does not answer */
 #define FORGIVE_MS 2000	   /* and is asked again after that */
@@ -70,7 +71,11 @@ bool governor_is_plentiful(void)
 unsigned governor_fill_order(const struct vm *vm)
 {
 	/* A VM that is asked to give, and a host that is short, count in small change. */
-	return vm->balloon.target_pages == 0 && governor_is_plentiful() ? ORDER_2M : ORDER_4K;
+	if (vm->balloon.target_pages != 0 || !governor_is_plentiful()) {
+		return ORDER_4K;
+	}
+	uint64_t generous = governor.high_pages + GENEROUS_GIBS * order_pages(ORDER_1G);
+	return spare_pages() > generous ? ORDER_1G : ORDER_2M;
 }
 
 void governor_frames_came_back(struct vm *vm)

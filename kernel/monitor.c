@@ -47,13 +47,15 @@ static void print_line(const char *line)
 static void print_table(void)
 {
 	char line[LINE_BYTES];
-	print_line("NAME             STATE       MAX-K   HELD-K  BALLOON-K  TARGET-K   FAULTS"
-		   "  HYPERCALLS\n");
+	print_line("NAME             STATE       MAX-K   HELD-K  LARGE-K  BALLOON-K  TARGET-K   "
+		   "FAULTS  HYPERCALLS\n");
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];
-		snprintf(line, sizeof(line), "%-16s %-9s %7llu %8llu %10llu %9llu %8llu %11llu\n",
-			 vm_name(vm), state_word(vm), (unsigned long long)vm->config.max_pages * 4,
+		snprintf(line, sizeof(line),
+			 "%-16s %-9s %7llu %8llu %8llu %10llu %9llu %8llu %11llu\n", vm_name(vm),
+			 state_word(vm), (unsigned long long)vm->config.max_pages * 4,
 			 (unsigned long long)vm->s2.mapped_pages * 4,
+			 (unsigned long long)vm->s2.large_pages * 4,
 			 (unsigned long long)vm->s2.ballooned_pages * 4,
 			 (unsigned long long)vm->balloon.target_pages * 4,
 			 (unsigned long long)vm->fault_count,

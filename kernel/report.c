@@ -35,15 +35,16 @@ static void print_vm(const struct vm *vm)
 	const struct balloon *balloon = &vm->balloon;
 	log_event(vm_name(vm),
 		  "result state=%s code=%llu mem_pages=%llu min_pages=%llu max_pages=%llu "
-		  "held_pages=%llu held_peak_pages=%llu ballooned_pages=%llu "
+		  "held_pages=%llu held_peak_pages=%llu large_peak_pages=%llu ballooned_pages=%llu "
 		  "ballooned_peak_pages=%llu target_pages=%llu target_peak_pages=%llu faults=%llu "
 		  "hypercalls=%llu surrendered_pages=%llu returned_pages=%llu touched_pages=%llu "
 		  "reported_pages=%llu digest=0x%llx",
 		  state_name(vm->state), U(vm->exit_code), U(vm->config.mem_pages),
 		  U(vm->config.min_pages), U(vm->config.max_pages), U(vm->s2.mapped_pages),
-		  U(vm->held_peak_pages), U(vm->s2.ballooned_pages), U(balloon->size_peak_pages),
-		  U(balloon->target_pages), U(balloon->target_peak_pages), U(vm->fault_count),
-		  U(vm->hypercall_count), U(balloon->surrendered_pages), U(balloon->returned_pages),
+		  U(vm->held_peak_pages), U(vm->large_peak_pages), U(vm->s2.ballooned_pages),
+		  U(balloon->size_peak_pages), U(balloon->target_pages),
+		  U(balloon->target_peak_pages), U(vm->fault_count), U(vm->hypercall_count),
+		  U(balloon->surrendered_pages), U(balloon->returned_pages),
 		  U(balloon->touched_pages), U(balloon->reported_pages), U(vm->digest));
 }
 

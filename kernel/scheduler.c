@@ -68,7 +68,7 @@ static bool teardown_one(void)
 	return false;
 }
 
-/* Looks at one 2 MiB region of one VM each time it is called and joins it if it is whole. */
+/* Looks at one 2 MiB region of one VM each time it is called and joins what is whole. */
 static void join_one(void)
 {
 	static unsigned index;
@@ -84,7 +84,10 @@ static void join_one(void)
 		return;
 	}
 	struct s2_locked locked = s2_lock(&vm->s2);
-	if (s2_join(locked, (gfn_t){gfn}) == STATUS_OK) {
+	bool large = s2_lookup(locked, (gfn_t){gfn}).order > ORDER_4K;
+	/* A gigabyte is looked at once, from its first region. */
+	if ((!large || is_aligned_u64(gfn, order_pages(ORDER_1G))) &&
+	    s2_join(locked, (gfn_t){gfn}) == STATUS_OK) {
 		reclaim_flush(locked);
 	}
 	s2_unlock(locked);

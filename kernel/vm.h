@@ -52,6 +52,7 @@ struct vm {
 	uint64_t hypercall_count;
 	uint64_t exit_count;
 	uint64_t held_peak_pages;
+	uint64_t large_peak_pages; /* mapped by entries of 2 MiB or more */
 	uint64_t exit_code;
 	uint64_t digest;
 	uint64_t ended_tsc;

@@ -159,7 +159,8 @@ static enum status take_zeroed(unsigned order, pfn_t *pfn)
 	if (pool_take(&zeroed_pool, order, pfn)) {
 		return STATUS_OK;
 	}
-	if (pool_take(&dirty_pool, order, pfn)) {
+	/* Nobody waits for a gigabyte to be zeroed: it is ready or it is not. */
+	if (order <= ORDER_2M && pool_take(&dirty_pool, order, pfn)) {
 		handover_pages += order_pages(order);
 		scrub_extent(*pfn, order);
 		handover_pages -= order_pages(order);
