@@ -74,6 +74,20 @@ static void restore_nmi_blocking(const struct vmx_vcpu *vmx)
 #define QUALIFICATION_EXECUTE BIT(2)
 #define QUALIFICATION_NMI_UNBLOCKED BIT(12)
 
+/*
+ * The instruction has not completed, so its single-step trap is not due: some processors report it
+ * as pending all the same. Behind MOV SS it may be from the instruction before, and has to stay.
+ */
+static void drop_early_step(void)
+{
+	uint32_t shadow = BLOCKING_BY_STI | BLOCKING_BY_MOV_SS;
+
+	if (vmcs_read_guest_rflags() & RFLAGS_TF &&
+	    !(vmcs_read_guest_interruptibility() & shadow)) {
+		vmcs_write_guest_pending_debug(0);
+	}
+}
+
 static enum exit_action decide_s2_fault(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 {
 	uint64_t qualification = vmcs_read_exit_qualification();
@@ -82,6 +96,7 @@ static enum exit_action decide_s2_fault(struct vmx_vcpu *vmx, struct vm_exit *vm
 	if (qualification & QUALIFICATION_NMI_UNBLOCKED) {
 		restore_nmi_blocking(vmx);
 	}
+	drop_early_step();
 	vm_exit->kind = VM_EXIT_S2_FAULT;
 	vm_exit->fault.address = (gpa_t){vmcs_read_guest_physical_address()};
 	vm_exit->fault.read = (qualification & QUALIFICATION_READ) != 0;
