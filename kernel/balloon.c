@@ -28,6 +28,7 @@ enum status balloon_attach(struct vm *vm, gfn_t gfn, uint8_t vector)
 	balloon->page->magic = AEROSTAT_BALLOON_MAGIC;
 	balloon->page->version = AEROSTAT_ABI_VERSION;
 	balloon->page->doorbells = 0;
+	balloon->page->target_tsc = 0;
 	balloon->page->pressure = AEROSTAT_PRESSURE_NONE;
 	balloon->page->target_pages = balloon->target_pages;
 	balloon->page->size_pages = vm->s2.ballooned_pages;
@@ -365,6 +366,7 @@ void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure)
 	balloon->target_pages = target_pages;
 	balloon->target_peak_pages = max_u64(balloon->target_peak_pages, target_pages);
 	balloon->page->doorbells++;
+	balloon->page->target_tsc = arch_tsc();
 	__atomic_store_n(&balloon->page->target_pages, target_pages, __ATOMIC_RELEASE);
 	balloon->event = true;
 	vm->vcpu.doorbell_pending = balloon->vector != 0;

@@ -24,6 +24,11 @@ void log_start(uint64_t tsc)
 	log_start_tsc = tsc;
 }
 
+uint64_t log_origin_tsc(void)
+{
+	return log_start_tsc;
+}
+
 void log_break_lock(void)
 {
 	log_lock_broken = true;

@@ -7,6 +7,7 @@
 
 /* Times in the log count from this value of the TSC. */
 void log_start(uint64_t tsc);
+uint64_t log_origin_tsc(void);
 
 /* From now on lines are printed without the lock: its holder may be what failed. */
 void log_break_lock(void);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/string.h"
 #include "kernel/governor.h"
+#include "kernel/log.h"
 #include "kernel/vm.h"
 #include "mm/audit.h"
 #include "mm/frame.h"
@@ -48,6 +49,15 @@ static void print_vm(const struct vm *vm)
 		  U(balloon->touched_pages), U(balloon->reported_pages), U(vm->digest));
 }
 
+/* What the VM cost the host at its two ends; for tests/bench. */
+static void print_costs(const struct vm *vm)
+{
+	log_event(vm_name(vm),
+		  "costs start_ticks=%llu teardown_ticks=%llu teardown_step_ticks=%llu exits=%llu",
+		  U(vm->start_ticks), U(vm->teardown_ticks), U(vm->teardown_step_ticks),
+		  U(vm->exit_count));
+}
+
 void report_timeout(uint64_t seconds)
 {
 	timed_out = true;
@@ -65,6 +75,7 @@ bool report_results(void)
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];
 		print_vm(vm);
+		print_costs(vm);
 		finished += vm->state == VM_FINISHED ? 1 : 0;
 		killed += vm->state == VM_KILLED ? 1 : 0;
 		refused += vm->state == VM_REFUSED ? 1 : 0;
@@ -81,6 +92,7 @@ bool report_results(void)
 		  "frames_free_low=%llu audit=%s",
 		  U(frame_table_count - frame_count(FRAME_RESERVED)), U(frame_count_free()),
 		  U(frame_count(FRAME_ZEROED)), U(governor_free_low()), audit_text);
+	log_event(NULL, "costs entry_tsc=%llu", U(log_origin_tsc()));
 	log_event(NULL, "verdict %s vms=%u finished=%u killed=%u refused=%u audit=%s",
 		  pass ? "pass" : "fail", vm_count, finished, killed, refused, audit_text);
 	return pass;

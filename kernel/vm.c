@@ -98,6 +98,7 @@ static void start_checked(struct vm *vm, const void *file, const struct elf_imag
 	vm->held_peak_pages = vm->s2.mapped_pages;
 	vm->vcpu.state = VCPU_RUNNABLE;
 	vm->state = VM_RUNNING;
+	vm->start_ticks = arch_tsc() - vm->start_ticks;
 	log_event(vm_name(vm), "started mem=%lluK min=%lluK max=%lluK shares=%llu",
 		  (unsigned long long)vm->config.mem_pages * 4,
 		  (unsigned long long)vm->config.min_pages * 4,
@@ -113,6 +114,7 @@ void vm_start(const struct boot_module *module)
 	}
 	struct vm *vm = &vms[vm_count++];
 	vm->id = (vm_id_t)vm_count;
+	vm->start_ticks = arch_tsc();
 	vm->vcpu.vm = vm;
 	list_init(&vm->vcpu.run_link);
 	char sentence[VM_SENTENCE_BYTES];
@@ -167,11 +169,8 @@ void vm_kill(struct vm *vm, const char *reason)
 	log_event(vm_name(vm), "killed: %s", reason);
 }
 
-bool vm_teardown_step(struct vm *vm)
+static bool teardown_step(struct vm *vm)
 {
-	if (!vm->s2_exists) {
-		return true;
-	}
 	if (vm->balloon.attached) {
 		vm->balloon.attached = false;
 		vm->balloon.page = NULL;
@@ -185,6 +184,19 @@ bool vm_teardown_step(struct vm *vm)
 	}
 	vm->s2_exists = false;
 	return true;
+}
+
+bool vm_teardown_step(struct vm *vm)
+{
+	if (!vm->s2_exists) {
+		return true;
+	}
+	uint64_t start = arch_tsc();
+	bool done = teardown_step(vm);
+	uint64_t ticks = arch_tsc() - start;
+	vm->teardown_ticks += ticks;
+	vm->teardown_step_ticks = max_u64(vm->teardown_step_ticks, ticks);
+	return done;
 }
 
 void vm_log(struct vm *vm, const char *format, ...)

@@ -56,6 +56,10 @@ struct vm {
 	uint64_t exit_code;
 	uint64_t digest;
 	uint64_t ended_tsc;
+	/* Ticks that its start took, its teardown, and the longest step of that. */
+	uint64_t start_ticks;
+	uint64_t teardown_ticks;
+	uint64_t teardown_step_ticks;
 	const char *end_reason; /* of REFUSED and KILLED */
 	struct {
 		uint64_t window_start_tsc;

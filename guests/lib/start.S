@@ -31,6 +31,9 @@
 	.code32
 	.globl _start
 _start:
+	rdtsc
+	movl %eax, guest_start_tsc
+	movl %edx, guest_start_tsc + 4
 	cld
 	movl %ebx, %ebp
 
@@ -140,6 +143,12 @@ boot_page_directories:
 	.balign 16
 	.skip GUEST_STACK_BYTES
 boot_stack_end:
+
+	/* The TSC at the first instruction. */
+	.globl guest_start_tsc
+	.balign 8
+guest_start_tsc:
+	.skip 8
 
 	/* What XSETBV was given; 0 when there is no XSAVE. */
 	.globl guest_xcr0

@@ -116,7 +116,8 @@ struct aerostat_balloon_page {
 	uint64_t size_pages;   /* how many it holds */
 	uint32_t pressure;     /* AEROSTAT_PRESSURE_* */
 	uint32_t doorbells;    /* how often the target has changed */
-	uint64_t hypervisor_reserved[4];
+	uint64_t target_tsc;   /* TSC when the target changed last, 0: never */
+	uint64_t hypervisor_reserved[3];
 	/* Written by the guest, read once a policy period. */
 	uint64_t total_pages;	/* pages its allocator manages, balloon included */
 	uint64_t free_pages;	/* free and not in the balloon */

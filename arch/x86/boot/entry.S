@@ -88,6 +88,11 @@ boot_entry:
 	testl $(1 << 21), %eax
 	jz boot_refuse
 
+	/* The time that everything is counted from: a processor with CPUID has RDTSC. */
+	rdtsc
+	movl %eax, PHYSICAL(boot_entry_tsc)
+	movl %edx, PHYSICAL(boot_entry_tsc + 4)
+
 	/* CPUID overwrites EBX. */
 	movl $0x80000000, %eax
 	cpuid

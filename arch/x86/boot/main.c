@@ -29,6 +29,9 @@
 
 static struct boot_info boot_info;
 
+/* Written by entry.S. */
+uint64_t boot_entry_tsc;
+
 _Noreturn static void refuse(const char *sentence)
 {
 	log_event(NULL, "halt: %s", sentence);
@@ -94,7 +97,7 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 	char sentence[MEMORY_SENTENCE_BYTES];
 
 	cpu_attach(0, &boot_cpu_stacks);
-	log_start(tsc_read());
+	log_start(boot_entry_tsc);
 	(void)arch_console_select("com1");
 	gdt_load(cpu_current());
 	idt_init(); /* from here on a fault is a readable report */

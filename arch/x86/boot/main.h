@@ -8,4 +8,7 @@
 /* From entry.S, on the boot CPU's main stack with interrupts off. */
 _Noreturn void arch_main(uint32_t magic, uint32_t boot_information);
 
+/* The TSC soon after the loader's jump. */
+extern uint64_t boot_entry_tsc;
+
 #endif
