@@ -5,6 +5,7 @@ run() starts one, hands every line of its serial port to the caller, and kills i
 over. choose() says which machine can really run the hypervisor, and why.
 """
 
+import ctypes
 import fcntl
 import os
 import pty
@@ -33,6 +34,7 @@ OVMF_VARIABLES = ("/usr/share/OVMF/OVMF_VARS.fd", "/usr/share/OVMF/OVMF_VARS_4M.
 # What GRUB sends to clear a terminal.
 ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]")
 
+PR_SET_PDEATHSIG = 1
 KVM_GET_API_VERSION = 0xAE00
 KVM_CREATE_VM = 0xAE01
 
@@ -205,8 +207,13 @@ def qemu_command(machine, directory, serial):
 
 
 def private_directory(label):
+    """A directory for one run. Those that killed runs have left behind are removed."""
     os.makedirs(RUN_DIRECTORY, exist_ok=True)
-    return tempfile.mkdtemp(prefix=label + "-", dir=RUN_DIRECTORY)
+    for name in os.listdir(RUN_DIRECTORY):
+        match = re.search(r"-(\d+)-[^-]*$", name)
+        if match and not os.path.exists(f"/proc/{match.group(1)}"):
+            shutil.rmtree(os.path.join(RUN_DIRECTORY, name), ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{label}-{os.getpid()}-", dir=RUN_DIRECTORY)
 
 
 def stop(process):
@@ -242,13 +249,19 @@ class Screen(threading.Thread):
                 file.write(data)
 
 
+def die_with_parent():
+    """In the child: whatever ends us, even a kill that nobody can catch, ends the emulator, too."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def start(command, directory, screen_path):
     """Starts an emulator that has a private pseudo-terminal instead of the user's."""
     master, slave = pty.openpty()
     environment = dict(os.environ, TERM="xterm", LANG="C")
     try:
         process = subprocess.Popen(command, cwd=directory, stdin=slave, stdout=slave, stderr=slave,
-                                   env=environment, start_new_session=True)
+                                   env=environment, start_new_session=True,
+                                   preexec_fn=die_with_parent)
     finally:
         os.close(slave)
     screen = Screen(master, screen_path)

@@ -8,6 +8,7 @@ as a processor would. SCENARIO= and OPTIONS= choose another run.
 """
 
 import os
+import signal
 import sys
 
 sys.dont_write_bytecode = True
@@ -117,6 +118,7 @@ def main():
     return 1 if complaints else 0
 
 
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 try:
     sys.exit(main())
 except (linux.NestedError, scenario.ScenarioError, iso.IsoError, emulators.EmulatorError,
