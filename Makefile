@@ -41,6 +41,20 @@ HV_C_SOURCES := \
 	arch/x86/guest/msr.c \
 	arch/x86/guest/vcpu.c \
 	arch/x86/guest/violations.c \
+	arch/x86/guest/walk.c \
+	arch/x86/svm/npt.c \
+	arch/x86/svm/svm_asid.c \
+	arch/x86/svm/svm_backend.c \
+	arch/x86/svm/svm_caps.c \
+	arch/x86/svm/svm_check.c \
+	arch/x86/svm/svm_cpu.c \
+	arch/x86/svm/svm_cr.c \
+	arch/x86/svm/svm_decode.c \
+	arch/x86/svm/svm_dump.c \
+	arch/x86/svm/svm_exit.c \
+	arch/x86/svm/svm_run.c \
+	arch/x86/svm/svm_setup.c \
+	arch/x86/svm/svm_state.c \
 	arch/x86/vmx/ept.c \
 	arch/x86/vmx/vmx_backend.c \
 	arch/x86/vmx/vmx_caps.c \
@@ -94,6 +108,7 @@ HV_C_SOURCES := \
 HV_ASM_SOURCES := \
 	arch/x86/boot/entry.S \
 	arch/x86/cpu/vectors.S \
+	arch/x86/svm/svm_entry.S \
 	arch/x86/vmx/vmx_entry.S
 # <<< HV_ASM_SOURCES
 
@@ -255,7 +270,7 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
-	@echo 'Variables: SCENARIO= ACCEL=kvm|bochs MEM=MiB CPUS=N BATCH=1 TIMEOUT=SECONDS CPU_MODEL= OPTIONS='
+	@echo 'Variables: SCENARIO= ACCEL=kvm|tcg|bochs MEM=MiB CPUS=N BATCH=1 TIMEOUT=SECONDS CPU_MODEL= OPTIONS='
 	@echo '           DEBUG=1 CROSS_COMPILE=PREFIX V=1'
 
 # V=1 shows whole commands, else one short line each.

@@ -57,6 +57,7 @@ struct backend {
 };
 
 extern const struct backend vmx_backend;
+extern const struct backend svm_backend;
 
 /* The one in use; set once at boot. */
 extern const struct backend *backend;

@@ -106,6 +106,8 @@ def why_not_kvm():
 
 def choose(wanted=""):
     """Returns (kind, sentence). `wanted` is kvm, bochs or nothing."""
+    if wanted == "tcg":
+        return "tcg", "QEMU with an emulated AMD-V processor, because ACCEL=tcg"
     if wanted == "bochs":
         return "bochs", "Bochs with an emulated VT-x processor, because ACCEL=bochs"
     reason = why_not_kvm()
@@ -192,7 +194,7 @@ def qemu_command(machine, directory, serial):
     if machine.kind == "kvm":
         command += ["-accel", "kvm", "-cpu", machine.cpu_model or "host"]
     else:
-        command += ["-accel", "tcg", "-cpu", machine.cpu_model or "max,-svm"]
+        command += ["-accel", "tcg", "-cpu", machine.cpu_model or ("max,-svm" if machine.kind == "uefi" else "max")]
     if machine.kind == "uefi":
         hint = "run `make deps-test`"
         variables = os.path.join(directory, "variables.fd")

@@ -5,6 +5,7 @@
  */
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/interrupt.h"
+#include "arch/x86/svm/svm_vmcb.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "kernel/vcpu.h"
 
@@ -16,7 +17,7 @@ void asm_offsets(void)
 {
 	DEFINE(STACKS_MAIN_TOP, offsetof(struct cpu_stacks, main) + STACK_BYTES);
 
-	/* vmx_entry.S */
+	/* general_registers.inc */
 	DEFINE(VCPU_RAX, offsetof(struct vcpu, regs[GPR_RAX]));
 	DEFINE(VCPU_RCX, offsetof(struct vcpu, regs[GPR_RCX]));
 	DEFINE(VCPU_RDX, offsetof(struct vcpu, regs[GPR_RDX]));
@@ -32,5 +33,8 @@ void asm_offsets(void)
 	DEFINE(VCPU_R13, offsetof(struct vcpu, regs[GPR_R13]));
 	DEFINE(VCPU_R14, offsetof(struct vcpu, regs[GPR_R14]));
 	DEFINE(VCPU_R15, offsetof(struct vcpu, regs[GPR_R15]));
+
+	/* svm_entry.S and vmx_entry.S */
+	DEFINE(VMCB_RAX, offsetof(struct vmcb, rax));
 	DEFINE(FIELD_HOST_RSP, VMCS_host_rsp);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two ways into the hypervisor. VMCALL keeps every register but RAX, so nothing is saved
- * around it.
+ * The two ways into the hypervisor. The call keeps every register but RAX, so nothing is saved
+ * around it. Which instruction makes it is the processor's vendor's choice; the hypervisor says.
  */
 #include "abi/aerostat.h"
 
@@ -16,7 +16,11 @@ hypercall:
 	movq %rdx, %rsi
 	movq %rcx, %rdx
 	movq %r8, %r10
+	cmpb $0, hypercall_is_vmmcall(%rip)
+	jne 1f
 	vmcall
+	ret
+1:	vmmcall
 	ret
 
 	/*
@@ -30,8 +34,30 @@ hypercall_wait:
 	xorl %esi, %esi
 	xorl %edx, %edx
 	xorl %r10d, %r10d
+	cmpb $0, hypercall_is_vmmcall(%rip)
+	jne 1f
 	sti
 	vmcall
 	ret
+1:	sti
+	vmmcall
+	ret
+
+	/* void hypercall_init(void): before any of the others */
+	.globl hypercall_init
+hypercall_init:
+	pushq %rbx
+	movl $AEROSTAT_CPUID_INTERFACE, %eax
+	xorl %ecx, %ecx
+	cpuid
+	testl $AEROSTAT_FEATURE_VMMCALL, %ebx
+	setnz hypercall_is_vmmcall(%rip)
+	popq %rbx
+	ret
+
+	.bss
+	.globl hypercall_is_vmmcall
+hypercall_is_vmmcall:
+	.skip 1
 
 	.section .note.GNU-stack, "", @progbits

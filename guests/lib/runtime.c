@@ -88,6 +88,7 @@ _Noreturn void runtime_main(const struct aerostat_start_info *info)
 	struct guest_arguments arguments = {info->name, info->command_line,
 					    seed_of_name(info->name)};
 
+	hypercall_init();
 	fault_init();
 	check_interface(info);
 	runtime_tsc_khz = info->tsc_khz;

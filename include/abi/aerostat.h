@@ -20,10 +20,12 @@
 #define AEROSTAT_FEATURE_WAIT 0x2      /* AEROSTAT_CALL_WAIT */
 #define AEROSTAT_FEATURE_REPORT 0x4    /* AEROSTAT_CALL_BALLOON_REPORT */
 #define AEROSTAT_FEATURE_EMERGENCY 0x8 /* AEROSTAT_CALL_BALLOON_EMERGENCY */
+#define AEROSTAT_FEATURE_VMMCALL 0x100 /* the instruction of hypercalls is VMMCALL */
 
 /*
- * Hypercalls: VMCALL at CPL 0. RAX = number, arguments in RDI, RSI, RDX, R10; unused arguments are
- * zero. RAX = result: a count >= 0, or one of AEROSTAT_ERROR_* < 0. Nothing else changes.
+ * Hypercalls: VMCALL, or VMMCALL where AEROSTAT_FEATURE_VMMCALL says so, at CPL 0. RAX = number,
+ * arguments in RDI, RSI, RDX, R10; unused arguments are zero. RAX = result: a count >= 0, or one of
+ * AEROSTAT_ERROR_* < 0. Nothing else changes.
  */
 #define AEROSTAT_CALL_NULL 0
 #define AEROSTAT_CALL_EXIT 1		  /* RDI = exit code (0 is success), RSI = digest */

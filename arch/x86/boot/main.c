@@ -108,6 +108,7 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 	}
 	lapic_init();
 	print_summary();
-	backend = &vmx_backend;
+	/* Where there is neither, VT-x's probe says so. */
+	backend = cpu_features.svm && !cpu_features.vmx ? &svm_backend : &vmx_backend;
 	kernel_main(&boot_info);
 }

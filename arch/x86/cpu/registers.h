@@ -45,6 +45,9 @@
 #define EFER_LME 0x100
 #define EFER_LMA 0x400
 #define EFER_NXE 0x800
+#define EFER_SVME 0x1000
+
+#define DR6_SINGLE_STEP 0x4000
 
 #define RFLAGS_FIXED 0x00002 /* bit 1 reads as one */
 #define RFLAGS_TF 0x00100
@@ -108,6 +111,13 @@ static inline uint64_t read_rflags(void)
 
 	__asm__ volatile("pushfq; popq %0" : "=r"(value) : : "memory");
 	return value;
+}
+
+/* Lets in what is pending, and nothing that comes later. */
+static inline void interrupts_open_once(void)
+{
+	/* STI takes effect behind the instruction that follows it. */
+	__asm__ volatile("sti; nop; cli" : : : "memory");
 }
 
 static inline void interrupts_disable(void)

@@ -170,17 +170,19 @@ static struct cpuid xsave_leaf(const struct guest_offer *offer, const struct gue
 	return out;
 }
 
-static struct cpuid hypervisor_leaf(const struct guest_cpuid_view *view, uint32_t leaf)
+static struct cpuid hypervisor_leaf(const struct guest_offer *offer,
+				    const struct guest_cpuid_view *view, uint32_t leaf)
 {
+	uint32_t features = AEROSTAT_FEATURE_BALLOON | AEROSTAT_FEATURE_WAIT |
+			    AEROSTAT_FEATURE_REPORT | AEROSTAT_FEATURE_EMERGENCY;
+
+	features |= offer->vmmcall ? AEROSTAT_FEATURE_VMMCALL : 0;
 	switch (leaf) {
 	case AEROSTAT_CPUID_SIGNATURE:
 		return (struct cpuid){AEROSTAT_CPUID_TIMING, AEROSTAT_SIGNATURE_EBX,
 				      AEROSTAT_SIGNATURE_ECX, AEROSTAT_SIGNATURE_EDX};
 	case AEROSTAT_CPUID_INTERFACE:
-		return (struct cpuid){AEROSTAT_ABI_VERSION,
-				      AEROSTAT_FEATURE_BALLOON | AEROSTAT_FEATURE_WAIT |
-					      AEROSTAT_FEATURE_REPORT | AEROSTAT_FEATURE_EMERGENCY,
-				      0, 0};
+		return (struct cpuid){AEROSTAT_ABI_VERSION, features, 0, 0};
 	case AEROSTAT_CPUID_TIMING:
 		return (struct cpuid){(uint32_t)view->tsc_khz, 0, 0, 0};
 	default:
@@ -217,7 +219,7 @@ struct cpuid guest_cpuid(const struct guest_offer *offer, const struct guest_cpu
 	const struct cpuid *mask = find_mask(leaf);
 
 	if (leaf >> 16 == AEROSTAT_CPUID_SIGNATURE >> 16) {
-		return hypervisor_leaf(view, leaf);
+		return hypervisor_leaf(offer, view, leaf);
 	}
 	if (leaf == 0xd && offer->leaf_max >= 0xd) {
 		return xsave_leaf(offer, view, subleaf);

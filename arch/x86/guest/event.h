@@ -37,6 +37,19 @@ static inline bool event_is_software(uint32_t info)
 	       type == EVENT_TYPE_SOFTWARE_EXCEPTION;
 }
 
+/*
+ * AMD-V, where the exit's RIP is that of the INT, INT3 or INTO which raised the event: it comes
+ * again when the instruction is repeated.
+ */
+static inline bool event_is_repeated(uint32_t info)
+{
+	uint32_t type = info & EVENT_TYPE;
+	uint32_t vector = info & EVENT_VECTOR;
+
+	return type == EVENT_TYPE_SOFTWARE_INTERRUPT ||
+	       (type == EVENT_TYPE_EXCEPTION && (vector == 3 || vector == 4));
+}
+
 enum event_outcome {
 	EVENT_DELIVER,	    /* *result is to be delivered */
 	EVENT_TRIPLE_FAULT, /* the processor would shut down */

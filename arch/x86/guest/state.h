@@ -89,6 +89,7 @@ struct guest_offer {
 	uint64_t cr4;		 /* bits that a guest may set */
 	uint64_t efer;		 /* the same, without LMA */
 	uint64_t xcr0;		 /* the same; 0 where there is no XSAVE */
+	bool vmmcall;		 /* the hypercall instruction is VMMCALL, not VMCALL */
 	uint32_t xsave_features; /* CPUID.(EAX=0xd,ECX=1):EAX */
 	struct {
 		uint32_t bytes, offset;

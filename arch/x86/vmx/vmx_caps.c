@@ -15,11 +15,12 @@ struct vmx_caps vmx_caps;
 	"hypervisor that offers it"
 
 #define NO_VTX                                                                                     \
-	"this processor offers no VT-x and Aerostat needs VT-x: in a virtual machine turn on "     \
-	"nested virtualization, elsewhere run it in Bochs"
+	"this processor offers neither VT-x nor AMD-V, and Aerostat needs VT-x or AMD-V: in a "    \
+	"virtual machine turn on nested virtualization, elsewhere run it in QEMU or Bochs"
 
 #define LOCKED_OFF                                                                                 \
-	"firmware has locked VT-x off and Aerostat needs VT-x: enable Intel Virtualization "       \
+	"firmware has locked VT-x off and Aerostat needs VT-x or AMD-V: enable Intel "             \
+	"Virtualization "                                                                          \
 	"Technology in the firmware setup and switch the machine off and on"
 
 struct control {

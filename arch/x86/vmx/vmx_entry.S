@@ -16,24 +16,7 @@
  * Stack while the guest runs, from HOST_RSP up: vcpu, R15, R14, R13, R12, RBX, RBP, return address.
  */
 #include "asm_offsets.h"
-
-	.macro load_guest_registers
-	movq VCPU_RAX(%rdi), %rax
-	movq VCPU_RCX(%rdi), %rcx
-	movq VCPU_RDX(%rdi), %rdx
-	movq VCPU_RBX(%rdi), %rbx
-	movq VCPU_RBP(%rdi), %rbp
-	movq VCPU_RSI(%rdi), %rsi
-	movq VCPU_R8(%rdi), %r8
-	movq VCPU_R9(%rdi), %r9
-	movq VCPU_R10(%rdi), %r10
-	movq VCPU_R11(%rdi), %r11
-	movq VCPU_R12(%rdi), %r12
-	movq VCPU_R13(%rdi), %r13
-	movq VCPU_R14(%rdi), %r14
-	movq VCPU_R15(%rdi), %r15
-	movq VCPU_RDI(%rdi), %rdi
-	.endm
+#include "arch/x86/guest/general_registers.inc"
 
 	.section .text.vmx_enter, "ax"
 	.globl vmx_enter
@@ -51,7 +34,8 @@ vmx_enter:
 	vmwrite %rsp, %rax
 	jbe 2f
 	testl %esi, %esi
-	load_guest_registers		/* no instruction in it touches the flags */
+	movq VCPU_RAX(%rdi), %rax
+	load_guest_registers
 	jz 1f
 	vmresume
 	jmp 2f
@@ -64,25 +48,14 @@ vmx_exit_entry:
 	pushq %rdi
 	movq 8(%rsp), %rdi
 	movq %rax, VCPU_RAX(%rdi)
-	movq %rcx, VCPU_RCX(%rdi)
-	movq %rdx, VCPU_RDX(%rdi)
-	movq %rbx, VCPU_RBX(%rdi)
-	movq %rbp, VCPU_RBP(%rdi)
-	movq %rsi, VCPU_RSI(%rdi)
-	movq %r8, VCPU_R8(%rdi)
-	movq %r9, VCPU_R9(%rdi)
-	movq %r10, VCPU_R10(%rdi)
-	movq %r11, VCPU_R11(%rdi)
-	movq %r12, VCPU_R12(%rdi)
-	movq %r13, VCPU_R13(%rdi)
-	movq %r14, VCPU_R14(%rdi)
-	movq %r15, VCPU_R15(%rdi)
+	store_guest_registers
 	popq VCPU_RDI(%rdi)
 	leaq 48(%rsp), %rbp		/* the frame of vmx_enter, for back-traces */
 	call vmx_exit
 	movq (%rsp), %rdi
 	testb %al, %al
 	jz 3f
+	movq VCPU_RAX(%rdi), %rax
 	load_guest_registers
 	vmresume
 	jmp 2b

@@ -108,7 +108,6 @@ static enum exit_action decide_s2_fault(struct vmx_vcpu *vmx, struct vm_exit *vm
 /* Exit qualification of a debug exception has the layout of DR6 (table 28-1). */
 #define DR6_CAUSES 0x0000000full
 #define DR6_ACCESS_DETECTED BIT(13)
-#define DR6_SINGLE_STEP BIT(14)
 #define DR6_NO_TRANSACTION BIT(16) /* the other way round in DR6 */
 #define DR7_GENERAL_DETECT BIT(13)
 #define PENDING_SINGLE_STEP BIT(14)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Address-space identifiers of one CPU (AMD APM vol. 2, 15.16). Every translation that a guest
+ * makes is tagged with its ASID; a processor has as few as 16 of them, so they are reused. They are
+ * handed out one after the other; when all are gone everything is flushed and the next generation
+ * begins. A vCPU whose translations must be dropped gets a new ASID where the processor cannot
+ * flush a single one.
+ *
+ * Whether that is right is not taken on trust: beside it runs a model of what the TLB can hold, one
+ * user per ASID, which knows nothing of generations. An entry that could meet translations of
+ * somebody else, or stale ones of its own, panics. Emulators flush on every entry and would forgive
+ * it.
+ *
+ * Each CPU touches only its own. Pure.
+ */
+#ifndef ARCH_X86_SVM_SVM_ASID_H
+#define ARCH_X86_SVM_SVM_ASID_H
+
+#include "base/types.h"
+
+#define SVM_ASIDS_MAX 256 /* more are not used */
+
+struct svm_asids {
+	uint32_t count;	     /* usable are 1 .. count - 1 */
+	uint32_t next;	     /* from here on none has been used since the generation began */
+	uint64_t generation; /* 0: before the first */
+	const void *holder[SVM_ASIDS_MAX]; /* the model: whose translations there can be */
+};
+
+/* What a vCPU has. All zero: nothing yet. */
+struct svm_asid {
+	const struct svm_asids *from; /* the CPU */
+	uint64_t generation;
+	uint32_t number;
+};
+
+/* All flushed, nothing handed out. `count` as CPUID says it. */
+void svm_asids_init(struct svm_asids *asids, uint32_t count);
+
+/* Translations made for `mine` up to now must not be used any more. */
+void svm_asid_stale(struct svm_asids *asids, struct svm_asid *mine);
+
+/*
+ * Before each entry: makes `mine` an ASID under which `user` (never reused, not NULL) can run, and
+ * answers the TLB_* to enter with. `flush`: old translations must go, svm_asid_stale was called.
+ */
+uint8_t svm_asid_enter(struct svm_asids *asids, struct svm_asid *mine, const void *user, bool flush,
+		       bool flush_by_asid);
+
+#endif

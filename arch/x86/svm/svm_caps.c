@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From CPUID and VM_CR to what the backend may use. */
+#include "arch/x86/svm/svm_caps.h"
+
+#include "base/bits.h"
+
+struct svm_caps svm_caps;
+
+#define LACKS(feature)                                                                             \
+	"this processor's AMD-V lacks " feature                                                    \
+	": Aerostat needs it; take a processor made after 2009, or an emulator or outer "          \
+	"hypervisor that offers it"
+
+#define LOCKED_OFF                                                                                 \
+	"firmware has locked AMD-V off and Aerostat needs VT-x or AMD-V: enable SVM mode in the "  \
+	"firmware setup and switch the machine off and on"
+
+#define NO_SVM "this processor offers no AMD-V"
+
+enum status svm_caps_compute(const struct svm_facts *facts, struct svm_caps *caps,
+			     const char **sentence)
+{
+	if (!facts->cpuid_svm) {
+		*sentence = NO_SVM;
+		return STATUS_UNSUPPORTED;
+	}
+	if (facts->vm_cr & VM_CR_SVMDIS && facts->vm_cr & VM_CR_LOCK) {
+		*sentence = LOCKED_OFF;
+		return STATUS_UNSUPPORTED;
+	}
+	if (!(facts->features & SVM_FEATURE_NESTED_PAGING)) {
+		*sentence = LACKS("nested paging");
+		return STATUS_UNSUPPORTED;
+	}
+	if (facts->asid_count < 2) {
+		*sentence = LACKS("address-space identifiers for guests");
+		return STATUS_UNSUPPORTED;
+	}
+	*caps = (struct svm_caps){
+		.asid_count = facts->asid_count,
+		.next_rip = (facts->features & SVM_FEATURE_NEXT_RIP) != 0,
+		.decode = (facts->features & SVM_FEATURE_DECODE) != 0,
+		.flush_by_asid = (facts->features & SVM_FEATURE_FLUSH_BY_ASID) != 0,
+		.unlock = (facts->vm_cr & VM_CR_SVMDIS) != 0,
+		.leaf_level = facts->gib_pages ? 2 : 1,
+	};
+	return STATUS_OK;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What this processor's AMD-V can do (AMD APM vol. 2, 15.4 and vol. 3, CPUID 8000_000A). Pure
+ * except for svm_facts_read(): host tests feed it other processors. Constant after boot; all CPUs
+ * of a machine are taken to be alike, and cpu_start checks it.
+ */
+#ifndef ARCH_X86_SVM_SVM_CAPS_H
+#define ARCH_X86_SVM_SVM_CAPS_H
+
+#include "base/status.h"
+#include "base/types.h"
+
+/* As read from the processor. */
+struct svm_facts {
+	bool cpuid_svm; /* nothing below is valid without it */
+	bool gib_pages; /* for the host's paging, and so for nested paging */
+	uint32_t asid_count;
+	uint32_t features; /* CPUID 8000_000A, EDX */
+	uint64_t vm_cr;
+};
+
+struct svm_caps {
+	uint32_t asid_count; /* 0 is the host's */
+	bool next_rip;	     /* the exit says where the next instruction begins */
+	bool decode;	     /* the exit says which register a MOV CR names */
+	bool flush_by_asid;
+	bool unlock;	     /* VM_CR.SVMDIS has to be cleared first */
+	unsigned leaf_level; /* highest that may map memory */
+};
+
+/* VM_CR */
+#define VM_CR_LOCK 0x08
+#define VM_CR_SVMDIS 0x10
+
+/* CPUID 8000_000A, EDX */
+#define SVM_FEATURE_NESTED_PAGING 0x01
+#define SVM_FEATURE_NEXT_RIP 0x08
+#define SVM_FEATURE_FLUSH_BY_ASID 0x40
+#define SVM_FEATURE_DECODE 0x80
+
+extern struct svm_caps svm_caps;
+
+/* Reads this CPU (svm_cpu.c). */
+void svm_facts_read(struct svm_facts *facts);
+
+/*
+ * Judges `facts` and fills *caps. UNSUPPORTED: *sentence names the missing or disabled feature and
+ * what to do.
+ */
+enum status svm_caps_compute(const struct svm_facts *facts, struct svm_caps *caps,
+			     const char **sentence);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * AMD-V on and off on one CPU (AMD APM vol. 2, 15.4 and 15.30). Each CPU touches only its own
+ * struct svm_cpu.
+ */
+#include "arch/x86/cpu/cpuid.h"
+#include "arch/x86/cpu/features.h"
+#include "arch/x86/cpu/msr.h"
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/svm/svm_caps.h"
+#include "arch/x86/svm/svm_vcpu.h"
+#include "base/string.h"
+#include "kernel/arch.h"
+#include "mm/alloc.h"
+#include "mm/phys.h"
+
+#define MSR_VM_CR 0xc0010114
+#define MSR_VM_HSAVE_PA 0xc0010117
+#define LEAF_SVM 0x8000000a
+
+static struct svm_cpu svm_cpus[CPUS_MAX];
+
+static const struct frame_tag area_tag = {FRAME_HYPERVISOR, ORDER_4K, VM_ID_HOST};
+
+struct svm_cpu *svm_cpu(void)
+{
+	return &svm_cpus[arch_cpu_index()];
+}
+
+void svm_facts_read(struct svm_facts *facts)
+{
+	struct cpuid leaf;
+
+	*facts = (struct svm_facts){.cpuid_svm = cpu_features.svm};
+	if (!facts->cpuid_svm || cpu_features.extended_leaf_max < LEAF_SVM) {
+		return;
+	}
+	leaf = cpuid_read(LEAF_SVM, 0);
+	facts->asid_count = leaf.ebx;
+	facts->features = leaf.edx;
+	facts->gib_pages = cpu_features.gib_pages;
+	/* A virtual machine may lack the register: then nothing is switched off. */
+	(void)msr_read_safe(MSR_VM_CR, &facts->vm_cr);
+}
+
+static enum status caps_read(struct svm_caps *caps, const char **sentence)
+{
+	struct svm_facts facts;
+
+	svm_facts_read(&facts);
+	return svm_caps_compute(&facts, caps, sentence);
+}
+
+enum status svm_probe(const char **sentence)
+{
+	struct svm_caps caps;
+
+	return caps_read(&caps, sentence);
+}
+
+/* The first CPU decides what the machine can do, and every other has to be like it. */
+static enum status caps_settle(const char **sentence)
+{
+	static bool settled;
+	struct svm_caps caps;
+	enum status status = caps_read(&caps, sentence);
+
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (settled && memcmp(&caps, &svm_caps, sizeof(caps)) != 0) {
+		*sentence = "the processors of this machine differ in what their AMD-V can do";
+		return STATUS_UNSUPPORTED;
+	}
+	svm_caps = caps;
+	if (!settled) {
+		settled = true;
+		svm_npt_init();
+		guest_offer_init(xstate_mask());
+		guest_offer.vmmcall = true;
+	}
+	return STATUS_OK;
+}
+
+static enum status areas_alloc(struct svm_cpu *cpu)
+{
+	enum status status = frame_alloc(ORDER_4K, area_tag, &cpu->processor_area);
+
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = frame_alloc(ORDER_4K, area_tag, &cpu->host_area);
+	if (status != STATUS_OK) {
+		frame_free(cpu->processor_area, area_tag);
+	}
+	return status;
+}
+
+enum status svm_cpu_start(const char **sentence)
+{
+	struct svm_cpu *cpu = svm_cpu();
+	enum status status = caps_settle(sentence);
+
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = areas_alloc(cpu);
+	if (status != STATUS_OK) {
+		*sentence = "there is no memory for AMD-V on this processor (two pages)";
+		return status;
+	}
+	if (svm_caps.unlock) {
+		/* Off, but not locked: the choice is ours. */
+		msr_write(MSR_VM_CR, msr_read(MSR_VM_CR) & ~(uint64_t)VM_CR_SVMDIS);
+	}
+	msr_write(MSR_IA32_EFER, msr_read(MSR_IA32_EFER) | EFER_SVME);
+	msr_write(MSR_VM_HSAVE_PA, pfn_to_hpa(cpu->processor_area).v);
+	/* Never changes again: the hypervisor has no user mode and one task. */
+	__asm__ volatile("vmsave %0" : : "a"(pfn_to_hpa(cpu->host_area).v) : "memory");
+	svm_asids_init(&cpu->asids, svm_caps.asid_count);
+	cpu->on = true;
+	return STATUS_OK;
+}
+
+void svm_cpu_stop(void)
+{
+	struct svm_cpu *cpu = svm_cpu();
+
+	if (!cpu->on) {
+		return;
+	}
+	cpu->loaded = NULL;
+	msr_write(MSR_VM_HSAVE_PA, 0);
+	msr_write(MSR_IA32_EFER, msr_read(MSR_IA32_EFER) & ~(uint64_t)EFER_SVME);
+	cpu->on = false;
+	frame_free(cpu->host_area, area_tag);
+	frame_free(cpu->processor_area, area_tag);
+}

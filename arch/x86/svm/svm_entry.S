@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Into the guest and out again (AMD APM vol. 2, 15.5 and 15.6).
+ *
+ * void svm_enter(struct vcpu *vcpu, struct vmcb *vmcb, hpa_t vmcb_place, hpa_t host_area)
+ *
+ *	RDI  vcpu; its general registers are the first thing in it
+ *	RSI  the VMCB, as we address it
+ *	RDX  the VMCB, as the processor does
+ *	RCX  what VMLOAD brings the host's FS, GS, TR and system-call registers back from
+ *
+ * Returns when svm_exit() has answered false. Interrupts are off before and after, but on in between:
+ * the host's IF decides whether a device's interrupt ends the run. CLGI keeps them and NMIs out until
+ * the guest runs, the exit clears GIF again, and STGI lets in an NMI that ended the run. VMRUN and the
+ * exit exchange RAX, RSP, RIP, RFLAGS, CS, SS, DS, ES, CR0, CR2 (one way), CR3, CR4, EFER, DR6, DR7,
+ * GDTR and IDTR. Not saved here, because the hypervisor never uses it: x87, SSE and AVX state, DR0-3
+ * (svm_state.c switches them between guests).
+ *
+ * Stack while the guest runs: vcpu, VMCB, its place, host area, padding, R15, R14, R13, R12, RBX, RBP,
+ * return address.
+ */
+#include "asm_offsets.h"
+#include "arch/x86/guest/general_registers.inc"
+
+	.section .text.svm_enter, "ax"
+	.globl svm_enter
+	.type svm_enter, @function
+svm_enter:
+	pushq %rbp
+	movq %rsp, %rbp
+	pushq %rbx
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	subq $8, %rsp			/* calls below want RSP aligned to 16 */
+	pushq %rcx
+	pushq %rdx
+	pushq %rsi
+	pushq %rdi
+
+1:	movq 8(%rsp), %rsi		/* RDI is vcpu */
+	movq VCPU_RAX(%rdi), %rax
+	movq %rax, VMCB_RAX(%rsi)
+	movq 16(%rsp), %rax
+	load_guest_registers
+	clgi
+	sti
+	vmload %rax
+	vmrun %rax
+	vmsave %rax
+	movq 24(%rsp), %rax
+	vmload %rax
+	cli
+	stgi
+	pushq %rdi
+	movq 8(%rsp), %rdi
+	store_guest_registers
+	popq VCPU_RDI(%rdi)
+	movq 8(%rsp), %rsi
+	movq VMCB_RAX(%rsi), %rax
+	movq %rax, VCPU_RAX(%rdi)
+	leaq 80(%rsp), %rbp		/* the frame of svm_enter, for back-traces */
+	call svm_exit
+	movq (%rsp), %rdi
+	testb %al, %al
+	jnz 1b
+
+	addq $40, %rsp
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbx
+	popq %rbp
+	ret
+	.size svm_enter, . - svm_enter
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From a raw exit (AMD APM vol. 2, 15.7 to 15.15 and appendix C) to a neutral struct vm_exit for
+ * kernel/exit.c. Few exits end here already: those about the processor rather than about the
+ * guest's wishes. No word of the VMCB's exit fields leaves this file and svm_cr.c. Nothing here
+ * moves RIP; svm->next_rip says where it would go.
+ */
+#include "arch/x86/cpu/interrupt.h"
+#include "arch/x86/cpu/lapic.h"
+#include "arch/x86/cpu/tsc.h"
+#include "arch/x86/guest/control.h"
+#include "arch/x86/guest/exit.h"
+#include "arch/x86/svm/svm_caps.h"
+#include "arch/x86/svm/svm_exits.h"
+#include "arch/x86/svm/svm_vcpu.h"
+#include "base/bits.h"
+
+#define VECTOR_ALIGNMENT 17
+#define DR7_GENERAL_DETECT BIT(13)
+
+const char *svm_exit_text(uint32_t code)
+{
+	switch (code) {
+#define SVM_EXIT_TEXT(name, number, text)                                                          \
+	case number:                                                                               \
+		return text;
+		SVM_EXITS(SVM_EXIT_TEXT)
+#undef SVM_EXIT_TEXT
+	default:
+		return "an exit code that nobody asked for";
+	}
+}
+
+bool svm_is_kernel(const struct svm_vcpu *svm)
+{
+	return svm->vmcb->cpl == 0 && svm->arch.cr0 & CR0_PE;
+}
+
+/*
+ * The instruction ends `length` bytes behind its start, where the processor does not say itself.
+ * A guest that puts idle prefixes before one of these goes astray on such a processor.
+ */
+static inline void instruction_ends(struct svm_vcpu *svm, unsigned length)
+{
+	svm->next_rip = svm_caps.next_rip ? svm->vmcb->next_rip
+					  : guest_next_rip(svm->arch.vcpu, svm->vmcb->rip, length);
+}
+
+static enum exit_action unknown(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+{
+	return guest_exit_unknown(svm->arch.vcpu, vm_exit, svm_exit_text(vm_exit->raw_reason));
+}
+
+/* exit_info_1 of a nested page fault (15.25.6): a page-fault error code */
+#define FAULT_WRITE BIT(1)
+#define FAULT_RESERVED BIT(3)
+#define FAULT_EXECUTE BIT(4)
+
+static enum exit_action decide_s2_fault(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+{
+	uint64_t error = svm->vmcb->exit_info_1;
+
+	if (error & FAULT_RESERVED) {
+		return guest_exit_unknown(svm->arch.vcpu, vm_exit,
+					  "an entry of the second-stage tables is malformed");
+	}
+	vm_exit->fault.address = (gpa_t){svm->vmcb->exit_info_2};
+	vm_exit->fault.write = (error & FAULT_WRITE) != 0;
+	vm_exit->fault.execute = (error & FAULT_EXECUTE) != 0;
+	vm_exit->fault.read = !vm_exit->fault.write && !vm_exit->fault.execute;
+	return guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_S2_FAULT);
+}
+
+/* The interrupt that ended the run is still pending: it comes now, through the host's own gate. */
+static enum exit_action decide_interrupt(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+{
+	struct vcpu *vcpu = svm->arch.vcpu;
+
+	interrupts_open_once();
+	if (tsc_read() >= svm->arch.deadline_tsc) {
+		return guest_exit(vcpu, vm_exit, VM_EXIT_SLICE_END);
+	}
+	lapic_timer_arm(svm->arch.deadline_tsc); /* it may have been the timer, a little early */
+	return guest_exit(vcpu, vm_exit, VM_EXIT_INTERRUPT);
+}
+
+static enum exit_action decide_exception(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+{
+	struct vmcb *vmcb = svm->vmcb;
+	uint8_t vector = (uint8_t)(vm_exit->raw_reason - SVM_EXIT_EXCEPTION);
+
+	switch (vector) {
+	case VECTOR_MACHINE_CHECK:
+		machine_check_report();
+	case VECTOR_DEBUG:
+		/* DR6 is what the handler would see (15.12.2). */
+		vmcb->dr7 &= ~DR7_GENERAL_DETECT;
+		return guest_inject(svm->arch.vcpu, vector, false, 0);
+	case VECTOR_ALIGNMENT:
+		return guest_inject(svm->arch.vcpu, vector, true, (uint32_t)vmcb->exit_info_1);
+	default:
+		return unknown(svm, vm_exit);
+	}
+}
+
+/* exit_info_1 of a port access (15.10.2) */
+#define IO_IN BIT(0)
+#define IO_STRING BIT(2)
+#define IO_BYTES(info) ((info) >> 4 & 7)
+#define IO_PORT(info) ((info) >> 16 & 0xffff)
+
+static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+{
+	uint64_t info = svm->vmcb->exit_info_1;
+
+	svm->next_rip = svm->vmcb->exit_info_2;
+	vm_exit->io.port = (uint16_t)IO_PORT(info);
+	vm_exit->io.bytes = (uint8_t)IO_BYTES(info);
+	vm_exit->io.in = (info & IO_IN) != 0;
+	vm_exit->io.string = (info & IO_STRING) != 0;
+	return guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_IO);
+}
+
+static enum exit_action decide_xsetbv(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+{
+	if (svm->vmcb->cpl != 0) {
+		return guest_inject_protection_fault(svm->arch.vcpu);
+	}
+	return guest_exit_msr(svm->arch.vcpu, vm_exit, VM_EXIT_XSETBV);
+}
+
+static enum exit_action decide_entry_failure(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+{
+	svm->arch.entry_failed = true;
+	svm_dump_entry_failure(svm);
+	vm_exit->text = svm_exit_text(vm_exit->raw_reason);
+	return guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_ENTRY_FAILED);
+}
+
+/* Instructions that the guest completes with our help; the rest of decide_rest(). */
+static enum exit_action decide_instruction(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+{
+	struct vcpu *vcpu = svm->arch.vcpu;
+
+	switch (vm_exit->raw_reason) {
+	case SVM_EXIT_CPUID:
+		instruction_ends(svm, 2);
+		return guest_exit(vcpu, vm_exit, VM_EXIT_CPUID);
+	case SVM_EXIT_HLT:
+		instruction_ends(svm, 1);
+		return guest_exit(vcpu, vm_exit, VM_EXIT_HLT);
+	case SVM_EXIT_INVD:
+	case SVM_EXIT_WBINVD:
+		instruction_ends(svm, 2);
+		return guest_exit(vcpu, vm_exit, VM_EXIT_INVD);
+	case SVM_EXIT_MSR:
+		instruction_ends(svm, 2);
+		return guest_exit_msr(vcpu, vm_exit,
+				      svm->vmcb->exit_info_1 ? VM_EXIT_MSR_WRITE
+							     : VM_EXIT_MSR_READ);
+	case SVM_EXIT_XSETBV:
+		instruction_ends(svm, 3);
+		return decide_xsetbv(svm, vm_exit);
+	case SVM_EXIT_RDPMC:
+		/* No counter exists, whichever ECX names. */
+		return guest_inject_protection_fault(vcpu);
+	case SVM_EXIT_INVLPGA:
+	case SVM_EXIT_VMRUN:
+	case SVM_EXIT_VMLOAD ... SVM_EXIT_RDTSCP:
+	case SVM_EXIT_MONITOR ... SVM_EXIT_MWAIT_ARMED:
+		return guest_exit(vcpu, vm_exit, VM_EXIT_UNDEFINED);
+	default:
+		return unknown(svm, vm_exit);
+	}
+}
+
+/* All but the hypercall, whose way through svm_exit_decide() is shorter. */
+static enum exit_action decide_rest(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+{
+	switch (vm_exit->raw_reason) {
+	case SVM_EXIT_NESTED_PAGE_FAULT:
+		return decide_s2_fault(svm, vm_exit);
+	case SVM_EXIT_INTR:
+		return decide_interrupt(svm, vm_exit);
+	case SVM_EXIT_NMI:
+		return EXIT_RESUME; /* STGI in svm_entry.S has let it in */
+	case SVM_EXIT_EXCEPTION ... SVM_EXIT_EXCEPTION_END - 1:
+		return decide_exception(svm, vm_exit);
+	case SVM_EXIT_SHUTDOWN:
+		return guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_TRIPLE_FAULT);
+	case SVM_EXIT_CR0_READ:
+	case SVM_EXIT_CR4_READ:
+	case SVM_EXIT_CR0_WRITE:
+	case SVM_EXIT_CR4_WRITE:
+	case SVM_EXIT_CR0_SELECTIVE:
+		return svm_decide_cr(svm, vm_exit);
+	case SVM_EXIT_IO:
+		return decide_io(svm, vm_exit);
+	case SVM_EXIT_INVALID:
+		return decide_entry_failure(svm, vm_exit);
+	default:
+		return decide_instruction(svm, vm_exit);
+	}
+}
+
+enum exit_action svm_exit_decide(struct svm_vcpu *svm)
+{
+	struct vm_exit vm_exit;
+
+	/* Not all emulators write the upper half of the code. */
+	vm_exit.raw_reason = (uint32_t)svm->vmcb->exit_code;
+	if (__builtin_expect(vm_exit.raw_reason == SVM_EXIT_VMMCALL, 1)) {
+		instruction_ends(svm, 3);
+		vm_exit.kind = VM_EXIT_HYPERCALL;
+		vm_exit.privileged = svm_is_kernel(svm);
+		return vm_exit_handle(svm->arch.vcpu, &vm_exit);
+	}
+	return decide_rest(svm, &vm_exit);
+}

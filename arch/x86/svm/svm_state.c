@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guest's registers that are not general ones. Nearly all of them are in the VMCB whenever the
+ * guest does not run: VMRUN and VMLOAD take them from there, the exit and VMSAVE put them back. The
+ * rest is exchanged only when another vCPU runs on this CPU.
+ */
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/state.h"
+#include "arch/x86/svm/svm_vcpu.h"
+#include "base/bits.h"
+#include "base/check.h"
+
+#define TYPE_TSS_BUSY_32 11
+
+/* Bits that a guest changes without an exit, while nothing of CR0 is hidden from it. */
+#define CR0_GUEST_OWNED ((uint64_t)(CR0_MP | CR0_TS))
+/* Bits that the processor does not get from the guest: memory types come from our tables. */
+#define CR0_HIDDEN ((uint64_t)(CR0_CD | CR0_NW))
+
+/* Some emulators do not intercept XSETBV: what counts is what the processor has. */
+static uint64_t xcr0_read(const struct svm_vcpu *svm)
+{
+	if (svm_cpu()->loaded != svm || !guest_offer.xcr0) {
+		return svm->arch.xcr0;
+	}
+	return read_xcr0() & guest_offer.xcr0;
+}
+
+void svm_state_load(struct svm_vcpu *svm)
+{
+	struct svm_cpu *cpu = svm_cpu();
+
+	if (cpu->loaded != svm) {
+		if (cpu->loaded) {
+			cpu->loaded->arch.xcr0 = xcr0_read(cpu->loaded);
+		}
+		guest_state_switch(cpu->loaded ? &cpu->loaded->arch : NULL, &svm->arch);
+		cpu->loaded = svm;
+	}
+}
+
+void svm_state_forget(const struct svm_vcpu *svm)
+{
+	struct svm_cpu *cpu = svm_cpu();
+
+	if (cpu->loaded == svm) {
+		/* The registers keep its values until the next guest's replace all of them. */
+		cpu->loaded = NULL;
+	}
+}
+
+/* Those that are a word of the VMCB and mean the same to guest and processor. */
+static uint64_t *vmcb_word(struct vmcb *vmcb, enum guest_register name)
+{
+	static const uint16_t places[] = {
+		[GUEST_CR3] = offsetof(struct vmcb, cr3),
+		[GUEST_PAT] = offsetof(struct vmcb, pat),
+		[GUEST_STAR] = offsetof(struct vmcb, star),
+		[GUEST_LSTAR] = offsetof(struct vmcb, lstar),
+		[GUEST_CSTAR] = offsetof(struct vmcb, cstar),
+		[GUEST_FMASK] = offsetof(struct vmcb, fmask),
+		[GUEST_FS_BASE] = offsetof(struct vmcb, segments[VMCB_FS].base),
+		[GUEST_GS_BASE] = offsetof(struct vmcb, segments[VMCB_GS].base),
+		[GUEST_KERNEL_GS_BASE] = offsetof(struct vmcb, kernel_gs_base),
+		[GUEST_SYSENTER_CS] = offsetof(struct vmcb, sysenter_cs),
+		[GUEST_SYSENTER_ESP] = offsetof(struct vmcb, sysenter_esp),
+		[GUEST_SYSENTER_EIP] = offsetof(struct vmcb, sysenter_eip),
+		[GUEST_RSP] = offsetof(struct vmcb, rsp),
+		[GUEST_RIP] = offsetof(struct vmcb, rip),
+		[GUEST_RFLAGS] = offsetof(struct vmcb, rflags),
+		[GUEST_CR2] = offsetof(struct vmcb, cr2),
+	};
+
+	if (name >= ARRAY_COUNT(places) || places[name] == 0) {
+		return NULL;
+	}
+	return (uint64_t *)((uint8_t *)vmcb + places[name]);
+}
+
+static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
+{
+	const struct svm_vcpu *svm = svm_of(vcpu);
+	const struct vmcb *vmcb = svm->vmcb;
+	const uint64_t *word = vmcb_word(svm->vmcb, name);
+
+	if (word) {
+		return *word;
+	}
+	switch (name) {
+	case GUEST_CR0:
+		return (vmcb->cr0 & CR0_GUEST_OWNED) | (svm->arch.cr0 & ~CR0_GUEST_OWNED);
+	case GUEST_CR4:
+		return vmcb->cr4 & ~(uint64_t)CR4_MCE; /* which is not offered */
+	case GUEST_CR8:
+		return vmcb->virtual_interrupt & VIRTUAL_TPR;
+	case GUEST_EFER:
+		return svm->arch.efer;
+	case GUEST_XCR0:
+		return xcr0_read(svm);
+	case GUEST_CODE_LONG:
+		return (vmcb->segments[VMCB_CS].attributes & ATTRIBUTE_LONG) != 0;
+	case GUEST_TASK_32:
+		return (vmcb->segments[VMCB_TR].attributes & ATTRIBUTE_TYPE) == TYPE_TSS_BUSY_32;
+	case GUEST_CS_SELECTOR:
+		return vmcb->segments[VMCB_CS].selector;
+	case GUEST_SS_SELECTOR:
+		return vmcb->segments[VMCB_SS].selector;
+	default:
+		panic("guest register %u does not exist", (unsigned)name);
+	}
+}
+
+/*
+ * While CD or NW is one in the guest's eyes and zero in the processor's, every access to CR0 exits:
+ * a selective intercept would miss that the guest clears them.
+ */
+static void cr0_write(struct svm_vcpu *svm, uint64_t value)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	svm->arch.cr0 = value;
+	vmcb->cr0 = value & ~CR0_HIDDEN;
+	if (value & CR0_HIDDEN) {
+		vmcb->intercept_cr_read |= BIT(0);
+		vmcb->intercept_cr_write |= BIT(0);
+	} else {
+		vmcb->intercept_cr_read &= (uint16_t)~BIT(0);
+		vmcb->intercept_cr_write &= (uint16_t)~BIT(0);
+	}
+	svm_flush(svm);
+}
+
+static void state_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
+	uint64_t *word = vmcb_word(vmcb, name);
+
+	if (word && name <= GUEST_RSP) {
+		*word = value;
+		if (name == GUEST_CR3) {
+			svm_flush(svm);
+		}
+		return;
+	}
+	switch (name) {
+	case GUEST_CR0:
+		cr0_write(svm, value);
+		return;
+	case GUEST_CR4:
+		/* Without MCE a machine check in the guest would shut the whole machine down. */
+		vmcb->cr4 = value | (read_cr4() & CR4_MCE);
+		svm_flush(svm);
+		return;
+	case GUEST_CR8:
+		vmcb->virtual_interrupt =
+			(vmcb->virtual_interrupt & ~VIRTUAL_TPR) | (uint32_t)value;
+		return;
+	case GUEST_EFER:
+		svm->arch.efer = value;
+		vmcb->efer = value | EFER_SVME; /* which VMRUN insists on */
+		svm_flush(svm);
+		return;
+	case GUEST_XCR0:
+		svm->arch.xcr0 = value;
+		if (svm_cpu()->loaded == svm) {
+			write_xcr0(value);
+		}
+		return;
+	default:
+		panic("guest register %u cannot be written", (unsigned)name);
+	}
+}
+
+const struct guest_access svm_guest_access = {
+	.read = state_read,
+	.write = state_write,
+};

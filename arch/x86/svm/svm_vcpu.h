@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The AMD-V backend's own structures: what it keeps per virtual processor and per CPU. A vCPU is
+ * touched only by the CPU that runs it, or by the one that creates or destroys it; no lock.
+ */
+#ifndef ARCH_X86_SVM_SVM_VCPU_H
+#define ARCH_X86_SVM_SVM_VCPU_H
+
+#include "arch/x86/cpu/xstate.h"
+#include "arch/x86/guest/vcpu.h"
+#include "arch/x86/svm/svm_asid.h"
+#include "arch/x86/svm/svm_vmcb.h"
+#include "base/status.h"
+#include "base/types.h"
+#include "kernel/exit.h"
+#include "kernel/vcpu.h"
+
+struct s2;
+struct s2_format;
+
+struct svm_vcpu {
+	struct arch_vcpu arch; /* first: vcpu->arch points here */
+	struct vmcb *vmcb;
+	struct svm_asid asid;
+	bool flush;	   /* old translations must not be used by the next entry */
+	uint64_t next_rip; /* of an exit caused by an instruction: where it ends */
+};
+
+/* AVX-512 is the largest extended state offered. */
+_Static_assert(sizeof(struct svm_vcpu) + 2688 + XSTATE_ALIGN <= PAGE_BYTES, "shares one frame");
+_Static_assert(offsetof(struct svm_vcpu, arch) == 0, "svm_of()");
+
+static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
+{
+	return (struct svm_vcpu *)vcpu->arch;
+}
+
+struct svm_cpu {
+	bool on;
+	pfn_t processor_area; /* where VMRUN keeps the host's state; its layout is not ours to know
+			       */
+	pfn_t host_area;      /* what VMLOAD brings back after an exit: FS, GS, TR, system calls */
+	struct svm_asids asids;
+	struct svm_vcpu *loaded; /* whose extended state and debug registers are in the registers */
+};
+
+/* svm_cpu.c: of this CPU. */
+struct svm_cpu *svm_cpu(void);
+enum status svm_probe(const char **sentence);
+enum status svm_cpu_start(const char **sentence);
+void svm_cpu_stop(void);
+
+/* svm_setup.c: controls and first state of a new guest. */
+void svm_setup_controls(struct svm_vcpu *svm);
+void svm_setup_guest(struct svm_vcpu *svm, uint32_t entry);
+
+/* svm_state.c */
+void svm_state_load(struct svm_vcpu *svm);
+void svm_state_forget(const struct svm_vcpu *svm);
+extern const struct guest_access svm_guest_access;
+
+/* svm_exit.c: decides over the exit that just happened. */
+enum exit_action svm_exit_decide(struct svm_vcpu *svm);
+
+/* True when the guest is at CPL 0 and neither in real nor in virtual-8086 mode. */
+bool svm_is_kernel(const struct svm_vcpu *svm);
+
+/* svm_cr.c: an exit because of CR0 or CR4. */
+enum exit_action svm_decide_cr(struct svm_vcpu *svm, struct vm_exit *vm_exit);
+
+/* svm_run.c */
+void svm_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
+bool svm_exit(struct vcpu *vcpu); /* called by svm_entry.S */
+
+/* svm_entry.S */
+void svm_enter(struct vcpu *vcpu, struct vmcb *vmcb, hpa_t vmcb_place, hpa_t host_area);
+
+/* svm_dump.c */
+void svm_dump_entry_failure(const struct svm_vcpu *svm);
+
+/* npt.c */
+const struct s2_format *svm_s2_format(void);
+void svm_npt_init(void);
+void svm_flush_s2(const struct s2 *s2);
+
+/* Translations that this CPU has made for the vCPU must not be used any more. */
+void svm_flush(struct svm_vcpu *svm);
+
+#endif
