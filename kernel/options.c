@@ -6,7 +6,7 @@
 #include "base/string.h"
 
 #define WORD_BYTES 64
-#define TIMEOUT_SECONDS_MAX 1000000
+#define NUMBER_MAX 1000000
 
 static void complain(struct options_complaints *complaints, const char *word, const char *why)
 {
@@ -24,24 +24,24 @@ static const char *value_of(const char *word, const char *key)
 	return strncmp(word, key, length) == 0 ? word + length : NULL;
 }
 
-static bool parse_seconds(const char *text, uint64_t *seconds)
+static bool parse_number(const char *text, uint64_t *value)
 {
 	uint64_t number = 0;
 	for (const char *at = text; *at != '\0'; at++) {
-		if (*at < '0' || *at > '9' || number > TIMEOUT_SECONDS_MAX) {
+		if (*at < '0' || *at > '9' || number > NUMBER_MAX) {
 			return false;
 		}
 		number = number * 10 + (uint64_t)(*at - '0');
 	}
-	*seconds = number;
-	return text[0] != '\0' && number > 0 && number <= TIMEOUT_SECONDS_MAX;
+	*value = number;
+	return text[0] != '\0' && number > 0 && number <= NUMBER_MAX;
 }
 
 static void take_word(const char *word, struct options *options, bool *table_given,
 		      struct options_complaints *complaints)
 {
 	const char *value;
-	uint64_t seconds;
+	uint64_t number;
 	if (strcmp(word, "batch") == 0) {
 		options->batch = true;
 	} else if ((value = value_of(word, "console=")) != NULL) {
@@ -59,13 +59,20 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 			complain(complaints, word, "the table is on or off");
 		}
 	} else if ((value = value_of(word, "timeout=")) != NULL) {
-		if (parse_seconds(value, &seconds)) {
-			options->timeout_seconds = seconds;
+		if (parse_number(value, &number)) {
+			options->timeout_seconds = number;
 		} else {
 			complain(complaints, word, "a time-out is 1 to 1000000 seconds");
 		}
+	} else if ((value = value_of(word, "audit=")) != NULL) {
+		if (parse_number(value, &number)) {
+			options->audit_ms = number;
+		} else {
+			complain(complaints, word, "an audit is every 1 to 1000000 milliseconds");
+		}
 	} else {
-		complain(complaints, word, "it is not one of batch console= table= timeout=");
+		complain(complaints, word,
+			 "it is not one of batch console= table= timeout= audit=");
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "kernel/report.h"
 #include "kernel/vm.h"
 #include "mm/alloc.h"
+#include "mm/audit.h"
 #include "mm/reclaim.h"
 
 #define SLICE_MS 2
@@ -134,6 +135,22 @@ static void check_end(const struct options *options, uint64_t now, uint64_t star
 	}
 }
 
+/* audit=MS: an error stops the machine at once, as near to its cause as can be. */
+static void audit_poll(const struct options *options, uint64_t now)
+{
+	static uint64_t next_tsc;
+	static struct audit_report report;
+	if (options->audit_ms == 0 || now < next_tsc) {
+		return;
+	}
+	next_tsc = now + options->audit_ms * arch_tsc_khz();
+	vms_audit(&report);
+	if (report.error_count != 0) {
+		panic("audit: %llu errors, the first is: %s",
+		      (unsigned long long)report.error_count, report.first_error);
+	}
+}
+
 void scheduler_run(const struct options *options)
 {
 	uint64_t start = arch_tsc();
@@ -141,6 +158,7 @@ void scheduler_run(const struct options *options)
 		uint64_t now = arch_tsc();
 		monitor_poll(options, now);
 		governor_poll(now);
+		audit_poll(options, now);
 		check_end(options, now, start);
 		wake_sleepers(now);
 		bool tearing = teardown_one();
