@@ -50,7 +50,10 @@ void governor_init(void)
 	governor.low_pages = max_u64(128, free_pages / 32);
 	governor.high_pages = governor.low_pages * 2;
 	governor.free_low = free_pages;
+	governor.next_tsc = 0;
 	governor.progress_tsc = arch_tsc();
+	governor.is_short = false;
+	governor.frames_came_back = false;
 }
 
 uint64_t governor_next_tsc(void)
