@@ -224,8 +224,9 @@ test: ## install what is missing and run every test except test-nested-kvm
 
 test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under ASan and UBSan
 	@tools/install-deps build test
-	@$(MAKE) host-tests
-	@tools/run-host-tests $(B)/summary/host $(HOST_TESTS:%=$(B)/host/%)
+	@status=0; $(MAKE) -k host-tests || status=1; \
+		tools/run-host-tests $(B)/summary/host $(HOST_TESTS:%=$(B)/host/%) || status=1; \
+		exit $$status
 
 test-boot: ## every scenario and every bad input, booted in an emulator
 	@tools/install-deps build iso run test
