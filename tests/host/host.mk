@@ -46,7 +46,8 @@ HOST_TESTS += test_s2_steps
 HOST_test_s2_steps := tests/host/test_s2_steps.c $(FAKE_WORLD) $(MM_SOURCES)
 
 X86_GUEST_SOURCES := arch/x86/guest/control.c arch/x86/guest/cpuid.c arch/x86/guest/event.c \
-	arch/x86/guest/exit.c arch/x86/guest/msr.c tests/host/fake/panic.c
+	arch/x86/guest/exit.c arch/x86/guest/msr.c arch/x86/guest/violations.c \
+	tests/host/fake/panic.c tests/host/fake/x86.c
 
 HOST_TESTS += test_x86_guest
 HOST_test_x86_guest := tests/host/test_x86_guest.c $(X86_GUEST_SOURCES)

@@ -17,18 +17,6 @@
 #include "arch/x86/vmx/vmx_check.h"
 #include "arch/x86/guest/event.h"
 #include "base/bits.h"
-#include "kernel/arch.h"
-
-/* What arch/x86/guest/msr.c asks for besides its rules for values. */
-uint64_t arch_tsc(void)
-{
-	return 0;
-}
-
-uint64_t arch_tsc_khz(void)
-{
-	return 0;
-}
 
 /* ---- Capabilities ---- */
 

@@ -23,16 +23,6 @@
 #define ALL_ONES ((struct cpuid){~0u, ~0u, ~0u, ~0u})
 #define NOT_CANONICAL 0x0000800000000000ull
 
-uint64_t arch_tsc(void)
-{
-	return 0x123456789abcdefull;
-}
-
-uint64_t arch_tsc_khz(void)
-{
-	return 50000;
-}
-
 /* ---- A vCPU ---- */
 
 static uint64_t registers[GUEST_TASK_32 + 1];
