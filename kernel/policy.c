@@ -15,10 +15,16 @@
 
 enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH };
 
+/* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
+static bool can_give(const struct policy_vm *vm)
+{
+	return vm->attached && !vm->unresponsive && !vm->waiting;
+}
+
 /* Asked for already, and likely to come: not more than the guest has lying idle. */
 static uint64_t pending_pages(const struct policy_vm *vm)
 {
-	if (!vm->attached || vm->unresponsive) {
+	if (!can_give(vm)) {
 		return 0;
 	}
 	uint64_t asked = sub_floor_u64(vm->new_target_pages, vm->ballooned_pages);
@@ -37,7 +43,7 @@ static uint64_t margin_pages(const struct policy_vm *vm)
 /* How much more this VM could be asked for in a tier. */
 static uint64_t capacity_pages(const struct policy_vm *vm, enum tier tier)
 {
-	if (!vm->attached || vm->unresponsive) {
+	if (!can_give(vm)) {
 		return 0;
 	}
 	uint64_t untouched = vm->free_pages - min_u64(vm->idle_pages, vm->free_pages);
