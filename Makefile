@@ -67,6 +67,7 @@ HV_C_SOURCES := \
 	arch/x86/vmx/vmx_setup.c \
 	arch/x86/vmx/vmx_state.c \
 	kernel/balloon.c \
+	kernel/balloon_ranges.c \
 	kernel/elf.c \
 	kernel/exit.c \
 	kernel/governor.c \
