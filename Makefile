@@ -116,7 +116,7 @@ HV_ASM_SOURCES := \
 # ---- The guests ----------------------------------------------------------------------------------
 
 # >>> GUESTS: every name has its own folder; GUEST_name lists the sources that are not in the library
-GUESTS := steady idle hungry secret rogue bench probe
+GUESTS := steady idle hungry secret rogue bench probe hostile
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -125,6 +125,10 @@ GUEST_secret := guests/secret/main.c
 GUEST_rogue := guests/rogue/main.c
 GUEST_bench := guests/bench/main.c
 GUEST_probe := guests/probe/main.c guests/probe/trap.c guests/probe/steps.S guests/probe/trap.S
+GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/model.c \
+	guests/hostile/pressure.c guests/hostile/processor.c guests/hostile/random.c \
+	guests/hostile/requests.c guests/hostile/storm.c guests/hostile/trap.c \
+	guests/hostile/requests_code.S guests/hostile/trap.S
 
 GUEST_LIB_C_SOURCES := \
 	guests/lib/arguments.c \
