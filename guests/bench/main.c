@@ -12,30 +12,24 @@
 #include "guests/lib/console.h"
 #include "guests/lib/cpu.h"
 #include "guests/lib/hypercall.h"
+#include "guests/lib/hypercall_site.h"
 #include "guests/lib/runtime.h"
 
 #define ROUNDS 1000
 
 /* The loops are written out, so that nothing of ours is measured but one DEC and one JNZ. */
-#define MEASURE_CALLS(instruction, count)                                                          \
-	__asm__ volatile("xorl %%r10d, %%r10d\n"                                                   \
-			 "1: xorl %%eax, %%eax\n" instruction "\n"                                 \
-			 "decq %0\n"                                                               \
-			 "jnz 1b"                                                                  \
-			 : "+r"(count)                                                             \
-			 : "D"(0), "S"(0), "d"(0)                                                  \
-			 : "rax", "r10", "memory", "cc")
-
 static uint64_t measure_null_hypercall(void)
 {
 	uint64_t count = ROUNDS;
 	uint64_t start = cpu_read_tsc();
 
-	if (hypercall_is_vmmcall) {
-		MEASURE_CALLS("vmmcall", count);
-	} else {
-		MEASURE_CALLS("vmcall", count);
-	}
+	__asm__ volatile("xorl %%r10d, %%r10d\n"
+			 "1: xorl %%eax, %%eax\n" HYPERCALL_SITE "\n"
+			 "decq %0\n"
+			 "jnz 1b"
+			 : "+r"(count)
+			 : "D"(0), "S"(0), "d"(0)
+			 : "rax", "r10", "memory", "cc");
 	return (cpu_read_tsc() - start) / ROUNDS;
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The two ways into the hypervisor. The call keeps every register but RAX, so nothing is saved
- * around it. Which instruction makes it is the processor's vendor's choice; the hypervisor says.
+ * around it.
  */
 #include "abi/aerostat.h"
+#include "guests/lib/hypercall_site.h"
+#include "guests/lib/hypercall_site.inc"
 
 	.text
 	.code64
@@ -16,11 +18,7 @@ hypercall:
 	movq %rdx, %rsi
 	movq %rcx, %rdx
 	movq %r8, %r10
-	cmpb $0, hypercall_is_vmmcall(%rip)
-	jne 1f
-	vmcall
-	ret
-1:	vmmcall
+	hypercall_site
 	ret
 
 	/*
@@ -34,16 +32,14 @@ hypercall_wait:
 	xorl %esi, %esi
 	xorl %edx, %edx
 	xorl %r10d, %r10d
-	cmpb $0, hypercall_is_vmmcall(%rip)
-	jne 1f
 	sti
-	vmcall
-	ret
-1:	sti
-	vmmcall
+	hypercall_site
 	ret
 
-	/* void hypercall_init(void): before any of the others */
+	/*
+	 * void hypercall_init(void), before any of the others. All memory is writable here. The CPUID
+	 * at the end keeps the processor from using instructions that it has fetched before.
+	 */
 	.globl hypercall_init
 hypercall_init:
 	pushq %rbx
@@ -51,13 +47,17 @@ hypercall_init:
 	xorl %ecx, %ecx
 	cpuid
 	testl $AEROSTAT_FEATURE_VMMCALL, %ebx
-	setnz hypercall_is_vmmcall(%rip)
-	popq %rbx
+	jz 3f
+	movl $hypercall_sites_start, %ecx
+1:	cmpl $hypercall_sites_end, %ecx
+	jae 2f
+	movq (%rcx), %rax
+	movb $HYPERCALL_LAST_VMMCALL, HYPERCALL_BYTES - 1(%rax)
+	addl $8, %ecx
+	jmp 1b
+2:	xorl %eax, %eax
+	cpuid
+3:	popq %rbx
 	ret
-
-	.bss
-	.globl hypercall_is_vmmcall
-hypercall_is_vmmcall:
-	.skip 1
 
 	.section .note.GNU-stack, "", @progbits

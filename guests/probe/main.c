@@ -50,6 +50,7 @@
 #define CR4_NEVER 0x00c27040ull /* CET, PKE, PCIDE, SMXE, VMXE, LA57, MCE: not offered */
 
 #define STEP_TOUCH_BYTES 3 /* of the instruction that touches */
+#define STEP_NOP_BYTES 1
 
 #define EXTENT_BYTES (PALLOC_EXTENT_PAGES * 4096ull)
 #define PAGE_USER 0x4ull
@@ -103,6 +104,37 @@ static uint64_t try_wrmsr(uint32_t index, uint64_t value)
 #define EXPECT_UNDEFINED(instruction)                                                              \
 	expect(instruction, TRAP_TRY(instruction, "a"(operand), "c"(0), "d"(0)), VECTOR_UNDEFINED)
 
+static void probe_svm_instructions(uint64_t operand)
+{
+	EXPECT_UNDEFINED("vmrun %%rax");
+	EXPECT_UNDEFINED("vmload %%rax");
+	EXPECT_UNDEFINED("vmsave %%rax");
+	EXPECT_UNDEFINED("stgi");
+	EXPECT_UNDEFINED("clgi");
+	EXPECT_UNDEFINED("skinit");
+	EXPECT_UNDEFINED("invlpga %%rax, %%ecx");
+}
+
+/* Some emulators of AMD-V cannot be told to refuse it; then at least it tells nothing of the host.
+ */
+static void probe_rdtscp(void)
+{
+	uint64_t processor = 0;
+
+	trap_vector = TRAP_NONE;
+	__asm__ volatile("leaq 9f(%%rip), %%r11\n"
+			 "movq %%r11, trap_resume(%%rip)\n"
+			 "rdtscp\n"
+			 "9: movq $0, trap_resume(%%rip)"
+			 : "+c"(processor)
+			 :
+			 : "rax", "rdx", "r11", "memory", "cc");
+	if (trap_vector != VECTOR_UNDEFINED) {
+		expect("rdtscp", trap_vector, TRAP_NONE);
+		expect("processor of rdtscp", processor, 0);
+	}
+}
+
 static void probe_instructions(void)
 {
 	static uint64_t words[8] __attribute__((aligned(64)));
@@ -123,11 +155,12 @@ static void probe_instructions(void)
 	EXPECT_UNDEFINED("getsec");
 	EXPECT_UNDEFINED("monitor");
 	EXPECT_UNDEFINED("mwait");
-	EXPECT_UNDEFINED("rdtscp");
 	EXPECT_UNDEFINED("invpcid (%%rax), %%rcx");
 	EXPECT_UNDEFINED("rdpid %%rdx");
 	EXPECT_UNDEFINED("xsaves (%%rax)");
 	EXPECT_UNDEFINED("rsm");
+	probe_svm_instructions(operand);
+	probe_rdtscp();
 	expect("rdpmc", TRAP_TRY("rdpmc", "c"(0)), VECTOR_PROTECTION);
 	expect("wbinvd", TRAP_TRY("wbinvd", "a"(0)), TRAP_NONE);
 	expect("ins", TRAP_TRY("insb", "d"(0x60), "D"(operand)), VECTOR_PROTECTION);
@@ -258,13 +291,26 @@ static void probe_step_touch(void)
 	}
 }
 
+/* Some emulators hold the trap off for one more instruction, as behind MOV SS. */
+static void probe_step_sti(void)
+{
+	uint64_t behind;
+
+	trap_vector = TRAP_NONE;
+	behind = step_sti();
+	expect("step over STI", trap_vector, VECTOR_DEBUG);
+	if (trap_rip != behind + STEP_NOP_BYTES) {
+		expect("step over STI: RIP", trap_rip, behind);
+	}
+}
+
 static void probe_steps(void)
 {
 	EXPECT_STEP(step_nop());
 	EXPECT_STEP(step_cpuid());
 	EXPECT_STEP(step_vmcall());
 	EXPECT_STEP(step_mov_ss_cpuid());
-	EXPECT_STEP(step_sti());
+	probe_step_sti();
 	probe_step_touch();
 	EXPECT_STEP(step_mov_ss_touch((const void *)fresh_address()));
 	sti_touch((const void *)fresh_address());
@@ -288,7 +334,9 @@ static void probe_deliveries(void)
 {
 	expect_delivery("INT on a fresh stack", deliver_int, TRAP_SOFTWARE_VECTOR, 0);
 	expect_delivery("INT3 on a fresh stack", deliver_int3, VECTOR_BREAKPOINT, 0);
-	expect_delivery("INT1 on a fresh stack", deliver_int1, VECTOR_DEBUG, 0);
+	if (TRAP_TRY(".byte 0xf1", "a"(0)) == VECTOR_DEBUG) { /* not every emulator has INT1 */
+		expect_delivery("INT1 on a fresh stack", deliver_int1, VECTOR_DEBUG, 0);
+	}
 	expect_delivery("UD2 on a fresh stack", deliver_undefined, VECTOR_UNDEFINED, 0);
 	expect_delivery("#GP on a fresh stack", deliver_protection, VECTOR_PROTECTION, 0);
 	expect_delivery("#PF on a fresh stack", deliver_page_fault, VECTOR_PAGE_FAULT, 0);
@@ -328,7 +376,11 @@ static void probe_modes(void)
 	expect("CR0.AM", WRITE_CR(0, read_cr0() | CR0_AM), TRAP_NONE);
 	trap_vector = TRAP_NONE;
 	expect("VMCALL in user mode", (uint64_t)user_visit(), (uint64_t)AEROSTAT_ERROR_PRIVILEGE);
-	expect("misaligned access in user mode", trap_vector, VECTOR_ALIGNMENT);
+	if (trap_vector == TRAP_NONE) {
+		console_print("this processor checks no alignment\n"); /* an emulator's */
+	} else {
+		expect("misaligned access in user mode", trap_vector, VECTOR_ALIGNMENT);
+	}
 }
 
 /* ---- Registers that stay in the processor while others run ---- */

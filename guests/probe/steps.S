@@ -3,6 +3,7 @@
  * Instructions under single-stepping, in interrupt shadows, and events on a stack of one's own. POPFQ
  * that sets TF traps behind the instruction that follows it (Intel SDM volume 3, 18.3.1.4).
  */
+#include "guests/lib/hypercall_site.inc"
 #include "guests/probe/trap.h"
 
 #define RFLAGS_TF 0x100
@@ -49,7 +50,7 @@ step_vmcall:
 	xorl %r10d, %r10d
 	push_step_flags
 	popfq
-	vmcall
+	hypercall_site
 1:	step_return
 
 	/* The trap behind MOV SS is held off until CPUID is done as well. */

@@ -3,6 +3,7 @@
  * Where expected exceptions arrive, a visit to user mode, and the way through the processor's older
  * modes (Intel SDM volume 3, chapters 6 and 10.9). Every register is preserved by the handlers.
  */
+#include "guests/lib/hypercall_site.inc"
 #include "guests/probe/trap.h"
 
 #define RFLAGS_FIXED 0x2
@@ -85,7 +86,7 @@ user_code:
 	xorl %esi, %esi
 	xorl %edx, %edx
 	xorl %r10d, %r10d
-	vmcall
+	hypercall_site
 	movq %rax, %rbx
 	leaq 1f(%rip), %rcx
 	movq %rcx, trap_resume(%rip)
@@ -152,7 +153,7 @@ mode_round_trip:
 	xorl %edi, %edi
 	xorl %esi, %esi
 	xorl %edx, %edx
-	vmcall
+	hypercall_site
 	movl %eax, %ebx
 	popl %esi
 	popl %edi

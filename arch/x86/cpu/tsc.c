@@ -29,7 +29,7 @@
 
 #define COUNT_START 0xffff   /* zero is reached after 55 ms */
 #define COUNT_MEASURED 11932 /* 10 ms */
-#define SAMPLES_MAX 40000    /* some tenths of a second: then nobody counts */
+#define STILL_MAX 10000	     /* samples of the same count: then nobody counts */
 #define SAMPLES_FOR_ONE 4
 #define MEASURE_ROUNDS 3
 
@@ -95,9 +95,14 @@ static uint64_t measure_khz(void)
 	port_write_8(PIT_CHANNEL_2, COUNT_START & 0xff);
 	port_write_8(PIT_CHANNEL_2, COUNT_START >> 8);
 	struct sample first = take_good_sample();
-	for (unsigned i = 0; i < SAMPLES_MAX; i++) {
+	uint32_t before = first.count;
+	for (unsigned still = 0; still < STILL_MAX; still++) {
 		uint32_t count = take_sample().count;
 
+		if (count != before) {
+			before = count;
+			still = 0;
+		}
 		if (count > first.count || first.count - count < COUNT_MEASURED) {
 			continue;
 		}

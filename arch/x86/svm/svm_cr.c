@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exits because of CR0 and CR4 (AMD APM vol. 2, 15.8 and 15.33). A processor with decode assists
- * names the register of a MOV; for anything else the instruction is read from the guest's memory.
+ * Exits because of control registers (AMD APM vol. 2, 15.8 and 15.33). A processor with decode
+ * assists names the register of a MOV; for anything else the instruction is read from the guest's
+ * memory.
  */
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/exit.h"
@@ -27,7 +28,7 @@ static unsigned code_bits(const struct svm_vcpu *svm)
 
 static unsigned cr_of(uint32_t code)
 {
-	return code == SVM_EXIT_CR4_READ || code == SVM_EXIT_CR4_WRITE ? 4 : 0;
+	return code & 0xf; /* reads are 0x00.., writes 0x10.. */
 }
 
 /* False: its bytes cannot be read. */
@@ -99,8 +100,9 @@ enum exit_action svm_decide_cr(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 		smsw(svm, &instruction);
 		return EXIT_ADVANCE;
 	case INSTRUCTION_OTHER:
-		return guest_exit_unknown(vcpu, vm_exit,
-					  "LMSW or SMSW with an operand in memory is not offered");
+		return guest_exit_unknown(
+			vcpu, vm_exit,
+			"LMSW or SMSW with an operand in memory, which is not offered");
 	}
 	return guest_exit(vcpu, vm_exit, VM_EXIT_CR_WRITE);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The five instructions that reach CR0 and CR4, for processors that do not say themselves what they
- * were about to execute (AMD APM vol. 3: MOV CRn, CLTS, LMSW, SMSW). Pure.
+ * The five instructions that reach control registers, for processors that do not say themselves
+ * what they were about to execute (AMD APM vol. 3: MOV CRn, CLTS, LMSW, SMSW). Pure.
  */
 #ifndef ARCH_X86_SVM_SVM_DECODE_H
 #define ARCH_X86_SVM_SVM_DECODE_H

@@ -192,7 +192,7 @@ static enum exit_action decide_rest(struct svm_vcpu *svm, struct vm_exit *vm_exi
 	case SVM_EXIT_CR4_READ:
 	case SVM_EXIT_CR0_WRITE:
 	case SVM_EXIT_CR4_WRITE:
-	case SVM_EXIT_CR0_SELECTIVE:
+	case SVM_EXIT_CR8_WRITE:
 		return svm_decide_cr(svm, vm_exit);
 	case SVM_EXIT_IO:
 		return decide_io(svm, vm_exit);

@@ -13,12 +13,12 @@
 	EXIT(CR4_READ, 0x04, "read of CR4")                                                        \
 	EXIT(CR0_WRITE, 0x10, "write of CR0")                                                      \
 	EXIT(CR4_WRITE, 0x14, "write of CR4")                                                      \
+	EXIT(CR8_WRITE, 0x18, "write of CR8")                                                      \
 	EXIT(INTR, 0x60, "external interrupt")                                                     \
 	EXIT(NMI, 0x61, "non-maskable interrupt")                                                  \
 	EXIT(SMI, 0x62, "system management interrupt")                                             \
 	EXIT(INIT, 0x63, "the machine's firmware or another processor sent INIT")                  \
 	EXIT(VINTR, 0x64, "virtual interrupt")                                                     \
-	EXIT(CR0_SELECTIVE, 0x65, "write of CR0")                                                  \
 	EXIT(RDTSC, 0x6e, "RDTSC")                                                                 \
 	EXIT(RDPMC, 0x6f, "RDPMC")                                                                 \
 	EXIT(CPUID, 0x72, "CPUID")                                                                 \
@@ -43,7 +43,7 @@
 	EXIT(CLGI, 0x85, "CLGI")                                                                   \
 	EXIT(SKINIT, 0x86, "SKINIT")                                                               \
 	EXIT(RDTSCP, 0x87, "RDTSCP")                                                               \
-	EXIT(ICEBP, 0x88, "INT1")                                                                  \
+	EXIT(INT1, 0x88, "INT1")                                                                   \
 	EXIT(WBINVD, 0x89, "WBINVD")                                                               \
 	EXIT(MONITOR, 0x8a, "MONITOR")                                                             \
 	EXIT(MWAIT, 0x8b, "MWAIT")                                                                 \

@@ -16,7 +16,7 @@
 /* The guest sees other bits than the processor: CR4.MCE is the host's in truth. */
 #define CR_READS BIT(4)
 /* New bits are judged against what is offered, and LMA and PAE rules are the same everywhere. */
-#define CR_WRITES BIT(4)
+#define CR_WRITES (BIT(0) | BIT(4) | BIT(8))
 
 /*
  * #DB and #AC: a guest can arrange that delivering one raises the next, without end and without an
@@ -26,18 +26,17 @@
 #define EXCEPTIONS (BIT(VECTOR_DEBUG) | BIT(VECTOR_ALIGNMENT) | BIT(VECTOR_MACHINE_CHECK))
 
 static const uint64_t intercepts_1[] = {
-	INTERCEPT_INTR,		 /* a device's interrupt, and the end of the time slice */
-	INTERCEPT_NMI,		 /* belongs to the host as well */
-	INTERCEPT_CR0_SELECTIVE, /* paging and protection; TS and MP are the guest's own */
-	INTERCEPT_RDPMC,	 /* performance counters are not offered and would count the host */
-	INTERCEPT_CPUID,	 /* the personality of guests */
-	INTERCEPT_INVD,		 /* would drop what others have written */
-	INTERCEPT_HLT,		 /* a halted guest gives its time to others */
-	INTERCEPT_INVLPGA,	 /* reaches translations of any ASID */
-	INTERCEPT_IO,		 /* together with a map of ones: no port passes through */
-	INTERCEPT_MSR,		 /* the same for MSRs, in either direction */
-	INTERCEPT_TASK_SWITCH,	 /* not offered: VT-x cannot do it in hardware */
-	INTERCEPT_SHUTDOWN,	 /* a triple fault is the guest's end, not the machine's */
+	INTERCEPT_INTR,	       /* a device's interrupt, and the end of the time slice */
+	INTERCEPT_NMI,	       /* belongs to the host as well */
+	INTERCEPT_RDPMC,       /* performance counters are not offered and would count the host */
+	INTERCEPT_CPUID,       /* the personality of guests */
+	INTERCEPT_INVD,	       /* would drop what others have written */
+	INTERCEPT_HLT,	       /* a halted guest gives its time to others */
+	INTERCEPT_INVLPGA,     /* reaches translations of any ASID */
+	INTERCEPT_IO,	       /* together with a map of ones: no port passes through */
+	INTERCEPT_MSR,	       /* the same for MSRs, in either direction */
+	INTERCEPT_TASK_SWITCH, /* not offered: VT-x cannot do it in hardware */
+	INTERCEPT_SHUTDOWN,    /* a triple fault is the guest's end, not the machine's */
 };
 
 static const uint64_t intercepts_2[] = {

@@ -10,10 +10,10 @@
 #include "base/bits.h"
 #include "base/check.h"
 
-#define TYPE_TSS_BUSY_32 11
+/* Some emulators do not show in the type that the task is busy. */
+#define TYPE_TSS_32 9
+#define TYPE_TSS_BUSY 2u
 
-/* Bits that a guest changes without an exit, while nothing of CR0 is hidden from it. */
-#define CR0_GUEST_OWNED ((uint64_t)(CR0_MP | CR0_TS))
 /* Bits that the processor does not get from the guest: memory types come from our tables. */
 #define CR0_HIDDEN ((uint64_t)(CR0_CD | CR0_NW))
 
@@ -88,7 +88,7 @@ static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
 	}
 	switch (name) {
 	case GUEST_CR0:
-		return (vmcb->cr0 & CR0_GUEST_OWNED) | (svm->arch.cr0 & ~CR0_GUEST_OWNED);
+		return svm->arch.cr0;
 	case GUEST_CR4:
 		return vmcb->cr4 & ~(uint64_t)CR4_MCE; /* which is not offered */
 	case GUEST_CR8:
@@ -100,7 +100,8 @@ static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
 	case GUEST_CODE_LONG:
 		return (vmcb->segments[VMCB_CS].attributes & ATTRIBUTE_LONG) != 0;
 	case GUEST_TASK_32:
-		return (vmcb->segments[VMCB_TR].attributes & ATTRIBUTE_TYPE) == TYPE_TSS_BUSY_32;
+		return (vmcb->segments[VMCB_TR].attributes & ATTRIBUTE_TYPE & ~TYPE_TSS_BUSY) ==
+		       TYPE_TSS_32;
 	case GUEST_CS_SELECTOR:
 		return vmcb->segments[VMCB_CS].selector;
 	case GUEST_SS_SELECTOR:
@@ -110,10 +111,6 @@ static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
 	}
 }
 
-/*
- * While CD or NW is one in the guest's eyes and zero in the processor's, every access to CR0 exits:
- * a selective intercept would miss that the guest clears them.
- */
 static void cr0_write(struct svm_vcpu *svm, uint64_t value)
 {
 	struct vmcb *vmcb = svm->vmcb;
@@ -121,11 +118,9 @@ static void cr0_write(struct svm_vcpu *svm, uint64_t value)
 	svm->arch.cr0 = value;
 	vmcb->cr0 = value & ~CR0_HIDDEN;
 	if (value & CR0_HIDDEN) {
-		vmcb->intercept_cr_read |= BIT(0);
-		vmcb->intercept_cr_write |= BIT(0);
+		vmcb->intercept_cr_read |= BIT(0); /* the guest is to see what it wrote */
 	} else {
 		vmcb->intercept_cr_read &= (uint16_t)~BIT(0);
-		vmcb->intercept_cr_write &= (uint16_t)~BIT(0);
 	}
 	svm_flush(svm);
 }

@@ -65,7 +65,7 @@ enum exit_action svm_exit_decide(struct svm_vcpu *svm);
 /* True when the guest is at CPL 0 and neither in real nor in virtual-8086 mode. */
 bool svm_is_kernel(const struct svm_vcpu *svm);
 
-/* svm_cr.c: an exit because of CR0 or CR4. */
+/* svm_cr.c: an exit because of a control register. */
 enum exit_action svm_decide_cr(struct svm_vcpu *svm, struct vm_exit *vm_exit);
 
 /* svm_run.c */
