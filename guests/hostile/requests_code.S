@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A page of code that surrenders itself, and a page that catches who runs through the zeros. */
 #include "abi/aerostat.h"
+#include "guests/lib/hypercall_site.inc"
 
 	.section .text.requests_code, "ax"
 	.code64
@@ -13,7 +14,7 @@ surrender_own_code:
 	movl $1, %esi
 	xorl %edx, %edx
 	xorl %r10d, %r10d
-	vmcall
+	hypercall_site
 	ret
 	.balign 4096, 0x90
 	.rept 64

@@ -4,6 +4,7 @@
  * 6.14.5 on the interrupt stack table: every exception gets a good stack, whatever RSP is).
  */
 #include "guests/hostile/trap.h"
+#include "guests/lib/hypercall_site.inc"
 
 #define RFLAGS_FIXED 0x2
 #define RFLAGS_TF 0x100
@@ -96,7 +97,7 @@ trap_leave:
 	.globl wild_plain
 wild_plain:
 	load_wild
-	vmcall
+	hypercall_site
 	movq %rax, wild_result
 	ret
 
@@ -105,7 +106,7 @@ wild_shadow_sti:
 	load_wild
 	cli
 	sti
-	vmcall
+	hypercall_site
 	movq %rax, wild_result
 	ret
 
@@ -114,7 +115,7 @@ wild_shadow_ss:
 	load_wild
 	movl %ss, %ecx
 	movl %ecx, %ss
-	vmcall
+	hypercall_site
 	movq %rax, wild_result
 	ret
 
@@ -123,7 +124,7 @@ wild_step:
 	load_wild
 	push_step_flags
 	popfq
-	vmcall
+	hypercall_site
 	movq %rax, wild_result
 	ret
 
@@ -134,7 +135,7 @@ wild_step_ss:
 	push_step_flags
 	popfq
 	movl %ecx, %ss
-	vmcall
+	hypercall_site
 	movq %rax, wild_result
 	ret
 
@@ -166,12 +167,12 @@ wild_user_32:
 	to_user TRAP_USER_CODE_32, leave_32
 
 leave_64:
-	vmcall
+	hypercall_site
 	ud2
 
 	.code32
 leave_32:
-	vmcall
+	hypercall_site
 	ud2
 	.code64
 
