@@ -148,8 +148,8 @@ void s2_unpin(struct s2_locked locked, gfn_t gfn);
 /*
  * Maps the region around gfn larger by one level if all 512 pieces are MAPPED and none is pinned:
  * 4 KiB to 2 MiB, in place where the frames are one aligned run, else by copying to a zeroed extent
- * that nobody was promised; 2 MiB to 1 GiB in place only. The VM must not be running. NOT_FOUND:
- * not whole; NO_MEMORY: no such extent.
+ * that nobody was promised; 2 MiB to 1 GiB in place only. The VM must not be running,
+ * and the caller flushes before it does. NOT_FOUND: not whole; NO_MEMORY: no such extent.
  */
 MUST_CHECK enum status s2_join(struct s2_locked locked, gfn_t gfn);
 

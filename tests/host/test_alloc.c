@@ -175,6 +175,9 @@ static void test_1g_extents(void **state)
 	world_start_map(&available, &nothing, GIB(2) >> PAGE_SHIFT, 2);
 	assert_int_equal(frame_alloc(ORDER_2M, host_tag(ORDER_2M), &pfn), STATUS_OK);
 	assert_int_equal(pfn.n, (GIB(1) - MIB(2)) >> PAGE_SHIFT);
+	/* Nobody waits for a gigabyte to be zeroed. */
+	assert_int_equal(frame_alloc(ORDER_1G, host_tag(ORDER_1G), &pfn), STATUS_NO_MEMORY);
+	assert_int_equal(scrub_step(ORDER_1G), 262144);
 	assert_int_equal(frame_alloc(ORDER_1G, host_tag(ORDER_1G), &pfn), STATUS_OK);
 	assert_int_equal(pfn.n, GIB(1) >> PAGE_SHIFT);
 	assert_true(fake_frame_is((pfn_t){pfn.n + 262143}, 0));

@@ -81,7 +81,7 @@ static const struct frame *head_of(uint64_t pfn, uint64_t *head)
 			return frame;
 		}
 	}
-	fail_msg("frame %#llx belongs to no extent", (unsigned long long)pfn);
+	panic("frame %#llx belongs to no extent", (unsigned long long)pfn);
 	return NULL;
 }
 
@@ -210,17 +210,17 @@ uint8_t *fake_tlb_access(const struct s2 *s2, unsigned cpu, gfn_t gfn)
 		struct walk walk = caching_walk(s2, cpu, gfn.n, entry);
 		if (!walk.hit) {
 			if (now.hit) {
-				fail_msg("VM %u gfn %#llx: a stale table hides what is mapped",
-					 s2->owner, (unsigned long long)gfn.n);
+				panic("VM %u gfn %#llx: a stale table hides what is mapped",
+				      s2->owner, (unsigned long long)gfn.n);
 			}
 			return NULL;
 		}
 		pfn = walk_pfn(&walk, gfn.n);
 	}
 	if (now.hit && pfn != walk_pfn(&now, gfn.n)) {
-		fail_msg("VM %u gfn %#llx: a stale translation to frame %#llx hides frame %#llx",
-			 s2->owner, (unsigned long long)gfn.n, (unsigned long long)pfn,
-			 (unsigned long long)walk_pfn(&now, gfn.n));
+		panic("VM %u gfn %#llx: a stale translation to frame %#llx hides frame %#llx",
+		      s2->owner, (unsigned long long)gfn.n, (unsigned long long)pfn,
+		      (unsigned long long)walk_pfn(&now, gfn.n));
 	}
 	return pfn_to_virt((pfn_t){pfn});
 }
@@ -238,12 +238,12 @@ static void check_entry(const struct cached *entry)
 		bool same =
 			entry->is_table || frame->tag.state != FRAME_GUEST || gfn == entry->gfn + i;
 		if (!ours || !same) {
-			fail_msg("CPU %u can still reach frame %#llx as %s of VM %u at gfn %#llx, "
-				 "but it is state=%u owner=%u gfn=%#llx now",
-				 entry->cpu, (unsigned long long)(entry->pfn + i),
-				 entry->is_table ? "a page table" : "memory", entry->owner,
-				 (unsigned long long)(entry->gfn + i), frame->tag.state,
-				 frame->tag.owner, (unsigned long long)gfn);
+			panic("CPU %u can still reach frame %#llx as %s of VM %u at gfn %#llx, "
+			      "but it is state=%u owner=%u gfn=%#llx now",
+			      entry->cpu, (unsigned long long)(entry->pfn + i),
+			      entry->is_table ? "a page table" : "memory", entry->owner,
+			      (unsigned long long)(entry->gfn + i), frame->tag.state,
+			      frame->tag.owner, (unsigned long long)gfn);
 		}
 		i += (1ull << frame->tag.order) - (entry->pfn + i - head);
 	}

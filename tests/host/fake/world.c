@@ -36,6 +36,7 @@ void world_start_map(const struct memmap *available, const struct memmap *hyperv
 	fake_phys_start(frames);
 	fake_format.max_leaf_level = max_leaf_level;
 	frame_alloc_fail_at = 0;
+	promise_reserve_set(0);
 	/* No promise of an earlier test is left: a failed one may have kept its own. */
 	while (promise_owed() != 0) {
 		struct promise rest = {.min_pages = promise_owed()};
@@ -66,12 +67,12 @@ void world_stop(void)
 	if (frame_table == NULL) {
 		return;
 	}
+	fake_locks_reset();
 	while (world_space_count > 0) {
 		free(world_spaces[--world_space_count]);
 	}
 	fake_phys_stop();
 	fake_tlb_reset();
-	fake_locks_reset();
 	frame_alloc_fail_at = 0;
 	free(frame_table);
 	frame_table = NULL;
@@ -233,6 +234,9 @@ enum status world_join(struct s2 *s2, uint64_t gfn)
 {
 	struct s2_locked locked = s2_lock(s2);
 	enum status status = s2_join(locked, (gfn_t){gfn});
+	if (status == STATUS_OK) {
+		reclaim_flush(locked); /* as its contract asks of every caller */
+	}
 	s2_unlock(locked);
 	world_check();
 	return status;
