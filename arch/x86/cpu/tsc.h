@@ -7,10 +7,10 @@
 
 static inline uint64_t tsc_read(void)
 {
-	uint32_t low, high;
+	uint64_t low, high; /* RDTSC clears the upper halves */
 
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-	return (uint64_t)high << 32 | low;
+	return high << 32 | low;
 }
 
 /* Finds the frequency; arch_tsc_khz() is 0 before. */

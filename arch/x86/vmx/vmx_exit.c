@@ -16,8 +16,6 @@
 
 #define VECTOR_ALIGNMENT 17
 
-#define RIGHTS_DPL 0x0060
-
 /* Interruptibility state (SDM vol. 3, table 25-3) */
 #define BLOCKING_BY_STI 0x1u
 #define BLOCKING_BY_MOV_SS 0x2u
@@ -34,12 +32,6 @@ const char *vmx_reason_text(unsigned reason)
 	default:
 		return "an exit reason that did not exist when this was written";
 	}
-}
-
-/* CPL is the DPL of SS: 3 in virtual-8086 mode, 0 in real mode (SDM vol. 3, 25.4.1). */
-bool vmx_is_kernel(const struct vmx_vcpu *vmx)
-{
-	return !(vmcs_read_guest_ss_rights() & RIGHTS_DPL) && vmx->arch.cr0 & CR0_PE;
 }
 
 /* An event was on its way when this exit came: the next entry delivers it again. */
@@ -239,7 +231,6 @@ static enum exit_action decide_entry_failure(struct vmx_vcpu *vmx, struct vm_exi
 	return vm_exit_handle(vmx->arch.vcpu, vm_exit);
 }
 
-/* All but the hypercall, whose way through vmx_exit_decide() is shorter. */
 static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 {
 	struct vcpu *vcpu = vmx->arch.vcpu;
@@ -296,17 +287,12 @@ static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exi
 	}
 }
 
-enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx)
+enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx, uint32_t reason)
 {
 	struct vm_exit vm_exit;
 
-	vm_exit.raw_reason = vmcs_read_exit_reason();
-	if (__builtin_expect(vm_exit.raw_reason == REASON_VMCALL, 1)) {
-		vm_exit.kind = VM_EXIT_HYPERCALL;
-		vm_exit.privileged = vmx_is_kernel(vmx);
-		return vm_exit_handle(vmx->arch.vcpu, &vm_exit);
-	}
-	if (vm_exit.raw_reason & REASON_ENTRY_FAILED) {
+	vm_exit.raw_reason = reason;
+	if (reason & REASON_ENTRY_FAILED) {
 		return decide_entry_failure(vmx, &vm_exit);
 	}
 	return decide_rest(vmx, &vm_exit);

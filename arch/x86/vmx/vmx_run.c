@@ -66,36 +66,42 @@ static void event_write(struct vmx_vcpu *vmx)
 }
 
 /* The timer counts down from here; zero exits before the first instruction. */
-static void timer_write(const struct vmx_vcpu *vmx)
+static inline void timer_write(const struct vmx_vcpu *vmx)
 {
-	uint64_t now = tsc_read();
-	uint64_t ticks = 0;
+	uint64_t ticks = sub_floor_u64(vmx->arch.deadline_tsc, tsc_read());
 
-	if (now < vmx->arch.deadline_tsc) {
-		ticks = ((vmx->arch.deadline_tsc - now) >> vmx_caps.timer_shift) + 1;
-		ticks = min_u64(ticks, UINT32_MAX);
-	}
-	vmcs_write_preemption_timer((uint32_t)ticks);
+	vmcs_write_preemption_timer((uint32_t)(ticks >> vmx_caps.timer_shift));
 }
 
-static inline void entry_prepare(struct vmx_vcpu *vmx)
+static inline bool doorbell_concerns(const struct vmx_vcpu *vmx)
 {
-	if (vmx->arch.vcpu->doorbell_pending || vmx->primary & PRIMARY_INTERRUPT_WINDOW) {
+	return vmx->arch.vcpu->doorbell_pending || vmx->primary & PRIMARY_INTERRUPT_WINDOW;
+}
+
+/* What is left to do when no event is to be delivered and no translation to be dropped. */
+static inline void entry_prepare_last(struct vmx_vcpu *vmx)
+{
+	timer_write(vmx);
+	tlb_enter(vmx->arch.s2, vmx->cpu);
+}
+
+static void entry_prepare(struct vmx_vcpu *vmx)
+{
+	if (doorbell_concerns(vmx)) {
 		doorbell_prepare(vmx);
 	}
 	if (vmx->arch.event.info) {
 		event_write(vmx);
 	}
-	if (__builtin_expect(vmx->invalidate_vpid, 0)) {
+	if (vmx->invalidate_vpid) {
 		vmx_invalidate_vpid(vmx->vpid);
 		vmx->invalidate_vpid = false;
 	}
-	timer_write(vmx);
-	tlb_enter(vmx->arch.s2, vmx->cpu);
+	entry_prepare_last(vmx);
 }
 
 /* Behind the instruction: the only place that moves RIP. */
-static void advance(struct vcpu *vcpu)
+static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 {
 	uint32_t blocking = vmcs_read_guest_interruptibility();
 
@@ -112,14 +118,38 @@ static void advance(struct vcpu *vcpu)
 	}
 }
 
+static __attribute__((noinline)) bool exit_finish(struct vcpu *vcpu, enum exit_action action)
+{
+	if (!guest_apply(vcpu, action, advance)) {
+		return false;
+	}
+	entry_prepare(vmx_of(vcpu));
+	return true;
+}
+
+/*
+ * The way of a hypercall is short: between its exit and the next entry nothing else can have come
+ * up than a doorbell.
+ */
 bool vmx_exit(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
+	uint32_t reason = vmcs_read_exit_reason();
+	struct vm_exit vm_exit;
+	enum exit_action action;
 
-	if (!guest_apply(vcpu, vmx_exit_decide(vmx), advance)) {
-		return false;
+	if (__builtin_expect(reason != REASON_VMCALL, 0)) {
+		return exit_finish(vcpu, vmx_exit_decide(vmx, reason));
 	}
-	entry_prepare(vmx);
+	vm_exit.kind = VM_EXIT_HYPERCALL;
+	vm_exit.raw_reason = reason;
+	vm_exit.privileged = vmx_is_kernel(vmx);
+	action = vm_exit_handle(vcpu, &vm_exit);
+	if (__builtin_expect(action != EXIT_ADVANCE || doorbell_concerns(vmx), 0)) {
+		return exit_finish(vcpu, action);
+	}
+	advance(vcpu);
+	entry_prepare_last(vmx);
 	return true;
 }
 
@@ -132,6 +162,15 @@ _Noreturn void vmx_entry_refused(struct vcpu *vcpu)
 	panic("VM entry refused: %s (%u)", vmx_instruction_error_text(error), error);
 }
 
+/* Rounded up to a tick of the timer, and never further away than it can count. */
+static uint64_t timer_deadline(uint64_t deadline_tsc)
+{
+	uint64_t tick = BIT(vmx_caps.timer_shift);
+	uint64_t furthest = tsc_read() + (UINT32_MAX - 1) * tick;
+
+	return min_u64(deadline_tsc, furthest) + tick;
+}
+
 void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
@@ -139,7 +178,7 @@ void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 
 	vmx_make_current(vmx);
 	vmx_state_load(vmx);
-	vmx->arch.deadline_tsc = deadline_tsc;
+	vmx->arch.deadline_tsc = timer_deadline(deadline_tsc);
 	vmx->launched = true;
 	tlb_run_begin(vmx->arch.s2, vmx->cpu);
 	entry_prepare(vmx);

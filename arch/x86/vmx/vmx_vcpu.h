@@ -9,6 +9,7 @@
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/cpu/xstate.h"
 #include "arch/x86/guest/vcpu.h"
+#include "arch/x86/vmx/vmx_fields.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "kernel/exit.h"
@@ -70,11 +71,22 @@ void vmx_setup_guest(struct vmx_vcpu *vmx, uint32_t entry);
 void vmx_state_load(struct vmx_vcpu *vmx);
 extern const struct guest_access vmx_guest_access;
 
-/* vmx_exit.c: decides over the exit that just happened; reads the current VMCS. */
-enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx);
+/*
+ * vmx_exit.c: decides over the exit that just happened, other than a hypercall; reads the current
+ * VMCS. `reason` is its field exit_reason.
+ */
+enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx, uint32_t reason);
 
-/* True when it is at CPL 0 and neither in real nor in virtual-8086 mode. */
-bool vmx_is_kernel(const struct vmx_vcpu *vmx);
+#define VMX_RIGHTS_DPL 0x0060
+
+/*
+ * True when it is at CPL 0 and neither in real nor in virtual-8086 mode. CPL is the DPL of SS: 3 in
+ * virtual-8086 mode, 0 in real mode (SDM vol. 3, 25.4.1).
+ */
+static inline bool vmx_is_kernel(const struct vmx_vcpu *vmx)
+{
+	return !(vmcs_read_guest_ss_rights() & VMX_RIGHTS_DPL) && vmx->arch.cr0 & CR0_PE;
+}
 
 /* vmx_run.c */
 void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
