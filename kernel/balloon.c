@@ -72,48 +72,47 @@ static enum exit_action inject_protection_fault(struct vcpu *vcpu)
 	return EXIT_INJECT;
 }
 
-/* Gives memory at `gfn`, or blocks the vCPU. *was_surrendered tells whether it was in the balloon.
- */
-static enum exit_action fill(struct vcpu *vcpu, struct s2_locked locked, gfn_t gfn)
+/* The guest gets nothing now: it waits until there is a frame. */
+static enum exit_action wait_for_frame(struct vcpu *vcpu)
 {
-	struct vm *vm = vcpu->vm;
-	uint64_t pages;
-	enum status status = s2_populate(locked, gfn, governor_fill_order(vm), &pages);
-	if (status == STATUS_NO_MEMORY) {
-		vcpu->state = VCPU_WAITING_MEMORY;
-		vcpu->blocked_since_tsc = arch_tsc();
-		return EXIT_BLOCK;
+	vcpu->state = VCPU_WAITING_MEMORY;
+	vcpu->blocked_since_tsc = arch_tsc();
+	return EXIT_BLOCK;
+}
+
+/* A surrendered page was touched, and the configuration does not say `zero`. */
+static enum exit_action answer_touch(struct vcpu *vcpu)
+{
+	if (vcpu->vm->config.on_touch == ON_TOUCH_FAULT) {
+		return inject_protection_fault(vcpu);
 	}
-	CHECK(status == STATUS_OK);
-	vm->held_peak_pages = max_u64(vm->held_peak_pages, vm->s2.mapped_pages);
-	vm->large_peak_pages = max_u64(vm->large_peak_pages, vm->s2.large_pages);
-	return EXIT_RESUME;
+	vm_kill(vcpu->vm, "it touched a page that it had surrendered (on-touch=stop)");
+	return EXIT_KILL;
 }
 
 enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn)
 {
 	struct vm *vm = vcpu->vm;
-	enum exit_action action = EXIT_RESUME;
+	enum s2_kind was;
+	uint64_t pages;
 	struct s2_locked locked = s2_lock(&vm->s2);
-	struct s2_slot slot = s2_lookup(locked, gfn);
-	if (slot.kind == S2_EMPTY) {
-		action = fill(vcpu, locked, gfn);
-	} else if (slot.kind == S2_BALLOONED && vm->config.on_touch == ON_TOUCH_ZERO) {
-		action = fill(vcpu, locked, gfn);
-		vm->balloon.touched_pages += action == EXIT_RESUME ? 1 : 0;
-	} else if (slot.kind == S2_BALLOONED && vm->config.on_touch == ON_TOUCH_FAULT) {
-		action = inject_protection_fault(vcpu);
-	} else if (slot.kind == S2_BALLOONED) {
-		action = EXIT_KILL;
-	}
+	enum status status = s2_touch(locked, gfn, governor_fill_order(vm),
+				      vm->config.on_touch == ON_TOUCH_ZERO, &was, &pages);
 	s2_unlock(locked);
-	if (slot.kind == S2_BALLOONED) {
+	if (status == STATUS_SURRENDERED) {
+		return answer_touch(vcpu);
+	}
+	if (status == STATUS_NO_MEMORY) {
+		return wait_for_frame(vcpu);
+	}
+	CHECK(status == STATUS_OK);
+	vm->held_peak_pages = max_u64(vm->held_peak_pages, vm->s2.mapped_pages);
+	vm->large_peak_pages = max_u64(vm->large_peak_pages, vm->s2.large_pages);
+	if (was == S2_BALLOONED) {
+		vm->balloon.touched_pages += pages;
 		balloon_publish_size(vm);
 	}
-	if (action == EXIT_KILL) {
-		vm_kill(vm, "it touched a page that it had surrendered (on-touch=stop)");
-	}
-	return action;
+	return EXIT_RESUME;
 }
 
 void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure)

@@ -12,6 +12,7 @@
 
 struct pool {
 	uint32_t heads[FRAME_ORDER_MAX + 1];
+	uint32_t orders; /* bit n: there is an extent of order n */
 	enum frame_state state;
 };
 
@@ -26,6 +27,7 @@ uint64_t frame_alloc_fail_at;
 static void pool_reset(struct pool *pool, enum frame_state state)
 {
 	pool->state = state;
+	pool->orders = 0;
 	for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++) {
 		pool->heads[order] = FRAME_NONE;
 	}
@@ -51,21 +53,27 @@ static struct frame_tag pool_tag(const struct pool *pool, unsigned order)
 static void pool_push(struct pool *pool, pfn_t pfn)
 {
 	struct frame *frame = frame_of(pfn);
-	uint32_t *head = &pool->heads[frame->tag.order];
-	frame->next = *head;
+	unsigned order = frame->tag.order;
+	uint32_t head = pool->heads[order];
+	frame->next = head;
 	frame->prev = FRAME_NONE;
-	if (*head != FRAME_NONE) {
-		frame_table[*head].prev = (uint32_t)pfn.n;
+	if (head != FRAME_NONE) {
+		frame_table[head].prev = (uint32_t)pfn.n;
 	}
-	*head = (uint32_t)pfn.n;
+	pool->heads[order] = (uint32_t)pfn.n;
+	pool->orders |= 1u << order;
 }
 
 static void pool_unlink(struct pool *pool, pfn_t pfn)
 {
 	struct frame *frame = frame_of(pfn);
+	unsigned order = frame->tag.order;
 	if (frame->prev == FRAME_NONE) {
-		CHECK(pool->heads[frame->tag.order] == pfn.n);
-		pool->heads[frame->tag.order] = frame->next;
+		CHECK(pool->heads[order] == pfn.n);
+		pool->heads[order] = frame->next;
+		if (frame->next == FRAME_NONE) {
+			pool->orders &= ~(1u << order);
+		}
 	} else {
 		frame_table[frame->prev].next = frame->next;
 	}
@@ -80,28 +88,52 @@ void pool_put_dirty(pfn_t pfn)
 	pool_push(&dirty_pool, pfn);
 }
 
+/*
+ * The frames of a run of one order are linked through `next` already; what they lack is the way
+ * back, and the run its place at the head of the pool's list.
+ */
+static uint32_t take_revoked_run(uint32_t first, vm_id_t owner)
+{
+	const uint8_t order = frame_table[first].tag.order;
+	const struct frame_tag revoking = {FRAME_REVOKING, order, owner};
+	const struct frame_tag dirty = {FRAME_DIRTY, order, VM_ID_HOST};
+	const struct frame_step step = frame_step(revoking, dirty);
+	uint64_t count = 0;
+	uint32_t last = FRAME_NONE;
+	uint32_t at = first;
+	do {
+		frame_step_take(step, (pfn_t){at});
+		frame_table[at].prev = last;
+		last = at;
+		at = frame_table[at].next;
+		count++;
+	} while (at != FRAME_NONE && frame_table[at].tag.order == order);
+	frame_step_account(FRAME_REVOKING, FRAME_DIRTY, count << order);
+	uint32_t head = dirty_pool.heads[order];
+	frame_table[last].next = head;
+	if (head != FRAME_NONE) {
+		frame_table[head].prev = last;
+	}
+	dirty_pool.heads[order] = first;
+	dirty_pool.orders |= 1u << order;
+	return at;
+}
+
 void pool_take_revoked(uint32_t head, vm_id_t owner)
 {
 	while (head != FRAME_NONE) {
-		pfn_t pfn = {head};
-		uint8_t order = frame_table[head].tag.order;
-		head = frame_table[head].next;
-		struct frame_tag revoking = {FRAME_REVOKING, order, owner};
-		frame_transition(pfn, revoking, (struct frame_tag){FRAME_DIRTY, order, VM_ID_HOST});
-		pool_push(&dirty_pool, pfn);
+		head = take_revoked_run(head, owner);
 	}
 }
 
 /* Takes an extent of exactly `order` out of the pool, cutting the smallest that is large enough. */
 static bool pool_take(struct pool *pool, unsigned order, pfn_t *pfn)
 {
-	unsigned found = order;
-	while (found <= FRAME_ORDER_MAX && pool->heads[found] == FRAME_NONE) {
-		found++;
-	}
-	if (found > FRAME_ORDER_MAX) {
+	uint32_t large_enough = pool->orders >> order;
+	if (large_enough == 0) {
 		return false;
 	}
+	unsigned found = order + (unsigned)__builtin_ctz(large_enough);
 	*pfn = (pfn_t){pool->heads[found]};
 	pool_unlink(pool, *pfn);
 	while (found > order) {
@@ -202,9 +234,8 @@ enum status frame_alloc_guest(struct promise *promise, unsigned order, vm_id_t o
 {
 	enum status status = STATUS_NO_MEMORY;
 	lock_acquire(&frame_lock);
-	if (promise_allows(promise, order_pages(order))) {
-		/* Charged first: scrubbing lets the lock go, and the account must be right then. */
-		promise_held_add(promise, order_pages(order));
+	/* Charged first: scrubbing lets the lock go, and the account must be right then. */
+	if (promise_take(promise, order_pages(order))) {
 		status = take_zeroed(order, pfn);
 		if (status != STATUS_OK) {
 			promise_held_remove(promise, order_pages(order));
@@ -246,12 +277,9 @@ uint64_t scrub_step(unsigned order_max)
 {
 	uint64_t pages = 0;
 	lock_acquire(&frame_lock);
-	unsigned order = 0;
-	while (order <= FRAME_ORDER_MAX && dirty_pool.heads[order] == FRAME_NONE) {
-		order++;
-	}
 	pfn_t pfn;
-	if (order <= FRAME_ORDER_MAX) {
+	if (dirty_pool.orders != 0) {
+		unsigned order = (unsigned)__builtin_ctz(dirty_pool.orders);
 		order = (unsigned)min_u64(order, order_max);
 		CHECK(pool_take(&dirty_pool, order, &pfn));
 		scrub_extent(pfn, order);

@@ -15,19 +15,22 @@ uint64_t frame_table_count;
 
 uint64_t frame_counts[FRAME_STATE_COUNT];
 
-void frame_mismatch(pfn_t pfn, struct frame_tag expected)
+void frame_mismatch(pfn_t pfn, uint32_t expected)
 {
+	struct frame_tag wanted;
+	memcpy(&wanted, &expected, sizeof(wanted));
 	CHECK(pfn.n < frame_table_count);
 	struct frame_tag found = frame_table[pfn.n].tag;
 	panic("frame 0x%llx is state=%u order=%u owner=%u, expected state=%u order=%u owner=%u",
-	      (unsigned long long)pfn.n, found.state, found.order, found.owner, expected.state,
-	      expected.order, expected.owner);
+	      (unsigned long long)pfn.n, found.state, found.order, found.owner, wanted.state,
+	      wanted.order, wanted.owner);
 }
 
 static void check_tag(pfn_t pfn, struct frame_tag expected)
 {
-	if (pfn.n >= frame_table_count || !frame_tag_equal(frame_table[pfn.n].tag, expected)) {
-		frame_mismatch(pfn, expected);
+	uint32_t wanted = frame_tag_word(expected);
+	if (pfn.n >= frame_table_count || frame_tag_word(frame_table[pfn.n].tag) != wanted) {
+		frame_mismatch(pfn, wanted);
 	}
 }
 
@@ -62,7 +65,13 @@ void frame_unite(pfn_t pfn, struct frame_tag piece, unsigned order)
 void frame_split(pfn_t pfn, struct frame_tag tag)
 {
 	CHECK(tag.order > 0);
-	frame_shatter(pfn, tag, tag.order - 1u);
+	check_tag(pfn, tag);
+	tag.order--;
+	struct frame *lower = &frame_table[pfn.n];
+	struct frame *upper = lower + order_pages(tag.order);
+	lower->tag = tag;
+	upper->tag = tag;
+	upper->gfn = lower->gfn + (uint32_t)order_pages(tag.order);
 }
 
 void frame_join(pfn_t pfn, struct frame_tag half)

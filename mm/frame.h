@@ -87,33 +87,62 @@ static const uint8_t frame_edges[FRAME_STATE_COUNT] = {
 /* Frames in each state; read them through frame_count(). */
 extern uint64_t frame_counts[FRAME_STATE_COUNT];
 
-static inline bool frame_tag_equal(struct frame_tag a, struct frame_tag b)
+/* Panics: the extent at `pfn` is not what it was expected to be. */
+_Noreturn void frame_mismatch(pfn_t pfn, uint32_t expected) __attribute__((cold));
+
+static inline uint32_t frame_tag_word(struct frame_tag tag)
 {
-	uint32_t left;
-	uint32_t right;
-	__builtin_memcpy(&left, &a, sizeof(left));
-	__builtin_memcpy(&right, &b, sizeof(right));
-	return left == right;
+	uint32_t word;
+	__builtin_memcpy(&word, &tag, sizeof(word));
+	return word;
 }
 
-/* Panics: the extent at `pfn` is not what it was expected to be. */
-_Noreturn void frame_mismatch(pfn_t pfn, struct frame_tag expected) __attribute__((cold));
+/* One edge of the state machine for extents of one order and owner, checked once. */
+struct frame_step {
+	uint32_t expected; /* tags, as words */
+	uint32_t next;
+};
 
-/*
- * The one function that changes a state. Panics when the extent at `pfn` is not exactly `expected`,
- * or when the state machine above has no such edge. The order stays as it is. Inline, because
- * moving a page costs two of these and little else.
- */
-static inline void frame_transition(pfn_t pfn, struct frame_tag expected, struct frame_tag next)
+static inline struct frame_step frame_step(struct frame_tag expected, struct frame_tag next)
 {
 	CHECK(next.order == expected.order && next.state < FRAME_STATE_COUNT);
 	CHECK(frame_edges[expected.state] & FRAME_EDGE(next.state));
-	if (pfn.n >= frame_table_count || !frame_tag_equal(frame_table[pfn.n].tag, expected)) {
-		frame_mismatch(pfn, expected);
+	return (struct frame_step){frame_tag_word(expected), frame_tag_word(next)};
+}
+
+/*
+ * The one place where a state changes. Panics when the extent at `pfn` is not exactly as expected.
+ * Whoever takes many steps at once accounts for all of them afterwards, before letting go of
+ * frame_lock.
+ */
+static inline void frame_step_take(struct frame_step step, pfn_t pfn)
+{
+	uint32_t found;
+	if (pfn.n >= frame_table_count) {
+		frame_mismatch(pfn, step.expected);
 	}
-	frame_table[pfn.n].tag = next;
-	frame_counts[expected.state] -= 1ull << next.order;
-	frame_counts[next.state] += 1ull << next.order;
+	struct frame *frame = &frame_table[pfn.n];
+	__builtin_memcpy(&found, &frame->tag, sizeof(found));
+	if (__builtin_expect(found != step.expected, 0)) {
+		frame_mismatch(pfn, step.expected);
+	}
+	__builtin_memcpy(&frame->tag, &step.next, sizeof(step.next));
+}
+
+static inline void frame_step_account(enum frame_state from, enum frame_state to, uint64_t pages)
+{
+	frame_counts[from] -= pages;
+	frame_counts[to] += pages;
+}
+
+/*
+ * One step of one extent. Panics when it is not exactly `expected`, or when the state machine above
+ * has no such edge. The order stays as it is.
+ */
+static inline void frame_transition(pfn_t pfn, struct frame_tag expected, struct frame_tag next)
+{
+	frame_step_take(frame_step(expected, next), pfn);
+	frame_step_account(expected.state, next.state, 1ull << next.order);
 }
 
 /*

@@ -67,11 +67,31 @@ void promise_withdraw(struct promise *promise)
 	lock_release(&frame_lock);
 }
 
+/* The part of `pages` that this VM was promised itself. */
+static uint64_t own_pages(const struct promise *promise, uint64_t pages)
+{
+	return min_u64(pages, sub_floor_u64(promise->min_pages, promise->held_pages));
+}
+
+static uint64_t spare_for(const struct promise *promise)
+{
+	return promise->emergency ? sub_floor_u64(supply(), owed_pages) : promise_spare();
+}
+
 bool promise_allows(const struct promise *promise, uint64_t pages)
 {
-	uint64_t own = min_u64(pages, sub_floor_u64(promise->min_pages, promise->held_pages));
-	uint64_t spare = promise->emergency ? sub_floor_u64(supply(), owed_pages) : promise_spare();
-	return pages - own <= spare;
+	return pages - own_pages(promise, pages) <= spare_for(promise);
+}
+
+bool promise_take(struct promise *promise, uint64_t pages)
+{
+	uint64_t own = own_pages(promise, pages);
+	if (pages - own > spare_for(promise)) {
+		return false;
+	}
+	promise->held_pages += pages;
+	owed_pages -= own;
+	return true;
 }
 
 void promise_held_add(struct promise *promise, uint64_t pages)

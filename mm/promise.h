@@ -46,6 +46,9 @@ void promise_withdraw(struct promise *promise);
 /* May this VM take `pages` more for its memory without breaking a promise to another? */
 bool promise_allows(const struct promise *promise, uint64_t pages);
 
+/* promise_allows and promise_held_add in one; false: nothing was charged. */
+bool promise_take(struct promise *promise, uint64_t pages);
+
 /* Bookkeeping of what was handed over and what came back. Caller holds frame_lock. */
 void promise_held_add(struct promise *promise, uint64_t pages);
 void promise_held_remove(struct promise *promise, uint64_t pages);

@@ -11,8 +11,11 @@
 
 void reclaim_push(struct s2 *s2, pfn_t pfn, struct frame_tag tag)
 {
+	struct frame_tag revoking = {FRAME_REVOKING, tag.order, tag.owner};
 	lock_acquire(&frame_lock);
-	reclaim_push_one(s2, pfn, tag);
+	frame_transition(pfn, tag, revoking);
+	frame_of(pfn)->next = s2->revoking_head;
+	s2->revoking_head = (uint32_t)pfn.n;
 	if (tag.state == FRAME_GUEST) {
 		promise_held_remove(&s2->promise, order_pages(tag.order));
 	} else {

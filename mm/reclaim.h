@@ -15,14 +15,15 @@
 void reclaim_push(struct s2 *s2, pfn_t pfn, struct frame_tag tag);
 
 /*
- * The same for one of many: the caller holds frame_lock, and takes the pages off the promise and
- * adds them to s2->revoking_pages itself, once for all.
+ * The same for many, with one step: the caller holds frame_lock, starts with *head =
+ * s2->revoking_head, and afterwards accounts for the step, takes the pages off the promise and adds
+ * them to s2->revoking_pages, once for all.
  */
-static inline void reclaim_push_one(struct s2 *s2, pfn_t pfn, struct frame_tag tag)
+static inline void reclaim_push_one(uint32_t *head, pfn_t pfn, struct frame_step step)
 {
-	frame_transition(pfn, tag, (struct frame_tag){FRAME_REVOKING, tag.order, tag.owner});
-	frame_table[pfn.n].next = s2->revoking_head;
-	s2->revoking_head = (uint32_t)pfn.n;
+	frame_step_take(step, pfn);
+	frame_table[pfn.n].next = *head;
+	*head = (uint32_t)pfn.n;
 }
 
 /* One flush for all that was pushed since the last one; then all of it is free. */

@@ -68,11 +68,16 @@ static unsigned fill_level(const struct s2 *s2, gfn_t gfn, unsigned found, unsig
 	return level;
 }
 
-/* One attempt at one size; see s2_populate. */
-static enum status populate_at(struct s2 *s2, gfn_t gfn, struct s2_path *path, unsigned level)
+/* One attempt at one size; see s2_touch. */
+static enum status populate_at(struct s2 *s2, gfn_t gfn, struct s2_path *path, uint64_t *entry,
+			       unsigned level)
 {
 	struct s2_spares spares;
-	enum status status = s2_spares_get(s2, path->level - level, &spares);
+	enum status status = STATUS_OK;
+	bool descend = path->level != level;
+	if (descend) {
+		status = s2_spares_get(s2, path->level - level, &spares);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -80,32 +85,40 @@ static enum status populate_at(struct s2 *s2, gfn_t gfn, struct s2_path *path, u
 	gfn_t start = {align_down_u64(gfn.n, order_pages(order))};
 	pfn_t pfn;
 	status = frame_alloc_guest(&s2->promise, order, s2->owner, start, &pfn);
-	if (status != STATUS_OK) {
+	if (status == STATUS_OK) {
+		if (descend) {
+			entry = s2_descend(s2, start, path, level, &spares);
+		}
+		commit_leaf(s2, path, entry, pfn);
+	} else if (descend) {
 		s2_spares_put_back(s2, &spares);
-		return status;
 	}
-	uint64_t *entry = s2_descend(s2, start, path, level, &spares);
-	commit_leaf(s2, path, entry, pfn);
-	return STATUS_OK;
+	return status;
 }
 
-enum status s2_populate(struct s2_locked locked, gfn_t gfn, unsigned order_max, uint64_t *pages)
+enum status s2_touch(struct s2_locked locked, gfn_t gfn, unsigned order_max, bool fill_ballooned,
+		     enum s2_kind *was, uint64_t *pages)
 {
 	struct s2 *s2 = locked.s2;
 	*pages = 0;
 	CHECK(gfn.n < s2->limit_pages);
 	struct s2_path path;
-	uint64_t value = entry_read(s2_walk(s2, gfn, &path));
-	enum s2_entry_kind kind = entry_kind(s2->format, value, path.level);
+	uint64_t *entry = s2_walk(s2, gfn, &path);
+	enum s2_entry_kind kind = entry_kind(s2->format, entry_read(entry), path.level);
 	if (kind == ENTRY_LEAF) {
+		*was = S2_MAPPED;
 		return STATUS_OK;
 	}
+	*was = kind == ENTRY_EMPTY ? S2_EMPTY : S2_BALLOONED;
+	if (kind == ENTRY_BALLOONED && !fill_ballooned) {
+		return STATUS_SURRENDERED;
+	}
 	unsigned level = 0;
-	if (kind == ENTRY_EMPTY) {
+	if (kind == ENTRY_EMPTY && order_max > ORDER_4K) {
 		level = fill_level(s2, gfn, path.level, order_max);
 	}
 	for (;;) {
-		enum status status = populate_at(s2, gfn, &path, level);
+		enum status status = populate_at(s2, gfn, &path, entry, level);
 		if (status == STATUS_OK) {
 			*pages = order_pages(level_order(level));
 			return STATUS_OK;
@@ -115,6 +128,12 @@ enum status s2_populate(struct s2_locked locked, gfn_t gfn, unsigned order_max, 
 		}
 		level--;
 	}
+}
+
+enum status s2_populate(struct s2_locked locked, gfn_t gfn, unsigned order_max, uint64_t *pages)
+{
+	enum s2_kind was;
+	return s2_touch(locked, gfn, order_max, true, &was, pages);
 }
 
 /* The extent is one of ours to judge: a size the format knows, inside RAM, aligned. */

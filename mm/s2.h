@@ -107,6 +107,13 @@ MUST_CHECK enum status s2_populate(struct s2_locked locked, gfn_t gfn, unsigned 
 				   uint64_t *pages);
 
 /*
+ * The same for a touch: *was tells what there was before, and a BALLOONED page is filled only if
+ * `fill_ballooned`, else the answer is SURRENDERED.
+ */
+MUST_CHECK enum status s2_touch(struct s2_locked locked, gfn_t gfn, unsigned order_max,
+				bool fill_ballooned, enum s2_kind *was, uint64_t *pages);
+
+/*
  * Takes the memory of the extent [gfn, gfn + 2^order), order 0, 9 or 18, out, in one step where it
  * is one entry. A surrender leaves it BALLOONED; a free-page report leaves it EMPTY: its contents
  * are dropped, and the guest may touch it again at any time. Errors: OUTSIDE, MISALIGNED,

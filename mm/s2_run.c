@@ -37,29 +37,42 @@ static bool run_find(struct run *run, struct s2 *s2, gfn_t gfn, unsigned order, 
 static void run_take_out(struct run *run, uint64_t mark)
 {
 	struct s2 *s2 = run->s2;
-	const struct s2_format *format = s2->format;
-	unsigned level = run->path.level;
-	uint64_t large = level > 0 ? format->large_flag : 0;
+	const uint64_t present = s2->format->present_mask;
+	const uint64_t address = s2->format->address_mask;
+	const unsigned level = run->path.level;
+	/* A leaf of this level that may go has the first set of these and none of the others. */
+	const uint64_t large = level > 0 ? s2->format->large_flag : 0;
+	const uint64_t decisive = large | s2->format->pinned_flag;
 	const struct frame_tag tag = {FRAME_GUEST, (uint8_t)level_order(level), s2->owner};
+	const struct frame_tag revoking = {FRAME_REVOKING, tag.order, tag.owner};
+	const struct frame_step step = frame_step(tag, revoking);
+	uint64_t *entry = run->entry;
+	uint64_t *const end = entry + run->count;
+	uint64_t leaves = 0;
 	lock_acquire(&frame_lock);
-	for (; run->done < run->count; run->done++, run->entry++) {
-		uint64_t value = entry_read(run->entry);
-		if ((value & format->present_mask) == 0) {
+	uint32_t head = s2->revoking_head;
+	for (; entry < end; entry++) {
+		uint64_t value = entry_read(entry);
+		if ((value & present) == 0) {
 			if (value != 0) {
 				break; /* in the balloon already */
 			}
-			entry_write(run->entry, mark);
+			entry_write(entry, mark);
 			continue;
 		}
-		if ((value & large) != large || (value & format->pinned_flag) != 0) {
+		if ((value & decisive) != large) {
 			break;
 		}
-		entry_write(run->entry, mark);
-		reclaim_push_one(s2, entry_pfn(format, value), tag);
-		run->leaves++;
+		entry_write(entry, mark);
+		reclaim_push_one(&head, hpa_to_pfn((hpa_t){value & address}), step);
+		leaves++;
 	}
-	promise_held_remove(&s2->promise, run->leaves << tag.order);
+	s2->revoking_head = head;
+	frame_step_account(FRAME_GUEST, FRAME_REVOKING, leaves << tag.order);
+	promise_held_remove(&s2->promise, leaves << tag.order);
 	lock_release(&frame_lock);
+	run->leaves = leaves;
+	run->done = (uint64_t)(entry - run->entry);
 }
 
 static uint64_t take_out_run(struct s2 *s2, gfn_t gfn, unsigned order, uint64_t count,
