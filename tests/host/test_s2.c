@@ -163,11 +163,16 @@ static enum status operate(enum operation operation)
 	}
 }
 
-static void start(unsigned max_leaf_level)
+static void start_with(unsigned max_leaf_level, uint64_t limit)
 {
 	world_start(512, FRAMES, max_leaf_level);
-	vm = model_create(3, LIMIT, 100);
+	vm = model_create(3, limit, 100);
 	assert_non_null(vm);
+}
+
+static void start(unsigned max_leaf_level)
+{
+	start_with(max_leaf_level, LIMIT);
 }
 
 static void stop(void)
@@ -185,7 +190,7 @@ static void run_all(unsigned max_leaf_level)
 {
 	for (unsigned i = 0; i < ARRAY_COUNT(preparations); i++) {
 		for (unsigned operation = 0; operation < OPERATION_COUNT; operation++) {
-			start(max_leaf_level);
+			start_with(max_leaf_level, 262144 + 700);
 			preparations[i]();
 			world_flush(vm->s2);
 			model_verify(vm, true);

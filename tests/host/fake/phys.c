@@ -31,6 +31,8 @@ void fake_phys_start(uint64_t frames)
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	assert_true(base != MAP_FAILED);
 	assert_int_equal(mprotect(base, bytes, PROT_READ | PROT_WRITE), 0);
+	/* Tests with gigabytes touch all of them; a hint only. */
+	(void)madvise(base, bytes, frames > 262144 ? MADV_HUGEPAGE : MADV_NORMAL);
 	direct_map_base = (uintptr_t)base;
 	frame_count_max = frames;
 }

@@ -301,7 +301,10 @@ void world_expect_slot(struct s2 *s2, uint64_t gfn, enum s2_kind kind, unsigned 
 
 static void append(struct world_image *image, const void *data, size_t bytes)
 {
-	image->data = realloc(image->data, image->bytes + bytes);
+	if (image->bytes + bytes > image->room) {
+		image->room = 2 * (image->bytes + bytes);
+		image->data = realloc(image->data, image->room);
+	}
 	memcpy(image->data + image->bytes, data, bytes);
 	image->bytes += bytes;
 }

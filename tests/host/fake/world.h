@@ -81,6 +81,7 @@ void world_expect_slot(struct s2 *s2, uint64_t gfn, enum s2_kind kind, unsigned 
  */
 struct world_image {
 	size_t bytes;
+	size_t room;
 	uint8_t *data;
 };
 struct world_image world_image(void);
