@@ -123,7 +123,8 @@ GUEST_idle := guests/idle/main.c
 GUEST_hungry := guests/hungry/main.c
 GUEST_secret := guests/secret/main.c
 GUEST_rogue := guests/rogue/main.c
-GUEST_bench := guests/bench/main.c
+GUEST_bench := $(addprefix guests/bench/,main.c measure.c area.c exits.c pages.c extents.c driver.c \
+	pair.c doorbell.c stamp.S)
 GUEST_probe := guests/probe/main.c guests/probe/trap.c guests/probe/steps.S guests/probe/trap.S
 GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/model.c \
 	guests/hostile/pressure.c guests/hostile/processor.c guests/hostile/random.c \
@@ -203,7 +204,7 @@ endif
 # ---- Verbs ---------------------------------------------------------------------------------------
 
 .PHONY: all guests run test iso debug clean check help format
-.PHONY: test-host test-boot test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
+.PHONY: test-host test-boot test-long test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
 
 all: $(B)/aerostat.elf guests ## build the hypervisor and the guests
 
@@ -237,6 +238,11 @@ test-boot: ## every scenario and every bad input, booted in an emulator
 	@tools/install-deps build iso run test
 	@$(MAKE) all
 	@tools/run-boot-tests
+
+test-long: ## the tests that take too long for make test, at full size
+	@tools/install-deps build iso run test
+	@$(MAKE) all
+	@LONG=1 tools/run-boot-tests -k test_case
 
 test-nested-kvm: ## the default scenario under a real Linux with KVM, itself in the emulator
 	@tools/install-deps build iso run nested

@@ -1,59 +1,81 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench: what the shortest ways into the hypervisor and back cost, in ticks of the time stamp
- * counter (emulated processors count instructions). Digest: ticks of a null hypercall.
+ * bench: what operations cost, in ticks of the time-stamp counter (emulated processors count
+ * instructions). tests/bench/bench.py starts it, once per set of probes, and reads its lines.
+ * Digest: ticks of a null hypercall.
  *
+ *	run=exits	the ways into the hypervisor and back (default)
+ *	run=memory	fills, surrender, return, report; wants a host that has not idled yet
+ *	run=gigabyte	a GiB out and in again
+ *	run=hold	ends while it holds a GiB; run=hold-pages: in pages of 4 KiB
+ *	run=driver	the balloon driver of guests/lib and the hypervisor together, with whole
+ *	run=driver-pages	extents of 2 MiB, or with single pages
+ *	run=giver	two guests that switch, and a frame that goes
+ *	run=taker	from one to the other
+ *	run=doorbell	from a changed target to the guest's handler
+ *	run=nothing	ends at once
  *	limit=N		exit code 6 when a null hypercall costs more
  */
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "guests/bench/measure.h"
+#include "guests/bench/probes.h"
 #include "guests/lib/arguments.h"
-#include "guests/lib/console.h"
-#include "guests/lib/cpu.h"
-#include "guests/lib/hypercall.h"
-#include "guests/lib/hypercall_site.h"
 #include "guests/lib/runtime.h"
 
-#define ROUNDS 1000
-
-/* The loops are written out, so that nothing of ours is measured but one DEC and one JNZ. */
-static uint64_t measure_null_hypercall(void)
+static void run_exits(void)
 {
-	uint64_t count = ROUNDS;
-	uint64_t start = cpu_read_tsc();
-
-	__asm__ volatile("xorl %%r10d, %%r10d\n"
-			 "1: xorl %%eax, %%eax\n" HYPERCALL_SITE "\n"
-			 "decq %0\n"
-			 "jnz 1b"
-			 : "+r"(count)
-			 : "D"(0), "S"(0), "d"(0)
-			 : "rax", "r10", "memory", "cc");
-	return (cpu_read_tsc() - start) / ROUNDS;
+	measure_value("guest_start_tsc", (int64_t)guest_start_tsc);
+	probe_exits();
 }
 
-static uint64_t measure_cpuid(void)
+static void run_memory(void)
 {
-	uint64_t start = cpu_read_tsc();
-
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		cpu_identify(AEROSTAT_CPUID_SIGNATURE);
-	}
-	return (cpu_read_tsc() - start) / ROUNDS;
+	measure_value("guest_start_tsc", (int64_t)guest_start_tsc);
+	probe_fills_unzeroed();
+	probe_pages();
+	probe_extents();
 }
+
+static void run_gigabyte(void)
+{
+	measure_value("guest_start_tsc", (int64_t)guest_start_tsc);
+	probe_gigabyte();
+}
+
+static void run_nothing(void)
+{
+}
+
+static const char *const run_words[] = {
+	"exits",	"memory", "gigabyte", "hold",	  "hold-pages", "driver",
+	"driver-pages", "giver",  "taker",    "doorbell", "nothing",	NULL,
+};
+static void (*const runs[])(void) = {
+	run_exits,	  run_memory,	  run_gigabyte,	      probe_hold_gigabyte,
+	probe_hold_pages, probe_driver,	  probe_driver_pages, probe_pair_giver,
+	probe_pair_taker, probe_doorbell, run_nothing,
+};
 
 int guest_main(const struct guest_arguments *arguments)
 {
 	uint64_t limit = UINT64_MAX;
-	const struct argument known[] = {{"limit", ARGUMENT_COUNT, false, &limit, NULL}};
-	uint64_t ticks;
+	uint64_t run = 0;
+	const struct argument known[] = {
+		{"limit", ARGUMENT_COUNT, false, &limit, NULL},
+		{"run", ARGUMENT_WORD, false, &run, run_words},
+	};
 
-	if (!arguments_parse(arguments->text, known, 1)) {
+	if (!arguments_parse(arguments->text, known, 2)) {
 		return GUEST_EXIT_ARGUMENTS;
 	}
-	ticks = measure_null_hypercall();
+	measure_init();
+	runs[run]();
+	measure_print();
+
+	uint64_t ticks = (uint64_t)probe_null_hypercall();
+
 	runtime_set_digest(ticks);
-	console_print("null_hypercall=%lu cpuid=%lu\n", ticks, measure_cpuid());
 	return ticks > limit ? GUEST_EXIT_LIMIT : GUEST_EXIT_SUCCESS;
 }
