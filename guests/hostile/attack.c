@@ -13,9 +13,12 @@
 
 uint64_t pool_first;
 uint64_t pool_pages;
-struct aerostat_range ranges[AEROSTAT_RANGES_MAX] __attribute__((aligned(4096)));
 
-static volatile struct aerostat_balloon_page balloon_page_memory __attribute__((aligned(4096)));
+/* Whole pages: nothing else may lie where arrays are put at random. */
+static uint8_t ranges_memory[4096] __attribute__((aligned(4096)));
+static uint8_t balloon_memory[4096] __attribute__((aligned(4096)));
+
+struct aerostat_range *const ranges = (struct aerostat_range *)ranges_memory;
 
 bool attack_init(void)
 {
@@ -33,12 +36,12 @@ bool attack_init(void)
 
 volatile struct aerostat_balloon_page *attack_balloon_page(void)
 {
-	return &balloon_page_memory;
+	return (volatile struct aerostat_balloon_page *)balloon_memory;
 }
 
 uint64_t attack_balloon_gfn(void)
 {
-	return (uintptr_t)&balloon_page_memory / 4096;
+	return (uintptr_t)balloon_memory / 4096;
 }
 
 bool attack_attach(void)

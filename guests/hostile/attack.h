@@ -28,8 +28,8 @@ struct attack_arguments {
 extern uint64_t pool_first;
 extern uint64_t pool_pages;
 
-/* The array of ranges, a page of its own. */
-extern struct aerostat_range ranges[AEROSTAT_RANGES_MAX];
+/* AEROSTAT_RANGES_MAX of them, in a page of their own. */
+extern struct aerostat_range *const ranges;
 
 /* Finds the pool; call once, first. False: RAM is too small. */
 bool attack_init(void);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Reads tests/boot/cases.cfg: which machine boots what, and what must come of it.
+"""Reads tests/boot/*.cfg: which machine boots what, and what must come of it.
 
     [NAME]
     machine  = bochs (default), tcg, uefi   see tools/emulators.py
@@ -7,19 +7,21 @@
     modules  = IMAGE | STRING               one module per line; IMAGE!DAMAGE breaks it first
     memory, cpus, cpu_model, quantum, options
     timeout  = seconds        mandatory
+    long     = yes            only for `make test-long` (which sets LONG=1), and nothing else there
     expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
     expect_only = ...         instead of those of the scenario
 """
 
+import glob
 import os
 from dataclasses import dataclass, field
 
 import badelf
 import scenario
 
-CASES_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases.cfg")
+DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 KEYS = {"machine", "scenario", "modules", "memory", "cpus", "cpu_model", "quantum", "options",
-        "timeout", "expect", "expect_only"}
+        "timeout", "long", "expect", "expect_only"}
 DEFAULT_MEMORY = 64
 
 
@@ -33,6 +35,7 @@ class Case:
     quantum: int
     options: str
     timeout: int
+    is_long: bool
     expect: list
     scenario: object = None
     modules: list = field(default_factory=list)  # (image, damage or "", string)
@@ -73,6 +76,7 @@ def parse_case(name, section):
         quantum=int(section.get("quantum", "0")),
         options=options,
         timeout=int(section["timeout"]),
+        is_long=section.getboolean("long", fallback=False),
         expect=expect,
         scenario=base,
         modules=[parse_module(line) for line in scenario.lines_of(section.get("modules", ""))],
@@ -80,9 +84,12 @@ def parse_case(name, section):
 
 
 def read_cases():
+    """The cases of one kind: the long ones or the others."""
     parser = scenario.new_parser()
-    parser.read(CASES_FILE)
-    return [parse_case(name, parser[name]) for name in parser.sections()]
+    parser.read(sorted(glob.glob(os.path.join(DIRECTORY, "*.cfg"))))
+    wants_long = os.environ.get("LONG") == "1"
+    cases = [parse_case(name, parser[name]) for name in parser.sections()]
+    return [case for case in cases if case.is_long == wants_long]
 
 
 def prepare_modules(case, directory):
