@@ -127,7 +127,7 @@ void pool_take_revoked(uint32_t head, vm_id_t owner)
 }
 
 /* Takes an extent of exactly `order` out of the pool, cutting the smallest that is large enough. */
-static bool pool_take(struct pool *pool, unsigned order, pfn_t *pfn)
+static inline bool pool_take(struct pool *pool, unsigned order, pfn_t *pfn)
 {
 	uint32_t large_enough = pool->orders >> order;
 	if (large_enough == 0) {
@@ -183,7 +183,7 @@ static bool injected_failure(void)
 }
 
 /* A zeroed extent in no list, still tagged ZEROED. Lock held. */
-static enum status take_zeroed(unsigned order, pfn_t *pfn)
+static inline enum status take_zeroed(unsigned order, pfn_t *pfn)
 {
 	if (injected_failure()) {
 		return STATUS_NO_MEMORY;
@@ -211,6 +211,7 @@ enum status frame_alloc(unsigned order, struct frame_tag tag, pfn_t *pfn)
 	}
 	if (status == STATUS_OK) {
 		frame_transition(*pfn, pool_tag(&zeroed_pool, order), tag);
+		frame_of(*pfn)->gfn = FRAME_NONE; /* not a page table: the auditor asks */
 	}
 	lock_release(&frame_lock);
 	return status;
@@ -258,6 +259,7 @@ enum status frame_alloc_table(struct promise *promise, vm_id_t owner, pfn_t *pfn
 	if (status == STATUS_OK) {
 		struct frame_tag tag = {FRAME_HYPERVISOR, ORDER_4K, owner};
 		frame_transition(*pfn, pool_tag(&zeroed_pool, ORDER_4K), tag);
+		frame_of(*pfn)->gfn = 0;
 		promise_table_add(promise);
 	}
 	lock_release(&frame_lock);

@@ -12,11 +12,12 @@
 #include "mm/promise.h"
 #include "mm/s2_walk.h"
 
-/* What the frame table says, summed up by state and, for GUEST and REVOKING, by owner. */
+/* What the frame table says, summed up by state and, where a VM is meant, by owner. */
 struct frame_sums {
 	uint64_t by_state[FRAME_STATE_COUNT];
 	uint64_t guest_pages[AUDIT_OWNERS_MAX];
 	uint64_t revoking_pages[AUDIT_OWNERS_MAX];
+	uint64_t table_pages[AUDIT_OWNERS_MAX];
 };
 
 /* What one address space's tables say. */
@@ -74,6 +75,9 @@ static uint64_t audit_extent(uint64_t pfn, struct audit_report *report)
 		frame_sums.guest_pages[tag.owner] += pages;
 	} else if (tag.state == FRAME_REVOKING) {
 		frame_sums.revoking_pages[tag.owner] += pages;
+	} else if (tag.state == FRAME_HYPERVISOR && tag.owner != VM_ID_HOST &&
+		   frame_table[pfn].gfn != FRAME_NONE) {
+		frame_sums.table_pages[tag.owner] += pages;
 	}
 	return pages;
 }
@@ -170,7 +174,8 @@ static uint64_t revoking_list_pages(const struct s2 *s2)
 	uint64_t pages = 0;
 	uint32_t at = s2->revoking_head;
 	while (at != FRAME_NONE && at < frame_table_count &&
-	       frame_table[at].tag.state == FRAME_REVOKING && pages <= frame_table_count) {
+	       frame_table[at].tag.state == FRAME_REVOKING &&
+	       frame_table[at].tag.owner == s2->owner && pages <= frame_table_count) {
 		pages += order_pages(frame_table[at].tag.order);
 		at = frame_table[at].next;
 	}
@@ -188,6 +193,8 @@ static void audit_space(const struct s2 *s2, struct audit_report *report)
 	expect(report, "table pages of a VM", s2->owner, sums.table_pages, s2->table_pages);
 	expect(report, "promised tables of a VM", s2->owner, s2->promise.table_pages,
 	       sums.table_pages);
+	expect(report, "page tables in the frame table", s2->owner,
+	       frame_sums.table_pages[s2->owner], sums.table_pages);
 	expect(report, "pages charged to a VM", s2->owner, s2->promise.held_pages,
 	       sums.mapped_pages);
 	expect(report, "frames owned by a VM", s2->owner, frame_sums.guest_pages[s2->owner],

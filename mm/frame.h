@@ -49,7 +49,8 @@ struct frame_tag {
 
 struct frame {
 	struct frame_tag tag;
-	uint32_t gfn;  /* GUEST: where it is mapped. Page-table page: first gfn it translates */
+	uint32_t gfn;  /* GUEST: where it is mapped. Page-table page: first gfn it translates.
+			  Other HYPERVISOR pages of a VM: FRAME_NONE */
 	uint32_t next; /* in a list; of a page-table page: its level and what it holds */
 	uint32_t prev;
 };

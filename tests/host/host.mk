@@ -64,3 +64,6 @@ HOST_test_reclaim := tests/host/test_reclaim.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_guest_copy
 HOST_test_guest_copy := tests/host/test_guest_copy.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_audit
+HOST_test_audit := tests/host/test_audit.c $(FAKE_WORLD) $(MM_SOURCES)
