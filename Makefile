@@ -204,6 +204,7 @@ endif
 # ---- Verbs ---------------------------------------------------------------------------------------
 
 .PHONY: all guests run test iso debug clean check help format
+.PHONY: fuzz fuzz-keep mutants coverage deps-fuzz
 .PHONY: test-host test-boot test-long test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
 
 all: $(B)/aerostat.elf guests ## build the hypervisor and the guests
@@ -239,10 +240,29 @@ test-boot: ## every scenario and every bad input, booted in an emulator
 	@$(MAKE) all
 	@tools/run-boot-tests
 
-test-long: ## the tests that take too long for make test, at full size
-	@tools/install-deps build iso run test
+test-long: ## what takes hours: longer walks and small worlds, all mutants, 10^6 hostile calls, fuzzing
+	@tools/install-deps build iso run test fuzz
 	@$(MAKE) all
-	@LONG=1 tools/run-boot-tests -k test_case
+	+@tools/test-long
+
+fuzz: ## fuzz each target for FUZZ_SECONDS (600) with libFuzzer; FUZZ=name for one
+	@tools/install-deps build test fuzz
+	@$(MAKE) fuzzers
+	@tests/fuzz/run --build $(B) --seconds $(or $(FUZZ_SECONDS),600) $(or $(FUZZ),$(FUZZ_TARGETS))
+
+fuzz-keep: ## write what fuzzing has found back into tests/fuzz/corpus
+	@tools/install-deps build test fuzz
+	@$(MAKE) fuzzers
+	@tests/fuzz/run --build $(B) --keep $(or $(FUZZ),$(FUZZ_TARGETS))
+
+mutants: ## break one line at a time and see that a host test notices; MUTANTS=name for some
+	@tools/install-deps build test
+	@$(MAKE) host-tests
+	@tests/mutants/run --build $(B) $(MUTANTS)
+
+coverage: ## line and branch coverage of the host tests, written to docs/coverage.md
+	@tools/install-deps build test
+	+@tools/coverage
 
 test-nested-kvm: ## the default scenario under a real Linux with KVM, itself in the emulator
 	@tools/install-deps build iso run nested
@@ -267,6 +287,8 @@ deps-run: ## install what running needs
 	@tools/install-deps run
 deps-test: ## install what testing needs
 	@tools/install-deps test
+deps-fuzz: ## install what fuzzing needs
+	@tools/install-deps test fuzz
 deps-nested: ## install what test-nested-kvm needs
 	@tools/install-deps nested
 
@@ -274,7 +296,7 @@ deps-nested: ## install what test-nested-kvm needs
 print-sources:
 	@echo $(HV_C_SOURCES) $(HV_ASM_SOURCES) $(GUEST_LIB_C_SOURCES) $(GUEST_LIB_ASM_SOURCES) \
 		$(foreach guest,$(GUESTS),$(GUEST_$(guest))) arch/x86/asm_offsets.c \
-		$(foreach program,$(HOST_TESTS),$(HOST_$(program)))
+		$(foreach program,$(HOST_TESTS),$(HOST_$(program))) tests/fuzz/stop.c
 
 clean: ## remove everything that was built
 	rm -rf $(B)

@@ -162,10 +162,10 @@ enum status elf_check(const void *file, uint64_t bytes, uint64_t limit_bytes,
 	memcpy(&header, file, sizeof(header));
 	enum status status = check_header(&header, bytes, sentence);
 	bool entry_found = false;
-	const uint8_t *table = (const uint8_t *)file + header.program_offset;
 	for (unsigned i = 0; status == STATUS_OK && i < header.program_count; i++) {
 		struct elf64_program program;
-		memcpy(&program, table + i * sizeof(program), sizeof(program));
+		uint64_t place = header.program_offset + i * sizeof(program);
+		memcpy(&program, (const uint8_t *)file + place, sizeof(program));
 		status = take_program(&program, header.entry, bytes, limit_bytes, image,
 				      &entry_found, sentence);
 	}

@@ -67,3 +67,6 @@ HOST_test_guest_copy := tests/host/test_guest_copy.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_audit
 HOST_test_audit := tests/host/test_audit.c $(FAKE_WORLD) $(MM_SOURCES)
+
+# The fuzz targets are host tests too: each runs its corpus.
+include tests/fuzz/fuzz.mk

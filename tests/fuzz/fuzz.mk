@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Fuzz targets: FUZZ_name lists the sources of each, its own and the real ones that it runs. The same
+# lists make a libFuzzer program (build/fuzz/name) and, with replay.c, a host test (test_fuzz_name).
+# Read by tests/host/host.mk, whose lists of shared sources it uses.
+
+FUZZ_TARGETS := multiboot2 elf vm_config options hypercall
+
+FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
+	mm/memmap.c
+FUZZ_elf := tests/fuzz/fuzz_elf.c kernel/elf.c
+FUZZ_vm_config := tests/fuzz/fuzz_vm_config.c kernel/vm_config.c
+FUZZ_options := tests/fuzz/fuzz_options.c kernel/options.c
+FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
+	tests/fuzz/contents.c \
+	$(FAKE_WORLD) $(MM_SOURCES) $(addprefix kernel/, balloon.c balloon_ranges.c elf.c governor.c hypercall.c \
+	loader.c policy.c vm.c vm_config.c)
+
+define fuzz_host_test
+HOST_TESTS += test_fuzz_$(1)
+HOST_test_fuzz_$(1) := tests/fuzz/replay.c $(FUZZ_$(1))
+endef
+$(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_host_test,$(target))))
+
+# The fuzzer: clang, libFuzzer, ASan, UBSan. Only what is under test reports its coverage; the fakes
+# and the auditor would drown it.
+FUZZCC ?= clang
+FUZZ_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -DAEROSTAT_HOST_TEST -DAEROSTAT_DEBUG -Wall -Wextra -Werror -Wshadow \
+	-Wstrict-prototypes -Wvla -Wundef -I include -I . -I tests/host
+FUZZ_WATCHED := -fsanitize=fuzzer-no-link
+
+$(B)/fuzz/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FUZZCC) $(FUZZ_FLAGS)' | cmp -s - $@ || echo '$(FUZZCC) $(FUZZ_FLAGS)' > $@
+
+$(B)/fuzz/obj/%.c.o: %.c $(B)/fuzz/flags
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)$(FUZZCC) $(FUZZ_FLAGS) $(if $(filter tests/% mm/audit.c,$<),,$(FUZZ_WATCHED)) \
+		-MMD -MP -c $< -o $@
+
+define fuzz_rule
+$(B)/fuzz/$(1): $(patsubst %,$(B)/fuzz/obj/%.o,$(FUZZ_$(1)) tests/fuzz/stop.c)
+	$$(call say,FUZZ,$$@)
+	$(Q)$(FUZZCC) $(FUZZ_FLAGS) -fsanitize=fuzzer $$^ -o $$@
+endef
+$(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_rule,$(target))))
+
+.PHONY: fuzzers
+fuzzers: $(FUZZ_TARGETS:%=$(B)/fuzz/%)
+
+-include $(foreach target,$(FUZZ_TARGETS),$(patsubst %,$(B)/fuzz/obj/%.d,$(FUZZ_$(target)) \
+	tests/fuzz/stop.c))

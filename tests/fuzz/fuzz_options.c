@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The hypervisor's command line: every word is taken or complained about, and nothing overflows. */
+#include <stdlib.h>
+
+#include "fuzz.h"
+
+#include "base/bits.h"
+#include "kernel/options.h"
+
+const char fuzz_name[] = "options";
+
+static unsigned count_words(const char *text)
+{
+	unsigned words = 0;
+	for (size_t i = 0; text[i] != '\0'; i++) {
+		words += text[i] != ' ' && (i == 0 || text[i - 1] == ' ') ? 1 : 0;
+	}
+	return words;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	struct options options;
+	struct options_complaints complaints;
+	char *text = malloc(bytes + 1);
+	memcpy(text, data, bytes);
+	text[bytes] = '\0';
+	memset(&options, 'x', sizeof(options));
+	options_parse(text, &options, &complaints);
+	FUZZ_CHECK(complaints.count <= count_words(text));
+	for (unsigned i = 0; i < min_u64(complaints.count, OPTIONS_COMPLAINTS_MAX); i++) {
+		fuzz_check_sentence(complaints.sentences[i], OPTIONS_COMPLAINT_BYTES, true);
+	}
+	FUZZ_CHECK(strcmp(options.console, "com1") == 0 || strcmp(options.console, "e9") == 0 ||
+		   strcmp(options.console, "none") == 0);
+	FUZZ_CHECK(options.timeout_seconds <= 1000000);
+	free(text);
+	return 0;
+}
