@@ -55,6 +55,12 @@ enum status balloon_detach(struct vm *vm)
 	return STATUS_OK;
 }
 
+void balloon_note_peaks(struct vm *vm)
+{
+	vm->held_peak_pages = max_u64(vm->held_peak_pages, vm->s2.mapped_pages);
+	vm->large_peak_pages = max_u64(vm->large_peak_pages, vm->s2.large_pages);
+}
+
 void balloon_publish_size(struct vm *vm)
 {
 	uint64_t size = vm->s2.ballooned_pages;
@@ -106,8 +112,6 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn)
 		return wait_for_frame(vcpu);
 	}
 	CHECK(status == STATUS_OK);
-	vm->held_peak_pages = max_u64(vm->held_peak_pages, vm->s2.mapped_pages);
-	vm->large_peak_pages = max_u64(vm->large_peak_pages, vm->s2.large_pages);
 	if (was == S2_BALLOONED) {
 		vm->balloon.touched_pages += pages;
 		balloon_publish_size(vm);

@@ -64,6 +64,9 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn);
 /* Publishes the target and the pressure; rings the doorbell when the target has changed. */
 void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure);
 
+/* Keeps the most that the VM has held; called before anything is taken out, not at every fill. */
+void balloon_note_peaks(struct vm *vm);
+
 /* Writes the balloon's size to the balloon page; after every change of it. */
 void balloon_publish_size(struct vm *vm);
 

@@ -203,6 +203,7 @@ static unsigned run_ranges(enum range_operation operation, struct vm *vm,
 		.work_left = AEROSTAT_CALL_WORK_MAX,
 	};
 	unsigned finished = 0;
+	balloon_note_peaks(vm);
 	while (finished < count && call.work_left > 0) {
 		struct aerostat_range *range = &ranges[finished];
 		range->status = judge_range(vm, range);
@@ -217,7 +218,6 @@ static unsigned run_ranges(enum range_operation operation, struct vm *vm,
 	}
 	reclaim_flush(call.locked);
 	s2_unlock(call.locked);
-	vm->held_peak_pages = max_u64(vm->held_peak_pages, vm->s2.mapped_pages);
 	balloon_publish_size(vm);
 	return finished;
 }

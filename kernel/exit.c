@@ -70,13 +70,11 @@ static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_ex
 	return EXIT_ADVANCE;
 }
 
-/* All but the hypercall, which would pay for the registers that the other cases keep. */
+/* All but the two frequent ones, which would pay for the registers that the other cases keep. */
 static __attribute__((noinline)) enum exit_action handle_rest(struct vcpu *vcpu,
 							      const struct vm_exit *vm_exit)
 {
 	switch (vm_exit->kind) {
-	case VM_EXIT_S2_FAULT:
-		return handle_fault(vcpu, vm_exit);
 	case VM_EXIT_SLICE_END:
 		return EXIT_YIELD;
 	case VM_EXIT_INTERRUPT:
@@ -103,6 +101,7 @@ static __attribute__((noinline)) enum exit_action handle_rest(struct vcpu *vcpu,
 	case VM_EXIT_TRIPLE_FAULT:
 		return kill(vcpu, "triple fault: it could not handle its own exceptions");
 	case VM_EXIT_HYPERCALL:
+	case VM_EXIT_S2_FAULT:
 	case VM_EXIT_ENTRY_FAILED:
 	case VM_EXIT_UNKNOWN:
 		break;
@@ -116,6 +115,9 @@ enum exit_action vm_exit_handle(struct vcpu *vcpu, const struct vm_exit *vm_exit
 	vcpu->vm->exit_count++;
 	if (__builtin_expect(vm_exit->kind == VM_EXIT_HYPERCALL, 1)) {
 		return hypercall_handle(vcpu, vm_exit->privileged);
+	}
+	if (vm_exit->kind == VM_EXIT_S2_FAULT) {
+		return handle_fault(vcpu, vm_exit);
 	}
 	return handle_rest(vcpu, vm_exit);
 }

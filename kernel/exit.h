@@ -37,7 +37,6 @@ struct vm_exit {
 	union {
 		struct {
 			gpa_t address;
-			bool read, write, execute;
 		} fault;
 		struct {
 			uint32_t index;

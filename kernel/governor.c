@@ -22,6 +22,7 @@ static struct {
 	uint64_t low_pages;
 	uint64_t high_pages;
 	uint64_t free_low;
+	unsigned fill_order; /* judged before every slice, so that a fault need not */
 	uint64_t next_tsc;
 	uint64_t progress_tsc; /* when frames last came back from anybody */
 	bool is_short;
@@ -69,14 +70,20 @@ bool governor_is_plentiful(void)
 	return spare_pages() > governor.high_pages + order_pages(ORDER_2M);
 }
 
-unsigned governor_fill_order(const struct vm *vm)
+/* What a demand fill may take at most, from what is spare now. */
+static unsigned judge_fill_order(void)
 {
-	/* A VM that is asked to give, and a host that is short, count in small change. */
-	if (vm->balloon.target_pages != 0 || !governor_is_plentiful()) {
+	if (!governor_is_plentiful()) {
 		return ORDER_4K;
 	}
 	uint64_t generous = governor.high_pages + GENEROUS_GIBS * order_pages(ORDER_1G);
 	return spare_pages() > generous ? ORDER_1G : ORDER_2M;
+}
+
+unsigned governor_fill_order(const struct vm *vm)
+{
+	/* A VM that is asked to give, and a host that is short, count in small change. */
+	return vm->balloon.target_pages == 0 ? governor.fill_order : ORDER_4K;
 }
 
 void governor_frames_came_back(struct vm *vm)
@@ -250,6 +257,7 @@ static void end_starvation(uint64_t now)
 void governor_poll(uint64_t now_tsc)
 {
 	governor.free_low = min_u64(governor.free_low, frame_count_free());
+	governor.fill_order = judge_fill_order();
 	bool waiting = false;
 	for (unsigned i = 0; i < vm_count; i++) {
 		waiting = waiting || is_waiting(&vms[i]);

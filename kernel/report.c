@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/string.h"
+#include "kernel/balloon.h"
 #include "kernel/governor.h"
 #include "kernel/log.h"
 #include "kernel/vm.h"
@@ -74,6 +75,7 @@ bool report_results(void)
 	vms_audit(&audit);
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];
+		balloon_note_peaks(&vms[i]);
 		print_vm(vm);
 		print_costs(vm);
 		finished += vm->state == VM_FINISHED ? 1 : 0;

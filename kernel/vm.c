@@ -148,6 +148,7 @@ void vm_start(const struct boot_module *module)
 
 static void end(struct vm *vm, enum vm_state state)
 {
+	balloon_note_peaks(vm);
 	vm->state = state;
 	vm->vcpu.state = VCPU_ENDED;
 	vm->ended_tsc = arch_tsc();

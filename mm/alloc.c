@@ -126,6 +126,18 @@ void pool_take_revoked(uint32_t head, vm_id_t owner)
 	}
 }
 
+/* Single pages are cut from an extent all at once: that is what most takers want. */
+#define REFILL_ORDER 4
+
+/* Cuts an extent that is in no list into single pages; all but the first go to the list. */
+static void pool_refill(struct pool *pool, pfn_t pfn, unsigned order)
+{
+	frame_shatter(pfn, pool_tag(pool, order), ORDER_4K);
+	for (uint64_t i = order_pages(order) - 1; i > 0; i--) {
+		pool_push(pool, (pfn_t){pfn.n + i});
+	}
+}
+
 /* Takes an extent of exactly `order` out of the pool, cutting the smallest that is large enough. */
 static inline bool pool_take(struct pool *pool, unsigned order, pfn_t *pfn)
 {
@@ -137,6 +149,10 @@ static inline bool pool_take(struct pool *pool, unsigned order, pfn_t *pfn)
 	*pfn = (pfn_t){pool->heads[found]};
 	pool_unlink(pool, *pfn);
 	while (found > order) {
+		if (order == ORDER_4K && found <= REFILL_ORDER) {
+			pool_refill(pool, *pfn, found);
+			break;
+		}
 		frame_split(*pfn, pool_tag(pool, found));
 		found--;
 		pool_push(pool, (pfn_t){pfn->n + order_pages(found)});

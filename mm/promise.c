@@ -85,8 +85,9 @@ bool promise_allows(const struct promise *promise, uint64_t pages)
 
 bool promise_take(struct promise *promise, uint64_t pages)
 {
+	/* Enough for everybody is the common case, and then nothing more has to be known. */
 	uint64_t own = own_pages(promise, pages);
-	if (pages - own > spare_for(promise)) {
+	if (supply() < owed_pages + reserve_pages + pages && pages - own > spare_for(promise)) {
 		return false;
 	}
 	promise->held_pages += pages;

@@ -52,9 +52,7 @@ static enum exit_action unknown(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 }
 
 /* exit_info_1 of a nested page fault (15.25.6): a page-fault error code */
-#define FAULT_WRITE BIT(1)
 #define FAULT_RESERVED BIT(3)
-#define FAULT_EXECUTE BIT(4)
 
 static enum exit_action decide_s2_fault(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 {
@@ -65,9 +63,6 @@ static enum exit_action decide_s2_fault(struct svm_vcpu *svm, struct vm_exit *vm
 					  "an entry of the second-stage tables is malformed");
 	}
 	vm_exit->fault.address = (gpa_t){svm->vmcb->exit_info_2};
-	vm_exit->fault.write = (error & FAULT_WRITE) != 0;
-	vm_exit->fault.execute = (error & FAULT_EXECUTE) != 0;
-	vm_exit->fault.read = !vm_exit->fault.write && !vm_exit->fault.execute;
 	return guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_S2_FAULT);
 }
 

@@ -61,9 +61,6 @@ static void restore_nmi_blocking(const struct vmx_vcpu *vmx)
 }
 
 /* Exit qualification of an EPT violation (SDM vol. 3, table 28-7) */
-#define QUALIFICATION_READ BIT(0)
-#define QUALIFICATION_WRITE BIT(1)
-#define QUALIFICATION_EXECUTE BIT(2)
 #define QUALIFICATION_NMI_UNBLOCKED BIT(12)
 
 /*
@@ -80,8 +77,9 @@ static void drop_early_step(void)
 	}
 }
 
-static enum exit_action decide_s2_fault(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
+enum exit_action vmx_exit_s2_fault(struct vmx_vcpu *vmx)
 {
+	struct vm_exit vm_exit = {.raw_reason = REASON_EPT_VIOLATION, .kind = VM_EXIT_S2_FAULT};
 	uint64_t qualification = vmcs_read_exit_qualification();
 
 	keep_vectoring_event(vmx);
@@ -89,12 +87,8 @@ static enum exit_action decide_s2_fault(struct vmx_vcpu *vmx, struct vm_exit *vm
 		restore_nmi_blocking(vmx);
 	}
 	drop_early_step();
-	vm_exit->kind = VM_EXIT_S2_FAULT;
-	vm_exit->fault.address = (gpa_t){vmcs_read_guest_physical_address()};
-	vm_exit->fault.read = (qualification & QUALIFICATION_READ) != 0;
-	vm_exit->fault.write = (qualification & QUALIFICATION_WRITE) != 0;
-	vm_exit->fault.execute = (qualification & QUALIFICATION_EXECUTE) != 0;
-	return vm_exit_handle(vmx->arch.vcpu, vm_exit);
+	vm_exit.fault.address = (gpa_t){vmcs_read_guest_physical_address()};
+	return vm_exit_handle(vmx->arch.vcpu, &vm_exit);
 }
 
 /* Exit qualification of a debug exception has the layout of DR6 (table 28-1). */
@@ -236,8 +230,6 @@ static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exi
 	struct vcpu *vcpu = vmx->arch.vcpu;
 
 	switch (vm_exit->raw_reason) {
-	case REASON_EPT_VIOLATION:
-		return decide_s2_fault(vmx, vm_exit);
 	case REASON_PREEMPTION_TIMER:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_SLICE_END);
 	case REASON_EXTERNAL_INTERRUPT:

@@ -128,8 +128,8 @@ static __attribute__((noinline)) bool exit_finish(struct vcpu *vcpu, enum exit_a
 }
 
 /*
- * The way of a hypercall is short: between its exit and the next entry nothing else can have come
- * up than a doorbell.
+ * The ways of a hypercall and of a touch are short: between their exit and the next entry nothing
+ * else can have come up than a doorbell, or the event that the touch interrupted.
  */
 bool vmx_exit(struct vcpu *vcpu)
 {
@@ -138,6 +138,14 @@ bool vmx_exit(struct vcpu *vcpu)
 	struct vm_exit vm_exit;
 	enum exit_action action;
 
+	if (reason == REASON_EPT_VIOLATION) {
+		action = vmx_exit_s2_fault(vmx);
+		if (action != EXIT_RESUME || vmx->arch.event.info || doorbell_concerns(vmx)) {
+			return exit_finish(vcpu, action);
+		}
+		entry_prepare_last(vmx);
+		return true;
+	}
 	if (__builtin_expect(reason != REASON_VMCALL, 0)) {
 		return exit_finish(vcpu, vmx_exit_decide(vmx, reason));
 	}

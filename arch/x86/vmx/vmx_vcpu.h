@@ -75,6 +75,7 @@ extern const struct guest_access vmx_guest_access;
  * vmx_exit.c: decides over the exit that just happened, other than a hypercall; reads the current
  * VMCS. `reason` is its field exit_reason.
  */
+enum exit_action vmx_exit_s2_fault(struct vmx_vcpu *vmx); /* of an EPT violation */
 enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx, uint32_t reason);
 
 #define VMX_RIGHTS_DPL 0x0060
