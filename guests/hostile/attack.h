@@ -72,6 +72,7 @@ int play_h2_beyond(const struct attack_arguments *arguments);
 int play_h5(const struct attack_arguments *arguments);
 int play_h6(const struct attack_arguments *arguments);
 int play_h7(const struct attack_arguments *arguments);
+int play_h7_busy(const struct attack_arguments *arguments);
 int play_h7_churn(const struct attack_arguments *arguments);
 int play_h8(const struct attack_arguments *arguments);
 int play_h9(const struct attack_arguments *arguments);

@@ -28,6 +28,7 @@ static const struct {
 	{"h5", play_h5},
 	{"h6", play_h6},
 	{"h7", play_h7},
+	{"h7-busy", play_h7_busy},
 	{"h7-churn", play_h7_churn},
 	{"h8", play_h8},
 	{"h9", play_h9},

@@ -147,29 +147,54 @@ int play_h7(const struct attack_arguments *arguments)
 	return GUEST_EXIT_SUCCESS;
 }
 
-/*
- * Looks busy with giving: surrenders one page and takes it back by a touch, over and over, while it
- * keeps all the rest. Nobody is to starve for that.
- */
-int play_h7_churn(const struct attack_arguments *arguments)
+static bool take_all_and_attach(void)
 {
-	uint64_t end;
-
 	for (uint64_t i = 0; i < pool_pages; i++) {
 		*(volatile uint64_t *)page_address(pool_first + i) = i;
 	}
-	if (!attack_attach()) {
+	return attack_attach();
+}
+
+static void boast(void)
+{
+	attack_balloon_page()->free_pages = pool_pages;
+	attack_balloon_page()->idle_pages = pool_pages;
+}
+
+/* Keeps what it has, and looks busy with giving: what it surrenders is gone already. */
+int play_h7_busy(const struct attack_arguments *arguments)
+{
+	uint64_t end = cpu_read_tsc() + arguments->ms * runtime_tsc_khz;
+
+	if (!take_all_and_attach() || !move(SURRENDER, pool_first, 0, 1)) {
 		return GUEST_EXIT_INTERFACE;
 	}
-	end = cpu_read_tsc() + arguments->ms * runtime_tsc_khz;
+	while (cpu_read_tsc() < end) {
+		range_set(0, pool_first, 0, 1);
+		if (!issue(SURRENDER, 1) ||
+		    !expect_range("again", 0, AEROSTAT_RANGE_SURRENDERED, 0)) {
+			return GUEST_EXIT_INTERFACE;
+		}
+		boast();
+	}
+	return GUEST_EXIT_SUCCESS;
+}
+
+/* Keeps what it has, and takes back at once, by a touch, each page that it gives. */
+int play_h7_churn(const struct attack_arguments *arguments)
+{
+	uint64_t end = cpu_read_tsc() + arguments->ms * runtime_tsc_khz;
+
+	if (!take_all_and_attach()) {
+		return GUEST_EXIT_INTERFACE;
+	}
 	for (uint64_t round = 0; cpu_read_tsc() < end; round++) {
 		uint64_t page = pool_first + round % pool_pages;
 
 		if (!move(SURRENDER, page, 0, 1) || !page_is_zero(page)) {
 			return GUEST_EXIT_INTERFACE;
 		}
-		attack_balloon_page()->free_pages = pool_pages;
-		attack_balloon_page()->idle_pages = pool_pages;
+		boast();
 	}
 	return GUEST_EXIT_SUCCESS;
 }
