@@ -101,6 +101,9 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn)
 	struct vm *vm = vcpu->vm;
 	enum s2_kind was;
 	uint64_t pages;
+	if (!governor_may_fill(vm)) {
+		return wait_for_frame(vcpu);
+	}
 	struct s2_locked locked = s2_lock(&vm->s2);
 	enum status status = s2_touch(locked, gfn, governor_fill_order(vm),
 				      vm->config.on_touch == ON_TOUCH_ZERO, &was, &pages);

@@ -99,7 +99,8 @@ static enum status back_extent(struct range_call *call, gfn_t gfn, unsigned orde
 		uint64_t pages;
 		status = s2_populate(call->locked, gfn, order, &pages);
 		gfn.n += pages;
-		call->work_left = sub_floor_u64(call->work_left, 1);
+		/* Its frames may have to be scrubbed first: that is what takes long here. */
+		call->work_left = sub_floor_u64(call->work_left, pages);
 	}
 	promise->emergency = false;
 	return status;
@@ -168,7 +169,8 @@ static void count_pages(struct balloon *balloon, enum range_operation operation,
 /* One range, as far as the work that is left allows. */
 static void run_range(struct range_call *call, struct aerostat_range *range)
 {
-	bool backed = call->operation == OPERATION_EMERGENCY;
+	/* Of what an earlier call did nothing is known here. */
+	bool backed = call->operation == OPERATION_EMERGENCY && range->done == 0;
 	while (range->done < range->count && call->work_left > 0) {
 		gfn_t gfn = next_extent(range);
 		uint64_t done;

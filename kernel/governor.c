@@ -17,6 +17,7 @@
 #define ANSWER_MS 200	   /* a driver with idle pages that has not moved by then does not answer */
 #define FORGIVE_MS 2000	   /* and is asked again after that */
 #define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
+#define WORD_MS 500 /* guests decide how often the host becomes short: not every time a line */
 
 static struct {
 	uint64_t low_pages;
@@ -26,6 +27,9 @@ static struct {
 	uint64_t next_tsc;
 	uint64_t progress_tsc; /* when frames last came back from anybody */
 	bool is_short;
+	bool said_short;     /* what the log says last, */
+	uint64_t said_tsc;   /* and since when */
+	bool entitled_waits; /* a VM waits that has less than its allotment, and answers */
 	bool frames_came_back;
 } governor;
 
@@ -99,6 +103,18 @@ static bool is_waiting(const struct vm *vm)
 	return vm->state == VM_RUNNING && vm->vcpu.state == VCPU_WAITING_MEMORY;
 }
 
+/* It comes before all that have their allotment already. */
+static bool is_entitled(const struct vm *vm)
+{
+	return is_waiting(vm) && !vm->balloon.unresponsive &&
+	       vm->s2.promise.held_pages < vm->config.mem_pages;
+}
+
+bool governor_may_fill(const struct vm *vm)
+{
+	return !governor.entitled_waits || vm->s2.promise.held_pages < vm->config.mem_pages;
+}
+
 /* A driver that has idle pages and was asked for them long ago is not answering. */
 static void judge_driver(struct vm *vm, const struct balloon_statistics *statistics, uint64_t now)
 {
@@ -148,7 +164,19 @@ static unsigned gather(uint64_t now)
 	return vm_count;
 }
 
-static void publish(const struct policy_host *host, unsigned count)
+static void say_pressure(const struct policy_host *host, uint64_t now)
+{
+	if (governor.is_short == governor.said_short || now - governor.said_tsc < ticks(WORD_MS)) {
+		return;
+	}
+	governor.said_short = governor.is_short;
+	governor.said_tsc = now;
+	log_event(NULL, "memory %s spare=%llu low=%llu high=%llu",
+		  governor.is_short ? "short" : "plentiful", (unsigned long long)host->spare_pages,
+		  (unsigned long long)host->low_pages, (unsigned long long)host->high_pages);
+}
+
+static void publish(const struct policy_host *host, unsigned count, uint64_t now)
 {
 	bool waiting = false;
 	for (unsigned i = 0; i < count; i++) {
@@ -161,11 +189,8 @@ static void publish(const struct policy_host *host, unsigned count)
 	bool relaxed = governor.is_short && host->spare_pages > host->high_pages;
 	if ((is_short && !governor.is_short) || relaxed) {
 		governor.is_short = is_short;
-		log_event(NULL, "memory %s spare=%llu low=%llu high=%llu",
-			  is_short ? "short" : "plentiful", (unsigned long long)host->spare_pages,
-			  (unsigned long long)host->low_pages,
-			  (unsigned long long)host->high_pages);
 	}
+	say_pressure(host, now);
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t old = vms[i].balloon.target_pages;
 		uint64_t target = policy_vms[i].new_target_pages;
@@ -186,7 +211,7 @@ static void publish(const struct policy_host *host, unsigned count)
  * May this waiting VM try again? What it was promised it always may have; beyond that, VMs below
  * their allotment go first, and one whose driver does not answer goes last.
  */
-static bool may_go_on(const struct vm *vm, bool entitled_waits, uint64_t spare)
+static bool may_go_on(const struct vm *vm, uint64_t spare)
 {
 	if (vm->s2.promise.held_pages < vm->config.min_pages) {
 		return true;
@@ -194,20 +219,14 @@ static bool may_go_on(const struct vm *vm, bool entitled_waits, uint64_t spare)
 	if (spare == 0 || (vm->balloon.unresponsive && spare < governor.low_pages)) {
 		return false;
 	}
-	return vm->s2.promise.held_pages < vm->config.mem_pages || !entitled_waits;
+	return governor_may_fill(vm);
 }
 
 static void wake_waiting(void)
 {
-	bool entitled_waits = false;
-	for (unsigned i = 0; i < vm_count; i++) {
-		entitled_waits =
-			entitled_waits || (is_waiting(&vms[i]) &&
-					   vms[i].s2.promise.held_pages < vms[i].config.mem_pages);
-	}
 	uint64_t spare = spare_pages();
 	for (unsigned i = 0; i < vm_count; i++) {
-		if (is_waiting(&vms[i]) && may_go_on(&vms[i], entitled_waits, spare)) {
+		if (is_waiting(&vms[i]) && may_go_on(&vms[i], spare)) {
 			vms[i].vcpu.state = VCPU_RUNNABLE;
 		}
 	}
@@ -259,8 +278,10 @@ void governor_poll(uint64_t now_tsc)
 	governor.free_low = min_u64(governor.free_low, frame_count_free());
 	governor.fill_order = judge_fill_order();
 	bool waiting = false;
+	governor.entitled_waits = false;
 	for (unsigned i = 0; i < vm_count; i++) {
 		waiting = waiting || is_waiting(&vms[i]);
+		governor.entitled_waits = governor.entitled_waits || is_entitled(&vms[i]);
 	}
 	if (waiting) {
 		wake_waiting();
@@ -277,6 +298,6 @@ void governor_poll(uint64_t now_tsc)
 	};
 	unsigned count = gather(now_tsc);
 	policy_decide(&host, policy_vms, count);
-	publish(&host, count);
+	publish(&host, count, now_tsc);
 	end_starvation(now_tsc);
 }

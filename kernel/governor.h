@@ -26,6 +26,12 @@ void governor_frames_came_back(struct vm *vm);
 /* The largest extent that a demand fill of this VM should use now. */
 unsigned governor_fill_order(const struct vm *vm);
 
+/*
+ * May this VM take a frame now? Not what others wait for who have less than their allotment, if it
+ * has its own already: or it could take back at once, for ever, what it gives.
+ */
+bool governor_may_fill(const struct vm *vm);
+
 /* Is there enough spare memory for optional work such as joining pages? */
 bool governor_is_plentiful(void);
 
