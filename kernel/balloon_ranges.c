@@ -205,6 +205,8 @@ static unsigned run_ranges(enum range_operation operation, struct vm *vm,
 		.work_left = AEROSTAT_CALL_WORK_MAX,
 	};
 	unsigned finished = 0;
+	uint64_t held = vm->s2.mapped_pages;
+	uint64_t size = vm->s2.ballooned_pages;
 	balloon_note_peaks(vm);
 	while (finished < count && call.work_left > 0) {
 		struct aerostat_range *range = &ranges[finished];
@@ -220,6 +222,8 @@ static unsigned run_ranges(enum range_operation operation, struct vm *vm,
 	}
 	reclaim_flush(call.locked);
 	s2_unlock(call.locked);
+	governor_frames_came_back(vm, sub_floor_u64(held, vm->s2.mapped_pages),
+				  vm->s2.ballooned_pages > size);
 	balloon_publish_size(vm);
 	return finished;
 }
@@ -227,17 +231,13 @@ static unsigned run_ranges(enum range_operation operation, struct vm *vm,
 unsigned balloon_surrender(struct vm *vm, struct aerostat_range *ranges, unsigned count,
 			   gfn_t array_gfn)
 {
-	unsigned finished = run_ranges(OPERATION_SURRENDER, vm, ranges, count, array_gfn);
-	governor_frames_came_back(vm);
-	return finished;
+	return run_ranges(OPERATION_SURRENDER, vm, ranges, count, array_gfn);
 }
 
 unsigned balloon_report(struct vm *vm, struct aerostat_range *ranges, unsigned count,
 			gfn_t array_gfn)
 {
-	unsigned finished = run_ranges(OPERATION_REPORT, vm, ranges, count, array_gfn);
-	governor_frames_came_back(vm);
-	return finished;
+	return run_ranges(OPERATION_REPORT, vm, ranges, count, array_gfn);
 }
 
 unsigned balloon_return(struct vm *vm, struct aerostat_range *ranges, unsigned count)

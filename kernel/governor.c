@@ -90,12 +90,18 @@ unsigned governor_fill_order(const struct vm *vm)
 	return vm->balloon.target_pages == 0 ? governor.fill_order : ORDER_4K;
 }
 
-void governor_frames_came_back(struct vm *vm)
+void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew)
 {
-	governor.progress_tsc = arch_tsc();
-	governor.frames_came_back = true;
+	if (freed_pages == 0 && !grew) {
+		return;
+	}
+	uint64_t now = arch_tsc();
 	vm->balloon.unresponsive = false;
-	vm->balloon.target_set_tsc = governor.progress_tsc;
+	vm->balloon.target_set_tsc = now;
+	if (freed_pages > 0) {
+		governor.progress_tsc = now;
+		governor.frames_came_back = true;
+	}
 }
 
 static bool is_waiting(const struct vm *vm)

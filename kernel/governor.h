@@ -20,8 +20,12 @@ void governor_poll(uint64_t now_tsc);
 /* The TSC at which governor_poll has something to do next. */
 uint64_t governor_next_tsc(void);
 
-/* A surrender has just finished: the VM's driver is alive and frames may be free. */
-void governor_frames_came_back(struct vm *vm);
+/*
+ * A VM has just surrendered or reported something. Frames that came back are progress for
+ * everybody; a balloon that grew, or frames, show that the driver answers. A call that did neither
+ * shows nothing.
+ */
+void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew);
 
 /* The largest extent that a demand fill of this VM should use now. */
 unsigned governor_fill_order(const struct vm *vm);
