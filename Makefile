@@ -205,6 +205,7 @@ endif
 
 .PHONY: all guests run test iso debug clean check help format
 .PHONY: fuzz fuzz-keep mutants coverage deps-fuzz
+.PHONY: bench bench-guard
 .PHONY: test-host test-boot test-long test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
 
 all: $(B)/aerostat.elf guests ## build the hypervisor and the guests
@@ -268,6 +269,16 @@ test-nested-kvm: ## the default scenario under a real Linux with KVM, itself in 
 	@tools/install-deps build iso run nested
 	@$(MAKE) all
 	@$(PYTHON) tests/nested/nested.py
+
+bench: ## count the instructions of every operation; RUNS="exits memory" for some, ACCEPT=1: new baseline
+	@tools/install-deps build iso run
+	@$(MAKE) all
+	@$(PYTHON) tests/bench/bench.py --build $(B) $(RUNS:%=--run %) $(if $(ACCEPT),--accept)
+
+bench-guard: # for tools/test-all: compare only
+	@tools/install-deps build iso run
+	@$(MAKE) all
+	@$(PYTHON) tests/bench/bench.py --build $(B) --guard
 
 check: ## static checks: format, warnings, layers, words, sources, cppcheck, reproducible builds
 	@tools/install-deps build iso test

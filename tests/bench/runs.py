@@ -38,6 +38,7 @@ class Run:
     memory: int
     timeout: int
     modules: list
+    long: bool
     rows: dict = field(default_factory=dict)  # name -> expression
 
 
@@ -55,7 +56,8 @@ def read_runs():
         for line in scenario.lines_of(section.get("rows", "")):
             row, _, expression = line.partition(" = ")
             rows[row] = expression
-        runs.append(Run(name, int(section["memory"]), int(section["timeout"]), modules, rows))
+        runs.append(Run(name, int(section["memory"]), int(section["timeout"]), modules,
+                        section.getboolean("long", False), rows))
     return runs
 
 

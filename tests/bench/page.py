@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Writes docs/performance.md from figures, budgets and the image. Equal figures give an equal page."""
+
+import json
+import os
+
+import footprint
+import rows
+from runs import ROOT, read_runs
+
+PAGE = os.path.join(ROOT, "docs", "performance.md")
+TEMPLATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.md")
+PEERS_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers.json")
+IMAGE_BUDGET = 192 * 1024  # bytes of text and rodata
+
+
+def table(head, lines):
+    """A Markdown table; columns whose name ends in a colon are numbers."""
+    names = [name.rstrip(":") for name in head]
+    marks = ["---:" if name.endswith(":") else "---" for name in head]
+    out = ["| " + " | ".join(names) + " |", "|" + "|".join(marks) + "|"]
+    return out + ["| " + " | ".join(line) + " |" for line in lines]
+
+
+def verdict_of(row, value):
+    if row.budget is None:
+        return ""
+    if value <= row.budget:
+        return "met"
+    if not rows.over_budget(row, value):
+        return "met within the slack"
+    return f"**missed** by {round(100 * (value / row.budget - 1))} %"
+
+
+def figures(budgets, values):
+    out = []
+    others = {kind: found for kind, found in rows.read_baseline().items() if kind != "bochs"}
+    groups = []
+    for row in budgets.values():
+        if row.name in values and row.group not in groups:
+            groups.append(row.group)
+    for group in groups:
+        lines = []
+        for row in (row for row in budgets.values() if row.group == group and row.name in values):
+            value = values[row.name]
+            title = row.title + (f", {row.unit}" if row.unit.startswith("per") else "")
+            extra = [rows.number(found.get(row.name)) for found in others.values()]
+            lines.append([title, rows.number(value)] + extra +
+                         [rows.number(row.floor), rows.number(row.budget), verdict_of(row, value)])
+        head = [group, "VT-x:"] + [f"{kind}:" for kind in others] + ["floor:", "budget:", ""]
+        out += [""] + table(head, lines)
+    return out
+
+
+def missed(budgets, values):
+    lines = [[row.title + (f", {row.unit}" if row.unit.startswith("per") else ""),
+              rows.number(values[row.name]), rows.number(row.budget), row.missed or "not explained"]
+             for row in budgets.values()
+             if row.name in values and rows.over_budget(row, values[row.name])]
+    if not lines:
+        return ["Every budget is met."]
+    return table(["", "is:", "budget:", "why"], lines)
+
+
+def floors(budgets, values):
+    lines = [[f"{row.group}: {row.title}", rows.number(row.floor), row.steps]
+             for row in budgets.values() if row.floor is not None and row.name in values]
+    return table(["operation", "floor:", "what was counted"], lines)
+
+
+def image(build):
+    elf = os.path.join(os.path.abspath(build), "aerostat.elf")
+    sizes = footprint.sections(elf)
+    hot = sizes[".text"] + sizes[".rodata"]
+    lines = [[name, f"{size:,}"] for name, size in sizes.items()]
+    fits = "within" if hot <= IMAGE_BUDGET else "beyond"
+    out = table(["section", "bytes:"], lines)
+    out += ["", f"Text and rodata together are {hot:,} bytes, {fits} the budget of "
+            f"{IMAGE_BUDGET:,}. A VM's static record is {footprint.vm_bytes(elf):,} bytes of .bss."]
+    lines = [[folder, str(files), f"{count:,}"]
+             for folder, (files, count) in footprint.lines_by_folder().items()]
+    return out, table(["folder", "files:", "lines:"], lines)
+
+
+def machines():
+    return table(["run", "RAM:", "guests"],
+                 [[run.name, f"{run.memory} MiB",
+                   ", ".join(f"`{string}`" for _, string in run.modules)] for run in read_runs()])
+
+
+def peers(values):
+    try:
+        with open(PEERS_FILE, encoding="ascii") as file:
+            found = json.load(file)
+    except FileNotFoundError:
+        return ["Not measured yet: `make bench-peers`."]
+    out = []
+    for part in found["parts"]:
+        lines = []
+        for peer in part["rows"]:
+            ours = values.get(peer["ours"]) if peer.get("ours") else None
+            ratio = f"{peer['value'] / ours:.1f}" if ours else ""
+            lines.append([peer["title"], rows.number(peer["value"]), rows.number(ours), ratio])
+        out += [part["title"], ""] + table(["", "KVM:", "Aerostat:", "ratio:"], lines) + [""]
+    return out + [found["machine"]]
+
+
+def write(budgets, values, build):
+    with open(TEMPLATE, encoding="utf-8") as file:
+        text = file.read()
+    image_lines, folder_lines = image(build)
+    parts = {
+        "FIGURES": figures(budgets, values),
+        "MISSED": missed(budgets, values),
+        "FLOORS": floors(budgets, values),
+        "RUNS": machines(),
+        "IMAGE": image_lines,
+        "FOLDERS": folder_lines,
+        "PEERS": peers(values),
+    }
+    for name, lines in parts.items():
+        text = text.replace(f"@{name}@", "\n".join(lines).strip("\n"))
+    with open(PAGE, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Rows of the benchmark: values, budgets, floors, and the comparison with the baseline."""
+
+import json
+import os
+from dataclasses import dataclass
+
+import scenario
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUDGETS_FILE = os.path.join(HERE, "budgets.cfg")
+BASELINE_FILE = os.path.join(HERE, "baseline.json")
+
+REGRESSION = 0.03  # of the baseline
+REGRESSION_LEAST = 2  # instructions: less than that is not a regression of a short operation
+BUDGET_SLACK = 0.10
+
+KEYS = {"group", "title", "unit", "budget", "source", "floor", "steps", "missed"}
+
+
+@dataclass
+class Row:
+    name: str
+    group: str
+    title: str
+    unit: str
+    budget: int
+    source: str
+    floor: int
+    steps: str
+    missed: str
+
+
+def optional_int(text):
+    return None if text is None else int(text)
+
+
+def read_budgets():
+    """{name: Row} in the order of the file."""
+    parser = scenario.new_parser()
+    parser.read(BUDGETS_FILE)
+    rows = {}
+    for name in parser.sections():
+        section = parser[name]
+        unknown = set(section) - KEYS
+        if unknown:
+            raise ValueError(f"{BUDGETS_FILE}: [{name}] has an unknown key {sorted(unknown)[0]}")
+        rows[name] = Row(name, section["group"], section["title"], section.get("unit", ""),
+                         optional_int(section.get("budget")), section.get("source", ""),
+                         optional_int(section.get("floor")), section.get("steps", ""),
+                         section.get("missed", ""))
+    return rows
+
+
+def number(value):
+    """For people: whole numbers, and one decimal place below 100 where there is one."""
+    if value is None:
+        return ""
+    if abs(value) < 100 and abs(value - round(value)) >= 0.05:
+        return f"{value:.1f}"
+    return f"{round(value):,}"
+
+
+def read_baseline():
+    """{backend: {row: value}}"""
+    try:
+        with open(BASELINE_FILE, encoding="ascii") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return {}
+
+
+def write_baseline(backend, values):
+    baseline = read_baseline()
+    baseline.setdefault(backend, {}).update(
+        {name: round(value, 2) for name, value in values.items()})
+    with open(BASELINE_FILE, "w", encoding="ascii") as file:
+        json.dump(baseline, file, indent=1, sort_keys=True)
+        file.write("\n")
+
+
+def is_regression(value, before):
+    return value > before * (1 + REGRESSION) and value - before >= REGRESSION_LEAST
+
+
+def is_improvement(value, before):
+    return value < before * (1 - REGRESSION) and before - value >= REGRESSION_LEAST
+
+
+def over_budget(row, value):
+    return row.budget is not None and value > row.budget * (1 + BUDGET_SLACK)
+
+
+@dataclass
+class Verdict:
+    """What is wrong (failures) and what is merely worth knowing."""
+
+    failures: list
+    improvements: list
+    misses: list
+
+
+def judge_rows(budgets, values, before):
+    """`before` is the baseline of this backend: {} when there is none, and None to ignore it."""
+    verdict = Verdict([], [], [])
+    for name, value in values.items():
+        row = budgets.get(name)
+        if row is None:
+            verdict.failures.append(f"{name} has no section in tests/bench/budgets.cfg")
+            continue
+        if over_budget(row, value):
+            sentence = f"{name}: {number(value)}, its budget is {number(row.budget)}"
+            verdict.misses.append(sentence)
+            if not row.missed:
+                verdict.failures.append(sentence + ", and budgets.cfg gives no reason")
+        if not before or name not in before:
+            continue
+        change = f"{name}: {number(before[name])} before, {number(value)} now"
+        if is_regression(value, before[name]):
+            verdict.failures.append(change)
+        elif is_improvement(value, before[name]):
+            verdict.improvements.append(change)
+    return verdict
+
+
+def as_json(budgets, backend, values):
+    """One object per row."""
+    return [{"name": name, "value": round(value, 2), "unit": unit_of(budgets.get(name), backend),
+             "budget": budgets[name].budget if name in budgets else None,
+             "floor": budgets[name].floor if name in budgets else None, "backend": backend}
+            for name, value in values.items()]
+
+
+def unit_of(row, backend):
+    if row is not None and row.unit == "calls":
+        return "calls"
+    unit = "cycles" if backend == "kvm" else "instructions"
+    return f"{unit} {row.unit}".strip() if row is not None else unit
