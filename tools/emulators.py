@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The machines that can boot an image here: Bochs (an emulated VT-x processor) and QEMU.
+"""The machines that can boot an image here: QEMU (KVM, or an emulated AMD-V processor) and Bochs (VT-x).
 
 run() starts one, hands every line of its serial port to the caller, and kills it when its time is
 over. choose() says which machine can really run the hypervisor, and why.
@@ -35,6 +35,8 @@ OVMF_VARIABLES = ("/usr/share/OVMF/OVMF_VARS.fd", "/usr/share/OVMF/OVMF_VARS_4M.
 ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]")
 
 PR_SET_PDEATHSIG = 1
+QEMU = "qemu-system-x86_64"
+
 KVM_GET_API_VERSION = 0xAE00
 KVM_CREATE_VM = 0xAE01
 
@@ -57,6 +59,7 @@ class Machine:
     cpus: int = 1
     cpu_model: str = ""
     quantum: int = 0  # Bochs: instructions between processors, 0 for its own default
+    exact: bool = False  # QEMU: eight ticks of the TSC for each instruction, every run the same
 
 
 @dataclass
@@ -72,52 +75,70 @@ class Outcome:
 # ---- Which machine ----------------------------------------------------------------------------
 
 
-def why_not_kvm():
-    """None when QEMU with KVM offers nested VT-x here, else the reason in words."""
-    if not os.path.exists("/dev/kvm"):
-        return "there is no /dev/kvm"
+# CPU flag, kernel module, name.
+VENDORS = (("vmx", "kvm_intel", "VT-x"), ("svm", "kvm_amd", "AMD-V"))
+
+
+def nested_vendor():
+    """(name, None) when this machine's KVM hands on VT-x or AMD-V, else (None, reason in words)."""
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
         flags = next((line.split() for line in file if line.startswith("flags")), [])
-    if "vmx" not in flags:
-        return "/dev/kvm exists, but this processor shows no VT-x (no vmx flag)"
+    vendor = next((vendor for vendor in VENDORS if vendor[0] in flags), None)
+    if not vendor:
+        return None, "/dev/kvm exists, but this processor shows neither VT-x nor AMD-V"
+    _, module, name = vendor
     try:
-        with open("/sys/module/kvm_intel/parameters/nested", encoding="ascii") as file:
+        with open(f"/sys/module/{module}/parameters/nested", encoding="ascii") as file:
             nested = file.read().strip()
     except OSError:
-        return "the module kvm_intel is not loaded"
+        return None, f"the module {module} is not loaded"
     if nested not in ("Y", "1"):
-        return f"kvm_intel offers no nested VT-x (its parameter nested is {nested})"
-    if not shutil.which("qemu-system-x86_64"):
-        return "qemu-system-x86_64 is not installed"
+        return None, f"{module} offers no nested {name} (its parameter nested is {nested})"
+    return name, None
+
+
+def why_not_kvm():
+    """(vendor, None) when QEMU with KVM offers VT-x or AMD-V here, else (None, reason in words)."""
+    if not os.path.exists("/dev/kvm"):
+        return None, "there is no /dev/kvm"
+    name, reason = nested_vendor()
+    if reason:
+        return None, reason
+    if not shutil.which(QEMU):
+        return None, f"{QEMU} is not installed"
     try:
         device = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
-        return f"/dev/kvm does not open ({error.strerror})"
+        return None, f"/dev/kvm does not open ({error.strerror})"
     try:
         if fcntl.ioctl(device, KVM_GET_API_VERSION) != 12:
-            return "/dev/kvm speaks an unknown version"
+            return None, "/dev/kvm speaks an unknown version"
         os.close(fcntl.ioctl(device, KVM_CREATE_VM, 0))
     except OSError as error:
-        return f"/dev/kvm cannot create a machine ({error.strerror})"
+        return None, f"/dev/kvm cannot create a machine ({error.strerror})"
     finally:
         os.close(device)
-    return None
+    return name, None
+
+
+EMULATED = {"tcg": "QEMU with an emulated AMD-V processor",
+            "bochs": "Bochs with an emulated VT-x processor"}
 
 
 def choose(wanted=""):
-    """Returns (kind, sentence). `wanted` is kvm, bochs or nothing."""
-    if wanted == "tcg":
-        return "tcg", "QEMU with an emulated AMD-V processor, because ACCEL=tcg"
-    if wanted == "bochs":
-        return "bochs", "Bochs with an emulated VT-x processor, because ACCEL=bochs"
-    reason = why_not_kvm()
+    """Returns (kind, sentence). `wanted` is kvm, tcg, bochs or nothing."""
+    if wanted in EMULATED:
+        return wanted, f"{EMULATED[wanted]}, because ACCEL={wanted}"
+    vendor, reason = why_not_kvm()
     if wanted == "kvm":
         if reason:
             raise EmulatorError(f"ACCEL=kvm is impossible: {reason}")
-        return "kvm", "QEMU with KVM and nested VT-x, because ACCEL=kvm"
-    if reason:
-        return "bochs", f"Bochs with an emulated VT-x processor, because {reason}"
-    return "kvm", "QEMU with KVM, because this processor and kvm_intel offer nested VT-x"
+        return "kvm", f"QEMU with KVM and nested {vendor}, because ACCEL=kvm"
+    if not reason:
+        return "kvm", f"QEMU with KVM, because this machine offers nested {vendor}"
+    if shutil.which(QEMU):
+        return "tcg", f"{EMULATED['tcg']}, because {reason}"
+    return "bochs", f"{EMULATED['bochs']}, because {reason} and {QEMU} is not installed"
 
 
 # ---- Command lines ----------------------------------------------------------------------------
@@ -187,7 +208,7 @@ def bochs_command(machine, directory, serial, debugger_commands=("c",), clock="n
 
 
 def qemu_command(machine, directory, serial):
-    program = find_program("qemu-system-x86_64")
+    program = find_program(QEMU)
     command = [program, "-nodefaults", "-no-reboot", "-display", "none", "-vga", "std",
                "-monitor", "none", "-m", str(machine.memory), "-smp", str(machine.cpus),
                "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-serial", serial]
@@ -195,6 +216,8 @@ def qemu_command(machine, directory, serial):
         command += ["-accel", "kvm", "-cpu", machine.cpu_model or "host"]
     else:
         command += ["-accel", "tcg", "-cpu", machine.cpu_model or ("max,-svm" if machine.kind == "uefi" else "max")]
+    if machine.exact and machine.kind != "kvm":
+        command += ["-rtc", "base=2024-01-01,clock=vm", "-icount", "shift=3,sleep=off"]
     if machine.kind == "uefi":
         hint = "run `make deps-test`"
         variables = os.path.join(directory, "variables.fd")

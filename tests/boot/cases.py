@@ -2,10 +2,12 @@
 """Reads tests/boot/*.cfg: which machine boots what, and what must come of it.
 
     [NAME]
-    machine  = bochs (default), tcg, uefi   see tools/emulators.py
+    machine  = where it runs: tcg, bochs, uefi (see tools/emulators.py); once on each that is named,
+               and on tcg and on bochs when none is
     scenario = NAME           take guests, options, memory and expectations from there, or
     modules  = IMAGE | STRING               one module per line; IMAGE!DAMAGE breaks it first
     memory, cpus, cpu_model, quantum, options
+    exact    = yes (default) or no: on tcg, count instructions instead of time, so that the run repeats
     timeout  = seconds        mandatory
     long     = yes            only for `make test-long` (which sets LONG=1), and nothing else there
     expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
@@ -21,8 +23,9 @@ import scenario
 
 DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 KEYS = {"machine", "scenario", "modules", "memory", "cpus", "cpu_model", "quantum", "options",
-        "timeout", "long", "expect", "expect_only"}
+        "exact", "timeout", "long", "expect", "expect_only"}
 DEFAULT_MEMORY = 64
+DEFAULT_MACHINES = "tcg bochs"
 
 
 @dataclass
@@ -33,6 +36,7 @@ class Case:
     cpus: int
     cpu_model: str
     quantum: int
+    exact: bool
     options: str
     timeout: int
     is_long: bool
@@ -51,7 +55,13 @@ def parse_module(line):
     return image, how, string.strip()
 
 
-def parse_case(name, section):
+def parse_cases(name, section):
+    """One case per machine."""
+    machines = section.get("machine", DEFAULT_MACHINES).split()
+    return [parse_case(name, section, machine) for machine in machines]
+
+
+def parse_case(name, section, machine):
     unknown = set(section) - KEYS
     if unknown:
         raise ValueError(f"[{name}]: unknown key {sorted(unknown)[0]}")
@@ -69,11 +79,12 @@ def parse_case(name, section):
                        if text)
     return Case(
         name=name,
-        machine=section.get("machine", "bochs"),
+        machine=machine,
         memory=int(section.get("memory", base.memory if base else DEFAULT_MEMORY)),
         cpus=int(section.get("cpus", "1")),
         cpu_model=section.get("cpu_model", ""),
         quantum=int(section.get("quantum", "0")),
+        exact=section.getboolean("exact", True),
         options=options,
         timeout=int(section["timeout"]),
         is_long=section.getboolean("long", fallback=False),
@@ -88,7 +99,7 @@ def read_cases():
     parser = scenario.new_parser()
     parser.read(sorted(glob.glob(os.path.join(DIRECTORY, "*.cfg"))))
     wants_long = os.environ.get("LONG") == "1"
-    cases = [parse_case(name, parser[name]) for name in parser.sections()]
+    cases = [case for name in parser.sections() for case in parse_cases(name, parser[name])]
     return [case for case in cases if case.is_long == wants_long]
 
 

@@ -27,7 +27,7 @@ def boot(case, directory):
                       cases.prepare_modules(case, directory))
     iso.make_iso(image, KERNEL, [entry])
     machine = emulators.Machine(case.machine, image, case.memory, case.cpus, case.cpu_model,
-                                case.quantum)
+                                case.quantum, case.exact)
     console = "e9" if "console=e9" in case.options.split() else "com1"
     return emulators.run(machine, case.timeout, label=case.name, console=console)
 
@@ -43,7 +43,7 @@ def status_complaints(case, outcome):
     return [f"the exit status is {outcome.status}, but the log means {wanted}"]
 
 
-@pytest.mark.parametrize("case", cases.read_cases(), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", cases.read_cases(), ids=lambda case: f"{case.name} on {case.machine}")
 def test_case(case, tmp_path):
     outcome = boot(case, str(tmp_path))
     if outcome.status is None:
