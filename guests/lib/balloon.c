@@ -42,6 +42,9 @@ bool balloon_attach(void)
 	was_in_use = false;
 	is_held_back = false;
 	refault_count = 0;
+	/* So that it has a frame: when there are none, nobody can wait for one in order to give
+	 * some. */
+	*(volatile uint8_t *)&ranges[0].status = AEROSTAT_RANGE_PENDING;
 	is_attached = hypercall(AEROSTAT_CALL_BALLOON_ATTACH, page, DOORBELL_VECTOR, 0, 0) >= 0;
 	return is_attached;
 }
