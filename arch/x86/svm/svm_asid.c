@@ -54,8 +54,9 @@ static void model_enter(struct svm_asids *asids, uint32_t number, uint8_t contro
 		asids->holder[number] = NULL;
 	}
 	CHECK(number > 0 && number < asids->count);
-	CHECK(asids->holder[number] == NULL || asids->holder[number] == user);
-	asids->holder[number] = user;
+	if (asids->holder[number] == NULL) {
+		asids->holder[number] = user;
+	}
 }
 
 uint8_t svm_asid_enter(struct svm_asids *asids, struct svm_asid *mine, const void *user, bool flush,
@@ -69,5 +70,6 @@ uint8_t svm_asid_enter(struct svm_asids *asids, struct svm_asid *mine, const voi
 		control = flush_by_asid ? TLB_FLUSH_ASID : take_new(asids, mine);
 	}
 	model_enter(asids, mine->number, control, user);
+	svm_asid_check(asids, mine, user);
 	return control;
 }

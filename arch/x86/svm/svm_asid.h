@@ -16,6 +16,7 @@
 #ifndef ARCH_X86_SVM_SVM_ASID_H
 #define ARCH_X86_SVM_SVM_ASID_H
 
+#include "base/check.h"
 #include "base/types.h"
 
 #define SVM_ASIDS_MAX 256 /* more are not used */
@@ -40,9 +41,17 @@ void svm_asids_init(struct svm_asids *asids, uint32_t count);
 /* Translations made for `mine` up to now must not be used any more. */
 void svm_asid_stale(struct svm_asids *asids, struct svm_asid *mine);
 
+/* The proof, before every entry: nothing under this ASID is anybody else's, or stale. */
+static inline void svm_asid_check(const struct svm_asids *asids, const struct svm_asid *mine,
+				  const void *user)
+{
+	CHECK(asids->holder[mine->number] == user);
+}
+
 /*
- * Before each entry: makes `mine` an ASID under which `user` (never reused, not NULL) can run, and
- * answers the TLB_* to enter with. `flush`: old translations must go, svm_asid_stale was called.
+ * Before the first entry of a run, and before one that is to flush: makes `mine` an ASID under
+ * which `user` (never reused, not NULL) can run, and answers the TLB_* to enter with. `flush`: old
+ * translations must go, svm_asid_stale was called.
  */
 uint8_t svm_asid_enter(struct svm_asids *asids, struct svm_asid *mine, const void *user, bool flush,
 		       bool flush_by_asid);

@@ -117,6 +117,7 @@ enum status svm_cpu_start(const char **sentence)
 	msr_write(MSR_VM_HSAVE_PA, pfn_to_hpa(cpu->processor_area).v);
 	/* Never changes again: the hypervisor has no user mode and one task. */
 	__asm__ volatile("vmsave %0" : : "a"(pfn_to_hpa(cpu->host_area).v) : "memory");
+	cpu->index = arch_cpu_index();
 	svm_asids_init(&cpu->asids, svm_caps.asid_count);
 	cpu->on = true;
 	return STATUS_OK;

@@ -31,11 +31,6 @@ const char *svm_exit_text(uint32_t code)
 	}
 }
 
-bool svm_is_kernel(const struct svm_vcpu *svm)
-{
-	return svm->vmcb->cpl == 0 && svm->arch.cr0 & CR0_PE;
-}
-
 /*
  * The instruction ends `length` bytes behind its start, where the processor does not say itself.
  * A guest that puts idle prefixes before one of these goes astray on such a processor.
@@ -169,8 +164,7 @@ static enum exit_action decide_instruction(struct svm_vcpu *svm, struct vm_exit 
 	}
 }
 
-/* All but the hypercall, whose way through svm_exit_decide() is shorter. */
-static enum exit_action decide_rest(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+static enum exit_action decide(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 {
 	switch (vm_exit->raw_reason) {
 	case SVM_EXIT_NESTED_PAGE_FAULT:
@@ -198,17 +192,20 @@ static enum exit_action decide_rest(struct svm_vcpu *svm, struct vm_exit *vm_exi
 	}
 }
 
-enum exit_action svm_exit_decide(struct svm_vcpu *svm)
+enum exit_action svm_decide_hypercall(struct svm_vcpu *svm)
 {
 	struct vm_exit vm_exit;
 
-	/* Not all emulators write the upper half of the code. */
-	vm_exit.raw_reason = (uint32_t)svm->vmcb->exit_code;
-	if (__builtin_expect(vm_exit.raw_reason == SVM_EXIT_VMMCALL, 1)) {
-		instruction_ends(svm, 3);
-		vm_exit.kind = VM_EXIT_HYPERCALL;
-		vm_exit.privileged = svm_is_kernel(svm);
-		return vm_exit_handle(svm->arch.vcpu, &vm_exit);
-	}
-	return decide_rest(svm, &vm_exit);
+	instruction_ends(svm, 3);
+	vm_exit.kind = VM_EXIT_HYPERCALL;
+	vm_exit.raw_reason = SVM_EXIT_VMMCALL;
+	vm_exit.privileged = svm_is_kernel(svm);
+	return vm_exit_handle(svm->arch.vcpu, &vm_exit);
+}
+
+enum exit_action svm_exit_decide(struct svm_vcpu *svm, uint32_t code)
+{
+	struct vm_exit vm_exit = {.raw_reason = code};
+
+	return code == SVM_EXIT_VMMCALL ? svm_decide_hypercall(svm) : decide(svm, &vm_exit);
 }

@@ -8,6 +8,7 @@
 #include "arch/x86/cpu/lapic.h"
 #include "arch/x86/guest/exit.h"
 #include "arch/x86/svm/svm_caps.h"
+#include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
 #include "kernel/tlb.h"
@@ -36,7 +37,7 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 }
 
 /* What was on its way when the exit came: delivered again, or still pending. */
-static inline void events_collect(struct svm_vcpu *svm)
+static void events_collect(struct svm_vcpu *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
 	uint32_t info = (uint32_t)vmcb->exit_event;
@@ -58,13 +59,27 @@ static inline void events_collect(struct svm_vcpu *svm)
 	}
 }
 
-static inline void entry_prepare(struct svm_vcpu *svm)
+/* The last before an entry of a run: the address space. A new ASID only where one is flushed. */
+static inline void address_space_prepare(struct svm_vcpu *svm)
 {
-	struct svm_cpu *cpu = svm_cpu();
-	struct vcpu *vcpu = svm->arch.vcpu;
 	struct vmcb *vmcb = svm->vmcb;
 
-	if (vcpu->doorbell_pending) {
+	tlb_enter(svm->arch.s2, svm->cpu->index);
+	vmcb->tlb_control = TLB_KEEP;
+	if (__builtin_expect(svm->flush, 0)) {
+		vmcb->tlb_control = svm_asid_enter(&svm->cpu->asids, &svm->asid, svm->arch.vcpu,
+						   true, svm_caps.flush_by_asid);
+		vmcb->asid = svm->asid.number;
+		svm->flush = false;
+	}
+	svm_asid_check(&svm->cpu->asids, &svm->asid, svm->arch.vcpu);
+}
+
+static void entry_prepare(struct svm_vcpu *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	if (svm->arch.vcpu->doorbell_pending) {
 		doorbell_prepare(svm);
 	}
 	vmcb->entry_event = 0;
@@ -72,15 +87,11 @@ static inline void entry_prepare(struct svm_vcpu *svm)
 		vmcb->entry_event = (uint64_t)svm->arch.event.error << 32 | svm->arch.event.info;
 		svm->arch.event.info = 0;
 	}
-	tlb_enter(svm->arch.s2, arch_cpu_index());
-	vmcb->tlb_control =
-		svm_asid_enter(&cpu->asids, &svm->asid, vcpu, svm->flush, svm_caps.flush_by_asid);
-	vmcb->asid = svm->asid.number;
-	svm->flush = false;
+	address_space_prepare(svm);
 }
 
 /* Behind the instruction: the only place that moves RIP. */
-static void advance(struct vcpu *vcpu)
+static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
@@ -95,30 +106,67 @@ static void advance(struct vcpu *vcpu)
 	}
 }
 
-bool svm_exit(struct vcpu *vcpu)
+static __attribute__((noinline)) bool exit_finish(struct svm_vcpu *svm, enum exit_action action)
 {
-	struct svm_vcpu *svm = svm_of(vcpu);
-
-	events_collect(svm);
-	if (!guest_apply(vcpu, svm_exit_decide(svm), advance)) {
+	if (!guest_apply(svm->arch.vcpu, action, advance)) {
 		return false;
 	}
 	entry_prepare(svm);
 	return true;
 }
 
+/*
+ * A hypercall cannot have interrupted the delivery of an event; where no doorbell and no
+ * single-stepping is about, its way is short.
+ */
+bool svm_exit(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
+	uint32_t code = (uint32_t)vmcb->exit_code; /* not all emulators write the upper half */
+	enum exit_action action;
+
+	if (code != SVM_EXIT_VMMCALL || vmcb->virtual_interrupt & VIRTUAL_REQUEST) {
+		events_collect(svm);
+		return exit_finish(svm, svm_exit_decide(svm, code));
+	}
+	action = svm_decide_hypercall(svm);
+	if (action != EXIT_ADVANCE || vcpu->doorbell_pending || vmcb->rflags & RFLAGS_TF) {
+		return exit_finish(svm, action);
+	}
+	advance(vcpu);
+	vmcb->entry_event = 0;
+	address_space_prepare(svm);
+	return true;
+}
+
+/* The first entry of a run: others may have used the ASID since, or this was another CPU's vCPU. */
+static void run_prepare(struct svm_vcpu *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
+	uint8_t control;
+
+	svm->cpu = svm_cpu();
+	tlb_run_begin(svm->arch.s2, svm->cpu->index);
+	tlb_enter(svm->arch.s2, svm->cpu->index);
+	control = svm_asid_enter(&svm->cpu->asids, &svm->asid, svm->arch.vcpu, svm->flush,
+				 svm_caps.flush_by_asid);
+	svm->flush = false;
+	entry_prepare(svm);
+	vmcb->tlb_control = control;
+	vmcb->asid = svm->asid.number;
+}
+
 void svm_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
-	unsigned cpu = arch_cpu_index();
 
 	svm_state_load(svm);
 	svm->arch.deadline_tsc = deadline_tsc;
 	/* AMD-V has no timer of its own: the host's interrupt ends the slice. */
 	lapic_timer_arm(deadline_tsc);
-	tlb_run_begin(svm->arch.s2, cpu);
-	entry_prepare(svm);
-	svm_enter(vcpu, svm->vmcb, pfn_to_hpa(svm->arch.control), pfn_to_hpa(svm_cpu()->host_area));
-	tlb_run_end(svm->arch.s2, cpu);
+	run_prepare(svm);
+	svm_enter(vcpu, svm->vmcb, pfn_to_hpa(svm->arch.control), pfn_to_hpa(svm->cpu->host_area));
+	tlb_run_end(svm->arch.s2, svm->cpu->index);
 	lapic_timer_disarm();
 }

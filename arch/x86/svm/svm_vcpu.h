@@ -22,8 +22,9 @@ struct svm_vcpu {
 	struct arch_vcpu arch; /* first: vcpu->arch points here */
 	struct vmcb *vmcb;
 	struct svm_asid asid;
-	bool flush;	   /* old translations must not be used by the next entry */
-	uint64_t next_rip; /* of an exit caused by an instruction: where it ends */
+	struct svm_cpu *cpu; /* where it runs, or ran last */
+	bool flush;	     /* old translations must not be used by the next entry */
+	uint64_t next_rip;   /* of an exit caused by an instruction: where it ends */
 };
 
 /* AVX-512 is the largest extended state offered. */
@@ -36,6 +37,7 @@ static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
 }
 
 struct svm_cpu {
+	unsigned index;
 	bool on;
 	pfn_t processor_area; /* where VMRUN keeps the host's state; its layout is not ours to know
 			       */
@@ -59,11 +61,15 @@ void svm_state_load(struct svm_vcpu *svm);
 void svm_state_forget(const struct svm_vcpu *svm);
 extern const struct guest_access svm_guest_access;
 
-/* svm_exit.c: decides over the exit that just happened. */
-enum exit_action svm_exit_decide(struct svm_vcpu *svm);
+/* svm_exit.c: decides over the exit that just happened; a hypercall may come through either. */
+enum exit_action svm_exit_decide(struct svm_vcpu *svm, uint32_t code);
+enum exit_action svm_decide_hypercall(struct svm_vcpu *svm);
 
 /* True when the guest is at CPL 0 and neither in real nor in virtual-8086 mode. */
-bool svm_is_kernel(const struct svm_vcpu *svm);
+static inline bool svm_is_kernel(const struct svm_vcpu *svm)
+{
+	return svm->vmcb->cpl == 0 && svm->arch.cr0 & CR0_PE;
+}
 
 /* svm_cr.c: an exit because of a control register. */
 enum exit_action svm_decide_cr(struct svm_vcpu *svm, struct vm_exit *vm_exit);
