@@ -68,5 +68,8 @@ HOST_test_guest_copy := tests/host/test_guest_copy.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_audit
 HOST_test_audit := tests/host/test_audit.c $(FAKE_WORLD) $(MM_SOURCES)
 
+HOST_TESTS += test_tlb
+HOST_test_tlb := tests/host/test_tlb.c tests/host/fake/panic.c kernel/tlb.c
+
 # The fuzz targets are host tests too: each runs its corpus.
 include tests/fuzz/fuzz.mk
