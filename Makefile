@@ -309,6 +309,10 @@ print-sources:
 		$(foreach guest,$(GUESTS),$(GUEST_$(guest))) arch/x86/asm_offsets.c \
 		$(foreach program,$(HOST_TESTS),$(HOST_$(program))) tests/fuzz/stop.c
 
+.PHONY: print-host-tests
+print-host-tests:
+	@$(foreach program,$(HOST_TESTS),echo $(program) $(HOST_$(program));)
+
 clean: ## remove everything that was built
 	rm -rf $(B)
 
