@@ -160,9 +160,50 @@ static inline bool pool_take(struct pool *pool, unsigned order, pfn_t *pfn)
 	return true;
 }
 
+/* All 2^REFILL_ORDER frames of the block are ZEROED, in pieces. */
+static bool block_is_zeroed(pfn_t block)
+{
+	uint64_t end = block.n + order_pages(REFILL_ORDER);
+	uint64_t at = block.n;
+	while (at < end && at < frame_table_count) {
+		struct frame_tag tag = frame_of((pfn_t){at})->tag;
+		if (tag.state != FRAME_ZEROED || tag.order >= REFILL_ORDER) {
+			return false;
+		}
+		at += order_pages(tag.order);
+	}
+	return at == end;
+}
+
+/*
+ * The way back from pool_refill: what it has cut off and nobody has taken has no buddy that could
+ * merge with it, so the block is made whole when the last of it arrives. `pfn` is in no list.
+ */
+static pfn_t gather_block(pfn_t pfn)
+{
+	pfn_t block = {align_down_u64(pfn.n, order_pages(REFILL_ORDER))};
+	if (frame_of(pfn)->tag.order >= REFILL_ORDER || !block_is_zeroed(block)) {
+		return pfn;
+	}
+	for (uint64_t i = 0; i < order_pages(REFILL_ORDER);) {
+		pfn_t piece = {block.n + i};
+		struct frame_tag tag = frame_of(piece)->tag;
+		if (piece.n != pfn.n) {
+			pool_unlink(&zeroed_pool, piece);
+		}
+		if (tag.order > 0) {
+			frame_shatter(piece, tag, ORDER_4K);
+		}
+		i += order_pages(tag.order);
+	}
+	frame_unite(block, pool_tag(&zeroed_pool, ORDER_4K), REFILL_ORDER);
+	return block;
+}
+
 /* Puts a ZEROED extent back, merging it with its buddies as far as they are free and zeroed. */
 static void pool_put_zeroed(pfn_t pfn)
 {
+	pfn = gather_block(pfn);
 	unsigned order = frame_of(pfn)->tag.order;
 	while (order < FRAME_ORDER_MAX) {
 		pfn_t buddy = {pfn.n ^ order_pages(order)};

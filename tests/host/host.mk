@@ -73,3 +73,11 @@ HOST_test_tlb := tests/host/test_tlb.c tests/host/fake/panic.c kernel/tlb.c
 
 # The fuzz targets are host tests too: each runs its corpus.
 include tests/fuzz/fuzz.mk
+
+# The kernel's own sources over a world, with a processor and a backend that do nothing.
+KERNEL_SOURCES := tests/host/fake/kernel.c kernel/balloon.c kernel/balloon_ranges.c kernel/elf.c \
+	kernel/governor.c kernel/hypercall.c kernel/loader.c kernel/policy.c kernel/vm.c \
+	kernel/vm_config.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_balloon
+HOST_test_balloon := tests/host/test_balloon.c $(KERNEL_SOURCES)

@@ -126,6 +126,28 @@ static void test_merging_knows_its_limits(void **state)
 	assert_int_equal(frame_table[0].tag.order, 3);
 }
 
+/*
+ * Regression: single pages are cut from an extent sixteen at a time, and when they were free again,
+ * those that nobody had taken stayed single for ever: no large extent was left in the end.
+ */
+static void test_single_pages_become_whole_again(void **state)
+{
+	(void)state;
+	world_start(512, 512, 2);
+	world_scrub_all();
+	for (unsigned count = 1; count < 40; count++) {
+		pfn_t pages[40];
+		for (unsigned i = 0; i < count; i++) {
+			pages[i] = alloc(0);
+		}
+		for (unsigned i = 0; i < count; i++) {
+			release(pages[count % 2 == 0 ? i : count - 1 - i], 0);
+		}
+		world_scrub_all();
+		assert_int_equal(frame_table[512].tag.order, ORDER_2M);
+	}
+}
+
 static void test_fragmentation(void **state)
 {
 	(void)state;
@@ -453,6 +475,7 @@ int main(void)
 		TEST(test_scrub_step_bounds),
 		TEST(test_scrubbed_frames_merge_in_any_order),
 		TEST(test_merging_knows_its_limits),
+		TEST(test_single_pages_become_whole_again),
 		TEST(test_fragmentation),
 		TEST(test_large_dirty_extent_is_used_and_scrubbed),
 		TEST(test_1g_extents),

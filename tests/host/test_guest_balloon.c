@@ -388,6 +388,96 @@ static void a_long_life_keeps_every_byte(void **state)
 	assert_int_equal(palloc_free_pages(), palloc_counts.total);
 }
 
+static void asks_for_frames_at_once_under_high_pressure(void **state)
+{
+	uint64_t page;
+
+	(void)state;
+	guest_start(3 * EXTENT, 0);
+	hv->backed = true;
+	fake_hypervisor_set_target(2 * EXTENT);
+	balloon_work();
+	guest_take(palloc_free_pages());
+	hv->page->pressure = AEROSTAT_PRESSURE_LOW;
+	guest_take(1);
+	assert_int_equal(hv->calls[AEROSTAT_CALL_BALLOON_EMERGENCY], 0);
+	guest_take(palloc_free_pages());
+	hv->page->pressure = AEROSTAT_PRESSURE_HIGH;
+	page = guest_take(1);
+	assert_int_equal(hv->calls[AEROSTAT_CALL_BALLOON_EMERGENCY], 1);
+	assert_int_equal(hv->size_pages, 0);
+	assert_false(fake_hypervisor_holds(page));
+	/* They have their frames, so giving them again would free some. */
+	assert_int_equal(guest_count(PAGE_IDLE), EXTENT - 1);
+	assert_int_equal(hv->page->refault_count, 2 * EXTENT);
+	guest_check_sum();
+}
+
+static void an_emergency_without_frames_is_a_return(void **state)
+{
+	bool zero = false;
+
+	(void)state;
+	guest_start(2 * EXTENT, 0);
+	fake_hypervisor_set_target(EXTENT);
+	balloon_work();
+	guest_take(palloc_free_pages());
+	hv->page->pressure = AEROSTAT_PRESSURE_HIGH;
+	assert_int_not_equal(palloc_page(&zero), PALLOC_NONE);
+	assert_true(zero);
+	assert_int_equal(hv->extents[FAKE_EMERGENCY][9], 1);
+	assert_int_equal(hv->size_pages, 0);
+	guest_check_sum();
+}
+
+static void an_old_hypervisor_gets_a_plain_return(void **state)
+{
+	(void)state;
+	guest_start(2 * EXTENT, 0);
+	hv->old = true;
+	fake_hypervisor_set_target(EXTENT);
+	balloon_work();
+	guest_take(palloc_free_pages());
+	hv->page->pressure = AEROSTAT_PRESSURE_HIGH;
+	guest_take(1);
+	assert_int_equal(hv->calls[AEROSTAT_CALL_BALLOON_EMERGENCY], 1);
+	assert_int_equal(hv->extents[FAKE_RETURN][9], 1);
+	palloc_free(guest_take(100), 100);
+	assert_int_equal(balloon_report(), 0);
+	assert_int_equal(guest_count(PAGE_IDLE), EXTENT - 1);
+	guest_check_sum();
+}
+
+static void reports_what_is_idle(void **state)
+{
+	uint64_t page;
+	bool zero = false;
+
+	(void)state;
+	guest_start(4 * EXTENT, 0);
+	page = guest_take(2 * EXTENT + 100);
+	memset((void *)(page * 4096), 0x5a, (2 * EXTENT + 100) * 4096);
+	palloc_free(page + 10, 2 * EXTENT + 90);
+	assert_int_equal(balloon_report(), palloc_free_pages() - EXTENT);
+	assert_int_equal(hv->extents[FAKE_REPORT][9], 2);
+	assert_int_equal(hv->extents[FAKE_REPORT][0], EXTENT - 10);
+	assert_int_equal(hv->size_pages, 0);
+	assert_int_equal(guest_count(PAGE_IDLE), 0);
+	assert_int_equal(hv->page->idle_pages, 0);
+	guest_check_sum();
+	/* They may be used at once, and read as zero. */
+	page = palloc_page(&zero);
+	assert_true(zero);
+	assert_int_equal(*(uint64_t *)(page * 4096), 0);
+	/* Nothing more to report; what is refused stays what it was. */
+	palloc_free(page, 1);
+	hv->refused_page = page;
+	hv->refused_status = AEROSTAT_RANGE_IN_USE;
+	balloon_report();
+	assert_true(guest_count(PAGE_IDLE) > 0);
+	guest_check_sum();
+}
+
 static void a_changed_byte_is_noticed(void **state)
 {
 	static struct keeper keeper;
@@ -445,6 +535,10 @@ int main(void)
 		TEST(does_not_give_what_is_claimed),
 		TEST(writes_statistics),
 		TEST(a_long_life_keeps_every_byte),
+		TEST(asks_for_frames_at_once_under_high_pressure),
+		TEST(an_emergency_without_frames_is_a_return),
+		TEST(an_old_hypervisor_gets_a_plain_return),
+		TEST(reports_what_is_idle),
 		TEST(a_changed_byte_is_noticed),
 		TEST(sums_are_as_computed),
 	};

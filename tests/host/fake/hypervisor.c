@@ -77,7 +77,12 @@ void fake_hypervisor_touch(uint64_t page)
 	move(page, false);
 }
 
-static uint8_t judge_extent(uint64_t first, uint64_t pages, bool surrender)
+static bool takes_out(enum fake_call call)
+{
+	return call == FAKE_SURRENDER || call == FAKE_REPORT;
+}
+
+static uint8_t judge_extent(uint64_t first, uint64_t pages, enum fake_call call)
 {
 	uint64_t inside = 0;
 
@@ -90,17 +95,17 @@ static uint8_t judge_extent(uint64_t first, uint64_t pages, bool surrender)
 	for (uint64_t i = 0; i < pages; i++) {
 		inside += fake_hypervisor_holds(first + i);
 	}
-	if (inside == (surrender ? 0 : pages)) {
+	if (inside == (takes_out(call) ? 0 : pages)) {
 		return AEROSTAT_RANGE_OK;
 	}
 	if (inside != 0 && inside != pages) {
 		return AEROSTAT_RANGE_MIXED;
 	}
-	return surrender ? AEROSTAT_RANGE_SURRENDERED : AEROSTAT_RANGE_NOT_SURRENDERED;
+	return takes_out(call) ? AEROSTAT_RANGE_SURRENDERED : AEROSTAT_RANGE_NOT_SURRENDERED;
 }
 
 /* One range as far as the work allows; false when the call has to answer early. */
-static bool handle_range(struct aerostat_range *range, bool surrender, uint64_t *work)
+static bool handle_range(struct aerostat_range *range, enum fake_call call, uint64_t *work)
 {
 	uint64_t pages = 1ull << range->order;
 
@@ -112,7 +117,7 @@ static bool handle_range(struct aerostat_range *range, bool surrender, uint64_t 
 	assert_true(range->count > 0);
 	for (; range->done < range->count; range->done++) {
 		uint64_t first = range->gfn + ((uint64_t)range->done << range->order);
-		uint8_t status = judge_extent(first, pages, surrender);
+		uint8_t status = judge_extent(first, pages, call);
 
 		if (*work == 0) {
 			return false;
@@ -123,21 +128,22 @@ static bool handle_range(struct aerostat_range *range, bool surrender, uint64_t 
 			hv->refusals++;
 			return true;
 		}
-		hv->extents[surrender ? 0 : 1][range->order]++;
-		hv->returned_pages += surrender ? 0 : pages;
-		for (uint64_t i = 0; i < pages; i++) {
-			move(first + i, surrender);
+		hv->extents[call][range->order]++;
+		hv->returned_pages += takes_out(call) ? 0 : pages;
+		for (uint64_t i = 0; i < pages && call != FAKE_REPORT; i++) {
+			move(first + i, call == FAKE_SURRENDER);
 		}
-		if (surrender) {
+		if (takes_out(call)) {
 			madvise((void *)(first * PAGE_BYTES), pages * PAGE_BYTES, MADV_DONTNEED);
 		}
 	}
 	range->status = AEROSTAT_RANGE_OK;
-	range->flags = !surrender && hv->zero_promised ? AEROSTAT_RANGE_FLAG_ZERO : 0;
+	range->flags = call != FAKE_SURRENDER && hv->zero_promised ? AEROSTAT_RANGE_FLAG_ZERO : 0;
+	range->flags |= call == FAKE_EMERGENCY && hv->backed ? AEROSTAT_RANGE_FLAG_BACKED : 0;
 	return true;
 }
 
-static int64_t handle_ranges(uint64_t address, uint64_t count, bool surrender)
+static int64_t handle_ranges(uint64_t address, uint64_t count, enum fake_call call)
 {
 	struct aerostat_range *ranges = (void *)address;
 	uint64_t work = hv->work_max;
@@ -149,7 +155,7 @@ static int64_t handle_ranges(uint64_t address, uint64_t count, bool surrender)
 	if (hv->error != 0) {
 		return hv->error;
 	}
-	while ((uint64_t)finished < count && handle_range(&ranges[finished], surrender, &work)) {
+	while ((uint64_t)finished < count && handle_range(&ranges[finished], call, &work)) {
 		finished++;
 	}
 	return finished;
@@ -179,9 +185,12 @@ int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t 
 		hv->page->size_pages = hv->size_pages;
 		return 0;
 	case AEROSTAT_CALL_BALLOON_SURRENDER:
-		return handle_ranges(a, b, true);
 	case AEROSTAT_CALL_BALLOON_RETURN:
-		return handle_ranges(a, b, false);
+		return handle_ranges(a, b, number - AEROSTAT_CALL_BALLOON_SURRENDER);
+	case AEROSTAT_CALL_BALLOON_REPORT:
+	case AEROSTAT_CALL_BALLOON_EMERGENCY:
+		return hv->old ? AEROSTAT_ERROR_UNKNOWN_CALL
+			       : handle_ranges(a, b, number - AEROSTAT_CALL_BALLOON_SURRENDER);
 	default:
 		fail_msg("hypercall %lu is not expected here", number);
 		return 0;

@@ -11,6 +11,9 @@
 
 #include "abi/aerostat.h"
 
+/* The calls over ranges, in the order of their numbers. */
+enum fake_call { FAKE_SURRENDER, FAKE_RETURN, FAKE_REPORT, FAKE_EMERGENCY };
+
 struct fake_hypervisor {
 	/* RAM is [first_page, first_page + pages). */
 	uint64_t first_page;
@@ -24,12 +27,14 @@ struct fake_hypervisor {
 	uint64_t refused_page;	/* an extent with it is refused ... */
 	uint8_t refused_status; /* ... with this */
 	bool zero_promised;	/* RANGE_FLAG_ZERO after a return */
+	bool backed;		/* RANGE_FLAG_BACKED after an emergency return */
+	bool old;		/* knows neither reports nor emergency returns */
 
 	/* What it has seen. */
 	uint64_t calls[AEROSTAT_CALL_COUNT];
-	uint64_t extents[2][19]; /* surrendered and returned, by order */
-	uint64_t returned_pages;
-	uint64_t refusals; /* ranges that did not end with OK */
+	uint64_t extents[4][19]; /* by enum fake_call and order */
+	uint64_t returned_pages; /* emergency returns included */
+	uint64_t refusals;	 /* ranges that did not end with OK */
 	char console[1024];
 	volatile struct aerostat_balloon_page *page;
 };

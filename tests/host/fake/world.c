@@ -23,6 +23,7 @@ struct s2_format fake_format = {
 
 struct s2 *world_spaces[WORLD_SPACES_MAX];
 unsigned world_space_count;
+static bool owned[WORLD_SPACES_MAX]; /* to be freed by us */
 uint64_t world_pages;
 uint64_t world_freed;
 uint64_t world_work;
@@ -69,7 +70,9 @@ void world_stop(void)
 	}
 	fake_locks_reset();
 	while (world_space_count > 0) {
-		free(world_spaces[--world_space_count]);
+		if (owned[--world_space_count]) {
+			free(world_spaces[world_space_count]);
+		}
 	}
 	fake_phys_stop();
 	fake_tlb_reset();
@@ -125,27 +128,38 @@ void world_scrub_all(void)
 	world_check();
 }
 
+void world_adopt(struct s2 *s2)
+{
+	assert_true(world_space_count < WORLD_SPACES_MAX);
+	owned[world_space_count] = false;
+	world_spaces[world_space_count++] = s2;
+}
+
 struct s2 *world_create(vm_id_t owner, uint64_t limit_pages, uint64_t min_pages)
 {
 	struct s2 *s2 = malloc(sizeof(*s2));
 	memset(s2, 0xa5, sizeof(*s2));
-	assert_true(world_space_count < WORLD_SPACES_MAX);
 	if (s2_create(s2, &fake_format, owner, limit_pages, min_pages) != STATUS_OK) {
 		free(s2);
 		world_check();
 		return NULL;
 	}
-	world_spaces[world_space_count++] = s2;
+	world_adopt(s2);
+	owned[world_space_count - 1] = true;
 	world_check();
 	return s2;
 }
 
-static void forget(struct s2 *s2)
+void world_forget(struct s2 *s2)
 {
 	for (unsigned i = 0; i < world_space_count; i++) {
 		if (world_spaces[i] == s2) {
+			bool ours = owned[i];
 			world_spaces[i] = world_spaces[--world_space_count];
-			free(s2);
+			owned[i] = owned[world_space_count];
+			if (ours) {
+				free(s2);
+			}
 			return;
 		}
 	}
@@ -160,7 +174,7 @@ void world_destroy(struct s2 *s2, uint64_t work_max)
 		world_check();
 		assert_true(++steps < 100000);
 	}
-	forget(s2);
+	world_forget(s2);
 	for (uint64_t pfn = 0; pfn < frame_table_count; pfn++) {
 		if (frame_table[pfn].tag.owner == owner) {
 			fail_msg("frame %#llx is still owned by VM %u", (unsigned long long)pfn,

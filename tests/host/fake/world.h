@@ -38,6 +38,10 @@ int world_teardown(void **state);
 /* A new address space that world_check() knows, or NULL: not enough memory. */
 struct s2 *world_create(vm_id_t owner, uint64_t limit_pages, uint64_t min_pages);
 
+/* Adds an address space that somebody else created and will destroy; takes one out. */
+void world_adopt(struct s2 *s2);
+void world_forget(struct s2 *s2);
+
 /* Destroys it in steps of `work_max`, checking after each. */
 void world_destroy(struct s2 *s2, uint64_t work_max);
 
