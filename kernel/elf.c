@@ -136,7 +136,8 @@ static enum status take_program(const struct elf64_program *program, uint64_t en
 	if (program->type == PROGRAM_DYNAMIC || program->type == PROGRAM_INTERPRETER) {
 		return refuse(sentence, "it is dynamically linked; a static executable is needed");
 	}
-	if (program->type != PROGRAM_LOAD || program->memory_bytes == 0) {
+	if (program->type != PROGRAM_LOAD ||
+	    (program->memory_bytes == 0 && program->file_bytes == 0)) {
 		return STATUS_OK;
 	}
 	enum status status = check_segment(program, bytes, limit_bytes, sentence);

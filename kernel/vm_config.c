@@ -219,6 +219,36 @@ static enum status copy_arguments(const char *text, struct vm_config *config, ch
 	return STATUS_OK;
 }
 
+/* The next word of *text, which moves behind it; empty at the end. */
+static struct word next_word(const char **text)
+{
+	while (**text == ' ') {
+		(*text)++;
+	}
+	struct word word = {*text, 0};
+	while (**text != '\0' && **text != ' ') {
+		(*text)++;
+		word.length++;
+	}
+	return word;
+}
+
+/* Behind a mistake only the name is still of interest: it says whose mistake it was. */
+static void find_name(const char *text, struct vm_config *config)
+{
+	static const char key[] = "name=";
+	const size_t key_length = sizeof(key) - 1;
+	struct word word = next_word(&text);
+	while (config->name[0] == '\0' && word.length > 0 && !word_is(word, "--")) {
+		if (word.length > key_length && memcmp(word.text, key, key_length) == 0) {
+			struct word value = {word.text + key_length, word.length - key_length};
+			char sentence[VM_SENTENCE_BYTES];
+			(void)(parse_name(value, config, sentence) == STATUS_OK);
+		}
+		word = next_word(&text);
+	}
+}
+
 enum status vm_config_parse(const char *text, struct vm_config *config, char *sentence)
 {
 	unsigned seen = 0;
@@ -226,23 +256,17 @@ enum status vm_config_parse(const char *text, struct vm_config *config, char *se
 	memset(config, 0, sizeof(*config));
 	config->shares = 100;
 	sentence[0] = '\0';
-	while (*text != '\0') {
-		struct word word = {text, 0};
-		while (text[word.length] != '\0' && text[word.length] != ' ') {
-			word.length++;
-		}
-		text += word.length;
+	struct word word = next_word(&text);
+	while (status == STATUS_OK && word.length > 0) {
 		if (word_is(word, "--")) {
 			status = copy_arguments(text, config, sentence);
 			break;
 		}
-		if (word.length > 0) {
-			enum status found = parse_pair(word, config, &seen, sentence);
-			if (found != STATUS_OK) {
-				return found;
-			}
+		status = parse_pair(word, config, &seen, sentence);
+		if (status != STATUS_OK) {
+			find_name(text, config);
 		}
-		text += *text == ' ' ? 1 : 0;
+		word = next_word(&text);
 	}
 	return status != STATUS_OK ? status : complete(config, seen, sentence);
 }

@@ -81,3 +81,9 @@ KERNEL_SOURCES := tests/host/fake/kernel.c kernel/balloon.c kernel/balloon_range
 
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/test_balloon.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_vm_config
+HOST_test_vm_config := tests/host/test_vm_config.c kernel/vm_config.c
+
+HOST_TESTS += test_elf
+HOST_test_elf := tests/host/test_elf.c kernel/elf.c
