@@ -99,9 +99,9 @@ static enum status back_extent(struct range_call *call, gfn_t gfn, unsigned orde
 		uint64_t pages;
 		status = s2_populate(call->locked, gfn, order, &pages);
 		gfn.n += pages;
-		/* Its frames may have to be scrubbed first: that is what takes long here. */
-		call->work_left = sub_floor_u64(call->work_left, pages);
 	}
+	/* Frames may have to be scrubbed first, and that takes long; one is charged already. */
+	call->work_left = sub_floor_u64(call->work_left, order_pages(order) - 1);
 	promise->emergency = false;
 	return status;
 }
@@ -205,6 +205,10 @@ static unsigned run_ranges(enum range_operation operation, struct vm *vm,
 		.work_left = AEROSTAT_CALL_WORK_MAX,
 	};
 	unsigned finished = 0;
+	if (operation == OPERATION_EMERGENCY) {
+		/* 2 MiB must fit, even in single pages out of extents that have to be split. */
+		call.work_left *= 2;
+	}
 	uint64_t held = vm->s2.mapped_pages;
 	uint64_t size = vm->s2.ballooned_pages;
 	balloon_note_peaks(vm);
