@@ -50,10 +50,10 @@ bool balloon_attach(void)
 }
 
 /*
- * Issues ranges[0, count) until none of them is PENDING, or the hypervisor refuses the call or
- * makes no progress: then the rest stays PENDING.
+ * Issues ranges[0, count) until none of them is PENDING, or the hypervisor refuses the call (false)
+ * or makes no progress: then the rest stays PENDING.
  */
-static void issue(uint64_t call, unsigned count)
+static bool issue(uint64_t call, unsigned count)
 {
 	unsigned first = 0;
 
@@ -62,15 +62,16 @@ static void issue(uint64_t call, unsigned count)
 		uint32_t done_before = ranges[first].done;
 
 		if (hypercall(call, (uintptr_t)&ranges[first], count - first, 0, 0) < 0) {
-			return;
+			return false;
 		}
 		while (first < count && ranges[first].status != AEROSTAT_RANGE_PENDING) {
 			first++;
 		}
 		if (first < count && first == first_before && ranges[first].done == done_before) {
-			return;
+			return true;
 		}
 	}
+	return true;
 }
 
 static uint64_t range_done_pages(const struct aerostat_range *range)
@@ -120,19 +121,25 @@ static uint64_t return_singly(uint64_t page, uint64_t count)
 	return returned;
 }
 
-/* Returns ranges[0, count). What fails for want of memory stays in the balloon. */
-static uint64_t return_ranges(unsigned count)
+/*
+ * Returns ranges[0, count); `call` says whether frames are needed at once. What fails for want of
+ * memory stays in the balloon.
+ */
+static uint64_t return_ranges(uint64_t call, unsigned count)
 {
 	uint64_t returned = 0;
 	uint64_t refused_page = PALLOC_NONE;
 	uint64_t refused_pages = 0;
 
-	issue(AEROSTAT_CALL_BALLOON_RETURN, count);
+	if (!issue(call, count) && call == AEROSTAT_CALL_BALLOON_EMERGENCY) {
+		issue(AEROSTAT_CALL_BALLOON_RETURN, count);
+	}
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t done = range_done_pages(&ranges[i]);
 
 		returned += done;
-		palloc_settle(ranges[i].gfn, done, PAGE_FRESH,
+		palloc_settle(ranges[i].gfn, done,
+			      ranges[i].flags & AEROSTAT_RANGE_FLAG_BACKED ? PAGE_IDLE : PAGE_FRESH,
 			      (ranges[i].flags & AEROSTAT_RANGE_FLAG_ZERO) != 0);
 		if (ranges[i].status == AEROSTAT_RANGE_NOT_SURRENDERED ||
 		    ranges[i].status == AEROSTAT_RANGE_MIXED) {
@@ -147,11 +154,11 @@ static uint64_t return_ranges(unsigned count)
 	return returned;
 }
 
-static uint64_t deflate(uint64_t pages)
+static uint64_t deflate(uint64_t call, uint64_t pages)
 {
 	unsigned count = palloc_choose_return(ranges, AEROSTAT_RANGES_MAX, pages);
 
-	return count > 0 ? return_ranges(count) : 0;
+	return count > 0 ? return_ranges(call, count) : 0;
 }
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -218,7 +225,7 @@ void balloon_work(void)
 		if (size < target) {
 			moved = inflate(target - size);
 		} else if (size > target) {
-			moved = deflate(size - target);
+			moved = deflate(AEROSTAT_CALL_BALLOON_RETURN, size - target);
 		}
 	}
 	write_statistics();
@@ -226,6 +233,9 @@ void balloon_work(void)
 
 uint64_t balloon_deflate_for(uint64_t pages)
 {
+	/* While others wait for frames, pages without them would make us wait as well. */
+	uint64_t call = shared.pressure == AEROSTAT_PRESSURE_HIGH ? AEROSTAT_CALL_BALLOON_EMERGENCY
+								  : AEROSTAT_CALL_BALLOON_RETURN;
 	uint64_t returned;
 
 	if (!is_attached || palloc_counts.pages[PAGE_SURRENDERED] == 0) {
@@ -234,7 +244,7 @@ uint64_t balloon_deflate_for(uint64_t pages)
 	if (pages < DEFLATE_BATCH_PAGES) {
 		pages = DEFLATE_BATCH_PAGES;
 	}
-	returned = deflate(pages);
+	returned = deflate(call, pages);
 	refault_count += returned;
 	is_held_back = true;
 	held_back_target = shared.target_pages;
@@ -263,6 +273,39 @@ uint64_t balloon_surrender(const uint64_t *pages, uint64_t count)
 		ranges[used++] = (struct aerostat_range){.gfn = pages[i], .count = 1};
 	}
 	return surrendered + (used > 0 ? surrender_ranges(used) : 0);
+}
+
+/* Reports ranges[0, count), which are marked as SURRENDERED; they are free again after it. */
+static uint64_t report_ranges(unsigned count)
+{
+	uint64_t reported = 0;
+
+	issue(AEROSTAT_CALL_BALLOON_REPORT, count);
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t done = range_done_pages(&ranges[i]);
+		uint64_t rest = range_pages(&ranges[i]) - done;
+
+		palloc_settle(ranges[i].gfn, done, PAGE_FRESH,
+			      (ranges[i].flags & AEROSTAT_RANGE_FLAG_ZERO) != 0);
+		palloc_settle(ranges[i].gfn + done, rest, PAGE_IDLE, false);
+		reported += done;
+	}
+	return reported;
+}
+
+uint64_t balloon_report(void)
+{
+	uint64_t sum = 0;
+	uint64_t reported = 1;
+
+	while (is_attached && reported > 0) {
+		unsigned count = palloc_choose_report(ranges, AEROSTAT_RANGES_MAX);
+
+		reported = count > 0 ? report_ranges(count) : 0;
+		sum += reported;
+	}
+	write_statistics();
+	return sum;
 }
 
 bool balloon_has_come_back(void)

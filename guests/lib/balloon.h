@@ -40,6 +40,12 @@ uint64_t balloon_deflate_for(uint64_t pages);
  */
 uint64_t balloon_surrender(const uint64_t *pages, uint64_t count);
 
+/*
+ * Tells the hypervisor that nothing in the free pages is needed, so that it takes their frames
+ * without asking. They stay free. Answers how many pages were reported; 0 when it knows no reports.
+ */
+uint64_t balloon_report(void);
+
 /* Has the balloon been in use, and are its target and size zero again? */
 bool balloon_has_come_back(void);
 

@@ -365,6 +365,15 @@ unsigned palloc_choose_surrender(struct aerostat_range *ranges, unsigned ranges_
 	return chooser.count;
 }
 
+unsigned palloc_choose_report(struct aerostat_range *ranges, unsigned ranges_max)
+{
+	struct chooser chooser = {ranges, 0, ranges_max, UINT64_MAX, true};
+
+	choose_extents(&chooser, PAGE_IDLE);
+	choose_pages(&chooser, PAGE_IDLE, true);
+	return chooser.count;
+}
+
 unsigned palloc_choose_return(struct aerostat_range *ranges, unsigned ranges_max,
 			      uint64_t pages_max)
 {

@@ -84,6 +84,9 @@ unsigned palloc_choose_surrender(struct aerostat_range *ranges, unsigned ranges_
 unsigned palloc_choose_return(struct aerostat_range *ranges, unsigned ranges_max,
 			      uint64_t pages_max);
 
+/* The same for all IDLE pages, for a report: they are FRESH once it is settled. */
+unsigned palloc_choose_report(struct aerostat_range *ranges, unsigned ranges_max);
+
 /* USED pages that their owner gives to the balloon. */
 void palloc_mark_surrendered(uint64_t page, uint64_t count);
 
