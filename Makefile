@@ -124,7 +124,7 @@ GUEST_hungry := guests/hungry/main.c
 GUEST_secret := guests/secret/main.c
 GUEST_rogue := guests/rogue/main.c
 GUEST_bench := $(addprefix guests/bench/,main.c measure.c area.c exits.c pages.c extents.c driver.c \
-	pair.c doorbell.c stamp.S)
+	pair.c doorbell.c stamp.S trace.c)
 GUEST_probe := guests/probe/main.c guests/probe/trap.c guests/probe/steps.S guests/probe/trap.S
 GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/model.c \
 	guests/hostile/pressure.c guests/hostile/processor.c guests/hostile/random.c \
@@ -205,7 +205,7 @@ endif
 
 .PHONY: all guests run test iso debug clean check help format
 .PHONY: fuzz fuzz-keep mutants coverage deps-fuzz
-.PHONY: bench bench-guard
+.PHONY: bench bench-trace bench-guard
 .PHONY: test-host test-boot test-long test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
 
 all: $(B)/aerostat.elf guests ## build the hypervisor and the guests
@@ -274,6 +274,11 @@ bench: ## count the instructions of every operation; RUNS="exits memory" for som
 	@tools/install-deps build iso run
 	@$(MAKE) all
 	@$(PYTHON) tests/bench/bench.py --build $(B) $(RUNS:%=--run %) $(if $(ACCEPT),--accept)
+
+bench-trace: ## where the instructions of single operations go; TRACE="surrender_2m ..." for some
+	@tools/install-deps build iso run
+	@$(MAKE) all
+	@$(PYTHON) tests/bench/trace_operations.py --build $(B) $(TRACE)
 
 bench-guard: # for tools/test-all: compare only
 	@tools/install-deps build iso run

@@ -13,6 +13,7 @@
  *	run=giver	two guests that switch, and a frame that goes
  *	run=taker	from one to the other
  *	run=doorbell	from a changed target to the guest's handler
+ *	run=trace	single operations between marks for a debugger
  *	run=nothing	ends at once
  *	limit=N		exit code 6 when a null hypercall costs more
  */
@@ -48,15 +49,17 @@ static void run_nothing(void)
 {
 }
 
+/* clang-format off */
 static const char *const run_words[] = {
-	"exits",	"memory", "gigabyte", "hold",	  "hold-pages", "driver",
-	"driver-pages", "giver",  "taker",    "doorbell", "nothing",	NULL,
+	"exits", "memory", "gigabyte", "hold", "hold-pages", "driver", "driver-pages", "giver",
+	"taker", "doorbell", "trace", "nothing", NULL,
 };
 static void (*const runs[])(void) = {
-	run_exits,	  run_memory,	  run_gigabyte,	      probe_hold_gigabyte,
-	probe_hold_pages, probe_driver,	  probe_driver_pages, probe_pair_giver,
-	probe_pair_taker, probe_doorbell, run_nothing,
+	run_exits, run_memory, run_gigabyte, probe_hold_gigabyte, probe_hold_pages, probe_driver,
+	probe_driver_pages, probe_pair_giver, probe_pair_taker, probe_doorbell, probe_trace,
+	run_nothing,
 };
+/* clang-format on */
 
 int guest_main(const struct guest_arguments *arguments)
 {

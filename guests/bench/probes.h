@@ -27,6 +27,9 @@ void probe_driver_pages(void);
 void probe_pair_giver(void);
 void probe_pair_taker(void);
 
+/* trace.c: single operations between marks for the emulator's debugger. */
+void probe_trace(void);
+
 /* doorbell.c: from a changed target to the guest's handler. */
 void probe_doorbell(void);
 

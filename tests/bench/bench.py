@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import runs  # noqa: E402
 import rows  # noqa: E402  (both find tools/ through runs)
 import page  # noqa: E402
+import trace_operations  # noqa: E402
 from runs import BenchError, emulators, iso  # noqa: E402
 
 ACCEPT = "make bench ACCEPT=1"
@@ -136,7 +137,7 @@ def finish(arguments, budgets, values, kind, complete):
     if arguments.accept and kind != "kvm":
         rows.write_baseline(kind, values)
     if complete and kind == "bochs":
-        page.write(budgets, values, arguments.build)
+        page.write(budgets, values, trace_operations.measure(arguments.build), arguments.build)
 
 
 try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Writes docs/performance.md from figures, budgets and the image. Equal figures give an equal page."""
+"""Writes docs/performance.md from figures, traces, budgets and the image. Equal figures give an equal page."""
 
 import json
 import os
@@ -82,6 +82,19 @@ def image(build):
     return out, table(["folder", "files:", "lines:"], lines)
 
 
+def traced(found):
+    """What single operations execute on the host's side, counted by the emulator's debugger."""
+    lines = []
+    for name, counts in found.items():
+        functions = ", ".join(f"`{function}` {ticks:,}" for function, ticks
+                              in list(counts["functions"].items())[:5])
+        lines.append([f"`{name}`", f"{counts['instructions']:,}"] +
+                     [str(counts[kind]) for kind in ("exits", "vmread", "vmwrite", "invept",
+                                                     "table_entries")] + [functions])
+    return table(["", "instructions:", "exits:", "VMREAD:", "VMWRITE:", "INVEPT:", "entries:",
+                  "most of it in"], lines)
+
+
 def machines():
     return table(["run", "RAM:", "guests"],
                  [[run.name, f"{run.memory} MiB",
@@ -105,7 +118,7 @@ def peers(values):
     return out + [found["machine"]]
 
 
-def write(budgets, values, build):
+def write(budgets, values, found, build):
     with open(TEMPLATE, encoding="utf-8") as file:
         text = file.read()
     image_lines, folder_lines = image(build)
@@ -117,6 +130,7 @@ def write(budgets, values, build):
         "IMAGE": image_lines,
         "FOLDERS": folder_lines,
         "PEERS": peers(values),
+        "TRACED": traced(found),
     }
     for name, lines in parts.items():
         text = text.replace(f"@{name}@", "\n".join(lines).strip("\n"))
