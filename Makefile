@@ -283,7 +283,8 @@ bench-trace: ## where the instructions of single operations go; TRACE="surrender
 bench-guard: # for tools/test-all: compare only
 	@tools/install-deps build iso run
 	@$(MAKE) all
-	@$(PYTHON) tests/bench/bench.py --build $(B) --guard
+	@ACCEL=bochs $(PYTHON) tests/bench/bench.py --build $(B) --guard
+	@ACCEL=tcg $(PYTHON) tests/bench/bench.py --build $(B) --guard
 
 check: ## static checks: format, warnings, layers, words, sources, cppcheck, reproducible builds
 	@tools/install-deps build iso test

@@ -11,6 +11,7 @@ from runs import ROOT, read_runs
 PAGE = os.path.join(ROOT, "docs", "performance.md")
 TEMPLATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.md")
 PEERS_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers.json")
+BACKENDS = {"bochs": "VT-x", "tcg": "AMD-V"}
 IMAGE_BUDGET = 192 * 1024  # bytes of text and rodata
 
 
@@ -47,7 +48,7 @@ def figures(budgets, values):
             extra = [rows.number(found.get(row.name)) for found in others.values()]
             lines.append([title, rows.number(value)] + extra +
                          [rows.number(row.floor), rows.number(row.budget), verdict_of(row, value)])
-        head = [group, "VT-x:"] + [f"{kind}:" for kind in others] + ["floor:", "budget:", ""]
+        head = [group, "VT-x:"] + [f"{BACKENDS.get(kind, kind)}:" for kind in others] + ["floor:", "budget:", ""]
         out += [""] + table(head, lines)
     return out
 

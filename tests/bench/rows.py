@@ -100,20 +100,20 @@ class Verdict:
     misses: list
 
 
-def judge_rows(budgets, values, before):
-    """`before` is the baseline of this backend: {} when there is none, and None to ignore it."""
+def judge_rows(budgets, values, before, judged):
+    """`before` is the baseline of this backend, {} when there is none; `judged`: budgets count."""
     verdict = Verdict([], [], [])
     for name, value in values.items():
         row = budgets.get(name)
         if row is None:
             verdict.failures.append(f"{name} has no section in tests/bench/budgets.cfg")
             continue
-        if over_budget(row, value):
+        if judged and over_budget(row, value):
             sentence = f"{name}: {number(value)}, its budget is {number(row.budget)}"
             verdict.misses.append(sentence)
             if not row.missed:
                 verdict.failures.append(sentence + ", and budgets.cfg gives no reason")
-        if not before or name not in before:
+        if name not in before:
             continue
         change = f"{name}: {number(before[name])} before, {number(value)} now"
         if is_regression(value, before[name]):

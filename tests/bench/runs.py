@@ -129,7 +129,7 @@ def boot(run, kind, build):
     try:
         iso.make_iso(image, os.path.join(build, "aerostat.elf"),
                      [iso.Entry("bench", options, modules)])
-        machine = emulators.Machine(kind, image, run.memory)
+        machine = emulators.Machine(kind, image, run.memory, exact=kind == "tcg")
         outcome = emulators.run(machine, run.timeout, label="bench-" + run.name, console=console)
     finally:
         if os.path.exists(image):
