@@ -50,6 +50,10 @@ enum status s2_create(struct s2 *s2, const struct s2_format *format, vm_id_t own
  */
 static bool clear_table(struct s2 *s2, pfn_t table, unsigned level, uint64_t *work)
 {
+	if (level < S2_LEVELS - 2 && *work >= S2_ENTRIES && s2_clear_leaves(s2, table, level)) {
+		*work -= S2_ENTRIES;
+		return true;
+	}
 	for (unsigned i = 0; i < S2_ENTRIES; i++) {
 		if (*work == 0) {
 			return false;

@@ -155,3 +155,41 @@ enum status s2_return_run(struct s2_locked locked, gfn_t gfn, unsigned order, ui
 	*done = status == STATUS_OK ? 1 : 0;
 	return status;
 }
+
+bool s2_clear_leaves(struct s2 *s2, pfn_t table, unsigned level)
+{
+	const struct s2_format *format = s2->format;
+	const uint64_t large = level > 0 ? format->large_flag : 0;
+	const struct frame_tag tag = {FRAME_GUEST, (uint8_t)level_order(level), s2->owner};
+	const struct frame_tag revoking = {FRAME_REVOKING, tag.order, tag.owner};
+	const struct frame_step step = frame_step(tag, revoking);
+	const uint64_t ballooned = table_ballooned(table);
+	uint64_t leaves = 0;
+	for (unsigned i = 0; i < S2_ENTRIES; i++) {
+		uint64_t value = entry_read(table_entry(table, i));
+		if ((value & format->present_mask) != 0 && (value & large) != large) {
+			return false;
+		}
+	}
+	lock_acquire(&frame_lock);
+	uint32_t head = s2->revoking_head;
+	for (unsigned i = 0; i < S2_ENTRIES; i++) {
+		uint64_t *entry = table_entry(table, i);
+		uint64_t value = entry_read(entry);
+		entry_write(entry, 0);
+		if ((value & format->present_mask) != 0) {
+			reclaim_push_one(&head, entry_pfn(format, value), step);
+			leaves++;
+		}
+	}
+	s2->revoking_head = head;
+	frame_step_account(FRAME_GUEST, FRAME_REVOKING, leaves << tag.order);
+	promise_held_remove(&s2->promise, leaves << tag.order);
+	lock_release(&frame_lock);
+	table_set_counts(table, level, 0, 0);
+	s2->revoking_pages += leaves << tag.order;
+	s2->mapped_pages -= leaves << tag.order;
+	s2->large_pages -= level > 0 ? leaves << tag.order : 0;
+	s2->ballooned_pages -= ballooned << tag.order;
+	return true;
+}
