@@ -87,3 +87,9 @@ HOST_test_vm_config := tests/host/test_vm_config.c kernel/vm_config.c
 
 HOST_TESTS += test_elf
 HOST_test_elf := tests/host/test_elf.c kernel/elf.c
+
+HOST_TESTS += test_model
+HOST_test_model := tests/host/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_options
+HOST_test_options := tests/host/test_options.c kernel/options.c

@@ -179,50 +179,107 @@ static enum status predict_surrender(const struct model *model, uint64_t gfn, un
 	return STATUS_OK;
 }
 
-enum status model_surrender(struct model *model, uint64_t gfn, unsigned order)
+static enum status predict_return(const struct model *model, uint64_t gfn, unsigned order)
+{
+	uint64_t pages = order_pages(order);
+	enum status status = judge_extent(model, gfn, pages);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	uint64_t ballooned = count_kind(model, gfn, pages, S2_BALLOONED);
+	return ballooned == pages ? STATUS_OK
+	       : ballooned == 0	  ? STATUS_NOT_SURRENDERED
+				  : STATUS_MIXED;
+}
+
+/* A table is always promised: only what is still in quarantine may be missing. */
+static void judge_no_table(const struct model *model, uint64_t free_before)
+{
+	assert_true(model_failures_injected || free_before < S2_LEVELS);
+	check_counts(model);
+}
+
+static enum status take_out(struct model *model, uint64_t gfn, unsigned order, enum s2_kind into)
 {
 	uint64_t pages = order_pages(order);
 	enum status expected = predict_surrender(model, gfn, order);
 	uint64_t mapped = expected == STATUS_OK ? count_kind(model, gfn, pages, S2_MAPPED) : 0;
 	uint64_t free_before = frame_count_free();
-	enum status status = world_surrender(model->s2, gfn, order);
+	enum status status = into == S2_BALLOONED ? world_surrender(model->s2, gfn, order)
+						  : world_report(model->s2, gfn, order);
 	if (status == STATUS_NO_MEMORY && expected == STATUS_OK) {
-		/* A table is always promised; only what is still in quarantine may be missing. */
-		assert_true(model_failures_injected || free_before < S2_LEVELS);
 		assert_int_equal(world_freed, 0);
-		check_counts(model);
+		judge_no_table(model, free_before);
 		return status;
 	}
 	assert_int_equal(status, expected);
 	assert_int_equal(world_freed, mapped);
 	assert_true(world_work >= 1 && world_work <= 1 + 3 * 512);
 	if (status == STATUS_OK) {
-		set_kind(model, gfn, pages, S2_BALLOONED);
+		set_kind(model, gfn, pages, into);
 	}
 	check_counts(model);
 	return status;
 }
 
+enum status model_surrender(struct model *model, uint64_t gfn, unsigned order)
+{
+	return take_out(model, gfn, order, S2_BALLOONED);
+}
+
+enum status model_report(struct model *model, uint64_t gfn, unsigned order)
+{
+	return take_out(model, gfn, order, S2_EMPTY);
+}
+
 enum status model_return(struct model *model, uint64_t gfn, unsigned order)
 {
-	uint64_t pages = order_pages(order);
-	enum status expected = judge_extent(model, gfn, pages);
-	if (expected == STATUS_OK) {
-		uint64_t ballooned = count_kind(model, gfn, pages, S2_BALLOONED);
-		expected = ballooned == pages ? STATUS_OK
-			   : ballooned == 0   ? STATUS_NOT_SURRENDERED
-					      : STATUS_MIXED;
-	}
+	enum status expected = predict_return(model, gfn, order);
 	uint64_t free_before = frame_count_free();
 	enum status status = world_return(model->s2, gfn, order);
 	if (status == STATUS_NO_MEMORY && expected == STATUS_OK) {
-		assert_true(model_failures_injected || free_before < S2_LEVELS);
-		check_counts(model);
+		judge_no_table(model, free_before);
 		return status;
 	}
 	assert_int_equal(status, expected);
 	if (status == STATUS_OK) {
-		set_kind(model, gfn, pages, S2_EMPTY);
+		set_kind(model, gfn, order_pages(order), S2_EMPTY);
+	}
+	check_counts(model);
+	return status;
+}
+
+enum status model_run(struct model *model, enum world_operation operation, uint64_t gfn,
+		      unsigned order, uint64_t count)
+{
+	static const enum s2_kind kinds[] = {
+		[WORLD_SURRENDER] = S2_BALLOONED,
+		[WORLD_REPORT] = S2_EMPTY,
+		[WORLD_RETURN] = S2_EMPTY,
+	};
+	uint64_t allowed = 0;
+	enum status first = STATUS_OK;
+	for (uint64_t at = gfn; allowed < count; at += order_pages(order), allowed++) {
+		enum status status = operation == WORLD_RETURN
+					     ? predict_return(model, at, order)
+					     : predict_surrender(model, at, order);
+		first = allowed == 0 ? status : first;
+		if (status != STATUS_OK) {
+			break;
+		}
+	}
+	uint64_t free_before = frame_count_free();
+	enum status status = world_run(model->s2, operation, gfn, order, count);
+	if (status == STATUS_NO_MEMORY && first == STATUS_OK) {
+		assert_int_equal(world_done, 0);
+		judge_no_table(model, free_before);
+		return status;
+	}
+	assert_int_equal(status, first);
+	assert_true(world_done <= allowed && (world_done > 0) == (status == STATUS_OK));
+	assert_true(world_work >= 1 && world_work <= 1 + 3 * 512);
+	if (status == STATUS_OK) {
+		set_kind(model, gfn, world_done << order, kinds[operation]);
 	}
 	check_counts(model);
 	return status;
@@ -264,21 +321,29 @@ void model_unpin(struct model *model, uint64_t gfn)
 	model->pinned[gfn] = false;
 }
 
-/* Maps nothing and loses nothing; NOT_FOUND exactly where there are no 512 single pages. */
+/*
+ * Maps nothing and loses nothing. NOT_FOUND exactly where there are no 512 entries of one size; a
+ * gigabyte is joined in place only, and whether it can be is for the frames to say.
+ */
 enum status model_join(struct model *model, uint64_t gfn)
 {
-	uint64_t start = gfn & ~511ull;
-	bool whole = fake_format.max_leaf_level > 0 && start + 512 <= model->limit &&
-		     world_lookup(model->s2, gfn).order == ORDER_4K &&
-		     count_kind(model, start, 512, S2_MAPPED) == 512;
-	for (uint64_t i = 0; whole && i < 512; i++) {
+	unsigned order = world_lookup(model->s2, gfn).order;
+	uint64_t pages = order_pages(order + 9);
+	uint64_t start = gfn & ~(pages - 1);
+	bool whole = order / 9 < fake_format.max_leaf_level && start + pages <= model->limit &&
+		     count_kind(model, start, pages, S2_MAPPED) == pages;
+	for (uint64_t i = 0; whole && i < pages; i++) {
 		whole = !model->pinned[start + i];
 	}
+	for (uint64_t at = start; whole && order > 0 && at < start + pages; at += 512) {
+		whole = world_lookup(model->s2, at).order == order;
+	}
 	enum status status = world_join(model->s2, gfn);
-	assert_true(status == (whole ? STATUS_OK : STATUS_NOT_FOUND) ||
-		    (whole && status == STATUS_NO_MEMORY));
+	bool right = status == STATUS_OK || status == STATUS_NO_MEMORY ||
+		     (order > 0 && status == STATUS_NOT_FOUND);
+	assert_true(whole ? right : status == STATUS_NOT_FOUND);
 	if (status == STATUS_OK) {
-		world_expect_slot(model->s2, gfn, S2_MAPPED, ORDER_2M);
+		world_expect_slot(model->s2, gfn, S2_MAPPED, order + 9);
 	}
 	check_counts(model);
 	return status;

@@ -29,6 +29,14 @@ int model_teardown(void **state);
 
 enum status model_populate(struct model *model, uint64_t gfn, unsigned order_max);
 enum status model_surrender(struct model *model, uint64_t gfn, unsigned order);
+enum status model_report(struct model *model, uint64_t gfn, unsigned order);
+
+/*
+ * A run of extents; what its first one may do decides the status, and it does no more of them than
+ * would have been allowed one by one.
+ */
+enum status model_run(struct model *model, enum world_operation operation, uint64_t gfn,
+		      unsigned order, uint64_t count);
 enum status model_return(struct model *model, uint64_t gfn, unsigned order);
 enum status model_pin(struct model *model, uint64_t gfn);
 void model_unpin(struct model *model, uint64_t gfn);

@@ -27,6 +27,7 @@ static bool owned[WORLD_SPACES_MAX]; /* to be freed by us */
 uint64_t world_pages;
 uint64_t world_freed;
 uint64_t world_work;
+uint64_t world_done;
 
 void world_start_map(const struct memmap *available, const struct memmap *hypervisor,
 		     uint64_t frames, unsigned max_leaf_level)
@@ -206,6 +207,38 @@ enum status world_surrender(struct s2 *s2, uint64_t gfn, unsigned order)
 {
 	struct s2_locked locked = s2_lock(s2);
 	enum status status = s2_surrender(locked, (gfn_t){gfn}, order, &world_freed, &world_work);
+	s2_unlock(locked);
+	world_check();
+	return status;
+}
+
+enum status world_report(struct s2 *s2, uint64_t gfn, unsigned order)
+{
+	struct s2_locked locked = s2_lock(s2);
+	enum status status = s2_report(locked, (gfn_t){gfn}, order, &world_freed, &world_work);
+	s2_unlock(locked);
+	world_check();
+	return status;
+}
+
+enum status world_run(struct s2 *s2, enum world_operation operation, uint64_t gfn, unsigned order,
+		      uint64_t count)
+{
+	struct s2_locked locked = s2_lock(s2);
+	enum status status = STATUS_INVALID;
+	gfn_t at = {gfn};
+	world_done = UINT64_MAX;
+	switch (operation) {
+	case WORLD_SURRENDER:
+		status = s2_surrender_run(locked, at, order, count, &world_done, &world_work);
+		break;
+	case WORLD_REPORT:
+		status = s2_report_run(locked, at, order, count, &world_done, &world_work);
+		break;
+	case WORLD_RETURN:
+		status = s2_return_run(locked, at, order, count, &world_done, &world_work);
+		break;
+	}
 	s2_unlock(locked);
 	world_check();
 	return status;

@@ -61,6 +61,10 @@ void world_scrub_all(void);
 /* Operations with the lock, and a check of the world after each. */
 enum status world_populate(struct s2 *s2, uint64_t gfn, unsigned order_max);
 enum status world_surrender(struct s2 *s2, uint64_t gfn, unsigned order);
+enum status world_report(struct s2 *s2, uint64_t gfn, unsigned order);
+enum world_operation { WORLD_SURRENDER, WORLD_REPORT, WORLD_RETURN };
+enum status world_run(struct s2 *s2, enum world_operation operation, uint64_t gfn, unsigned order,
+		      uint64_t count);
 enum status world_return(struct s2 *s2, uint64_t gfn, unsigned order);
 enum status world_pin(struct s2 *s2, uint64_t gfn);
 void world_unpin(struct s2 *s2, uint64_t gfn);
@@ -70,6 +74,7 @@ struct s2_slot world_lookup(struct s2 *s2, uint64_t gfn);
 extern uint64_t world_pages; /* of the last populate */
 extern uint64_t world_freed; /* of the last surrender */
 extern uint64_t world_work;  /* of the last surrender or return */
+extern uint64_t world_done;  /* of the last run */
 
 /* Stores through the fake TLB of CPU 0; populates first if the access faults. Loads likewise. */
 void world_write(struct s2 *s2, uint64_t gfn, uint64_t word);

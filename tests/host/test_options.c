@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* kernel/options.c: every option, every malformed value, and sentences that name the word. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/bits.h"
+#include "kernel/options.h"
+
+static struct options options;
+static struct options_complaints complaints;
+
+/* The text is parsed from memory that ends with it, so that reading on is noticed. */
+static void parse(const char *text)
+{
+	size_t bytes = strlen(text) + 1;
+	char *copy = malloc(bytes);
+	memcpy(copy, text, bytes);
+	memset(&options, 0xa5, sizeof(options));
+	memset(&complaints, 0xa5, sizeof(complaints));
+	options_parse(copy, &options, &complaints);
+	free(copy);
+	for (unsigned i = 0; i < complaints.count && i < OPTIONS_COMPLAINTS_MAX; i++) {
+		assert_non_null(memchr(complaints.sentences[i], '\0', OPTIONS_COMPLAINT_BYTES));
+	}
+}
+
+static void expect_defaults(void)
+{
+	assert_false(options.batch);
+	assert_true(options.table);
+	assert_int_equal(options.timeout_seconds, 0);
+	assert_int_equal(options.audit_ms, 0);
+	assert_string_equal(options.console, "com1");
+}
+
+static void test_nothing_given(void **state)
+{
+	static const char *const texts[] = {"", " ", "     "};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(texts); i++) {
+		parse(texts[i]);
+		expect_defaults();
+		assert_int_equal(complaints.count, 0);
+	}
+}
+
+static void test_every_option(void **state)
+{
+	(void)state;
+	parse("batch");
+	assert_true(options.batch);
+	assert_false(options.table); /* off in batch unless it is asked for */
+	parse("  batch   table=on  ");
+	assert_true(options.batch && options.table);
+	parse("table=on batch");
+	assert_true(options.batch && options.table);
+	parse("table=off");
+	assert_false(options.table || options.batch);
+	parse("console=com1");
+	assert_string_equal(options.console, "com1");
+	parse("console=e9");
+	assert_string_equal(options.console, "e9");
+	parse("console=none");
+	assert_string_equal(options.console, "none");
+	parse("timeout=1 audit=1000000");
+	assert_int_equal(options.timeout_seconds, 1);
+	assert_int_equal(options.audit_ms, 1000000);
+	parse("audit=7 timeout=1000000 console=e9 batch");
+	assert_int_equal(options.timeout_seconds, 1000000);
+	assert_int_equal(options.audit_ms, 7);
+	assert_int_equal(complaints.count, 0);
+}
+
+static void test_the_last_one_counts(void **state)
+{
+	(void)state;
+	parse("timeout=5 timeout=6 console=e9 console=none table=on table=off audit=1 audit=2");
+	assert_int_equal(complaints.count, 0);
+	assert_int_equal(options.timeout_seconds, 6);
+	assert_int_equal(options.audit_ms, 2);
+	assert_string_equal(options.console, "none");
+	assert_false(options.table);
+}
+
+/* Ignored, said so in one sentence that names the word, and nothing else is disturbed. */
+static void test_malformed_words(void **state)
+{
+	static const char *const words[] = {
+		"bathc",
+		"batch=1",
+		"Batch",
+		"batch\t",
+		"console=",
+		"console=com2",
+		"console=com11",
+		"console=E9",
+		"console",
+		"table=",
+		"table=yes",
+		"table=offf",
+		"timeout=",
+		"timeout=0",
+		"timeout=-1",
+		"timeout=+1",
+		"timeout=1s",
+		"timeout=0x10",
+		"timeout=1000001",
+		"timeout=18446744073709551617",
+		"timeout=9999999999999999999999",
+		"audit=",
+		"audit=0",
+		"audit=1.5",
+		"audit=1000001",
+		"=",
+		"=1",
+		"%s%n",
+		"timeout",
+	};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(words); i++) {
+		parse(words[i]);
+		expect_defaults();
+		assert_int_equal(complaints.count, 1);
+		assert_non_null(strstr(complaints.sentences[0], words[i]));
+		char text[128];
+		snprintf(text, sizeof(text), "timeout=5 %s audit=6", words[i]);
+		parse(text);
+		assert_int_equal(complaints.count, 1);
+		assert_int_equal(options.timeout_seconds, 5);
+		assert_int_equal(options.audit_ms, 6);
+	}
+}
+
+static void test_long_words(void **state)
+{
+	char text[300];
+	(void)state;
+	for (unsigned length = 1; length < sizeof(text); length++) {
+		memset(text, 'x', sizeof(text));
+		text[length] = '\0';
+		parse(text);
+		expect_defaults();
+		assert_int_equal(complaints.count, 1);
+		assert_non_null(strstr(complaints.sentences[0], length < 40 ? text : "xxxxxxxx"));
+		assert_true((strstr(complaints.sentences[0], "too long") != NULL) == (length > 63));
+	}
+	/* What follows a word that is too long still counts. */
+	memset(text, 'x', sizeof(text));
+	memcpy(text + 200, " batch", 7);
+	parse(text);
+	assert_true(options.batch);
+	/* As many digits as fit into a word are still a number that is too large. */
+	memset(text, '0', sizeof(text));
+	memcpy(text, "timeout=", 8);
+	memcpy(text + 60, "12", 3);
+	parse(text);
+	assert_int_equal(complaints.count, 0);
+	assert_int_equal(options.timeout_seconds, 12);
+}
+
+static void test_more_complaints_than_room(void **state)
+{
+	(void)state;
+	parse("a b c d e f batch");
+	assert_int_equal(complaints.count, 6);
+	assert_true(options.batch);
+	for (unsigned i = 0; i < OPTIONS_COMPLAINTS_MAX; i++) {
+		char begin[40];
+		snprintf(begin, sizeof(begin), "the option %c is ignored: ", 'a' + (int)i);
+		assert_memory_equal(complaints.sentences[i], begin, strlen(begin));
+	}
+}
+
+static void test_random_text(void **state)
+{
+	static const char letters[] =
+		"batch=tableonoffconsole e9comtimeout0123456789audit  =-\x80\x7f";
+	uint64_t seed = 1;
+	(void)state;
+	for (unsigned round = 0; round < 20000; round++) {
+		char text[160];
+		unsigned length = 0;
+		while (length < sizeof(text) - 1) {
+			seed = seed * 6364136223846793005 + 1442695040888963407;
+			if (seed >> 58 == 0) {
+				break;
+			}
+			text[length++] = letters[(seed >> 33) % (sizeof(letters) - 1)];
+		}
+		text[length] = '\0';
+		parse(text);
+		assert_true(options.timeout_seconds <= 1000000 && options.audit_ms <= 1000000);
+		assert_true(strcmp(options.console, "com1") == 0 ||
+			    strcmp(options.console, "e9") == 0 ||
+			    strcmp(options.console, "none") == 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_given),
+		cmocka_unit_test(test_every_option),
+		cmocka_unit_test(test_the_last_one_counts),
+		cmocka_unit_test(test_malformed_words),
+		cmocka_unit_test(test_long_words),
+		cmocka_unit_test(test_more_complaints_than_room),
+		cmocka_unit_test(test_random_text),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
