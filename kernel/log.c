@@ -12,7 +12,7 @@
 #include "base/string.h"
 #include "kernel/arch.h"
 
-#define LINE_BYTES 400 /* of text, before escapes */
+#define LINE_BYTES 512 /* the longest line, escapes included: a serial port takes 45 ms for it */
 #define ESCAPE_BYTES 4
 
 static struct lock log_lock = LOCK_INITIALIZER(LOCK_LOG);
@@ -64,13 +64,18 @@ static size_t append_prefix(char *line, size_t room, const char *vm)
 		      (unsigned long long)micros, arch_cpu_index(), vm != NULL ? vm : "-");
 }
 
-/* Copies `from` so that only printable ASCII is left; `to` has room for the longest outcome. */
-static size_t escape(char *to, const char *from, size_t length)
+/* Copies `from` so that only printable ASCII is left, LINE_BYTES of it at most; then *cut is set.
+ */
+static size_t escape(char *to, const char *from, size_t length, bool *cut)
 {
 	static const char digits[] = "0123456789abcdef";
 	size_t used = 0;
 
 	for (size_t i = 0; i < length; i++) {
+		if (used + ESCAPE_BYTES > LINE_BYTES) {
+			*cut = true;
+			break;
+		}
 		unsigned char c = (unsigned char)from[i];
 
 		if (c >= 0x20 && c < 0x7f) {
@@ -88,7 +93,7 @@ static size_t escape(char *to, const char *from, size_t length)
 void log_event(const char *vm, const char *format, ...)
 {
 	char text[LINE_BYTES + 1];
-	char line[LINE_BYTES * ESCAPE_BYTES + 8];
+	char line[LINE_BYTES + 8];
 	va_list arguments;
 
 	size_t length = append_prefix(text, sizeof(text), vm);
@@ -98,7 +103,7 @@ void log_event(const char *vm, const char *format, ...)
 	va_end(arguments);
 
 	bool cut = wanted > LINE_BYTES;
-	size_t used = escape(line, text, cut ? LINE_BYTES : wanted);
+	size_t used = escape(line, text, cut ? LINE_BYTES : wanted, &cut);
 	if (cut) {
 		memcpy(line + used, "...", 3);
 		used += 3;

@@ -20,7 +20,14 @@
 #define POLL_MS 5     /* how long the CPU may sleep without looking at the operator's keys */
 #define SCRUB_ORDER 6 /* 256 KiB at a time: short enough not to be noticed */
 
+#define OVERDRAWN_SLICES_MAX 64
+
 static unsigned last_index; /* slot that ran last */
+
+static uint64_t slice_ticks(void)
+{
+	return SLICE_MS * arch_tsc_khz();
+}
 
 static void wake_sleepers(uint64_t now)
 {
@@ -33,16 +40,40 @@ static void wake_sleepers(uint64_t now)
 	}
 }
 
+/*
+ * The next in the round. A vCPU whose calls took longer than its slice (a line on a slow console,
+ * memory to be scrubbed) is passed over until others have had as much, if there are others.
+ */
 static struct vcpu *next_runnable(void)
 {
+	struct vcpu *passed_over = NULL;
+	unsigned passed_index = 0;
 	for (unsigned i = 1; i <= vm_count; i++) {
 		unsigned index = (last_index + i) % vm_count;
-		if (vms[index].state == VM_RUNNING && vms[index].vcpu.state == VCPU_RUNNABLE) {
+		struct vcpu *vcpu = &vms[index].vcpu;
+		if (vms[index].state != VM_RUNNING || vcpu->state != VCPU_RUNNABLE) {
+			continue;
+		}
+		if (vcpu->overdrawn_ticks == 0) {
 			last_index = index;
-			return &vms[index].vcpu;
+			return vcpu;
+		}
+		vcpu->overdrawn_ticks = sub_floor_u64(vcpu->overdrawn_ticks, slice_ticks());
+		if (passed_over == NULL) {
+			passed_over = vcpu;
+			passed_index = index;
 		}
 	}
-	return NULL;
+	last_index = passed_over != NULL ? passed_index : last_index;
+	return passed_over;
+}
+
+static void run(struct vcpu *vcpu, uint64_t now)
+{
+	backend->vcpu_run(vcpu, now + slice_ticks());
+	uint64_t beyond = sub_floor_u64(arch_tsc() - now, 2 * slice_ticks());
+	vcpu->overdrawn_ticks =
+		min_u64(vcpu->overdrawn_ticks + beyond, OVERDRAWN_SLICES_MAX * slice_ticks());
 }
 
 /* Until when nothing can happen by itself. */
@@ -164,7 +195,7 @@ void scheduler_run(const struct options *options)
 		bool tearing = teardown_one();
 		struct vcpu *vcpu = next_runnable();
 		if (vcpu != NULL) {
-			backend->vcpu_run(vcpu, now + SLICE_MS * arch_tsc_khz());
+			run(vcpu, now);
 		} else if (!tearing) {
 			idle(now);
 		}

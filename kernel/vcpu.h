@@ -47,7 +47,9 @@ struct vcpu {
 	enum vcpu_state state;
 	uint64_t wake_tsc;	    /* WAITING: earliest end */
 	uint64_t blocked_since_tsc; /* WAITING_MEMORY */
-	bool doorbell_pending;	    /* vm->doorbell_vector is to be delivered when it can be */
+	uint64_t
+		overdrawn_ticks; /* ran for so long beyond its slices, and has not made up for it */
+	bool doorbell_pending;	 /* vm->doorbell_vector is to be delivered when it can be */
 	struct {
 		uint8_t vector;
 		bool has_error;

@@ -146,8 +146,18 @@ void vm_start(const struct boot_module *module)
 	start_checked(vm, file, &image);
 }
 
+/* Of the lines that the rate limit has swallowed there is one line at least. */
+static void say_suppressed(struct vm *vm)
+{
+	if (vm->log.suppressed > 0) {
+		log_event(vm_name(vm), "suppressed lines=%u", vm->log.suppressed);
+		vm->log.suppressed = 0;
+	}
+}
+
 static void end(struct vm *vm, enum vm_state state)
 {
+	say_suppressed(vm);
 	balloon_note_peaks(vm);
 	vm->state = state;
 	vm->vcpu.state = VCPU_ENDED;
@@ -204,12 +214,9 @@ void vm_log(struct vm *vm, const char *format, ...)
 {
 	uint64_t now = arch_tsc();
 	if (now - vm->log.window_start_tsc > arch_tsc_khz() * 1000) {
-		if (vm->log.suppressed > 0) {
-			log_event(vm_name(vm), "suppressed lines=%u", vm->log.suppressed);
-		}
+		say_suppressed(vm);
 		vm->log.window_start_tsc = now;
 		vm->log.lines = 0;
-		vm->log.suppressed = 0;
 	}
 	if (vm->log.lines >= VM_LOG_LINES_PER_SECOND) {
 		vm->log.suppressed++;
