@@ -81,7 +81,18 @@ static void audit_now(void)
 	}
 }
 
-static void obey(int key, bool *table)
+static bool table; /* shown once a second */
+
+void monitor_finish(void)
+{
+	if (table) {
+		table = false;
+		print_table();
+	}
+	log_event(NULL, "end: all VMs have ended; q prints their results and switches off");
+}
+
+static void obey(int key)
 {
 	switch (key) {
 	case 'h':
@@ -92,14 +103,14 @@ static void obey(int key, bool *table)
 		print_table();
 		break;
 	case 'p':
-		*table = !*table;
-		log_event(NULL, "table %s", *table ? "on" : "off");
+		table = !table;
+		log_event(NULL, "table %s", table ? "on" : "off");
 		break;
 	case 'a':
 		audit_now();
 		break;
 	case 'q':
-		arch_power_off(report_results());
+		arch_power_off(report_results(true));
 	case '\r':
 	case '\n':
 		break;
@@ -112,7 +123,6 @@ static void obey(int key, bool *table)
 void monitor_poll(const struct options *options, uint64_t now_tsc)
 {
 	static bool started;
-	static bool table;
 	static uint64_t next_tsc;
 	if (!started) {
 		started = true;
@@ -121,7 +131,7 @@ void monitor_poll(const struct options *options, uint64_t now_tsc)
 	}
 	int key = options->batch ? -1 : arch_console_read();
 	if (key >= 0) {
-		obey(key, &table);
+		obey(key);
 	}
 	if (table && now_tsc >= next_tsc) {
 		next_tsc = now_tsc + 1000 * arch_tsc_khz();

@@ -8,4 +8,7 @@
 /* Shows the table when its second is over, and obeys keys. Between two guests. */
 void monitor_poll(const struct options *options, uint64_t now_tsc);
 
+/* All VMs have ended: shows the table once more, stops it, and says how to leave. */
+void monitor_finish(void);
+
 #endif

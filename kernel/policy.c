@@ -181,16 +181,27 @@ static void relax(const struct policy_host *host, struct policy_vm *vms, unsigne
 	give_back(vms, count, sub_floor_u64(host->spare_pages - host->high_pages, deflating));
 }
 
+/* The target as it stands, less what it makes no sense to ask for any more. */
+static uint64_t standing_target(const struct policy_vm *vm)
+{
+	if (!vm->attached) {
+		return 0;
+	}
+	uint64_t target = min_u64(vm->target_pages, sub_floor_u64(vm->max_pages, vm->min_pages));
+	if (target <= vm->ballooned_pages) {
+		return target;
+	}
+	/* What the guest has come to use since it was asked, it need not give. */
+	uint64_t left = vm->unresponsive ? 0 : vm->free_pages;
+	return vm->ballooned_pages + min_u64(target - vm->ballooned_pages, left);
+}
+
 void policy_decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
 {
 	bool waiting = false;
 	for (unsigned i = 0; i < count; i++) {
-		struct policy_vm *vm = &vms[i];
-		vm->new_target_pages = vm->attached ? vm->target_pages : 0;
-		if (vm->unresponsive) {
-			vm->new_target_pages = min_u64(vm->new_target_pages, vm->ballooned_pages);
-		}
-		waiting = waiting || vm->waiting;
+		vms[i].new_target_pages = standing_target(&vms[i]);
+		waiting = waiting || vms[i].waiting;
 	}
 	uint64_t granted = grant_wanted(vms, count);
 	if (waiting || host->spare_pages < host->low_pages) {

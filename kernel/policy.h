@@ -3,7 +3,10 @@
  * Who should give how much: a pure function from statistics to balloon targets. No globals, no
  * hardware, no allocation; the same code runs in host tests and simulations. All sizes in pages.
  *
- * Between `low` and `high` nothing changes (that gap keeps two VMs from passing memory to and fro).
+ * Between `low` and `high` nobody is asked for more, nor given back unless it says that it wants it
+ * (that gap keeps two VMs from passing memory to and fro). A request that was not met is void as
+ * far as the guest has come to use its free pages itself.
+ *
  * Below `low`, or when somebody waits, VMs are asked, each time the one with the most to give per
  * share first, never below its minimum and never for what the guest says it uses:
  *

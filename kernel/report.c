@@ -65,7 +65,17 @@ void report_timeout(uint64_t seconds)
 	log_event(NULL, "timeout: not all VMs ended within %llu seconds", U(seconds));
 }
 
-bool report_results(void)
+static void print_host(const char *audit_text)
+{
+	log_event(NULL,
+		  "result frames_total=%llu frames_free=%llu frames_zeroed=%llu "
+		  "frames_free_low=%llu audit=%s",
+		  U(frame_table_count - frame_count(FRAME_RESERVED)), U(frame_count_free()),
+		  U(frame_count(FRAME_ZEROED)), U(governor_free_low()), audit_text);
+	log_event(NULL, "costs entry_tsc=%llu", U(log_origin_tsc()));
+}
+
+bool report_results(bool details)
 {
 	struct audit_report audit;
 	unsigned finished = 0;
@@ -76,8 +86,10 @@ bool report_results(void)
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];
 		balloon_note_peaks(&vms[i]);
-		print_vm(vm);
-		print_costs(vm);
+		if (details) {
+			print_vm(vm);
+			print_costs(vm);
+		}
 		finished += vm->state == VM_FINISHED ? 1 : 0;
 		killed += vm->state == VM_KILLED ? 1 : 0;
 		refused += vm->state == VM_REFUSED ? 1 : 0;
@@ -89,12 +101,9 @@ bool report_results(void)
 		snprintf(audit_text, sizeof(audit_text), "%llu", U(audit.error_count));
 	}
 	pass = pass && finished > 0 && audit.error_count == 0;
-	log_event(NULL,
-		  "result frames_total=%llu frames_free=%llu frames_zeroed=%llu "
-		  "frames_free_low=%llu audit=%s",
-		  U(frame_table_count - frame_count(FRAME_RESERVED)), U(frame_count_free()),
-		  U(frame_count(FRAME_ZEROED)), U(governor_free_low()), audit_text);
-	log_event(NULL, "costs entry_tsc=%llu", U(log_origin_tsc()));
+	if (details) {
+		print_host(audit_text);
+	}
 	log_event(NULL, "verdict %s vms=%u finished=%u killed=%u refused=%u audit=%s",
 		  pass ? "pass" : "fail", vm_count, finished, killed, refused, audit_text);
 	return pass;

@@ -5,8 +5,11 @@
 
 #include "base/types.h"
 
-/* Audits, prints one line per VM, one for the host and the verdict; answers the verdict. */
-bool report_results(void);
+/*
+ * Audits and prints the verdict, before it (if `details`) what scripts read: one line per VM and one
+ * for the host. Answers the verdict.
+ */
+bool report_results(bool details);
 
 /* Says that a batch run took too long; the verdict that follows is then a failure. */
 void report_timeout(uint64_t seconds);

@@ -153,15 +153,16 @@ static void check_end(const struct options *options, uint64_t now, uint64_t star
 	static bool reported;
 	if (all_ended() && !reported) {
 		reported = true;
-		bool pass = report_results();
+		bool pass = report_results(options->batch);
 		if (options->batch) {
 			arch_power_off(pass);
 		}
+		monitor_finish();
 	}
 	uint64_t limit = options->timeout_seconds * 1000 * arch_tsc_khz();
 	if (options->batch && limit > 0 && now - start > limit) {
 		report_timeout(options->timeout_seconds);
-		(void)report_results();
+		(void)report_results(true);
 		arch_power_off(false);
 	}
 }
