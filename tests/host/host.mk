@@ -71,6 +71,12 @@ HOST_test_audit := tests/host/test_audit.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_tlb
 HOST_test_tlb := tests/host/test_tlb.c tests/host/fake/panic.c kernel/tlb.c
 
+HOST_TESTS += test_bounds
+HOST_test_bounds := tests/host/test_bounds.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_policy_failures
+HOST_test_policy_failures := tests/host/test_policy_failures.c kernel/policy.c
+
 # The fuzz targets are host tests too: each runs its corpus.
 include tests/fuzz/fuzz.mk
 
@@ -93,3 +99,6 @@ HOST_test_model := tests/host/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_options
 HOST_test_options := tests/host/test_options.c kernel/options.c
+
+HOST_TESTS += test_policy
+HOST_test_policy := tests/host/test_policy.c kernel/policy.c

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bounds of second-stage work that only show in how much is done at once: steps of a teardown, runs
+ * that must not go beyond what one extent would be allowed.
+ */
+#include "fake/world.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+
+#define RAM_FIRST 16
+#define RAM_FRAMES 4096
+
+/* 16 leaf tables: far more entries than one step of 4096 may look at. */
+static void test_teardown_step_is_bounded(void **state)
+{
+	(void)state;
+	world_start(RAM_FIRST, RAM_FRAMES, 1);
+	struct s2 *s2 = world_create(1, 16 * 512, 0);
+	for (uint64_t gfn = 0; gfn < 16 * 512; gfn += 512) {
+		assert_int_equal(world_populate(s2, gfn, ORDER_4K), STATUS_OK);
+	}
+	unsigned steps = 0;
+	uint64_t before = s2->mapped_pages + s2->table_pages;
+	bool done = false;
+	while (!done) {
+		done = s2_destroy_step(s2, 4096);
+		uint64_t after = s2->mapped_pages + s2->table_pages;
+		assert_true(before - after <= 4096 / 512 + 16);
+		before = after;
+		steps++;
+	}
+	assert_true(steps >= 16 * 512 / 4096 + 1);
+	world_space_count = 0;
+	free(s2);
+	world_check();
+}
+
+/* A run whose first extent is misaligned or outside is refused, whatever lies there. */
+static void test_run_is_judged_like_its_extents(void **state)
+{
+	(void)state;
+	world_start(RAM_FIRST, RAM_FRAMES, 1);
+	struct s2 *s2 = world_create(1, 1024 + 100, 0);
+	assert_int_equal(world_populate(s2, 0, ORDER_2M), STATUS_OK);
+	assert_int_equal(world_populate(s2, 512, ORDER_2M), STATUS_OK);
+	struct s2_locked locked = s2_lock(s2);
+	uint64_t done = 0;
+	uint64_t work = 0;
+	assert_int_equal(s2_surrender_run(locked, (gfn_t){1}, ORDER_2M, 2, &done, &work),
+			 STATUS_MISALIGNED);
+	assert_int_equal(done, 0);
+	assert_int_equal(s2_report_run(locked, (gfn_t){511}, ORDER_2M, 1, &done, &work),
+			 STATUS_MISALIGNED);
+	assert_int_equal(s2_surrender_run(locked, (gfn_t){1024}, ORDER_2M, 1, &done, &work),
+			 STATUS_OUTSIDE);
+	assert_int_equal(s2_surrender_run(locked, (gfn_t){1124}, ORDER_4K, 1, &done, &work),
+			 STATUS_OUTSIDE);
+	assert_int_equal(s2->mapped_pages, 1024);
+	assert_int_equal(s2_surrender_run(locked, (gfn_t){1100}, ORDER_4K, 100, &done, &work),
+			 STATUS_OK);
+	assert_int_equal(done, 24);
+	assert_int_equal(s2->ballooned_pages, 24);
+	assert_int_equal(s2_return_run(locked, (gfn_t){1100}, ORDER_4K, 100, &done, &work),
+			 STATUS_OK);
+	assert_int_equal(done, 24);
+	assert_int_equal(s2_surrender_run(locked, (gfn_t){0}, ORDER_2M, 9, &done, &work),
+			 STATUS_OK);
+	assert_int_equal(done, 2);
+	assert_int_equal(s2_return_run(locked, (gfn_t){3}, ORDER_2M, 1, &done, &work),
+			 STATUS_MISALIGNED);
+	assert_int_equal(s2->ballooned_pages, 1024);
+	s2_unlock(locked);
+	world_destroy_all();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_teardown_step_is_bounded, world_teardown),
+		cmocka_unit_test_teardown(test_run_is_judged_like_its_extents, world_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
