@@ -102,3 +102,6 @@ HOST_test_options := tests/host/test_options.c kernel/options.c
 
 HOST_TESTS += test_policy
 HOST_test_policy := tests/host/test_policy.c kernel/policy.c
+
+HOST_TESTS += test_hypercall
+HOST_test_hypercall := tests/host/test_hypercall.c $(KERNEL_SOURCES)
