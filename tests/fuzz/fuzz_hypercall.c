@@ -202,6 +202,7 @@ static void lie_in_statistics(struct vm *vm)
 		}
 	}
 	statistics = balloon_read_statistics(vm);
+	FUZZ_CHECK(vm->balloon.attached || statistics.total_pages + statistics.free_pages == 0);
 	FUZZ_CHECK(statistics.free_pages <= vm->s2.limit_pages);
 	FUZZ_CHECK(statistics.idle_pages <= statistics.free_pages);
 	FUZZ_CHECK(statistics.wanted_pages <= vm->s2.limit_pages);

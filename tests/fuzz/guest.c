@@ -84,6 +84,17 @@ uint64_t *guest_touch(struct vm *vm, unsigned cpu, uint64_t gfn)
 	return NULL;
 }
 
+/* The call must be refused for an argument that it does not use (docs/abi.md). */
+static bool has_surplus_argument(const uint64_t *regs)
+{
+	uint64_t number = regs[GPR_RAX];
+	uint64_t surplus = regs[GPR_RDX] | regs[GPR_R10];
+	bool none = number == AEROSTAT_CALL_NULL || number == AEROSTAT_CALL_BALLOON_DETACH;
+	surplus |= none || number == AEROSTAT_CALL_WAIT ? regs[GPR_RSI] : 0;
+	surplus |= none ? regs[GPR_RDI] : 0;
+	return number < AEROSTAT_CALL_COUNT && surplus != 0;
+}
+
 /* Every register but RAX keeps its value; RAX is an answer of the interface. */
 enum exit_action guest_call(struct vm *vm, bool privileged)
 {
@@ -99,10 +110,15 @@ enum exit_action guest_call(struct vm *vm, bool privileged)
 	if (action == EXIT_ADVANCE) {
 		FUZZ_CHECK(result >= AEROSTAT_ERROR_VECTOR && result <= AEROSTAT_RANGES_MAX);
 	}
+	if (privileged && has_surplus_argument(before)) {
+		FUZZ_CHECK(action == EXIT_ADVANCE);
+	}
 	if (action == EXIT_ADVANCE && result < 0) {
 		FUZZ_CHECK(vm->s2.ballooned_pages == ballooned);
 		FUZZ_CHECK(vm->balloon.attached == attached);
 	}
+	FUZZ_CHECK(!privileged || action != EXIT_ADVANCE ||
+		   (result == AEROSTAT_ERROR_RESERVED) == has_surplus_argument(before));
 	FUZZ_CHECK(privileged || result == AEROSTAT_ERROR_PRIVILEGE);
 	return action;
 }
