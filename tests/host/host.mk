@@ -56,6 +56,13 @@ HOST_TESTS += test_vmx
 HOST_test_vmx := tests/host/test_vmx.c arch/x86/vmx/vmx_caps.c \
 	arch/x86/vmx/vmx_check.c $(X86_GUEST_SOURCES)
 
+HOST_TESTS += test_svm
+HOST_test_svm := tests/host/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_caps.c \
+	arch/x86/svm/svm_check.c arch/x86/svm/svm_decode.c $(X86_GUEST_SOURCES)
+
+HOST_TESTS += test_x86_walk
+HOST_test_x86_walk := tests/host/test_x86_walk.c arch/x86/guest/walk.c $(FAKE_WORLD) $(MM_SOURCES)
+
 HOST_TESTS += test_s2_join
 HOST_test_s2_join := tests/host/test_s2_join.c $(FAKE_WORLD) $(MM_SOURCES)
 

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The pure parts of the AMD-V backend: what a processor must offer, the decoder, ASIDs with their
+ * model of the TLB, events that come back from an exit, and the software check of a VMCB.
+ */
+#include "fake/panic.h"
+
+#include <string.h>
+
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/event.h"
+#include "arch/x86/guest/msr.h"
+#include "arch/x86/svm/svm_asid.h"
+#include "arch/x86/svm/svm_caps.h"
+#include "arch/x86/svm/svm_check.h"
+#include "arch/x86/svm/svm_decode.h"
+#include "base/bits.h"
+
+/* ---- Capabilities ---- */
+
+static const struct svm_facts epyc = {
+	.cpuid_svm = true,
+	.gib_pages = true,
+	.asid_count = 32768,
+	.features = 0x0001bcff,
+};
+
+static const char *judge(struct svm_facts facts, struct svm_caps *caps)
+{
+	const char *sentence = NULL;
+	enum status status = svm_caps_compute(&facts, caps, &sentence);
+
+	assert_int_equal(status == STATUS_OK, sentence == NULL);
+	return sentence;
+}
+
+static void test_caps_of_processors(void **state)
+{
+	struct svm_facts facts = epyc;
+	struct svm_caps caps;
+	(void)state;
+
+	assert_null(judge(facts, &caps));
+	assert_true(caps.next_rip && caps.decode && caps.flush_by_asid && !caps.unlock);
+	assert_int_equal(caps.leaf_level, 2);
+	assert_int_equal(caps.asid_count, 32768);
+
+	/* The emulated one: nested paging, 16 ASIDs, and nothing else. */
+	facts = (struct svm_facts){.cpuid_svm = true, .asid_count = 16, .features = 1};
+	assert_null(judge(facts, &caps));
+	assert_false(caps.next_rip || caps.decode || caps.flush_by_asid);
+	assert_int_equal(caps.leaf_level, 1);
+}
+
+static void test_caps_sentences(void **state)
+{
+	struct svm_facts facts = {0};
+	struct svm_caps caps;
+	(void)state;
+
+	assert_non_null(strstr(judge(facts, &caps), "no AMD-V"));
+	facts = epyc;
+	facts.features &= ~(uint32_t)SVM_FEATURE_NESTED_PAGING;
+	assert_non_null(strstr(judge(facts, &caps), "nested paging"));
+	facts = epyc;
+	facts.asid_count = 1;
+	assert_non_null(strstr(judge(facts, &caps), "address-space identifiers"));
+	facts = epyc;
+	facts.vm_cr = VM_CR_SVMDIS | VM_CR_LOCK;
+	assert_non_null(strstr(judge(facts, &caps), "enable SVM mode in the firmware"));
+	facts.vm_cr = VM_CR_LOCK;
+	assert_null(judge(facts, &caps));
+	facts.vm_cr = VM_CR_SVMDIS;
+	assert_null(judge(facts, &caps));
+	assert_true(caps.unlock);
+}
+
+/* ---- Decoder ---- */
+
+#define DECODE(bits, ...)                                                                          \
+	svm_decode((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), bits)
+
+static void expect_instruction(struct svm_instruction got, enum svm_instruction_kind kind,
+			       unsigned length, unsigned cr, unsigned gpr)
+{
+	assert_int_equal(got.kind, kind);
+	if (kind != INSTRUCTION_OTHER) {
+		assert_int_equal(got.length, length);
+		assert_int_equal(got.cr, cr);
+		assert_int_equal(got.gpr, gpr);
+	}
+}
+
+static void test_decode_moves(void **state)
+{
+	(void)state;
+	expect_instruction(DECODE(32, 0x0f, 0x22, 0xc0), INSTRUCTION_MOV_TO, 3, 0, 0);
+	expect_instruction(DECODE(16, 0x0f, 0x22, 0xe6), INSTRUCTION_MOV_TO, 3, 4, 6);
+	expect_instruction(DECODE(64, 0x0f, 0x20, 0xe3), INSTRUCTION_MOV_FROM, 3, 4, 3);
+	/* REX.B names R8 to R15, REX.R CR8; REX.W changes nothing. */
+	expect_instruction(DECODE(64, 0x41, 0x0f, 0x22, 0xc7), INSTRUCTION_MOV_TO, 4, 0, 15);
+	expect_instruction(DECODE(64, 0x4c, 0x0f, 0x22, 0xc1), INSTRUCTION_MOV_TO, 4, 8, 1);
+	/* LOCK is AMD's way to CR8 without REX. */
+	expect_instruction(DECODE(32, 0xf0, 0x0f, 0x22, 0xc1), INSTRUCTION_MOV_TO, 4, 8, 1);
+	/* The mod field does not count, and prefixes without a meaning do not disturb. */
+	expect_instruction(DECODE(32, 0x66, 0x2e, 0x0f, 0x22, 0x03), INSTRUCTION_MOV_TO, 5, 0, 3);
+	/* Outside 64-bit mode 0x41 is INC ECX. */
+	expect_instruction(DECODE(32, 0x41, 0x0f, 0x22, 0xc7), INSTRUCTION_OTHER, 0, 0, 0);
+	/* REX counts only right before the opcode. */
+	expect_instruction(DECODE(64, 0x41, 0x66, 0x0f, 0x22, 0xc7), INSTRUCTION_OTHER, 0, 0, 0);
+}
+
+static void test_decode_machine_status_word(void **state)
+{
+	struct svm_instruction instruction;
+	(void)state;
+
+	expect_instruction(DECODE(64, 0x0f, 0x06), INSTRUCTION_CLTS, 2, 0, 0);
+	expect_instruction(DECODE(16, 0x0f, 0x01, 0xf0), INSTRUCTION_LMSW, 3, 0, 0);
+	expect_instruction(DECODE(64, 0x41, 0x0f, 0x01, 0xf3), INSTRUCTION_LMSW, 4, 0, 11);
+	expect_instruction(DECODE(32, 0x0f, 0x01, 0x33), INSTRUCTION_OTHER, 0, 0, 0);
+	expect_instruction(DECODE(32, 0x0f, 0x01, 0xc1), INSTRUCTION_OTHER, 0, 0, 0);
+	instruction = DECODE(32, 0x0f, 0x01, 0xe2);
+	expect_instruction(instruction, INSTRUCTION_SMSW, 3, 0, 2);
+	assert_false(instruction.operand_16);
+	assert_true(DECODE(16, 0x0f, 0x01, 0xe2).operand_16);
+	assert_true(DECODE(64, 0x66, 0x0f, 0x01, 0xe2).operand_16);
+	assert_false(DECODE(16, 0x66, 0x0f, 0x01, 0xe2).operand_16);
+	assert_false(DECODE(64, 0x66, 0x48, 0x0f, 0x01, 0xe2).operand_16);
+}
+
+/* Whatever the bytes are: nothing behind the last one is looked at (the sanitizer watches). */
+static void test_decode_anything(void **state)
+{
+	static const uint8_t all_prefixes[SVM_INSTRUCTION_BYTES_MAX] = {
+		0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+		0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+	};
+	uint64_t random = 1;
+	(void)state;
+
+	assert_int_equal(svm_decode(all_prefixes, sizeof(all_prefixes), 64).kind,
+			 INSTRUCTION_OTHER);
+	for (unsigned round = 0; round < 200000; round++) {
+		static const uint8_t likely[] = {0x0f, 0x22, 0x20, 0x01, 0x06, 0x66, 0x48, 0xf0};
+		size_t count = round % (SVM_INSTRUCTION_BYTES_MAX + 1);
+		uint8_t *bytes = test_malloc(count + 1);
+		struct svm_instruction instruction;
+
+		for (size_t i = 0; i < count; i++) {
+			random = random * 6364136223846793005ull + 1442695040888963407ull;
+			bytes[i] = random >> 60 & 1 ? likely[random >> 40 & 7]
+						    : (uint8_t)(random >> 50);
+		}
+		instruction = svm_decode(bytes, count, 16u << round % 3);
+		assert_true(instruction.kind == INSTRUCTION_OTHER || instruction.length <= count);
+		assert_true(instruction.gpr < 16 && instruction.cr < 16);
+		test_free(bytes);
+	}
+}
+
+/* ---- ASIDs ---- */
+
+#define VCPUS 40
+
+static struct svm_asids asids[2];
+static struct svm_asid mine[VCPUS];
+static const char users[VCPUS];
+
+static int start_asids(void **state)
+{
+	(void)state;
+	svm_asids_init(&asids[0], 16);
+	svm_asids_init(&asids[1], 70000);
+	memset(mine, 0, sizeof(mine));
+	return 0;
+}
+
+static uint8_t enter(unsigned cpu, unsigned vcpu, bool flush)
+{
+	return svm_asid_enter(&asids[cpu], &mine[vcpu], &users[vcpu], flush, cpu == 1);
+}
+
+static void test_asid_first_entry_flushes(void **state)
+{
+	(void)state;
+	assert_int_equal(enter(0, 0, false), TLB_FLUSH_ALL);
+	assert_int_equal(mine[0].number, 1);
+	assert_int_equal(enter(0, 0, false), TLB_KEEP);
+	assert_int_equal(enter(0, 1, false), TLB_KEEP);
+	assert_int_equal(mine[1].number, 2);
+}
+
+static void test_asid_generations(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 15; i++) {
+		assert_int_equal(enter(0, i, false), i == 0 ? TLB_FLUSH_ALL : TLB_KEEP);
+	}
+	/* All 15 are in use: the next one begins anew, and the others follow. */
+	assert_int_equal(enter(0, 15, false), TLB_FLUSH_ALL);
+	assert_int_equal(mine[15].number, 1);
+	assert_int_equal(enter(0, 0, false), TLB_KEEP);
+	assert_int_equal(mine[0].number, 2);
+}
+
+static void test_asid_flush(void **state)
+{
+	uint32_t before;
+	(void)state;
+
+	enter(0, 0, false);
+	before = mine[0].number;
+	svm_asid_stale(&asids[0], &mine[0]);
+	assert_int_equal(enter(0, 0, true), TLB_KEEP); /* another ASID does it */
+	assert_int_not_equal(mine[0].number, before);
+
+	enter(1, 1, false);
+	before = mine[1].number;
+	svm_asid_stale(&asids[1], &mine[1]);
+	assert_int_equal(enter(1, 1, true), TLB_FLUSH_ASID);
+	assert_int_equal(mine[1].number, before);
+}
+
+/* What no emulator would notice. */
+static void test_asid_mistakes_are_caught(void **state)
+{
+	(void)state;
+	enter(1, 0, false);
+	svm_asid_stale(&asids[1], &mine[0]);
+	expect_panic("holder", (void)enter(1, 0, false)); /* the flush was forgotten */
+	expect_panic("holder", svm_asid_check(&asids[1], &mine[0], &users[0]));
+
+	enter(0, 1, false);
+	mine[2] = mine[1];
+	expect_panic("holder", (void)enter(0, 2, false)); /* two have the same one */
+	mine[3] = (struct svm_asid){&asids[0], asids[0].generation, 0};
+	expect_panic("number > 0", (void)enter(0, 3, false)); /* the host's */
+}
+
+/* vCPUs wander between two CPUs and are flushed at random: the model finds no fault. */
+static void test_asid_at_random(void **state)
+{
+	uint64_t random = 7;
+	bool flush[VCPUS] = {false};
+	(void)state;
+
+	for (unsigned round = 0; round < 200000; round++) {
+		unsigned vcpu, cpu;
+
+		random = random * 6364136223846793005ull + 1442695040888963407ull;
+		vcpu = random >> 33 & 31;
+		cpu = random >> 40 & 1;
+		if (mine[vcpu].from != NULL && (random >> 50 & 3) == 0) {
+			svm_asid_stale((struct svm_asids *)mine[vcpu].from, &mine[vcpu]);
+			flush[vcpu] = true;
+		}
+		(void)enter(cpu, vcpu, flush[vcpu]);
+		flush[vcpu] = false;
+		svm_asid_check(&asids[cpu], &mine[vcpu], &users[vcpu]);
+	}
+	assert_true(asids[0].generation > 1000);
+}
+
+/* ---- Events ---- */
+
+static void test_repeated_events(void **state)
+{
+	(void)state;
+	assert_true(event_is_repeated(EVENT_VALID | EVENT_TYPE_SOFTWARE_INTERRUPT | 0x80));
+	assert_true(event_is_repeated(EVENT_VALID | EVENT_TYPE_EXCEPTION | 3));
+	assert_true(event_is_repeated(EVENT_VALID | EVENT_TYPE_EXCEPTION | 4));
+	assert_false(event_is_repeated(EVENT_VALID | EVENT_TYPE_EXCEPTION | 14));
+	assert_false(event_is_repeated(EVENT_VALID | EVENT_TYPE_EXTERNAL | 3));
+	assert_false(event_is_repeated(EVENT_VALID | EVENT_TYPE_NMI | 2));
+}
+
+/* ---- VMCB ---- */
+
+static struct vmcb vmcb;
+
+static int start_vmcb(void **state)
+{
+	(void)state;
+	memset(&vmcb, 0, sizeof(vmcb));
+	vmcb.intercept_2 = INTERCEPT_VMRUN;
+	vmcb.asid = 1;
+	vmcb.efer = EFER_SVME;
+	vmcb.cr0 = CR0_PE | CR0_ET;
+	vmcb.dr6 = 0xffff0ff0;
+	vmcb.dr7 = 0x400;
+	vmcb.pat = GUEST_PAT_RESET;
+	vmcb.segments[VMCB_CS].attributes = 0xc9b;
+	vmcb.nested_cr3 = 0x5000;
+	return 0;
+}
+
+/* One rule is broken, the one that begins with `name`; then everything is well again. */
+static void expect_violation(const char *name)
+{
+	struct guest_violations violations;
+
+	svm_vmcb_check(&vmcb, 16, 40, &violations);
+	assert_int_equal(violations.count, 1);
+	assert_ptr_equal(strstr(violations.names[0], name), violations.names[0]);
+	start_vmcb(NULL);
+}
+
+static void test_check_accepts(void **state)
+{
+	struct guest_violations violations;
+	(void)state;
+
+	svm_vmcb_check(&vmcb, 16, 40, &violations);
+	assert_int_equal(violations.count, 0);
+	vmcb.efer |= EFER_LME | EFER_LMA | EFER_NXE;
+	vmcb.cr0 |= CR0_PG;
+	vmcb.cr4 = CR4_PAE | CR4_MCE;
+	vmcb.segments[VMCB_CS].attributes = 0xa9b;
+	vmcb.entry_event = EVENT_VALID | EVENT_TYPE_EXCEPTION | EVENT_HAS_ERROR | 14;
+	svm_vmcb_check(&vmcb, 16, 40, &violations);
+	assert_int_equal(violations.count, 0);
+}
+
+static void test_check_state(void **state)
+{
+	(void)state;
+	vmcb.efer = 0;
+	expect_violation("EFER: SVME");
+	vmcb.efer |= BIT(16);
+	expect_violation("EFER: reserved");
+	vmcb.cr0 |= BIT(32);
+	expect_violation("CR0: bits");
+	vmcb.cr0 |= CR0_NW;
+	expect_violation("CR0: NW");
+	vmcb.cr3 = BIT(40);
+	expect_violation("CR3");
+	vmcb.cr4 = BIT(63);
+	expect_violation("CR4");
+	vmcb.dr6 |= BIT(32);
+	expect_violation("DR6");
+	vmcb.dr7 |= BIT(32);
+	expect_violation("DR7");
+	vmcb.pat = 2;
+	expect_violation("PAT");
+	vmcb.efer |= EFER_LME;
+	vmcb.cr0 |= CR0_PG;
+	expect_violation("long mode without CR4.PAE");
+	vmcb.efer |= EFER_LME;
+	vmcb.cr0 = CR0_PG;
+	vmcb.cr4 = CR4_PAE;
+	expect_violation("long mode without CR0.PE");
+	vmcb.efer |= EFER_LME;
+	vmcb.cr0 |= CR0_PG;
+	vmcb.cr4 = CR4_PAE;
+	vmcb.segments[VMCB_CS].attributes = 0xe9b;
+	expect_violation("CS");
+}
+
+static void test_check_controls(void **state)
+{
+	(void)state;
+	vmcb.intercept_2 = 0;
+	expect_violation("VMRUN");
+	vmcb.asid = 0;
+	expect_violation("ASID is zero");
+	vmcb.asid = 16;
+	expect_violation("ASID: the processor");
+	vmcb.msrpm_base = BIT(40) - PAGE_BYTES;
+	expect_violation("MSR permission map");
+	vmcb.iopm_base = BIT(41);
+	expect_violation("I/O permission map");
+	vmcb.nested_cr3 |= 0x18;
+	expect_violation("nested CR3");
+	vmcb.entry_event = EVENT_VALID | 0x100;
+	expect_violation("injected event: a type");
+	vmcb.entry_event = EVENT_VALID | EVENT_TYPE_EXCEPTION | 32;
+	expect_violation("injected event: no exception");
+	vmcb.entry_event = EVENT_VALID | EVENT_TYPE_EXCEPTION | 2;
+	expect_violation("injected event: no exception");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_caps_of_processors),
+		cmocka_unit_test(test_caps_sentences),
+		cmocka_unit_test(test_decode_moves),
+		cmocka_unit_test(test_decode_machine_status_word),
+		cmocka_unit_test(test_decode_anything),
+		cmocka_unit_test_setup(test_asid_first_entry_flushes, start_asids),
+		cmocka_unit_test_setup(test_asid_generations, start_asids),
+		cmocka_unit_test_setup(test_asid_flush, start_asids),
+		cmocka_unit_test_setup(test_asid_mistakes_are_caught, start_asids),
+		cmocka_unit_test_setup(test_asid_at_random, start_asids),
+		cmocka_unit_test(test_repeated_events),
+		cmocka_unit_test_setup(test_check_accepts, start_vmcb),
+		cmocka_unit_test_setup(test_check_state, start_vmcb),
+		cmocka_unit_test_setup(test_check_controls, start_vmcb),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
