@@ -275,6 +275,18 @@ static void test_repeated_events(void **state)
 	assert_false(event_is_repeated(EVENT_VALID | EVENT_TYPE_NMI | 2));
 }
 
+static void test_normal_events(void **state)
+{
+	const uint32_t doorbell = EVENT_VALID | EVENT_TYPE_EXTERNAL | 64;
+	const uint32_t fault = EVENT_VALID | EVENT_TYPE_EXCEPTION | EVENT_HAS_ERROR | 14;
+	(void)state;
+
+	assert_int_equal(event_normal(doorbell), doorbell);
+	assert_int_equal(event_normal(EVENT_VALID | EVENT_TYPE_EXCEPTION | 64), doorbell);
+	assert_int_equal(event_normal(fault), fault);
+	assert_int_equal(event_normal(0), 0);
+}
+
 /* ---- VMCB ---- */
 
 static struct vmcb vmcb;
@@ -394,6 +406,7 @@ int main(void)
 		cmocka_unit_test_setup(test_asid_mistakes_are_caught, start_asids),
 		cmocka_unit_test_setup(test_asid_at_random, start_asids),
 		cmocka_unit_test(test_repeated_events),
+		cmocka_unit_test(test_normal_events),
 		cmocka_unit_test_setup(test_check_accepts, start_vmcb),
 		cmocka_unit_test_setup(test_check_state, start_vmcb),
 		cmocka_unit_test_setup(test_check_controls, start_vmcb),

@@ -89,6 +89,11 @@ void xstate_save(void *area, uint64_t components)
 void xstate_restore(const void *area, uint64_t components)
 {
 	ASSERT(is_aligned_u64((uintptr_t)area, XSTATE_ALIGN));
+	/*
+	 * Many AMD processors save and restore the x87 instruction and data pointers only while an
+	 * exception is pending: what the former owner left there has to go by other means.
+	 */
+	__asm__ volatile("fninit" : : : "memory");
 	if (cpu_features.xsave) {
 		__asm__ volatile("xrstor64 (%0)"
 				 :

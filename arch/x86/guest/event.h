@@ -37,6 +37,15 @@ static inline bool event_is_software(uint32_t info)
 	       type == EVENT_TYPE_SOFTWARE_EXCEPTION;
 }
 
+/* AMD-V: some emulators report an interrupt as an exception, which has a vector below 32. */
+static inline uint32_t event_normal(uint32_t info)
+{
+	if ((info & EVENT_TYPE) == EVENT_TYPE_EXCEPTION && (info & EVENT_VECTOR) > 31) {
+		return (info & ~(EVENT_TYPE | EVENT_HAS_ERROR)) | EVENT_TYPE_EXTERNAL;
+	}
+	return info;
+}
+
 /*
  * AMD-V, where the exit's RIP is that of the INT, INT3 or INTO which raised the event: it comes
  * again when the instruction is repeated.

@@ -26,9 +26,10 @@ static void dump_segments(const char *name, const struct vmcb *vmcb)
 void svm_dump_entry_failure(const struct svm_vcpu *svm)
 {
 	const char *name = vm_name(svm->arch.vcpu->vm);
-	const struct vmcb *vmcb = svm->vmcb;
+	struct vmcb *vmcb = svm->vmcb;
 	struct guest_violations violations;
 
+	vmcb->entry_event = svm->entered_event;
 	svm_vmcb_check(vmcb, svm_caps.asid_count, cpu_features.physical_bits, &violations);
 	log_event(name, "entry-failed: VMRUN was refused");
 	guest_violations_print(name, &violations);

@@ -40,7 +40,7 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 static void events_collect(struct svm_vcpu *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
-	uint32_t info = (uint32_t)vmcb->exit_event;
+	uint32_t info = event_normal((uint32_t)vmcb->exit_event);
 
 	if (__builtin_expect(info & EVENT_VALID, 0)) {
 		if ((info & EVENT_TYPE) == EVENT_TYPE_EXTERNAL) {
@@ -87,6 +87,7 @@ static void entry_prepare(struct svm_vcpu *svm)
 		vmcb->entry_event = (uint64_t)svm->arch.event.error << 32 | svm->arch.event.info;
 		svm->arch.event.info = 0;
 	}
+	svm->entered_event = vmcb->entry_event;
 	address_space_prepare(svm);
 }
 

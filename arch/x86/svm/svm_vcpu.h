@@ -22,9 +22,10 @@ struct svm_vcpu {
 	struct arch_vcpu arch; /* first: vcpu->arch points here */
 	struct vmcb *vmcb;
 	struct svm_asid asid;
-	struct svm_cpu *cpu; /* where it runs, or ran last */
-	bool flush;	     /* old translations must not be used by the next entry */
-	uint64_t next_rip;   /* of an exit caused by an instruction: where it ends */
+	struct svm_cpu *cpu;	/* where it runs, or ran last */
+	bool flush;		/* old translations must not be used by the next entry */
+	uint64_t entered_event; /* for reports: the processor clears its own word */
+	uint64_t next_rip;	/* of an exit caused by an instruction: where it ends */
 };
 
 /* AVX-512 is the largest extended state offered. */
