@@ -205,7 +205,7 @@ endif
 
 .PHONY: all guests run test iso debug clean check help format
 .PHONY: fuzz fuzz-keep mutants coverage deps-fuzz
-.PHONY: bench bench-trace bench-guard
+.PHONY: bench bench-peers bench-trace bench-guard
 .PHONY: test-host test-boot test-long test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
 
 all: $(B)/aerostat.elf guests ## build the hypervisor and the guests
@@ -274,6 +274,10 @@ bench: ## count the instructions of every operation; RUNS="exits memory" for som
 	@tools/install-deps build iso run
 	@$(MAKE) all
 	@$(PYTHON) tests/bench/bench.py --build $(B) $(RUNS:%=--run %) $(if $(ACCEPT),--accept)
+
+bench-peers: ## count the same operations on Linux with KVM, in the same emulator
+	@tools/install-deps build iso run nested
+	@$(PYTHON) tests/bench/bench_peers.py
 
 bench-trace: ## where the instructions of single operations go; TRACE="surrender_2m ..." for some
 	@tools/install-deps build iso run

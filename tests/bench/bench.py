@@ -13,8 +13,8 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import runs  # noqa: E402
-import rows  # noqa: E402  (both find tools/ through runs)
+import runs  # noqa: E402  (finds tools/ for the others)
+import rows  # noqa: E402
 import page  # noqa: E402
 import trace_operations  # noqa: E402
 from runs import BenchError, emulators, iso  # noqa: E402

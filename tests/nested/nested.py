@@ -28,18 +28,9 @@ TIMEOUT_SECONDS = 400
 SILENCE_SECONDS = 120
 PASS_STATUS = 33
 
-# `quiet` and `cryptomgr.notests` save most; the rest keeps Linux from waiting for hardware that is
-# not there, or from measuring a clock that is known.
-COMMAND_LINE = " ".join([
-    "console=ttyS0,115200", "quiet", "loglevel=3", "mitigations=off", "nokaslr", "tsc=reliable",
-    "no_timer_check", f"tsc_early_khz={emulators.BOCHS_IPS // 1000}",
-    f"lpj={emulators.BOCHS_IPS // 500}", "random.trust_cpu=on", "cryptomgr.notests", "audit=0",
-    "apparmor=0", "lsm=", "hpet=disable", "nosoftlockup", "nowatchdog", "panic=-1",
-])
-
 GRUB_CONFIG = f"""\
 set pager=0
-linux /boot/vmlinuz {COMMAND_LINE}
+linux /boot/vmlinuz {linux.COMMAND_LINE}
 initrd /boot/test.cpio /boot/initrd.img
 boot
 """
