@@ -134,13 +134,18 @@ static uint64_t random_array_page(void)
 
 /* ---- One call ---- */
 
+static uint64_t absurd_word(void)
+{
+	return one_in(3) ? 0 : random_next(&fuzz.state) >> below(64);
+}
+
 static void absurd_arguments(void)
 {
-	uint64_t *words = &wild.rax;
-
-	for (unsigned i = 0; i < 5; i++) {
-		words[i] = one_in(3) ? 0 : random_next(&fuzz.state) >> below(64);
-	}
+	wild.rax = absurd_word();
+	wild.rdi = absurd_word();
+	wild.rsi = absurd_word();
+	wild.rdx = absurd_word();
+	wild.r10 = absurd_word();
 	if (one_in(2)) {
 		wild.rax = below(AEROSTAT_CALL_COUNT + 2);
 	}
