@@ -115,3 +115,8 @@ HOST_test_hypercall := tests/host/test_hypercall.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_detach
 HOST_test_detach := tests/host/test_detach.c $(KERNEL_SOURCES)
+
+# Two files of mm/ are compiled into the test itself: it saves and restores their statics.
+HOST_TESTS += test_small_world
+HOST_test_small_world := tests/host/test_small_world.c tests/host/fake/panic.c tests/host/fake/phys.c \
+	$(filter-out mm/alloc.c mm/promise.c,$(MM_SOURCES))
