@@ -120,3 +120,20 @@ HOST_test_detach := tests/host/test_detach.c $(KERNEL_SOURCES)
 HOST_TESTS += test_small_world
 HOST_test_small_world := tests/host/test_small_world.c tests/host/fake/panic.c tests/host/fake/phys.c \
 	$(filter-out mm/alloc.c mm/promise.c,$(MM_SOURCES))
+
+# The same without sanitizers, fast enough for millions of states: part of make test-long.
+SMALL_WORLD_FLAGS = $(filter-out -O1 -fsanitize=% -fno-sanitize-recover=%,$(HOST_FLAGS)) -O2
+
+$(B)/host/fast/%.c.o: %.c $(B)/host/flags
+	@mkdir -p $(@D)
+	$(call say,HOST,$<)
+	$(Q)$(HOSTCC) $(SMALL_WORLD_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/host/small_world_fast: $(HOST_test_small_world:%=$(B)/host/fast/%.o)
+	$(call say,HOST,$@)
+	$(Q)$(HOSTCC) $(SMALL_WORLD_FLAGS) $^ -lcmocka -o $@
+
+.PHONY: small-worlds
+small-worlds: $(B)/host/small_world_fast
+	@SMALL_WORLD_STATES=$(or $(SMALL_WORLD_STATES),1000000) \
+		SMALL_WORLD_SECONDS=$(or $(SMALL_WORLD_SECONDS),1200) $<
