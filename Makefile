@@ -422,9 +422,12 @@ HOST_TESTS :=
 HOST_EXTRA_FLAGS :=
 -include tests/host/host.mk
 
-HOST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -DAEROSTAT_HOST_TEST -DAEROSTAT_DEBUG -Wall -Wextra -Werror -Wshadow \
-	-Wstrict-prototypes -Wvla -Wundef -I include -I . -I tests/host $(HOST_EXTRA_FLAGS)
+# What watches over the tests; tools/coverage puts its own there.
+HOST_CHECKS := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+HOST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer $(HOST_CHECKS) -DAEROSTAT_HOST_TEST \
+	-DAEROSTAT_DEBUG -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wvla -Wundef \
+	-I include -I . -I tests/host $(HOST_EXTRA_FLAGS)
 
 .PHONY: host-tests
 host-tests: $(HOST_TESTS:%=$(B)/host/%)

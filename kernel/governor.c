@@ -53,9 +53,13 @@ void governor_init(void)
 	governor.low_pages = max_u64(128, free_pages / 32);
 	governor.high_pages = governor.low_pages * 2;
 	governor.free_low = free_pages;
+	governor.fill_order = ORDER_4K;
 	governor.next_tsc = 0;
 	governor.progress_tsc = arch_tsc();
 	governor.is_short = false;
+	governor.said_short = false;
+	governor.said_tsc = 0;
+	governor.entitled_waits = false;
 	governor.frames_came_back = false;
 }
 

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/governor.c over a real world of VMs: who is woken, who counts as deaf, who is given up on.
+ * Named after the failures of balloons that they stand for (P1 to P5, H7).
+ */
+#include "fake/kernel.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+#include "kernel/balloon.h"
+#include "kernel/governor.h"
+#include "mm/promise.h"
+
+#define PAGE_GFN 4
+#define FRAMES 6000
+#define LOW (FRAMES / 32)
+#define HIGH (2 * LOW)
+
+/* Lets a second period of the governor pass `count` times. */
+static void periods(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		fake_tsc += 10 * 1000;
+		governor_poll(fake_tsc);
+		world_check();
+	}
+}
+
+static struct aerostat_balloon_page *attach(struct vm *vm)
+{
+	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_BALLOON_ATTACH, PAGE_GFN, 0), 0);
+	return kernel_guest_page(vm, PAGE_GFN);
+}
+
+/* Touches pages from `gfn` on until the vCPU blocks or `count` are touched; answers how many. */
+static uint64_t touch(struct vm *vm, uint64_t gfn, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		if (balloon_touch(&vm->vcpu, (gfn_t){gfn + i}) != EXIT_RESUME) {
+			assert_int_equal(vm->vcpu.state, VCPU_WAITING_MEMORY);
+			return i;
+		}
+	}
+	return count;
+}
+
+static void give(struct vm *vm, uint64_t gfn, uint32_t count)
+{
+	struct aerostat_range range = {.gfn = gfn, .count = count};
+	while (balloon_surrender(vm, &range, 1, (gfn_t){1}) == 0) {
+	}
+	assert_int_equal(range.status, AEROSTAT_RANGE_OK);
+	world_check();
+}
+
+/* P5: nobody is short, so nobody is asked, whatever he has lying idle. */
+static void test_no_pressure_no_targets(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *vm = kernel_vm("a", 4000, 3000, 100);
+	struct aerostat_balloon_page *page = attach(vm);
+	touch(vm, 100, 2000);
+	page->free_pages = 2000;
+	page->idle_pages = 2000;
+	periods(100);
+	assert_int_equal(vm->balloon.target_pages, 0);
+	assert_int_equal(page->pressure, AEROSTAT_PRESSURE_NONE);
+	assert_int_equal(page->doorbells, 0);
+	assert_true(governor_next_tsc() > fake_tsc);
+}
+
+/* The donor is asked in the period in which memory becomes short, and asked no more after it. */
+static void test_asks_within_one_period(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *donor = kernel_vm("donor", 5000, 3000, 100);
+	struct aerostat_balloon_page *page = attach(donor);
+	touch(donor, 100, 3000);
+	page->free_pages = 2000;
+	page->idle_pages = 2000;
+	struct vm *taker = kernel_vm("taker", 5000, 3000, 100);
+	while (promise_spare() >= LOW) {
+		assert_int_equal(touch(taker, taker->s2.mapped_pages, 1), 1);
+	}
+	periods(1);
+	assert_true(donor->balloon.target_pages > 0);
+	assert_int_equal(page->pressure, AEROSTAT_PRESSURE_LOW);
+	assert_int_equal(page->doorbells, 1);
+	give(donor, 100, (uint32_t)donor->balloon.target_pages);
+	page->free_pages -= donor->s2.ballooned_pages;
+	page->idle_pages -= donor->s2.ballooned_pages;
+	uint64_t target = donor->balloon.target_pages;
+	periods(100);
+	assert_int_equal(donor->balloon.target_pages, target);
+	assert_int_equal(page->doorbells, 1);
+}
+
+/* P1: a guest that misses pages has its target lowered in the next period. */
+static void test_gives_back_within_one_period(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *vm = kernel_vm("a", 5000, 3000, 100);
+	struct aerostat_balloon_page *page = attach(vm);
+	touch(vm, 100, 2000);
+	balloon_set_target(vm, 500, AEROSTAT_PRESSURE_LOW);
+	give(vm, 100, 500);
+	struct vm *other = kernel_vm("other", 5000, 5000, 100);
+	while (promise_spare() > (LOW + HIGH) / 2) {
+		touch(other, other->s2.mapped_pages, 1);
+	}
+	periods(1);
+	assert_int_equal(vm->balloon.target_pages, 500);
+	page->wanted_pages = 200;
+	periods(1);
+	assert_int_equal(vm->balloon.target_pages, 300);
+	assert_int_equal(page->target_pages, 300);
+}
+
+/* Uses up all memory: `vm` waits then. */
+static void exhaust(struct vm *vm)
+{
+	uint64_t gfn = 200;
+	while (touch(vm, gfn, 1) == 1) {
+		gfn++;
+	}
+	assert_int_equal(promise_spare(), 0);
+}
+
+/* P3: a driver that has idle pages and does not move is left alone, noted, and forgiven. */
+static void test_deaf_driver_is_noticed(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *deaf = kernel_vm("deaf", 5000, 3000, 100);
+	struct aerostat_balloon_page *page = attach(deaf);
+	touch(deaf, 200, 3000);
+	page->free_pages = 2000;
+	page->idle_pages = 2000;
+	struct vm *taker = kernel_vm("taker", 5000, 4000, 100);
+	exhaust(taker);
+	periods(1);
+	assert_true(deaf->balloon.target_pages > 0);
+	assert_int_equal(page->pressure, AEROSTAT_PRESSURE_HIGH);
+	periods(25);
+	assert_true(deaf->balloon.unresponsive);
+	assert_non_null(strstr(fake_log_text, "driver does not answer"));
+	periods(1);
+	assert_int_equal(deaf->balloon.target_pages, 0);
+	periods(220);
+	assert_false(deaf->balloon.unresponsive && deaf->balloon.target_pages > 0);
+	assert_int_equal(deaf->state, VM_RUNNING);
+}
+
+/* P3: and when nobody gives for seconds, the one that holds the most beyond its due has to go. */
+static void test_starvation_ends(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *modest = kernel_vm("modest", 5000, 1000, 100);
+	touch(modest, 200, 900);
+	struct vm *greedy = kernel_vm("greedy", 5000, 1000, 100);
+	touch(greedy, 200, 3500);
+	struct vm *waiter = kernel_vm("waiter", 5000, 4000, 100);
+	exhaust(waiter);
+	periods(390);
+	assert_int_equal(greedy->state, VM_RUNNING);
+	periods(20);
+	assert_int_equal(greedy->state, VM_KILLED);
+	assert_int_equal(modest->state, VM_RUNNING);
+	assert_int_equal(waiter->state, VM_RUNNING);
+	assert_int_equal(waiter->vcpu.state, VCPU_WAITING_MEMORY);
+	kernel_vm_end(greedy);
+	periods(1);
+	assert_int_equal(waiter->vcpu.state, VCPU_RUNNABLE);
+	assert_true(governor_free_low() < FRAMES);
+}
+
+/* What was promised comes first: a VM below its minimum never waits for a policy. */
+static void test_minimum_needs_no_policy(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *poor = kernel_vm("poor", 2000, 1000, 300);
+	struct vm *taker = kernel_vm("taker", 6000, 6000, 100);
+	exhaust(taker);
+	periods(1);
+	assert_int_equal(touch(poor, 0, 300), 300);
+	assert_int_equal(touch(poor, 300, 1), 0);
+	periods(3);
+	assert_int_equal(poor->vcpu.state, VCPU_WAITING_MEMORY);
+	assert_int_equal(taker->vcpu.state, VCPU_WAITING_MEMORY);
+}
+
+/* Who is below its allotment goes first when little came back. */
+static void test_entitled_goes_first(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *donor = kernel_vm("donor", 3000, 1000, 100);
+	(void)attach(donor);
+	touch(donor, 200, 1000);
+	struct vm *sated = kernel_vm("sated", 6000, 100, 50);
+	struct vm *entitled = kernel_vm("entitled", 3000, 2000, 50);
+	touch(entitled, 0, 100);
+	exhaust(sated);
+	assert_int_equal(touch(entitled, 1000, 1), 0);
+	periods(1);
+	give(donor, 200, 10);
+	periods(1);
+	assert_int_equal(entitled->vcpu.state, VCPU_RUNNABLE);
+	assert_int_equal(sated->vcpu.state, VCPU_WAITING_MEMORY);
+}
+
+/* H7: whatever a guest writes into its page, targets stay within its RAM. */
+static void test_lies_stay_within_bounds(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *liar = kernel_vm("liar", 3000, 2000, 100);
+	struct aerostat_balloon_page *page = attach(liar);
+	struct vm *taker = kernel_vm("taker", 6000, 5000, 100);
+	exhaust(taker);
+	uint64_t word = 1;
+	for (unsigned i = 0; i < 300; i++) {
+		word = word * 6364136223846793005 + 1442695040888963407;
+		page->total_pages = word;
+		page->free_pages = word >> (i & 63);
+		page->idle_pages = ~word >> (i & 31);
+		page->wanted_pages = word << (i & 63);
+		page->size_pages = word;
+		page->target_pages = ~word;
+		periods(1);
+		assert_true(liar->balloon.target_pages <= liar->s2.limit_pages);
+	}
+	assert_int_equal(liar->state, VM_RUNNING);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_no_pressure_no_targets, kernel_teardown),
+		cmocka_unit_test_teardown(test_asks_within_one_period, kernel_teardown),
+		cmocka_unit_test_teardown(test_gives_back_within_one_period, kernel_teardown),
+		cmocka_unit_test_teardown(test_deaf_driver_is_noticed, kernel_teardown),
+		cmocka_unit_test_teardown(test_starvation_ends, kernel_teardown),
+		cmocka_unit_test_teardown(test_minimum_needs_no_policy, kernel_teardown),
+		cmocka_unit_test_teardown(test_entitled_goes_first, kernel_teardown),
+		cmocka_unit_test_teardown(test_lies_stay_within_bounds, kernel_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
