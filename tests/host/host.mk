@@ -113,6 +113,9 @@ HOST_test_policy := tests/host/test_policy.c kernel/policy.c
 HOST_TESTS += test_hypercall
 HOST_test_hypercall := tests/host/test_hypercall.c $(KERNEL_SOURCES)
 
+HOST_TESTS += test_governor
+HOST_test_governor := tests/host/test_governor.c $(KERNEL_SOURCES)
+
 HOST_TESTS += test_detach
 HOST_test_detach := tests/host/test_detach.c $(KERNEL_SOURCES)
 
