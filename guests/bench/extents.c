@@ -123,7 +123,6 @@ void probe_gigabyte(void)
 	measure_value("fill_gib", touch(gfn, GIGABYTE_EXTENTS));
 	measure_value("surrender_1g", issue(AEROSTAT_CALL_BALLOON_SURRENDER, gfn, 1, ORDER_1G));
 	measure_value("return_1g", issue(AEROSTAT_CALL_BALLOON_RETURN, gfn, 1, ORDER_1G));
-	area_rest(GIGABYTE_REST_MS);
 }
 
 void probe_hold_gigabyte(void)

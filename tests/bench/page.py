@@ -54,7 +54,7 @@ def figures(budgets, values):
 
 
 def missed(budgets, values):
-    lines = [[row.title + (f", {row.unit}" if row.unit.startswith("per") else ""),
+    lines = [[f"{row.group}: {row.title}",
               rows.number(values[row.name]), rows.number(row.budget), row.missed or "not explained"]
              for row in budgets.values()
              if row.name in values and rows.over_budget(row, values[row.name])]
