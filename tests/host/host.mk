@@ -124,7 +124,11 @@ HOST_TESTS += test_small_world
 HOST_test_small_world := tests/host/test_small_world.c tests/host/fake/panic.c tests/host/fake/phys.c \
 	$(filter-out mm/alloc.c mm/promise.c,$(MM_SOURCES))
 
-# The same without sanitizers, fast enough for millions of states: part of make test-long.
+HOST_TESTS += test_small_region
+HOST_test_small_region := tests/host/test_small_region.c tests/host/fake/explorer.c $(FAKE_WORLD) \
+	$(MM_SOURCES)
+
+# Small worlds without sanitizers, fast enough for millions of states: part of make test-long.
 SMALL_WORLD_FLAGS = $(filter-out -O1 -fsanitize=% -fno-sanitize-recover=%,$(HOST_FLAGS)) -O2
 
 $(B)/host/fast/%.c.o: %.c $(B)/host/flags
@@ -135,6 +139,8 @@ $(B)/host/fast/%.c.o: %.c $(B)/host/flags
 $(B)/host/small_world_fast: $(HOST_test_small_world:%=$(B)/host/fast/%.o)
 	$(call say,HOST,$@)
 	$(Q)$(HOSTCC) $(SMALL_WORLD_FLAGS) $^ -lcmocka -o $@
+
+-include $(HOST_test_small_world:%.c=$(B)/host/fast/%.c.d)
 
 .PHONY: small-worlds
 small-worlds: $(B)/host/small_world_fast

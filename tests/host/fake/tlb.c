@@ -2,13 +2,15 @@
 /* See tlb.h. Walks the tables by itself, from the format's masks alone. */
 #include "fake/tlb.h"
 
+#include <stdlib.h>
+
 #include "fake/panic.h"
 
 #include "mm/frame.h"
 #include "mm/phys.h"
 #include "mm/tlb.h"
 
-#define CACHED_MAX 1024
+#define CACHED_MAX 512
 
 /* A cached leaf, or with `is_table` a cached pointer to the table on `level` that covers gfn. */
 struct cached {
@@ -290,4 +292,30 @@ void tlb_epoch_enforce(struct s2 *s2, uint64_t epoch)
 	if (s2->tlb.seen[0] < epoch) {
 		s2->tlb.seen[0] = epoch;
 	}
+}
+
+static int compare_words(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a;
+	uint64_t right = *(const uint64_t *)b;
+	return left < right ? -1 : left > right;
+}
+
+unsigned fake_tlb_digest(uint64_t *words, unsigned room)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < cached_end; i++) {
+		const struct cached *entry = &cache[i];
+		if (entry->used) {
+			uint64_t head;
+			uint64_t what = head_of(entry->pfn, &head)->tag.state;
+			CHECK(count < room && entry->gfn < 1u << 20);
+			words[count++] = entry->gfn << 44 | what << 20 |
+					 (uint64_t)(entry->stale_epoch != 0) << 19 |
+					 (uint64_t)entry->owner << 8 | entry->cpu << 4 |
+					 entry->level << 1 | entry->is_table;
+		}
+	}
+	qsort(words, count, sizeof(*words), compare_words);
+	return count;
 }

@@ -29,6 +29,13 @@ void fake_tlb_check(void);
 /* Is a translation of gfn cached on `cpu`? */
 bool fake_tlb_holds(const struct s2 *s2, unsigned cpu, gfn_t gfn);
 
+/*
+ * What is cached, as numbers in an order that does not depend on how it came to be: for a hash of
+ * the whole world's state; frames count by the state that they are in. Answers how many of
+ * `words` (`room` of them) were filled.
+ */
+unsigned fake_tlb_digest(uint64_t *words, unsigned room);
+
 /* How many flushes were carried out since the reset. */
 extern uint64_t fake_tlb_flush_count;
 
