@@ -227,7 +227,7 @@ debug: ## like run, but stopped at the start under a debugger
 	@tools/run --debug
 
 test: ## install what is missing and run every test except test-nested-kvm
-	@tools/install-deps build iso run test
+	@tools/install-deps build iso run test fuzz
 	+@tools/test-all
 
 test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under ASan and UBSan
