@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* After DETACH the balloon page is an ordinary page again, and nobody holds on to its frame. */
+/*
+ * Edges of the balloon. After DETACH its page is an ordinary page again, and nobody holds on to the
+ * frame. An emergency return of a gigabyte is a return: frames are not waited for.
+ */
 #include "fake/kernel.h"
 
 #include <string.h>
 
+#include "base/bits.h"
 #include "kernel/balloon.h"
 
 #define LIMIT 1500ull
@@ -55,11 +59,31 @@ static void test_detached_page_can_go(void **state)
 			 AEROSTAT_ERROR_ADDRESS);
 }
 
+static void test_emergency_of_a_gigabyte(void **state)
+{
+	(void)state;
+	kernel_start(4000, 1);
+	vm = kernel_vm("vm", 2 * order_pages(ORDER_1G), 1000, 100);
+	struct aerostat_range range = {.gfn = order_pages(ORDER_1G), .count = 1, .order = ORDER_1G};
+	assert_int_equal(balloon_surrender(vm, &range, 1, (gfn_t){5}), 1);
+	assert_int_equal(range.status, AEROSTAT_RANGE_OK);
+	assert_int_equal(vm->s2.ballooned_pages, order_pages(ORDER_1G));
+	range.status = AEROSTAT_RANGE_PENDING;
+	range.done = 0;
+	assert_int_equal(balloon_emergency(vm, &range, 1), 1);
+	assert_int_equal(range.status, AEROSTAT_RANGE_OK);
+	assert_int_equal(range.flags, AEROSTAT_RANGE_FLAG_ZERO);
+	assert_int_equal(vm->s2.ballooned_pages, 0);
+	assert_int_equal(vm->s2.mapped_pages, 0);
+	world_check();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_detached_page_is_not_read, kernel_teardown),
 		cmocka_unit_test_teardown(test_detached_page_can_go, kernel_teardown),
+		cmocka_unit_test_teardown(test_emergency_of_a_gigabyte, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
