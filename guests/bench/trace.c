@@ -72,6 +72,22 @@ static void op_rdmsr(void)
 	__asm__ volatile("rdmsr" : : "c"(0x277) : "eax", "edx");
 }
 
+/* SYSENTER_EIP */
+static void op_wrmsr(void)
+{
+	__asm__ volatile("wrmsr" : : "c"(0x176), "a"(0), "d"(0));
+}
+
+static void op_in(void)
+{
+	__asm__ volatile("inb $0x80, %%al" : : : "eax", "memory");
+}
+
+static void op_cr8(void)
+{
+	__asm__ volatile("movq %0, %%cr8" : : "r"(0ul));
+}
+
 static void op_out(void)
 {
 	__asm__ volatile("outb %%al, $0x80" : : : "memory");
@@ -111,6 +127,18 @@ static void prepare_page_surrendered(void)
 {
 	prepare_pages(1);
 	op_surrender();
+}
+
+static void prepare_page_touched(void)
+{
+	op_touch_page();
+	prepare_pages(1);
+}
+
+static void prepare_page_surrendered_again(void)
+{
+	prepare_page_surrendered();
+	prepare_pages(1);
 }
 
 static void prepare_page_given_back(void)
@@ -164,11 +192,17 @@ static const struct {
 	{"null_hypercall", nothing, op_null},
 	{"cpuid", nothing, op_cpuid},
 	{"rdmsr", nothing, op_rdmsr},
+	{"wrmsr", nothing, op_wrmsr},
+	{"in", nothing, op_in},
 	{"out", nothing, op_out},
+	{"cr8_write", nothing, op_cr8},
 	{"yield", nothing, yield},
 	{"fill_4k_zeroed", prepare_page_given_back, op_touch_page},
 	{"touch_surrendered_4k", prepare_page_surrendered, op_touch_page},
 	{"fill_2m_zeroed", prepare_extent_given_back, op_touch_extent},
+	{"surrender_4k_x1", prepare_page_touched, op_surrender},
+	{"return_4k_x1", prepare_page_surrendered_again, op_return},
+	{"report_4k_x64", prepare_batch, op_report},
 	{"surrender_4k_x64", prepare_batch, op_surrender},
 	{"return_4k_x64", prepare_batch_surrendered, op_return},
 	{"surrender_2m", prepare_extent_touched, op_surrender},
@@ -200,7 +234,7 @@ void probe_trace(void)
 	console_print("traced");
 	for (unsigned i = 0; i < OPERATIONS; i++) {
 		console_print(" %s", operations[i].name);
-		if (i == OPERATIONS / 2) {
+		if (i % 8 == 7) {
 			console_print("\ntraced");
 		}
 	}

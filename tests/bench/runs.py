@@ -38,7 +38,7 @@ class Run:
     memory: int
     timeout: int
     modules: list
-    long: bool
+    long: list  # backends on which make test leaves it out
     rows: dict = field(default_factory=dict)  # name -> expression
 
 
@@ -57,7 +57,7 @@ def read_runs():
             row, _, expression = line.partition(" = ")
             rows[row] = expression
         runs.append(Run(name, int(section["memory"]), int(section["timeout"]), modules,
-                        section.getboolean("long", False), rows))
+                        section.get("long", "").split(), rows))
     return runs
 
 
