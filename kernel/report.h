@@ -6,8 +6,8 @@
 #include "base/types.h"
 
 /*
- * Audits and prints the verdict, before it (if `details`) what scripts read: one line per VM and one
- * for the host. Answers the verdict.
+ * Audits and prints the verdict, before it (if `details`) what scripts read: one line per VM and
+ * one for the host. Answers the verdict.
  */
 bool report_results(bool details);
 
