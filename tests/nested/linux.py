@@ -18,19 +18,25 @@ import emulators
 
 # Debian's and Ubuntu's smallest kernels for virtual machines; the first that exists is taken.
 KERNEL_PACKAGES = ("linux-image-cloud-amd64", "linux-image-virtual")
-MODULES = ("virt/lib/irqbypass.ko", "arch/x86/kvm/kvm.ko", "arch/x86/kvm/kvm-intel.ko")
+MODULES = ("virt/lib/irqbypass.ko", "arch/x86/kvm/kvm.ko", "arch/x86/kvm/kvm-intel.ko",
+           "arch/x86/kvm/kvm-amd.ko")
+# Some kernels build kvm-amd so that it wants this one.
+MODULES_IF_THERE = ("drivers/crypto/ccp/ccp.ko",)
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
 FIRMWARE_FOLDERS = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu")
 APPLETS = ("sh", "mount", "insmod", "cat", "echo", "grep", "dmesg")
 
 # `quiet` and `cryptomgr.notests` save most; the rest keeps Linux from waiting for hardware that is
-# not there, or from measuring a clock that is known.
-COMMAND_LINE = " ".join([
+# not there.
+COMMAND_LINE_QEMU = " ".join([
     "console=ttyS0,115200", "quiet", "loglevel=3", "mitigations=off", "nokaslr", "tsc=reliable",
-    "no_timer_check", f"tsc_early_khz={emulators.BOCHS_IPS // 1000}",
-    f"lpj={emulators.BOCHS_IPS // 500}", "random.trust_cpu=on", "cryptomgr.notests", "audit=0",
-    "apparmor=0", "lsm=", "hpet=disable", "nosoftlockup", "nowatchdog", "panic=-1",
+    "no_timer_check", "random.trust_cpu=on", "cryptomgr.notests", "audit=0", "apparmor=0", "lsm=",
+    "hpet=disable", "nosoftlockup", "nowatchdog", "panic=-1",
 ])
+
+# The clock of Bochs is known, and measuring it takes long there.
+COMMAND_LINE = " ".join([COMMAND_LINE_QEMU, f"tsc_early_khz={emulators.BOCHS_IPS // 1000}",
+                         f"lpj={emulators.BOCHS_IPS // 500}"])
 
 
 class NestedError(Exception):
@@ -176,6 +182,11 @@ def build_archive(unpacked, qemu, init):
         archive.add_link("bin/" + applet, "busybox")
     for name in MODULES:
         archive.add_file("mod/" + os.path.basename(name), find_module(unpacked, name))
+    for name in MODULES_IF_THERE:
+        try:
+            archive.add_file("mod/" + os.path.basename(name), find_module(unpacked, name))
+        except NestedError:
+            pass
     archive.add_file("bin/qemu", read_file(qemu))
     for path, source in sorted(libraries(qemu).items()):
         archive.add_file(path.lstrip("/"), read_file(source))

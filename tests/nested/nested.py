@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The default scenario as a nested guest of real KVM.
 
-The emulator boots a Linux with kvm_intel nested=1; that starts QEMU with -accel kvm -cpu host; that
-boots our image; that starts our guests. It is KVM's own code which checks our VMCS here, as strictly
-as a processor would. SCENARIO= and OPTIONS= choose another run.
+An emulator boots a Linux with kvm_intel or kvm_amd and nested=1; that starts QEMU with -accel kvm
+-cpu host; that boots our image; that starts our guests. It is KVM's own code which checks our VMCS or
+VMCB here, as strictly as a processor would. Bochs is the Intel machine, QEMU's software emulation the
+AMD one. VENDOR=intel|amd runs one of the two, SCENARIO= and OPTIONS= choose another run.
 """
 
 import os
 import signal
 import sys
+from dataclasses import dataclass
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,12 +30,25 @@ TIMEOUT_SECONDS = 400
 SILENCE_SECONDS = 120
 PASS_STATUS = 33
 
-GRUB_CONFIG = f"""\
-set pager=0
-linux /boot/vmlinuz {linux.COMMAND_LINE}
-initrd /boot/test.cpio /boot/initrd.img
-boot
-"""
+
+@dataclass
+class Judge:
+    """Whose KVM, and the machine that it runs on."""
+
+    vendor: str
+    machine: str
+    command_line: str
+
+
+JUDGES = {
+    "intel": Judge("Intel", "bochs", linux.COMMAND_LINE),
+    "amd": Judge("AMD", "tcg", linux.COMMAND_LINE_QEMU),
+}
+
+
+def grub_config(command_line):
+    return "\n".join(["set pager=0", "linux /boot/vmlinuz " + command_line,
+                      "initrd /boot/test.cpio /boot/initrd.img", "boot", ""])
 
 
 def build_test_archive(chosen, options, path):
@@ -48,13 +63,13 @@ def build_test_archive(chosen, options, path):
         file.write(archive.content())
 
 
-def build_image(chosen, options):
+def build_image(chosen, options, command_line):
     kernel, disk = linux.prepare(WORK, os.path.join(HERE, "init"))
     archive = os.path.join(WORK, "test.cpio")
     build_test_archive(chosen, options, archive)
     image = os.path.join(WORK, "outer.iso")
     iso.make_image(image, {"/boot/vmlinuz": kernel, "/boot/initrd.img": disk,
-                           "/boot/test.cpio": archive}, GRUB_CONFIG, efi=False)
+                           "/boot/test.cpio": archive}, grub_config(command_line), efi=False)
     return image
 
 
@@ -76,9 +91,9 @@ class Listener:
             raise emulators.StopMachine
 
 
-def boot(image):
+def boot(image, kind):
     """Boots once, and once more when the emulated Linux hung before it came to our image."""
-    machine = emulators.Machine("bochs", image, MEMORY)
+    machine = emulators.Machine(kind, image, MEMORY, exact=True)
     for attempt in (1, 2):
         listener = Listener()
         outcome = emulators.run(machine, TIMEOUT_SECONDS, listener, "nested", silence=SILENCE_SECONDS)
@@ -89,12 +104,12 @@ def boot(image):
     return None
 
 
-def main():
-    chosen = scenario.read_scenario(os.environ.get("SCENARIO") or scenario.DEFAULT_SCENARIO)
-    os.makedirs(WORK, exist_ok=True)
-    image = build_image(chosen, os.environ.get("OPTIONS", ""))
-    print(f"{chosen.name} with {chosen.memory} MiB in QEMU with KVM in Linux in Bochs", flush=True)
-    outcome, listener = boot(image)
+def run_judge(kvm, chosen, options):
+    """Returns (passed, failed)."""
+    image = build_image(chosen, options, kvm.command_line)
+    print(f"{chosen.name} with {chosen.memory} MiB in QEMU with {kvm.vendor}'s KVM in Linux in"
+          f" {kvm.machine}", flush=True)
+    outcome, listener = boot(image, kvm.machine)
     os.unlink(image)
     complaints = judge.judge(outcome.log, chosen.expect)
     if not listener.ended:
@@ -103,10 +118,23 @@ def main():
         complaints["end"] = [f"QEMU's exit status is {listener.status} instead of {PASS_STATUS}"]
     for complaint in judge.sentences(complaints):
         print(f"not as expected: {complaint}")
-    count = len(chosen.expect) + 1
-    print(f"nested KVM: it took {outcome.seconds:.0f} s")
-    print(f"{count - len(complaints)} passed, {len(complaints)} failed")
-    return 1 if complaints else 0
+    print(f"nested KVM of {kvm.vendor}: it took {outcome.seconds:.0f} s", flush=True)
+    return len(chosen.expect) + 1 - len(complaints), len(complaints)
+
+
+def main():
+    chosen = scenario.read_scenario(os.environ.get("SCENARIO") or scenario.DEFAULT_SCENARIO)
+    wanted = os.environ.get("VENDOR") or " ".join(JUDGES)
+    os.makedirs(WORK, exist_ok=True)
+    passed = failed = 0
+    for name in wanted.split():
+        if name not in JUDGES:
+            raise linux.NestedError(f"VENDOR={name} is neither intel nor amd")
+        counts = run_judge(JUDGES[name], chosen, os.environ.get("OPTIONS", ""))
+        passed += counts[0]
+        failed += counts[1]
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
 
 
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
