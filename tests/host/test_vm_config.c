@@ -224,7 +224,7 @@ static void test_missing_unknown_and_twice(void **state)
 static void test_sizes_against_each_other(void **state)
 {
 	(void)state;
-	refused("name=a mem=8M min=16M max=12M", "min=16384K", "max=12288K");
+	refused("name=a mem=8M min=16M max=12M", "min=16384K is more than", "max=12288K");
 	refused("name=a mem=8M min=12M max=16M", "mem=8192K", "min=12288K");
 	refused("name=a mem=32M min=1M max=16M", "mem=32768K", "max=16384K");
 	refused("name=a mem=8M min=12M", "min=12288K", "max=8192K");
