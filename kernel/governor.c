@@ -130,19 +130,20 @@ static void judge_driver(struct vm *vm, const struct balloon_statistics *statist
 {
 	struct balloon *balloon = &vm->balloon;
 	uint64_t age = now - balloon->target_set_tsc;
-	if (balloon->target_pages <= vm->s2.ballooned_pages || statistics->idle_pages == 0 ||
-	    is_waiting(vm)) { /* one that waits for a frame cannot answer */
+	if (balloon->unresponsive) {
+		if (age > ticks(FORGIVE_MS)) {
+			balloon->unresponsive = false;
+			balloon->target_set_tsc = now;
+		}
+	} else if (balloon->target_pages <= vm->s2.ballooned_pages || statistics->idle_pages == 0 ||
+		   is_waiting(vm)) { /* one that waits for a frame cannot answer */
 		balloon->target_set_tsc = now;
-	} else if (!balloon->unresponsive && age > ticks(ANSWER_MS)) {
+	} else if (age > ticks(ANSWER_MS)) {
 		balloon->unresponsive = true;
 		balloon->target_set_tsc = now;
 		vm_log(vm, "driver does not answer target=%llu size=%llu",
 		       (unsigned long long)balloon->target_pages,
 		       (unsigned long long)vm->s2.ballooned_pages);
-	}
-	if (balloon->unresponsive && now - balloon->target_set_tsc > ticks(FORGIVE_MS)) {
-		balloon->unresponsive = false;
-		balloon->target_set_tsc = now;
 	}
 }
 
