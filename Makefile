@@ -226,7 +226,7 @@ debug: ## like run, but stopped at the start under a debugger
 	@$(MAKE) all
 	@tools/run --debug
 
-test: ## install what is missing and run every test except test-nested-kvm
+test: ## install what is missing and run the tests: host, static, boot, short fuzzing, some mutants, bench-guard
 	@tools/install-deps build iso run test fuzz
 	+@tools/test-all
 

@@ -243,11 +243,14 @@ static void wake_waiting(void)
 	}
 }
 
-/* Whom to give up on: one that does not answer, else the one most above its allotment per share. */
-static struct vm *choose_victim(void)
+/*
+ * Whom to give up on: one that does not answer, else the one most above its allotment per share,
+ * else one that waits. *victim_excess tells whether it holds more than it was due.
+ */
+static struct vm *choose_victim(uint64_t *victim_excess)
 {
 	struct vm *victim = NULL;
-	uint64_t victim_excess = 0;
+	*victim_excess = 0;
 	for (unsigned i = 0; i < vm_count; i++) {
 		struct vm *vm = &vms[i];
 		if (vm->state != VM_RUNNING) {
@@ -257,9 +260,9 @@ static struct vm *choose_victim(void)
 		uint64_t floor = deaf ? vm->config.min_pages : vm->config.mem_pages;
 		uint64_t excess = sub_floor_u64(vm->s2.mapped_pages, floor) * 10000;
 		excess = excess / max_u64(vm->config.shares, 1) * (deaf ? 2 : 1);
-		if (excess > victim_excess || (victim == NULL && is_waiting(vm))) {
+		if (excess > *victim_excess || (victim == NULL && is_waiting(vm))) {
 			victim = vm;
-			victim_excess = excess;
+			*victim_excess = excess;
 		}
 	}
 	return victim;
@@ -276,11 +279,15 @@ static void end_starvation(uint64_t now)
 	if (!starving || now - governor.progress_tsc < ticks(STARVATION_MS)) {
 		return;
 	}
-	struct vm *victim = choose_victim();
+	uint64_t excess;
+	struct vm *victim = choose_victim(&excess);
 	if (victim != NULL) {
 		governor.progress_tsc = now;
-		vm_kill(victim, "the host is out of memory, nobody gives any back, and it holds "
-				"the most beyond what it was allotted");
+		vm_kill(victim,
+			excess > 0 ? "the host is out of memory, nobody gives any back, and it "
+				     "holds the most beyond what it was allotted"
+				   : "the host is out of memory, nobody gives any back, and it "
+				     "waits for more");
 	}
 }
 
