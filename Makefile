@@ -330,7 +330,7 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
 	@echo 'Variables: SCENARIO= ACCEL=kvm|tcg|bochs MEM=MiB CPUS=N BATCH=1 TIMEOUT=SECONDS CPU_MODEL= OPTIONS='
-	@echo '           DEBUG=1 CROSS_COMPILE=PREFIX V=1'
+	@echo '           EXACT=0|1 DEBUG=1 CROSS_COMPILE=PREFIX V=1; FUZZ_SECONDS= FUZZ= MUTANTS= RUNS= ACCEPT=1 LONG=1'
 
 # V=1 shows whole commands, else one short line each.
 ifeq ($(V),1)
