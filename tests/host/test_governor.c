@@ -183,6 +183,7 @@ static void test_starvation_ends(void **state)
 {
 	(void)state;
 	kernel_start(FRAMES, 1);
+	kernel_vm_end(kernel_vm("gone", 5000, 1000, 100)); /* cannot be ended twice */
 	struct vm *modest = kernel_vm("modest", 5000, 1000, 100);
 	touch(modest, 200, 900);
 	struct vm *greedy = kernel_vm("greedy", 5000, 1000, 100);
