@@ -129,16 +129,16 @@ HOST_test_small_region := tests/host/test_small_region.c tests/host/fake/explore
 	$(MM_SOURCES)
 
 # Small worlds without sanitizers, fast enough for millions of states: part of make test-long.
-SMALL_WORLD_FLAGS = $(filter-out -O1 -fsanitize=% -fno-sanitize-recover=%,$(HOST_FLAGS)) -O2
+FAST_FLAGS = $(filter-out -O1 -fsanitize=% -fno-sanitize-recover=%,$(HOST_FLAGS)) -O2
 
 $(B)/host/fast/%.c.o: %.c $(B)/host/flags
 	@mkdir -p $(@D)
 	$(call say,HOST,$<)
-	$(Q)$(HOSTCC) $(SMALL_WORLD_FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(HOSTCC) $(FAST_FLAGS) -MMD -MP -c $< -o $@
 
 $(B)/host/small_world_fast: $(HOST_test_small_world:%=$(B)/host/fast/%.o)
 	$(call say,HOST,$@)
-	$(Q)$(HOSTCC) $(SMALL_WORLD_FLAGS) $^ -lcmocka -o $@
+	$(Q)$(HOSTCC) $(FAST_FLAGS) $^ -lcmocka -o $@
 
 -include $(HOST_test_small_world:%.c=$(B)/host/fast/%.c.d)
 
@@ -146,3 +146,14 @@ $(B)/host/small_world_fast: $(HOST_test_small_world:%=$(B)/host/fast/%.o)
 small-worlds: $(B)/host/small_world_fast
 	@SMALL_WORLD_STATES=$(or $(SMALL_WORLD_STATES),1000000) \
 		SMALL_WORLD_SECONDS=$(or $(SMALL_WORLD_SECONDS),1200) $<
+
+$(B)/host/model_fast: $(HOST_test_model:%=$(B)/host/fast/%.o)
+	$(call say,HOST,$@)
+	$(Q)$(HOSTCC) $(FAST_FLAGS) $^ -lcmocka -o $@
+
+-include $(HOST_test_model:%.c=$(B)/host/fast/%.c.d)
+
+# Three walks; MODEL_STEPS is for each.
+.PHONY: walks
+walks: $(B)/host/model_fast
+	@MODEL_STEPS=$(or $(MODEL_STEPS),3400000) $<
