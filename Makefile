@@ -217,17 +217,17 @@ iso: ## build the image that boots on BIOS and UEFI machines: build/aerostat.iso
 	@$(MAKE) $(B)/aerostat.iso
 
 run: ## install what is missing, build, and run SCENARIO (BATCH=1: no terminal, exit status is the verdict)
-	@tools/install-deps build iso run
+	@tools/install-deps build iso run $(filter bochs,$(ACCEL))
 	@$(MAKE) all
 	@tools/run
 
 debug: ## like run, but stopped at the start under a debugger
-	@tools/install-deps build iso run
+	@tools/install-deps build iso run $(filter bochs,$(ACCEL))
 	@$(MAKE) all
 	@tools/run --debug
 
 test: ## install what is missing and run the tests: host, static, boot, short fuzzing, some mutants, bench-guard
-	@tools/install-deps build iso run test fuzz
+	@tools/install-deps build iso run bochs test fuzz
 	+@tools/test-all
 
 test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under ASan and UBSan
@@ -237,12 +237,12 @@ test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under 
 		exit $$status
 
 test-boot: ## every scenario and every bad input, booted in an emulator
-	@tools/install-deps build iso run test
+	@tools/install-deps build iso run bochs test
 	@$(MAKE) all
 	@tools/run-boot-tests
 
 test-long: ## what takes hours: longer walks and small worlds, all mutants, 10^6 hostile calls, fuzzing
-	@tools/install-deps build iso run test fuzz
+	@tools/install-deps build iso run bochs test fuzz
 	@$(MAKE) all
 	+@tools/test-long
 
@@ -266,26 +266,26 @@ coverage: ## line and branch coverage of the host tests, written to docs/coverag
 	+@tools/coverage
 
 test-nested-kvm: ## the default scenario under a real Linux with KVM, itself in the emulator
-	@tools/install-deps build iso run nested
+	@tools/install-deps build iso run bochs nested
 	@$(MAKE) all
 	@$(PYTHON) tests/nested/nested.py
 
 bench: ## count the instructions of every operation; RUNS="exits memory" for some, ACCEPT=1: new baseline
-	@tools/install-deps build iso run
+	@tools/install-deps build iso run bochs
 	@$(MAKE) all
 	@$(PYTHON) tests/bench/bench.py --build $(B) $(RUNS:%=--run %) $(if $(ACCEPT),--accept)
 
 bench-peers: ## count the same operations on Linux with KVM, in the same emulator
-	@tools/install-deps build iso run nested
+	@tools/install-deps build iso run bochs nested
 	@$(PYTHON) tests/bench/bench_peers.py
 
 bench-trace: ## where the instructions of single operations go; TRACE="surrender_2m ..." for some
-	@tools/install-deps build iso run
+	@tools/install-deps build iso run bochs
 	@$(MAKE) all
 	@$(PYTHON) tests/bench/trace_operations.py --build $(B) $(TRACE)
 
 bench-guard: # for tools/test-all: compare only
-	@tools/install-deps build iso run
+	@tools/install-deps build iso run bochs
 	@$(MAKE) all
 	@ACCEL=bochs $(PYTHON) tests/bench/bench.py --build $(B) --guard
 	@ACCEL=tcg $(PYTHON) tests/bench/bench.py --build $(B) --guard
@@ -307,11 +307,11 @@ deps-build: ## install what building needs
 deps-run: ## install what running needs
 	@tools/install-deps run
 deps-test: ## install what testing needs
-	@tools/install-deps test
+	@tools/install-deps run bochs test
 deps-fuzz: ## install what fuzzing needs
 	@tools/install-deps test fuzz
 deps-nested: ## install what test-nested-kvm needs
-	@tools/install-deps nested
+	@tools/install-deps run bochs nested
 
 .PHONY: print-sources
 print-sources:

@@ -144,7 +144,7 @@ def choose(wanted=""):
 # ---- Command lines ----------------------------------------------------------------------------
 
 
-def find_program(name, hint="run `make deps-run`"):
+def find_program(name, hint="run `make deps-test`"):
     path = shutil.which(name)
     if not path:
         raise EmulatorError(f"{name} is not installed: {hint}")
@@ -167,9 +167,9 @@ def write_bochs_files(machine, directory, serial, debugger_commands, clock, disp
     lock = disk + ".lock"
     if os.path.exists(lock):
         os.unlink(lock)
-    bios = first_file(("/usr/share/bochs/BIOS-bochs-latest",), "run `make deps-run`")
+    bios = first_file(("/usr/share/bochs/BIOS-bochs-latest",), "run `make deps-test`")
     vga_bios = first_file(("/usr/share/bochs/VGABIOS-lgpl-latest",
-                           "/usr/share/vgabios/vgabios.bin"), "run `make deps-run`")
+                           "/usr/share/vgabios/vgabios.bin"), "run `make deps-test`")
     model = machine.cpu_model or BOCHS_CPU_MODEL
     quantum = f", quantum={machine.quantum}" if machine.quantum else ""
     lines = [

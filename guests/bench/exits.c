@@ -8,7 +8,7 @@
 #include "guests/bench/area.h"
 #include "guests/bench/measure.h"
 #include "guests/bench/probes.h"
-#include "guests/lib/hypercall.h"
+#include "guests/lib/hypercall_site.h"
 
 #define ROUNDS 256
 #define CR0_NE "$0x20"
@@ -16,14 +16,9 @@
 
 static struct samples samples;
 
-/* The instruction that calls the hypervisor, which is the processor vendor's choice. */
-#define MEASURE_CALL(setup, argument)                                                              \
-	(hypercall_is_vmmcall ? MEASURE_OP(setup, "vmmcall", argument)                             \
-			      : MEASURE_OP(setup, "vmcall", argument))
-
 static int64_t null_hypercall_once(void)
 {
-	return MEASURE_CALL("xorl %%eax, %%eax\n\txorl %%edx, %%edx", 0);
+	return MEASURE_OP("xorl %%eax, %%eax\n\txorl %%edx, %%edx", HYPERCALL_SITE, 0);
 }
 
 int64_t probe_null_hypercall(void)
@@ -92,7 +87,7 @@ static int64_t cr8_once(void)
 /* A sleep that is over before it begins: through the scheduler and back. */
 static int64_t wait_once(void)
 {
-	return MEASURE_CALL("movl $3, %%eax\n\txorl %%edx, %%edx", 1);
+	return MEASURE_OP("movl $3, %%eax\n\txorl %%edx, %%edx", HYPERCALL_SITE, 1);
 }
 
 _Static_assert(AEROSTAT_CALL_WAIT == 3, "in wait_once");

@@ -48,7 +48,6 @@ hypercall_init:
 	cpuid
 	testl $AEROSTAT_FEATURE_VMMCALL, %ebx
 	jz 3f
-	incb hypercall_is_vmmcall(%rip)
 	movl $hypercall_sites_start, %ecx
 1:	cmpl $hypercall_sites_end, %ecx
 	jae 2f
@@ -60,10 +59,5 @@ hypercall_init:
 	cpuid
 3:	popq %rbx
 	ret
-
-	.bss
-	.globl hypercall_is_vmmcall
-hypercall_is_vmmcall:
-	.skip 1
 
 	.section .note.GNU-stack, "", @progbits

@@ -9,7 +9,6 @@
 
 /* Makes every call the instruction that the hypervisor wants; before the others. */
 void hypercall_init(void);
-extern unsigned char hypercall_is_vmmcall;
 
 /* Unused arguments are 0. Answers a count, or AEROSTAT_ERROR_* (< 0). Memory may change. */
 int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
