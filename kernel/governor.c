@@ -14,7 +14,7 @@
 #define EMERGENCY_PAGES 512 /* 2 MiB: what a guest that is out of memory gets at once */
 #define GENEROUS_GIBS 4	    /* spare GiB from which on a demand fill may take a whole one */
 #define PERIOD_MS 10
-#define ANSWER_MS 200	   /* a driver with idle pages that has not moved by then does not answer */
+#define ANSWER_MS 1000	   /* a driver with idle pages that has not moved by then does not answer */
 #define FORGIVE_MS 2000	   /* and is asked again after that */
 #define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
 #define WORD_MS 500 /* guests decide how often the host becomes short: not every time a line */

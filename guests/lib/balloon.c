@@ -310,5 +310,7 @@ uint64_t balloon_report(void)
 
 bool balloon_has_come_back(void)
 {
-	return was_in_use && shared.target_pages == 0 && shared.size_pages == 0;
+	/* A request that was withdrawn before we could answer it was one, too. */
+	return (was_in_use || shared.doorbells > 0) && shared.target_pages == 0 &&
+	       shared.size_pages == 0;
 }

@@ -145,7 +145,7 @@ static void test_deaf_driver_is_noticed(void **state)
 	periods(1);
 	assert_true(deaf->balloon.target_pages > 0);
 	assert_int_equal(page->pressure, AEROSTAT_PRESSURE_HIGH);
-	periods(25);
+	periods(105);
 	assert_true(deaf->balloon.unresponsive);
 	assert_non_null(strstr(fake_log_text, "driver does not answer"));
 	periods(1);
@@ -165,7 +165,7 @@ static void test_deaf_driver_is_forgiven(void **state)
 	page->idle_pages = 2000;
 	struct vm *taker = kernel_vm("taker", 5000, 4000, 100);
 	exhaust(taker);
-	periods(26);
+	periods(106);
 	assert_true(deaf->balloon.unresponsive);
 	periods(190);
 	assert_true(deaf->balloon.unresponsive);

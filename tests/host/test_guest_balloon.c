@@ -66,6 +66,18 @@ static void follows_the_target_down_again(void **state)
 	guest_check_sum();
 }
 
+/* A slow guest may be asked and released before it looks: that is over, too, not yet to come. */
+static void withdrawn_request_has_come_back(void **state)
+{
+	(void)state;
+	guest_start(8 * EXTENT, 5);
+	assert_false(balloon_has_come_back());
+	fake_hypervisor_set_target(100);
+	assert_false(balloon_has_come_back());
+	fake_hypervisor_set_target(0);
+	assert_true(balloon_has_come_back());
+}
+
 static void returns_part_of_an_extent(void **state)
 {
 	(void)state;
@@ -518,6 +530,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(gives_idle_extents_first),
 		TEST(follows_the_target_down_again),
+		TEST(withdrawn_request_has_come_back),
 		TEST(returns_part_of_an_extent),
 		TEST(spares_whole_extents),
 		TEST(keeps_a_reserve),

@@ -181,6 +181,7 @@ int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t 
 		}
 		hv->page = (void *)(a * PAGE_BYTES);
 		hv->page->magic = AEROSTAT_BALLOON_MAGIC;
+		hv->page->doorbells = 0;
 		hv->page->target_pages = 0;
 		hv->page->size_pages = hv->size_pages;
 		return 0;
