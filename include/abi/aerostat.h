@@ -10,16 +10,18 @@
 
 /* CPUID: leaf 0x4000_0000 gives the highest leaf in EAX and "AEROSTAT-HV1" in EBX, ECX, EDX. */
 #define AEROSTAT_CPUID_SIGNATURE 0x40000000
-#define AEROSTAT_CPUID_INTERFACE 0x40000001 /* EAX = ABI version, EBX = AEROSTAT_FEATURE_* */
-#define AEROSTAT_CPUID_TIMING 0x40000010    /* EAX = TSC frequency in kHz */
-#define AEROSTAT_SIGNATURE_EBX 0x4f524541   /* "AERO" */
-#define AEROSTAT_SIGNATURE_ECX 0x54415453   /* "STAT" */
-#define AEROSTAT_SIGNATURE_EDX 0x3156482d   /* "-HV1" */
+/* EAX = ABI version, EBX = AEROSTAT_FEATURE_*, ECX = vCPUs of this VM, EDX = number of this one. */
+#define AEROSTAT_CPUID_INTERFACE 0x40000001
+#define AEROSTAT_CPUID_TIMING 0x40000010  /* EAX = TSC frequency in kHz */
+#define AEROSTAT_SIGNATURE_EBX 0x4f524541 /* "AERO" */
+#define AEROSTAT_SIGNATURE_ECX 0x54415453 /* "STAT" */
+#define AEROSTAT_SIGNATURE_EDX 0x3156482d /* "-HV1" */
 
 #define AEROSTAT_FEATURE_BALLOON 0x1   /* balloon page, surrender, return */
 #define AEROSTAT_FEATURE_WAIT 0x2      /* AEROSTAT_CALL_WAIT */
 #define AEROSTAT_FEATURE_REPORT 0x4    /* AEROSTAT_CALL_BALLOON_REPORT */
 #define AEROSTAT_FEATURE_EMERGENCY 0x8 /* AEROSTAT_CALL_BALLOON_EMERGENCY */
+#define AEROSTAT_FEATURE_VCPUS 0x10    /* AEROSTAT_CALL_VCPU_* */
 #define AEROSTAT_FEATURE_VMMCALL 0x100 /* the instruction of hypercalls is VMMCALL */
 
 /*
@@ -37,16 +39,21 @@
 #define AEROSTAT_CALL_BALLOON_RETURN 7	  /* RDI = address of ranges, RSI = count of ranges */
 #define AEROSTAT_CALL_BALLOON_REPORT 8	  /* RDI = address of ranges, RSI = count of ranges */
 #define AEROSTAT_CALL_BALLOON_EMERGENCY 9 /* RDI = address of ranges, RSI = count of ranges */
-#define AEROSTAT_CALL_COUNT 10
+#define AEROSTAT_CALL_VCPU_START 10	  /* RDI = vCPU, RSI = entry, RDX = its EBX at entry */
+#define AEROSTAT_CALL_VCPU_DOORBELL 11	  /* RDI = vector of this vCPU's doorbell, 0: none */
+#define AEROSTAT_CALL_VCPU_RING 12	  /* RDI = vCPU whose doorbell is to ring */
+#define AEROSTAT_CALL_COUNT 13
 
 #define AEROSTAT_ERROR_UNKNOWN_CALL (-1) /* no such number */
 #define AEROSTAT_ERROR_RESERVED (-2)	 /* an unused argument or reserved field is not zero */
 #define AEROSTAT_ERROR_PRIVILEGE (-3)	 /* not at CPL 0 in 64-bit or 32-bit protected mode */
 #define AEROSTAT_ERROR_ADDRESS (-4) /* not in RAM, surrendered, misaligned, or crosses a page */
 #define AEROSTAT_ERROR_COUNT (-5)   /* zero, or more than the call allows */
-#define AEROSTAT_ERROR_STATE (-6)   /* attached already, or not attached */
+#define AEROSTAT_ERROR_STATE (-6)   /* attached or started already, or not; no doorbell */
 #define AEROSTAT_ERROR_VECTOR (-7)  /* doorbell vector below 32 or above 255 */
+#define AEROSTAT_ERROR_VCPU (-8)    /* the VM has no such vCPU */
 
+#define AEROSTAT_VCPUS_MAX 8 /* of one VM */
 #define AEROSTAT_CONSOLE_BYTES_MAX 200
 #define AEROSTAT_RANGES_MAX 170		  /* all within one page */
 #define AEROSTAT_CALL_WORK_MAX 1024	  /* extents handled before a call answers early */
