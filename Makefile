@@ -5,7 +5,7 @@
 # `make check` complains about one that was forgotten.
 #
 # Variables that a user may set: CROSS_COMPILE, DEBUG=1, and those of tools/run
-# (ACCEL, MEM, CPUS, SCENARIO, BATCH, TIMEOUT, CPU_MODEL).
+# (ACCEL, MEM, CPUS, QUANTUM, SCENARIO, BATCH, TIMEOUT, EXACT, CPU_MODEL, OPTIONS).
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -208,9 +208,12 @@ endif
 .PHONY: bench bench-peers bench-trace bench-guard
 .PHONY: test-host test-boot test-long test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
 
+# The empty recipes keep make from saying that there was nothing to do.
 all: $(B)/aerostat.elf guests ## build the hypervisor and the guests
+	@:
 
 guests: $(GUESTS:%=$(B)/guests/%.elf) ## build the guests only
+	@:
 
 iso: ## build the image that boots on BIOS and UEFI machines: build/aerostat.iso
 	@tools/install-deps build iso
@@ -329,8 +332,10 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
-	@echo 'Variables: SCENARIO= ACCEL=kvm|tcg|bochs MEM=MiB CPUS=N BATCH=1 TIMEOUT=SECONDS CPU_MODEL= OPTIONS='
-	@echo '           EXACT=0|1 DEBUG=1 CROSS_COMPILE=PREFIX V=1; FUZZ_SECONDS= FUZZ= MUTANTS= RUNS= ACCEPT=1 LONG=1'
+	@echo 'Variables of run: SCENARIO= ACCEL=kvm|tcg|bochs MEM=MiB CPUS=1..64 (processors)'
+	@echo '   QUANTUM=1..32 (Bochs: instructions of one processor before the next one'"'"'s turn)'
+	@echo '   BATCH=1 TIMEOUT=SECONDS EXACT=0|1 CPU_MODEL= OPTIONS='
+	@echo 'of others: DEBUG=1 CROSS_COMPILE=PREFIX V=1 FUZZ_SECONDS= FUZZ= MUTANTS= RUNS= ACCEPT=1 LONG=1'
 
 # V=1 shows whole commands, else one short line each.
 ifeq ($(V),1)

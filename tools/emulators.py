@@ -23,6 +23,7 @@ RUN_DIRECTORY = os.path.join(ROOT, "build", "run")
 
 BOCHS_CPU_MODEL = "corei7_skylake_x"
 BOCHS_IPS = 50_000_000
+BOCHS_QUANTUM = 16
 BOCHS_HOST_MEMORY_MAX = 2048
 # Sunday 2026-11-01: always the same date, so that two runs are the same run.
 BOCHS_TIME0 = 1793491200
@@ -58,7 +59,7 @@ class Machine:
     memory: int  # MiB
     cpus: int = 1
     cpu_model: str = ""
-    quantum: int = 0  # Bochs: instructions between processors, 0 for its own default
+    quantum: int = 0  # Bochs with several processors: instructions of one before the next one's turn
     exact: bool = False  # QEMU: eight ticks of the TSC for each instruction, every run the same
 
 
@@ -141,6 +142,30 @@ def choose(wanted=""):
     return "bochs", f"{EMULATED['bochs']}, because {reason} and {QEMU} is not installed"
 
 
+def ask(command, words=b""):
+    """What a program that is asked something answers, without escape sequences: (status, lines)."""
+    done = subprocess.run(command, input=words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False)
+    return done.returncode, done.stdout.decode(errors="replace").splitlines()
+
+
+def check_cpu_model(kind, model):
+    """Raises EmulatorError when CPU_MODEL= names what the machine does not know."""
+    if not model:
+        return
+    if kind == "bochs":
+        _, models = ask([find_bochs(), "--help", "cpu"])
+        if model not in models:
+            raise EmulatorError(f"CPU_MODEL={model} is no processor of Bochs: see `bochs --help cpu`")
+        return
+    accel = "kvm" if kind == "kvm" else "tcg"
+    status, lines = ask([find_program(QEMU), "-nodefaults", "-display", "none", "-monitor", "stdio",
+                         "-S", "-m", "16", "-accel", accel, "-cpu", model], b"quit\n")
+    if status != 0:
+        reason = lines[-1].partition(": ")[2] if lines else f"{QEMU} refuses it"
+        raise EmulatorError(f"CPU_MODEL={model}: {reason}")
+
+
 # ---- Command lines ----------------------------------------------------------------------------
 
 
@@ -149,6 +174,10 @@ def find_program(name, hint="run `make deps-test`"):
     if not path:
         raise EmulatorError(f"{name} is not installed: {hint}")
     return path
+
+
+def find_bochs():
+    return find_program("bochs-bin" if shutil.which("bochs-bin") else "bochs")
 
 
 def first_file(paths, hint):
@@ -171,7 +200,7 @@ def write_bochs_files(machine, directory, serial, debugger_commands, clock, disp
     vga_bios = first_file(("/usr/share/bochs/VGABIOS-lgpl-latest",
                            "/usr/share/vgabios/vgabios.bin"), "run `make deps-test`")
     model = machine.cpu_model or BOCHS_CPU_MODEL
-    quantum = f", quantum={machine.quantum}" if machine.quantum else ""
+    quantum = f", quantum={machine.quantum or BOCHS_QUANTUM}" if machine.cpus > 1 else ""
     lines = [
         "plugin_ctrl: unmapped=1, biosdev=1, serial=1, iodebug=1, extfpuirq=1, speaker=0,"
         " parallel=0, gameport=0",
@@ -201,7 +230,7 @@ def write_bochs_files(machine, directory, serial, debugger_commands, clock, disp
 
 def bochs_command(machine, directory, serial, debugger_commands=("c",), clock="none",
                   display="term"):
-    program = find_program("bochs-bin" if shutil.which("bochs-bin") else "bochs")
+    program = find_bochs()
     write_bochs_files(machine, directory, serial, debugger_commands, clock, display)
     # The Debian build has the debugger inside: it waits for its first command, which is in -rc.
     return [program, "-q", "-f", "bochsrc", "-rc", "commands"]
@@ -215,7 +244,10 @@ def qemu_command(machine, directory, serial):
     if machine.kind == "kvm":
         command += ["-accel", "kvm", "-cpu", machine.cpu_model or "host"]
     else:
-        command += ["-accel", "tcg", "-cpu", machine.cpu_model or ("max,-svm" if machine.kind == "uefi" else "max")]
+        # Processors run at once, each in a thread of its own, unless instructions are counted.
+        thread = ",thread=multi" if machine.cpus > 1 and not machine.exact else ""
+        model = machine.cpu_model or ("max,-svm" if machine.kind == "uefi" else "max")
+        command += ["-accel", "tcg" + thread, "-cpu", model]
     if machine.exact and machine.kind != "kvm":
         command += ["-rtc", "base=2024-01-01,clock=vm", "-icount", "shift=3,sleep=off"]
     if machine.kind == "uefi":

@@ -4,6 +4,10 @@
     [scenario]
     title   = one sentence
     memory  = MiB of RAM of the machine
+    memory_min = MiB that its guests cannot do without (optional)
+    cpus    = processors of the machine (optional, 1)
+    quantum = 1..32, on Bochs: instructions of one processor before the next one's turn (optional, 16)
+    maxcpus = processors that the hypervisor may start (optional, all)
     timeout = seconds of wall time that an emulator may take
     options = options of the hypervisor (optional)
     expect  = one expectation per line, see judge.py
@@ -42,6 +46,9 @@ class Scenario:
     memory: int
     timeout: int
     options: str
+    memory_min: int = 0
+    cpus: int = 1
+    quantum: int = 0
     expect: list = field(default_factory=list)
     modules: list = field(default_factory=list)
 
@@ -80,6 +87,22 @@ def read_scenario(name):
         raise ScenarioError(f"{path}: {error}") from error
 
 
+def read_count(section, key, default, high):
+    """A number from 1 to `high`, or `default` when the section does not have the key."""
+    if key not in section:
+        return default
+    number = int(section[key])
+    if not 1 <= number <= high:
+        raise ValueError(f"{key} = {number} is not a number from 1 to {high}")
+    return number
+
+
+def with_maxcpus(options, section):
+    """The options of the hypervisor with the section's maxcpus added to them."""
+    number = read_count(section, "maxcpus", 0, 64)
+    return f"{options} maxcpus={number}".strip() if number else options
+
+
 def parse_scenario(name, parser):
     head = parser["scenario"]
     scenario = Scenario(
@@ -87,7 +110,10 @@ def parse_scenario(name, parser):
         head["title"],
         int(head["memory"]),
         int(head["timeout"]),
-        head.get("options", ""),
+        with_maxcpus(head.get("options", ""), head),
+        read_count(head, "memory_min", 0, 1024 * 1024),
+        read_count(head, "cpus", 1, 64),
+        read_count(head, "quantum", 0, 32),
         lines_of(head["expect"]),
     )
     for section in parser.sections():
