@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A spin lock that knows its place. The order of all locks is the enum below: a CPU that holds one
- * may only take a later one. Debug builds check it (lock_order_check, kernel/lock.c).
+ * A spin lock that knows its place and is fair: who comes draws a ticket, and tickets are served in
+ * turn, so that no CPU waits for ever while others take the lock again and again. The order of all
+ * locks is the enum below: a CPU that holds one may only take a later one. Debug builds check it
+ * (lock_order_check, kernel/lock.c). A structure of zeros is a lock of the first rank, and free.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
@@ -10,20 +12,22 @@
 #include "base/types.h"
 
 enum lock_rank {
-	LOCK_SCHEDULER, /* run queues */
 	LOCK_S2,	/* one VM's second-stage tables and its account */
 	LOCK_FRAMES,	/* frame table, pools, promises */
+	LOCK_RUN_QUEUE, /* one CPU's vCPUs that can run */
 	LOCK_LOG,	/* console output */
 };
 
 struct lock {
-	uint32_t held;
-	uint32_t rank; /* enum lock_rank */
+	uint32_t next;	  /* ticket of who comes next */
+	uint32_t serving; /* ticket of the holder; equal to `next`: free. Only the holder writes it
+			   */
+	uint32_t rank;	  /* enum lock_rank */
 };
 
 #define LOCK_INITIALIZER(lock_rank)                                                                \
 	{                                                                                          \
-		0, (lock_rank)                                                                     \
+		0, 0, (lock_rank)                                                                  \
 	}
 
 /* Debug builds only: `taken` tells the direction. kernel/lock.c and the host tests implement it. */
@@ -31,8 +35,14 @@ void lock_order_check(const struct lock *lock, bool taken);
 
 static inline void lock_init(struct lock *lock, enum lock_rank rank)
 {
-	lock->held = 0;
-	lock->rank = rank;
+	*lock = (struct lock)LOCK_INITIALIZER(rank);
+}
+
+/* Somebody holds it or waits for it; for checks, the answer may be out of date at once. */
+static inline bool lock_is_taken(const struct lock *lock)
+{
+	return __atomic_load_n(&lock->next, __ATOMIC_RELAXED) !=
+	       __atomic_load_n(&lock->serving, __ATOMIC_RELAXED);
 }
 
 static inline void lock_acquire(struct lock *lock)
@@ -40,16 +50,19 @@ static inline void lock_acquire(struct lock *lock)
 	if (DEBUG_BUILD) {
 		lock_order_check(lock, true);
 	}
-	while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE)) {
-		while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED)) {
-			__builtin_ia32_pause();
-		}
+	uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+	if (__builtin_expect(__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) == ticket, 1)) {
+		return;
 	}
+	do {
+		__builtin_ia32_pause();
+	} while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket);
 }
 
 static inline void lock_release(struct lock *lock)
 {
-	__atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
+	uint32_t ticket = __atomic_load_n(&lock->serving, __ATOMIC_RELAXED);
+	__atomic_store_n(&lock->serving, ticket + 1, __ATOMIC_RELEASE);
 	if (DEBUG_BUILD) {
 		lock_order_check(lock, false);
 	}

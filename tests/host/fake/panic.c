@@ -55,9 +55,10 @@ _Noreturn void panic(const char *format, ...)
 void fake_locks_reset(void)
 {
 	while (held_count > 0) {
-		held[--held_count]->held = 0;
+		held_count--;
+		lock_init(held[held_count], held[held_count]->rank);
 	}
-	frame_lock.held = 0;
+	lock_init(&frame_lock, LOCK_FRAMES);
 	fake_on_unlock = NULL;
 }
 
@@ -78,7 +79,7 @@ void lock_order_check(const struct lock *lock, bool taken)
 		}
 		return;
 	}
-	if (lock->held != 0) {
+	if (lock_is_taken(lock)) {
 		panic("lock of rank %u is taken by who holds it already", lock->rank);
 	}
 	if (held_count > 0 && held[held_count - 1]->rank >= lock->rank) {

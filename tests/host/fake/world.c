@@ -372,7 +372,9 @@ struct world_image world_image(void)
 			   promise_spare()};
 	append(&image, sums, sizeof(sums));
 	for (unsigned i = 0; i < world_space_count; i++) {
-		append(&image, world_spaces[i], sizeof(*world_spaces[i]));
+		struct s2 space = *world_spaces[i];
+		lock_init(&space.lock, LOCK_S2); /* its tickets tell how often it was taken */
+		append(&image, &space, sizeof(space));
 	}
 	for (uint64_t pfn = 0; pfn < frame_table_count;) {
 		const struct frame *frame = &frame_table[pfn];
