@@ -101,7 +101,11 @@ HV_C_SOURCES := \
 	mm/s2_life.c \
 	mm/s2_run.c \
 	mm/s2_shape.c \
+	drivers/phys/acpi.c \
 	drivers/phys/emulator.c \
+	drivers/phys/firmware.c \
+	drivers/phys/mp_table.c \
+	drivers/phys/processors.c \
 	drivers/phys/uart.c
 # <<< HV_C_SOURCES
 

@@ -13,8 +13,25 @@
 
 struct vcpu;
 
-/* This CPU, 0.. ; and how many run. */
+/* This CPU, 0.. ; and how many run, which is constant after arch_cpus_start(). */
 unsigned arch_cpu_index(void);
+unsigned arch_cpu_count(void);
+
+/*
+ * Boot CPU only, once, after backend->cpu_start() there: finds the other CPUs and starts them, at
+ * most `max_cpus` in all (0: no limit). Each ends in kernel_cpu_main(). One that does not start, or
+ * whose backend->cpu_start() fails, is reported in one sentence and left out. Answers how many run.
+ */
+unsigned arch_cpus_start(unsigned max_cpus);
+
+/* Makes another CPU leave guest mode or arch_idle(). Any context. */
+void arch_cpu_kick(unsigned cpu);
+
+/* Halts all other CPUs for good, wherever they are; waits, but not for ever, until they have. */
+void arch_cpus_halt_others(void);
+
+/* One step of waiting for another CPU. */
+void arch_pause(void);
 
 /* Time-stamp counter in ticks, and its frequency. */
 uint64_t arch_tsc(void);

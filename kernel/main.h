@@ -7,4 +7,10 @@
 
 _Noreturn void kernel_main(const struct boot_info *boot_info);
 
+/*
+ * The same for every other CPU: its structures, interrupts, local APIC and backend->cpu_start() are
+ * done, interrupts are off, and arch_cpu_count() is final.
+ */
+_Noreturn void kernel_cpu_main(void);
+
 #endif

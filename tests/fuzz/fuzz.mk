@@ -4,13 +4,15 @@
 # lists make a libFuzzer program (build/fuzz/name) and, with replay.c, a host test (test_fuzz_name).
 # Read by tests/host/host.mk, whose lists of shared sources it uses.
 
-FUZZ_TARGETS := multiboot2 elf vm_config options hypercall
+FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors
 
 FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
 	mm/memmap.c
 FUZZ_elf := tests/fuzz/fuzz_elf.c kernel/elf.c
 FUZZ_vm_config := tests/fuzz/fuzz_vm_config.c kernel/vm_config.c
 FUZZ_options := tests/fuzz/fuzz_options.c kernel/options.c
+FUZZ_processors := tests/fuzz/fuzz_processors.c drivers/phys/acpi.c drivers/phys/firmware.c \
+	drivers/phys/mp_table.c drivers/phys/processors.c
 FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
 	tests/fuzz/contents.c \
 	$(FAKE_WORLD) $(MM_SOURCES) $(addprefix kernel/, balloon.c balloon_ranges.c elf.c governor.c hypercall.c \

@@ -60,6 +60,15 @@ HOST_TESTS += test_svm
 HOST_test_svm := tests/host/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_caps.c \
 	arch/x86/svm/svm_check.c arch/x86/svm/svm_decode.c $(X86_GUEST_SOURCES)
 
+FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c drivers/phys/firmware.c \
+	drivers/phys/mp_table.c drivers/phys/processors.c
+
+HOST_TESTS += test_acpi
+HOST_test_acpi := tests/host/test_acpi.c $(FIRMWARE_SOURCES)
+
+HOST_TESTS += test_mp_table
+HOST_test_mp_table := tests/host/test_mp_table.c $(FIRMWARE_SOURCES)
+
 HOST_TESTS += test_x86_walk
 HOST_test_x86_walk := tests/host/test_x86_walk.c arch/x86/guest/walk.c $(FAKE_WORLD) $(MM_SOURCES)
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The list of processors, and who is asked for it first. Boot CPU only; no state. */
+#include "drivers/phys/processors.h"
+
+#include "base/string.h"
+#include "drivers/phys/acpi.h"
+#include "drivers/phys/mp_table.h"
+
+void processors_add(struct processors *found, uint32_t apic_id)
+{
+	for (unsigned i = 0; i < found->count; i++) {
+		if (found->apic_ids[i] == apic_id) {
+			return;
+		}
+	}
+	if (found->count == PROCESSORS_MAX) {
+		found->left_out++;
+		return;
+	}
+	found->apic_ids[found->count++] = apic_id;
+}
+
+void processors_find(uint64_t rsdp, struct processors *found, char *acpi_sentence,
+		     char *mp_sentence)
+{
+	mp_sentence[0] = '\0';
+	if (acpi_find_processors(rsdp, found, acpi_sentence) == STATUS_OK) {
+		found->source = "acpi";
+	} else if (mp_find_processors(found, mp_sentence) == STATUS_OK) {
+		found->source = "mp-table";
+	} else {
+		found->source = "none";
+	}
+}

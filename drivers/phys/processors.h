@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which processors firmware says this machine has. */
+#ifndef DRIVERS_PHYS_PROCESSORS_H
+#define DRIVERS_PHYS_PROCESSORS_H
+
+#include "base/types.h"
+
+#define PROCESSORS_MAX 64
+#define PROCESSORS_SENTENCE_BYTES 160
+
+/* Those that may be started now, each once, in firmware's order. */
+struct processors {
+	unsigned count;
+	unsigned left_out; /* found, but behind the last place */
+	uint32_t apic_ids[PROCESSORS_MAX];
+	const char *source; /* "acpi", "mp-table" or "none" */
+};
+
+/*
+ * Asks ACPI, else the MP table; `rsdp` is where the boot loader put ACPI's root pointer, or 0. Each
+ * of the two sentences (PROCESSORS_SENTENCE_BYTES) says what is wrong with that table and why it
+ * was not used, or is empty. When neither can be used `found` is empty.
+ */
+void processors_find(uint64_t rsdp, struct processors *found, char *acpi_sentence,
+		     char *mp_sentence);
+
+/* Adds one, unless it is in the list. */
+void processors_add(struct processors *found, uint32_t apic_id);
+
+#endif

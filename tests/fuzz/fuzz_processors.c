@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Firmware's tables: the input is the BIOS area from 0xf0000 on, after a byte that says whether the
+ * checksums are to be made right first (a fuzzer does not find them) and one for the root pointer.
+ * Whatever lies there, what comes out is a list of different processors, or a sentence.
+ */
+#include <stdlib.h>
+
+#include "fuzz.h"
+
+#include "drivers/phys/physical.h"
+#include "drivers/phys/processors.h"
+
+const char fuzz_name[] = "processors";
+
+#define PLACE 0xf0000
+#define REPAIR 1
+
+static uint8_t *memory;
+static size_t memory_bytes;
+
+bool physical_read(uint64_t place, void *to, size_t bytes)
+{
+	if (place >= PLACE && place - PLACE < memory_bytes &&
+	    bytes <= memory_bytes - (place - PLACE)) {
+		memcpy(to, memory + (place - PLACE), bytes);
+		return true;
+	}
+	/* The rest of the first MiB reads as zeros. */
+	memset(to, 0, bytes);
+	return place < 0x100000 && bytes <= 0x100000 - place;
+}
+
+static void repair_sum(size_t start, uint64_t bytes, size_t at)
+{
+	uint8_t sum = 0;
+	if (bytes > memory_bytes - start || at >= bytes) {
+		return;
+	}
+	memory[start + at] = 0;
+	for (size_t i = 0; i < bytes; i++) {
+		sum += memory[start + i];
+	}
+	memory[start + at] = (uint8_t)-sum;
+}
+
+static bool is_at(size_t start, const char *signature)
+{
+	size_t bytes = strlen(signature);
+	return bytes <= memory_bytes - start && memcmp(memory + start, signature, bytes) == 0;
+}
+
+static uint32_t length_at(size_t start, unsigned bytes)
+{
+	uint32_t value = 0;
+	if (bytes + 4 <= memory_bytes - start) {
+		memcpy(&value, memory + start + 4, bytes);
+	}
+	return value;
+}
+
+/* From the end: what a root covers does not change afterwards, because nothing here overlaps. */
+static void repair_sums(void)
+{
+	for (size_t start = memory_bytes; start-- > 0;) {
+		if (is_at(start, "APIC") || is_at(start, "RSDT") || is_at(start, "XSDT")) {
+			repair_sum(start, length_at(start, 4), 9);
+		} else if (is_at(start, "PCMP")) {
+			repair_sum(start, length_at(start, 2), 7);
+		} else if (is_at(start, "_MP_")) {
+			repair_sum(start, 16, 10);
+		} else if (is_at(start, "RSD PTR ")) {
+			repair_sum(start, 20, 8);
+			repair_sum(start, 36, 32);
+		}
+	}
+}
+
+static void check_list(const struct processors *found)
+{
+	FUZZ_CHECK(found->count <= PROCESSORS_MAX);
+	FUZZ_CHECK(found->left_out == 0 || found->count == PROCESSORS_MAX);
+	for (unsigned i = 0; i < found->count; i++) {
+		for (unsigned j = 0; j < i; j++) {
+			FUZZ_CHECK(found->apic_ids[i] != found->apic_ids[j]);
+		}
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	static struct processors found;
+	static char sentences[2][PROCESSORS_SENTENCE_BYTES];
+	struct fuzz_input input = {data, bytes};
+	bool repair = fuzz_take(&input, 1) & REPAIR;
+	uint64_t hint = fuzz_take(&input, 1) * 16;
+
+	memory = malloc(input.bytes + 1);
+	memory_bytes = input.bytes;
+	memcpy(memory, input.data, input.bytes);
+	if (repair) {
+		repair_sums();
+	}
+	memset(&found, 0xee, sizeof(found));
+	memset(sentences, 'x', sizeof(sentences));
+	processors_find(hint != 0 ? PLACE + hint : 0, &found, sentences[0], sentences[1]);
+	check_list(&found);
+	FUZZ_CHECK(strnlen(sentences[0], PROCESSORS_SENTENCE_BYTES) < PROCESSORS_SENTENCE_BYTES);
+	FUZZ_CHECK(strnlen(sentences[1], PROCESSORS_SENTENCE_BYTES) < PROCESSORS_SENTENCE_BYTES);
+	FUZZ_CHECK((found.count == 0) == (strcmp(found.source, "none") == 0));
+	FUZZ_CHECK(found.count == 0 || sentences[1][0] == '\0');
+	free(memory);
+	return 0;
+}
