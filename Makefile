@@ -20,6 +20,7 @@ HV_C_SOURCES := \
 	arch/x86/boot/main.c \
 	arch/x86/boot/memory.c \
 	arch/x86/boot/multiboot2.c \
+	arch/x86/boot/others.c \
 	arch/x86/boot/ram.c \
 	arch/x86/cpu/backtrace.c \
 	arch/x86/cpu/console.c \
@@ -28,6 +29,7 @@ HV_C_SOURCES := \
 	arch/x86/cpu/features.c \
 	arch/x86/cpu/gdt.c \
 	arch/x86/cpu/idt.c \
+	arch/x86/cpu/ipi.c \
 	arch/x86/cpu/lapic.c \
 	arch/x86/cpu/paging.c \
 	arch/x86/cpu/pic.c \
@@ -112,6 +114,7 @@ HV_C_SOURCES := \
 # >>> HV_ASM_SOURCES
 HV_ASM_SOURCES := \
 	arch/x86/boot/entry.S \
+	arch/x86/boot/other_entry.S \
 	arch/x86/cpu/vectors.S \
 	arch/x86/svm/svm_entry.S \
 	arch/x86/vmx/vmx_entry.S

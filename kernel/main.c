@@ -72,7 +72,15 @@ void kernel_main(const struct boot_info *boot_info)
 {
 	take_options(boot_info);
 	start_backend();
+	(void)arch_cpus_start(0);
 	governor_init();
 	start_guests(boot_info);
 	scheduler_run(&options);
+}
+
+void kernel_cpu_main(void)
+{
+	for (;;) {
+		arch_idle(UINT64_MAX);
+	}
 }

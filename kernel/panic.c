@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The end of the road for our own bugs. Only one CPU reports; a failure inside the report prints
- * one line without formatting, and a failure inside that just halts. Interrupts are off already:
- * the host has them on only while it sleeps.
+ * The end of the road for our own bugs. Only one CPU reports, after it has halted the others, so
+ * that nothing they do mixes with the report; a failure inside the report prints one line without
+ * formatting, and a failure inside that just halts. Interrupts are off already: the host has them
+ * on only while it sleeps.
  */
 #include "kernel/panic.h"
 
@@ -15,7 +16,7 @@
 #define REASON_BYTES 300
 
 static unsigned panic_depth;
-static unsigned panic_cpu;
+static unsigned panic_cpu = CPUS_MAX; /* none yet */
 
 void panic_begin(void)
 {
@@ -24,6 +25,7 @@ void panic_begin(void)
 
 	if (depth == 0) {
 		panic_cpu = arch_cpu_index();
+		arch_cpus_halt_others();
 		log_break_lock();
 		return;
 	}

@@ -3,6 +3,7 @@
  * Numbers that assembly needs from C. Compiled to assembly only; the Makefile turns each
  * `->NAME VALUE` into a #define in build/include/asm_offsets.h.
  */
+#include "arch/x86/boot/others.h"
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/svm/svm_vmcb.h"
@@ -16,6 +17,11 @@ void asm_offsets(void);
 void asm_offsets(void)
 {
 	DEFINE(STACKS_MAIN_TOP, offsetof(struct cpu_stacks, main) + STACK_BYTES);
+
+	/* other_entry.S */
+	DEFINE(OTHER_STATE, offsetof(struct other_start, state));
+	DEFINE(OTHER_PAGE_TABLES, offsetof(struct other_start, page_tables));
+	DEFINE(OTHER_STACK_TOP, offsetof(struct other_start, stack_top));
 
 	/* general_registers.inc */
 	DEFINE(VCPU_RAX, offsetof(struct vcpu, regs[GPR_RAX]));

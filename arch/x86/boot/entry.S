@@ -242,12 +242,17 @@ boot_upper_half:
 
 	.section .rodata.boot, "a"
 	.balign 8
+	.globl early_gdt
 early_gdt:
 	.quad 0
 	.quad 0x00af9b000000ffff /* SELECTOR_CODE: 64-bit code */
 	.quad 0x00cf93000000ffff /* SELECTOR_DATA */
+	.quad 0x00cf9b000000ffff /* SELECTOR_EARLY_CODE_32 */
+	.if . - early_gdt != EARLY_GDT_BYTES
+	.error "EARLY_GDT_BYTES"
+	.endif
 early_gdt_register:
-	.word . - early_gdt - 1
+	.word EARLY_GDT_BYTES - 1
 	.long PHYSICAL(early_gdt)
 
 /* Pairs: register of the UART, value. 115200 baud, 8N1, queues on. */
@@ -274,6 +279,7 @@ text_shutdown:
 
 	.section .bss.early_tables, "aw", @nobits
 	.balign 4096
+	.globl early_pml4
 early_pml4:
 	.skip 4096
 early_pdpt_low:

@@ -8,6 +8,7 @@
 
 #include "arch/x86/boot/memory.h"
 #include "arch/x86/boot/multiboot2.h"
+#include "arch/x86/boot/others.h"
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/gdt.h"
@@ -99,7 +100,7 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 	cpu_attach(0, &boot_cpu_stacks);
 	log_start(boot_entry_tsc);
 	(void)arch_console_select("com1");
-	gdt_load(cpu_current());
+	gdt_load(&cpus[0]);
 	idt_init(); /* from here on a fault is a readable report */
 	size_t bytes = read_boot_information(magic, place);
 	start_processor();
@@ -107,6 +108,8 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 		refuse(sentence);
 	}
 	lapic_init();
+	cpus[0].reachable = true;
+	others_prepare(&boot_info, place, bytes);
 	print_summary();
 	/* Where there is neither, VT-x's probe says so. */
 	backend = cpu_features.svm && !cpu_features.vmx ? &svm_backend : &vmx_backend;

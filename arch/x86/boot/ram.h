@@ -20,4 +20,12 @@
  */
 enum status ram_find(const struct boot_info *info, unsigned physical_bits, struct memmap *ram);
 
+/*
+ * Pure: the lowest page of conventional memory (below 640 KiB, behind the BIOS data area) that is
+ * available and holds neither a module nor the boot information in [information, information_end).
+ * 0: there is none.
+ */
+uint64_t ram_find_low_page(const struct boot_info *info, uint64_t information,
+			   uint64_t information_end);
+
 #endif

@@ -76,6 +76,7 @@ void arch_halt(void)
 
 void arch_power_off(bool pass)
 {
+	arch_cpus_halt_others();
 	uart_drain();
 	emulator_power_off(pass);
 	arch_halt();

@@ -13,7 +13,7 @@
 #define PAT_RESET 0x0007040600070406ull
 
 struct cpu cpus[CPUS_MAX];
-unsigned cpu_count;
+unsigned cpu_count = 1;
 struct cpu_stacks boot_cpu_stacks;
 
 void cpu_attach(unsigned index, struct cpu_stacks *stacks)
@@ -24,12 +24,21 @@ void cpu_attach(unsigned index, struct cpu_stacks *stacks)
 	cpu->index = index;
 	cpu->stacks = stacks;
 	msr_write(MSR_GS_BASE, (uintptr_t)cpu);
-	cpu_count++;
 }
 
 unsigned arch_cpu_index(void)
 {
 	return cpu_current()->index;
+}
+
+unsigned arch_cpu_count(void)
+{
+	return cpu_count;
+}
+
+void arch_pause(void)
+{
+	__builtin_ia32_pause();
 }
 
 void cpu_control_init(void)

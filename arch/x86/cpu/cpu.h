@@ -30,6 +30,7 @@ struct cpu {
 	struct cpu *self; /* first: cpu_current() reads it through GS */
 	uint32_t index;
 	uint32_t apic_id;
+	bool reachable; /* by interrupts between processors: table and local APIC are set up */
 	struct cpu_stacks *stacks;
 	uint64_t nmi_count; /* written by the NMI handler alone */
 	uint64_t unexpected_interrupt_count;
@@ -40,11 +41,15 @@ struct cpu {
 _Static_assert(offsetof(struct cpu, self) == 0, "cpu_current() reads offset 0");
 
 extern struct cpu cpus[CPUS_MAX];
-extern unsigned cpu_count; /* that run */
+extern unsigned cpu_count; /* that run; the boot CPU writes it until all have been started */
 
-/* The stacks of the boot CPU; those of others come from frames. */
+/* The stacks of the boot CPU; those of others come from frames (paging_back_stacks). */
 extern struct cpu_stacks boot_cpu_stacks;
 
+/*
+ * The compiler takes the answer to be the same all through a function: whoever calls cpu_attach()
+ * does not use this.
+ */
 static inline struct cpu *cpu_current(void)
 {
 	struct cpu *cpu;

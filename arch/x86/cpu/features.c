@@ -8,6 +8,7 @@
 
 #define LEAF_FEATURES 1
 #define LEAF_STRUCTURED 7
+#define LEAF_XSTATE 0xd
 #define LEAF_EXTENDED 0x80000000
 #define LEAF_EXTENDED_FEATURES 0x80000001
 #define LEAF_NAME 0x80000002
@@ -18,6 +19,9 @@
 #define LEAF1_ECX_TSC_DEADLINE BIT(24)
 #define LEAF1_ECX_XSAVE BIT(26)
 #define LEAF1_ECX_AVX BIT(28)
+/* These two tell how the operating system or firmware set this CPU, not what it is. */
+#define LEAF1_ECX_MONITOR BIT(3)
+#define LEAF1_ECX_OSXSAVE BIT(27)
 #define LEAF1_EDX_TSC BIT(4)
 #define LEAF1_EDX_MSR BIT(5)
 #define LEAF1_EDX_APIC BIT(9)
@@ -111,12 +115,56 @@ static void detect_extended(struct cpu_features *f)
 	detect_name(f);
 }
 
+static void detect_words(struct cpu_features *f)
+{
+	struct cpuid leaf = cpuid_read(LEAF_FEATURES, 0);
+
+	/* The APIC's bit tells whether it is switched on at this moment. */
+	f->words[0] = leaf.ecx & ~(uint32_t)(LEAF1_ECX_MONITOR | LEAF1_ECX_OSXSAVE);
+	f->words[1] = leaf.edx & ~(uint32_t)LEAF1_EDX_APIC;
+	if (f->leaf_max >= LEAF_STRUCTURED) {
+		leaf = cpuid_read(LEAF_STRUCTURED, 0);
+		f->words[2] = leaf.ebx;
+		f->words[3] = leaf.ecx;
+		f->words[4] = leaf.edx;
+	}
+	if (f->leaf_max >= LEAF_XSTATE && f->xsave) {
+		leaf = cpuid_read(LEAF_XSTATE, 0);
+		f->words[5] = leaf.eax;
+		f->words[6] = leaf.edx;
+	}
+	if (f->extended_leaf_max >= LEAF_EXTENDED_FEATURES) {
+		leaf = cpuid_read(LEAF_EXTENDED_FEATURES, 0);
+		f->words[7] = leaf.ecx;
+		f->words[8] = leaf.edx & ~(uint32_t)LEAF1_EDX_APIC;
+	}
+}
+
+static void detect(struct cpu_features *f)
+{
+	memset(f, 0, sizeof(*f));
+	detect_basic(f);
+	detect_extended(f);
+	detect_words(f);
+}
+
+bool features_are_like_boot(void)
+{
+	struct cpu_features own;
+
+	detect(&own);
+	/* Names differ between the cores of one machine; the local APIC is about to be switched on.
+	 */
+	memcpy(own.name, cpu_features.name, sizeof(own.name));
+	own.apic = cpu_features.apic;
+	return memcmp(&own, &cpu_features, sizeof(own)) == 0;
+}
+
 bool features_detect(const char **sentence)
 {
 	struct cpu_features *f = &cpu_features;
 
-	detect_basic(f);
-	detect_extended(f);
+	detect(f);
 	uint32_t edx = cpuid_read(LEAF_FEATURES, 0).edx;
 	uint32_t needed = LEAF1_EDX_TSC | LEAF1_EDX_MSR | LEAF1_EDX_FXSR | LEAF1_EDX_SSE2;
 	if ((edx & needed) != needed) {

@@ -8,6 +8,8 @@
 
 #include "base/types.h"
 
+#define FEATURE_WORDS 9
+
 struct cpu_features {
 	char vendor[13];
 	char name[49];		    /* brand string without surrounding blanks, or the vendor */
@@ -29,6 +31,8 @@ struct cpu_features {
 	bool rdtscp;
 	bool vmx;
 	bool svm;
+	/* What guests may see beyond that (cpuid.c): bits of leaves 1, 7 and 0x8000_0001, 0xd. */
+	uint32_t words[FEATURE_WORDS];
 };
 
 extern struct cpu_features cpu_features;
@@ -38,5 +42,8 @@ extern struct cpu_features cpu_features;
  * *sentence says what and what to do about it.
  */
 bool features_detect(const char **sentence);
+
+/* Has this CPU exactly what the boot CPU has? A VM may run on one now and on the other later. */
+bool features_are_like_boot(void);
 
 #endif

@@ -8,6 +8,10 @@
 #define SELECTOR_TSS 0x18 /* two slots */
 #define GDT_SLOTS 5
 
+/* The table that boot uses before: the same code and data, and 32-bit code. */
+#define SELECTOR_EARLY_CODE_32 0x18
+#define EARLY_GDT_BYTES 32
+
 /* Interrupt stack table: which vectors get a stack of their own. 0: the interrupted one. */
 #define IST_NMI 1
 #define IST_DOUBLE_FAULT 2

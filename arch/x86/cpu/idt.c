@@ -7,6 +7,7 @@
 #include "arch/x86/cpu/interrupt.h"
 
 #include "arch/x86/cpu/cpu.h"
+#include "arch/x86/cpu/ipi.h"
 #include "arch/x86/cpu/lapic.h"
 #include "arch/x86/cpu/pic.h"
 #include "arch/x86/cpu/registers.h"
@@ -69,11 +70,13 @@ void idt_load(void)
 }
 
 /*
- * Can come at any moment, also while locks are held or an exit is half-way through: it only counts.
+ * Can come at any moment, also while locks are held or an exit is half-way through: it only counts,
+ * or never returns.
  */
 void interrupt_handle_nmi(void)
 {
 	cpu_current()->nmi_count++;
+	ipi_halt_if_asked();
 }
 
 void interrupt_handle(uint8_t vector)
@@ -85,7 +88,8 @@ void interrupt_handle(uint8_t vector)
 		pic_handle_spurious(vector);
 		return;
 	}
-	if (vector != VECTOR_TIMER) {
+	/* A kick has done its work by arriving. */
+	if (vector != VECTOR_TIMER && vector != VECTOR_KICK) {
 		/* A device that firmware left alive. Nothing here listens to it. */
 		cpu_current()->unexpected_interrupt_count++;
 	}

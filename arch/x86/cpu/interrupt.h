@@ -24,6 +24,7 @@ enum vector {
 	VECTOR_EXCEPTIONS = 32, /* below: defined by the processor */
 	VECTOR_PIC = 0x20,	/* 16 of them, masked; spurious ones can still come */
 	VECTOR_TIMER = 0xf0,
+	VECTOR_KICK = 0xf1,	/* from another CPU: leave the guest, or the idle loop */
 	VECTOR_SPURIOUS = 0xff, /* low four bits set: old local APICs force them */
 	VECTOR_COUNT = 256,
 };
@@ -52,7 +53,7 @@ void interrupt_entry(struct interrupt_frame *frame);
  */
 void interrupt_handle(uint8_t vector);
 
-/* Counts an NMI that caused a VM exit. */
+/* Counts an NMI that caused a VM exit; does not return when the machine is being halted. */
 void interrupt_handle_nmi(void);
 
 /* Machine check: reports and panics. Also for one that caused a VM exit. */

@@ -2,7 +2,9 @@
 /*
  * The local APIC (Intel SDM volume 3, chapter 11). Firmware may have left it in xAPIC mode
  * (registers in memory) or in x2APIC mode (registers as MSRs); we stay in the mode we find, because
- * leaving x2APIC is possible only by way of "off". Each CPU touches only its own.
+ * leaving x2APIC is possible only by way of "off". Processors whose identifiers xAPIC mode cannot
+ * address are the reason to change it (lapic_use_x2apic). All CPUs are in the same mode. Each CPU
+ * touches only its own.
  */
 #include "arch/x86/cpu/lapic.h"
 
@@ -27,6 +29,8 @@
 #define REG_IN_SERVICE 0x100 /* eight registers, 0x10 apart */
 #define REG_ERROR_STATUS 0x280
 #define REG_LVT_CMCI 0x2f0
+#define REG_COMMAND_LOW 0x300
+#define REG_COMMAND_HIGH 0x310
 #define REG_LVT_TIMER 0x320
 #define REG_LVT_THERMAL 0x330
 #define REG_LVT_PERFORMANCE 0x340
@@ -42,11 +46,17 @@
 #define LVT_TSC_DEADLINE BIT(18)
 #define DIVIDE_BY_16 0x3
 #define VERSION_LVT_MAX(version) ((version) >> 16 & 0xff)
+#define COMMAND_PENDING BIT(12)
+#define XAPIC_ID_MAX 254 /* the next one means "all" */
+/* Reads of the register; one takes some 100 ns, and sending takes a few microseconds. */
+#define COMMAND_READS_MAX 100000
 
 #define CALIBRATE_MICROS 500
 #define CALIBRATE_ROUNDS 4
 
 static bool x2apic;
+static bool mode_chosen;
+static uint64_t base_address;
 static volatile uint32_t *registers; /* xAPIC mode */
 static bool deadline_mode;
 /* One-shot mode: timer counts per 2^32 ticks of the TSC. */
@@ -79,18 +89,36 @@ void lapic_eoi(void)
 	reg_write(REG_EOI, 0);
 }
 
-static void find_mode(void)
+/* The boot CPU's mode is everybody's. */
+static void choose_mode(void)
 {
 	uint64_t base = msr_read(MSR_IA32_APIC_BASE);
 
-	if ((base & BASE_ENABLED) == 0) {
-		base |= BASE_ENABLED;
+	mode_chosen = true;
+	x2apic = (base & BASE_ENABLED) && (base & BASE_X2APIC);
+	base_address = base & BASE_ADDRESS;
+	if (!x2apic) {
+		registers = paging_map_mmio((hpa_t){base_address}, PAGE_BYTES);
+		CHECK(registers != NULL);
+	}
+}
+
+/* Each step is one that the processor allows: from off to xAPIC to x2APIC to off (11.12.5). */
+static void enter_mode(void)
+{
+	uint64_t base = msr_read(MSR_IA32_APIC_BASE);
+	uint64_t off = (base & ~(BASE_ADDRESS | BASE_X2APIC | BASE_ENABLED)) | base_address;
+
+	if ((base & BASE_X2APIC) && !x2apic) {
+		msr_write(MSR_IA32_APIC_BASE, off);
+		base = off;
+	}
+	if ((base & BASE_ENABLED) == 0 || (base & BASE_ADDRESS) != base_address) {
+		base = off | BASE_ENABLED | (base & BASE_X2APIC);
 		msr_write(MSR_IA32_APIC_BASE, base);
 	}
-	x2apic = base & BASE_X2APIC;
-	if (!x2apic && registers == NULL) {
-		registers = paging_map_mmio((hpa_t){base & BASE_ADDRESS}, PAGE_BYTES);
-		CHECK(registers != NULL);
+	if (x2apic && (base & BASE_X2APIC) == 0) {
+		msr_write(MSR_IA32_APIC_BASE, base | BASE_X2APIC);
 	}
 }
 
@@ -164,7 +192,10 @@ static void calibrate(void)
 
 void lapic_init(void)
 {
-	find_mode();
+	if (!mode_chosen) {
+		choose_mode();
+	}
+	enter_mode();
 	deadline_mode = cpu_features.tsc_deadline;
 	mask_lines();
 	reg_write(REG_TASK_PRIORITY, 0);
@@ -175,6 +206,41 @@ void lapic_init(void)
 		calibrate();
 	}
 	cpu_current()->apic_id = lapic_id();
+}
+
+bool lapic_use_x2apic(void)
+{
+	if (!x2apic && cpu_features.x2apic) {
+		x2apic = true;
+		enter_mode();
+		cpu_current()->apic_id = lapic_id();
+	}
+	return x2apic;
+}
+
+bool lapic_can_address(uint32_t apic_id)
+{
+	return x2apic || apic_id <= XAPIC_ID_MAX;
+}
+
+void lapic_command(uint32_t apic_id, uint32_t command)
+{
+	if (x2apic) {
+		/* Writing the register does not wait for earlier stores: the other CPU must see
+		 * them. */
+		__asm__ volatile("mfence; lfence" : : : "memory");
+		msr_write(MSR_X2APIC_BASE + REG_COMMAND_LOW / 16,
+			  (uint64_t)apic_id << 32 | command);
+		return;
+	}
+	for (unsigned i = 0; i < COMMAND_READS_MAX; i++) {
+		if ((reg_read(REG_COMMAND_LOW) & COMMAND_PENDING) == 0) {
+			break;
+		}
+		__builtin_ia32_pause();
+	}
+	reg_write(REG_COMMAND_HIGH, apic_id << 24);
+	reg_write(REG_COMMAND_LOW, command);
 }
 
 void lapic_timer_arm(uint64_t deadline_tsc)

@@ -5,11 +5,29 @@
 
 #include "base/types.h"
 
-/* Takes it over: legacy lines masked, spurious vector, timer calibrated. After tsc_init. */
+/*
+ * Takes this CPU's over: legacy lines masked, spurious vector; the first time also finds the mode
+ * and calibrates the timer. After tsc_init.
+ */
 void lapic_init(void);
 
 uint32_t lapic_id(void);
 void lapic_eoi(void);
+
+/* Changes to x2APIC mode; before other CPUs start. False: this processor has none. */
+bool lapic_use_x2apic(void);
+
+/* Can the mode that is in use send to that processor? */
+bool lapic_can_address(uint32_t apic_id);
+
+/* What can be sent (11.6.1); the start-up command carries a page number below 1 MiB. */
+#define LAPIC_FIXED(vector) (0x4000u | (vector))
+#define LAPIC_NMI 0x4400u
+#define LAPIC_INIT 0x4500u
+#define LAPIC_STARTUP(page) (0x4600u | (page))
+
+/* Sends to another processor. Waits, but not for ever, until the previous one has been sent. */
+void lapic_command(uint32_t apic_id, uint32_t command);
 
 /* One interrupt on VECTOR_TIMER when the TSC passes `deadline_tsc` (a little early is possible). */
 void lapic_timer_arm(uint64_t deadline_tsc);

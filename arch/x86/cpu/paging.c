@@ -2,7 +2,8 @@
 /*
  * Builds the hypervisor's own page tables once, at boot (Intel SDM volume 3, 4.5): see paging.h for
  * the layout. Until the switch, physical memory is reached through the identity map of entry.S,
- * which is a direct map at distance 0; afterwards through the real one. Boot CPU only, no lock.
+ * which is a direct map at distance 0; afterwards through the real one. What is added later is
+ * mapped where nothing was, but for the window. Boot CPU only, no lock.
  */
 #include "arch/x86/cpu/paging.h"
 
@@ -12,6 +13,8 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/string.h"
+#include "drivers/phys/physical.h"
+#include "mm/alloc.h"
 #include "mm/phys.h"
 
 #define PAGE_PRESENT 0x001ull
@@ -39,8 +42,13 @@ struct builder {
 	uint64_t *top;
 };
 
+static uint64_t *upper_directory; /* of level 2: MMIO_BASE and the gigabyte behind it */
 static uint64_t *mmio_table;
 static unsigned mmio_used;
+
+#define WINDOW_ENTRY (ENTRY_COUNT - 1) /* of mmio_table */
+
+static const struct frame_tag table_tag = {FRAME_HYPERVISOR, ORDER_4K, VM_ID_HOST};
 
 static unsigned level_shift(unsigned level)
 {
@@ -185,6 +193,7 @@ enum status paging_init(const struct memmap *ram, struct memmap *available,
 			struct memmap *hypervisor)
 {
 	struct builder builder = {available, hypervisor, NULL};
+	uint64_t *directory_entry;
 	uint64_t *mmio_entry;
 	hpa_t place;
 	enum status status = take_table(&builder, &place);
@@ -197,12 +206,18 @@ enum status paging_init(const struct memmap *ram, struct memmap *available,
 	if (status == STATUS_OK) {
 		status = find_entry(&builder, MMIO_BASE, 1, &mmio_entry);
 	}
+	if (status == STATUS_OK) {
+		status = find_entry(&builder, MMIO_BASE, 2, &directory_entry);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	hpa_t mmio_place = {(uintptr_t)mmio_entry}; /* the identity map is still in use */
+	/* The identity map is still in use. */
+	hpa_t directory_place = {(uintptr_t)directory_entry};
+	hpa_t mmio_place = {(uintptr_t)mmio_entry};
 	write_cr3(place.v);
 	direct_map_base = DIRECT_MAP_BASE;
+	upper_directory = phys_to_virt(directory_place);
 	mmio_table = phys_to_virt(mmio_place);
 	return STATUS_OK;
 }
@@ -213,7 +228,7 @@ volatile void *paging_map_mmio(hpa_t place, size_t bytes)
 	uint64_t end = align_up_u64(place.v + bytes, PAGE_BYTES);
 	uint64_t pages = (end - start) / PAGE_BYTES;
 
-	if (pages > ENTRY_COUNT - mmio_used) {
+	if (pages > WINDOW_ENTRY - mmio_used) {
 		return NULL;
 	}
 	uintptr_t address = MMIO_BASE + mmio_used * PAGE_BYTES + (place.v - start);
@@ -221,4 +236,94 @@ volatile void *paging_map_mmio(hpa_t place, size_t bytes)
 		mmio_table[mmio_used++] = start | RIGHTS_DEVICE;
 	}
 	return (volatile void *)address;
+}
+
+/* ---- The window ------------------------------------------------------------------------------ */
+
+static void set_window(uint64_t entry)
+{
+	mmio_table[WINDOW_ENTRY] = entry;
+	invalidate_page(MMIO_BASE + WINDOW_ENTRY * PAGE_BYTES);
+}
+
+void *paging_window(hpa_t frame)
+{
+	uint64_t entry = frame.v | RIGHTS_DATA;
+
+	if (cpu_features.physical_bits < 64 && frame.v >> cpu_features.physical_bits != 0) {
+		return NULL;
+	}
+	if (mmio_table[WINDOW_ENTRY] != entry) {
+		set_window(entry);
+	}
+	return (void *)(MMIO_BASE + WINDOW_ENTRY * PAGE_BYTES);
+}
+
+void paging_window_close(void)
+{
+	set_window(0);
+}
+
+bool physical_read(uint64_t place, void *to, size_t bytes)
+{
+	char *next = to;
+
+	if (bytes > UINT64_MAX - place) {
+		return false;
+	}
+	while (bytes > 0) {
+		uint64_t offset = place & (PAGE_BYTES - 1);
+		size_t count = min_u64(bytes, PAGE_BYTES - offset);
+		const char *window = paging_window((hpa_t){place - offset});
+
+		if (window == NULL) {
+			return false;
+		}
+		memcpy(next, window + offset, count);
+		next += count;
+		place += count;
+		bytes -= count;
+	}
+	return true;
+}
+
+/* ---- Stacks ---------------------------------------------------------------------------------- */
+
+/* Maps a fresh frame at `address`, in the gigabyte of upper_directory, unless one is there. */
+static enum status back_page(uint64_t address)
+{
+	uint64_t *directory_entry = &upper_directory[address >> level_shift(2) & (ENTRY_COUNT - 1)];
+	pfn_t pfn;
+
+	if ((*directory_entry & PAGE_PRESENT) == 0) {
+		enum status status = frame_alloc(ORDER_4K, table_tag, &pfn);
+
+		if (status != STATUS_OK) {
+			return status;
+		}
+		*directory_entry = pfn_to_hpa(pfn).v | PAGE_PRESENT | PAGE_WRITE;
+	}
+	uint64_t *entry =
+		&table_of(*directory_entry)[address >> level_shift(1) & (ENTRY_COUNT - 1)];
+	if (*entry & PAGE_PRESENT) {
+		return STATUS_OK;
+	}
+	enum status status = frame_alloc(ORDER_4K, table_tag, &pfn);
+	if (status == STATUS_OK) {
+		*entry = pfn_to_hpa(pfn).v | RIGHTS_DATA;
+	}
+	return status;
+}
+
+struct cpu_stacks *paging_back_stacks(unsigned index)
+{
+	struct cpu_stacks *stacks = (struct cpu_stacks *)STACKS_BASE + index;
+	const struct cpu cpu = {.stacks = stacks};
+
+	for (uint64_t at = (uintptr_t)stacks; at < (uintptr_t)(stacks + 1); at += PAGE_BYTES) {
+		if (cpu_guard_name(&cpu, at) == NULL && back_page(at) != STATUS_OK) {
+			return NULL;
+		}
+	}
+	return stacks;
 }

@@ -4,7 +4,8 @@
  *
  *	0xffff800000000000  direct map of RAM, never executable
  *	0xffffffff80000000  the image at the same distance from its physical place; W^X
- *	0xffffffffc0000000  device registers, uncached
+ *	0xffffffffc0000000  device registers, uncached; the last page is a window
+ *	0xffffffffc0200000  stacks of all CPUs but the first
  *
  * Nothing else is mapped, nothing is accessible to user mode, and guard pages of stacks are holes.
  */
@@ -15,6 +16,7 @@
 #define IMAGE_BASE 0xffffffff80000000
 #define MMIO_BASE 0xffffffffc0000000
 #define MMIO_BYTES 0x200000 /* one page table */
+#define STACKS_BASE (MMIO_BASE + MMIO_BYTES)
 
 /* Everything that may be touched before paging_init() has finished lies below. */
 #define EARLY_MAP_BYTES 0x100000000
@@ -43,6 +45,23 @@ enum status paging_init(const struct memmap *ram, struct memmap *available,
 
 /* Maps device registers uncached for good. NULL: the window is full. */
 volatile void *paging_map_mmio(hpa_t place, size_t bytes);
+
+/*
+ * Shows one frame, which need not be RAM that we own, readable and writable at an address that is
+ * good until the next call; NULL: this machine has no such address. Boot CPU only.
+ */
+void *paging_window(hpa_t frame);
+
+/* Shows nothing any more. */
+void paging_window_close(void);
+
+struct cpu_stacks;
+
+/*
+ * The stacks of CPU `index` (not the boot CPU's): its place in the address space, backed by frames
+ * of ours, all but the guard pages. What an earlier call has done stays. NULL: no memory.
+ */
+struct cpu_stacks *paging_back_stacks(unsigned index);
 
 #endif /* __ASSEMBLY__ */
 

@@ -88,6 +88,12 @@ CONTROL_REGISTER(dr7)
 
 #undef CONTROL_REGISTER
 
+/* Drops this CPU's translation of the page at `address`. */
+static inline void invalidate_page(uint64_t address)
+{
+	__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
 /* CR4.OSXSAVE must be set. */
 static inline uint64_t read_xcr0(void)
 {

@@ -42,9 +42,16 @@ static uint64_t usable_components(void)
 
 void xstate_cpu_init(void)
 {
+	static bool found;
+
 	if (!cpu_features.xsave) {
 		return;
 	}
+	if (found) {
+		write_xcr0(mask);
+		return;
+	}
+	found = true;
 	mask = usable_components();
 	write_xcr0(mask);
 	/* EBX: the size for what XCR0 holds now. */

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Interrupts between processors, beyond what kernel/arch.h declares. */
+#ifndef ARCH_X86_CPU_IPI_H
+#define ARCH_X86_CPU_IPI_H
+
+/* From the NMI handler: when another CPU has asked all to halt, says so to it and never returns. */
+void ipi_halt_if_asked(void);
+
+#endif
