@@ -596,6 +596,59 @@ static void test_as_many_pieces_as_there_can_be(void **state)
 	assert_int_equal(ram.count, MEMMAP_REGIONS_MAX);
 }
 
+/* ---- Where processors start -------------------------------------------------------------------
+ */
+
+static void set_regions(const struct boot_region *regions, unsigned count)
+{
+	memset(&info, 0, sizeof(info));
+	memcpy(info.regions, regions, count * sizeof(*regions));
+	info.region_count = count;
+}
+
+static void add_module(uint64_t start, uint64_t end)
+{
+	info.modules[info.module_count].start = start;
+	info.modules[info.module_count++].end = end;
+}
+
+static void test_low_page(void **state)
+{
+	static const struct boot_region pc[] = {{0, 0x9fc00, true}, {0x9fc00, 0xa0000, false}};
+	(void)state;
+	set_regions(pc, ARRAY_COUNT(pc));
+	/* Not the first: the BIOS data area is there. */
+	assert_int_equal(ram_find_low_page(&info, 0x200000, 0x201000), 0x1000);
+	/* What the loader put there stays: boot information, modules, even a byte of them. */
+	assert_int_equal(ram_find_low_page(&info, 0x800, 0x1001), 0x2000);
+	assert_int_equal(ram_find_low_page(&info, 0x1800, 0x1801), 0x2000);
+	add_module(0x1fff, 0x3000);
+	add_module(0x4000, 0x4001);
+	assert_int_equal(ram_find_low_page(&info, 0x3000, 0x3008), 0x5000);
+	assert_int_equal(ram_find_low_page(&info, 0x8000, 0x9000), 0x3000);
+	add_module(0x100000, 0x200000);
+	add_module(0x3000, 0x9fc00);
+	assert_int_equal(ram_find_low_page(&info, 0x200000, 0x201000), 0);
+}
+
+static void test_low_page_must_be_available(void **state)
+{
+	static const struct boot_region pieces[] = {
+		{0x1800, 0x2800, true}, /* no whole page */
+		{0x3000, 0x6000, true}, /* contradicted */
+		{0x4fff, 0x5001, false},   {0x3000, 0x4000, false}, {0x7000, 0x8000, true},
+		{0xa0000, 0x200000, true}, /* no start-up command can name it */
+	};
+	(void)state;
+	set_regions(pieces, ARRAY_COUNT(pieces));
+	assert_int_equal(ram_find_low_page(&info, 0, 0), 0x7000);
+	assert_int_equal(ram_find_low_page(&info, 0x7000, 0x7008), 0);
+	set_regions(pieces, 4);
+	assert_int_equal(ram_find_low_page(&info, 0, 0), 0);
+	set_regions(&pieces[5], 1);
+	assert_int_equal(ram_find_low_page(&info, 0, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -617,6 +670,8 @@ int main(void)
 		cmocka_unit_test(test_ceilings),
 		cmocka_unit_test(test_all_below_one_mib),
 		cmocka_unit_test(test_as_many_pieces_as_there_can_be),
+		cmocka_unit_test(test_low_page),
+		cmocka_unit_test(test_low_page_must_be_available),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

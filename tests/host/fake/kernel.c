@@ -23,6 +23,23 @@ uint64_t arch_tsc_khz(void)
 	return 1000;
 }
 
+unsigned arch_cpu_count(void)
+{
+	return 1;
+}
+
+void arch_pause(void)
+{
+}
+
+unsigned fake_kicks;
+
+void arch_cpu_kick(unsigned cpu)
+{
+	(void)cpu;
+	fake_kicks++;
+}
+
 static const struct s2_format *format(void)
 {
 	return &fake_format;

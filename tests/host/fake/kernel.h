@@ -12,6 +12,9 @@
 /* The clock; it stands still unless a test moves it. 1000 ticks are a millisecond. */
 extern uint64_t fake_tsc;
 
+/* Calls of arch_cpu_kick(). */
+extern unsigned fake_kicks;
+
 /* A world with an empty table of VMs, everything scrubbed, the governor started. */
 void kernel_start(uint64_t frames, unsigned max_leaf_level);
 
