@@ -141,15 +141,19 @@ GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/mo
 GUEST_LIB_C_SOURCES := \
 	guests/lib/arguments.c \
 	guests/lib/balloon.c \
+	guests/lib/books.c \
 	guests/lib/console.c \
 	guests/lib/fault.c \
 	guests/lib/keeper.c \
+	guests/lib/lock.c \
 	guests/lib/memory.c \
 	guests/lib/page_set.c \
 	guests/lib/paging.c \
 	guests/lib/palloc.c \
+	guests/lib/palloc_choose.c \
 	guests/lib/pattern.c \
 	guests/lib/runtime.c \
+	guests/lib/vcpu.c \
 	guests/lib/wait.c
 GUEST_LIB_ASM_SOURCES := \
 	guests/lib/hypercall.S \

@@ -10,6 +10,7 @@
 #include "guests/bench/area.h"
 #include "guests/bench/measure.h"
 #include "guests/bench/probes.h"
+#include "guests/lib/descriptor.h"
 #include "guests/lib/hypercall.h"
 #include "guests/lib/layout.h"
 #include "guests/lib/palloc.h"
@@ -31,31 +32,13 @@ void stamp_entry(void);
 static volatile struct aerostat_balloon_page *page;
 static uint64_t touched_end; /* gfns from AREA_START_GFN up to here are touched */
 
-struct gate {
-	uint16_t offset_low;
-	uint16_t selector;
-	uint16_t flags;
-	uint16_t offset_middle;
-	uint32_t offset_high;
-	uint32_t reserved;
-};
-
 static void install_handler(void)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) table;
-	uint64_t entry = (uintptr_t)stamp_entry;
+	struct table_pointer table;
 
 	__asm__ volatile("sidt %0" : "=m"(table));
-	((struct gate *)table.base)[STAMP_VECTOR] = (struct gate){
-		.offset_low = (uint16_t)entry,
-		.selector = GUEST_CODE_SELECTOR,
-		.flags = 0x8e00, /* interrupt gate, ring 0 */
-		.offset_middle = (uint16_t)(entry >> 16),
-		.offset_high = (uint32_t)(entry >> 32),
-	};
+	((struct gate *)table.base)[STAMP_VECTOR] =
+		gate_to((uintptr_t)stamp_entry, GUEST_CODE_SELECTOR, GATE_INTERRUPT);
 }
 
 static void sleep_ms(uint64_t milliseconds)

@@ -159,6 +159,10 @@ static void absurd_arguments(void)
 		wild.rdi = attack_balloon_gfn();
 		wild.rsi = wild.rsi >= 32 && wild.rsi <= 255 ? DOORBELL_VECTOR : wild.rsi;
 	}
+	if (wild.rax == AEROSTAT_CALL_VCPU_DOORBELL && !fuzz.vital && wild.rdi >= 32 &&
+	    wild.rdi <= 255) {
+		wild.rdi = DOORBELL_VECTOR;
+	}
 	if (wild.rax >= AEROSTAT_CALL_BALLOON_SURRENDER && wild.rax < AEROSTAT_CALL_COUNT &&
 	    !fuzz.vital) {
 		wild.rdx |= 1;
@@ -188,6 +192,13 @@ static void sensible_arguments(void)
 		wild.rdi = attack_balloon_gfn();
 		wild.rsi = one_in(2) ? DOORBELL_VECTOR : 0;
 		break;
+	case AEROSTAT_CALL_VCPU_START:
+	case AEROSTAT_CALL_VCPU_RING:
+		wild.rdi = below(3); /* there is only vCPU 0 */
+		break;
+	case AEROSTAT_CALL_VCPU_DOORBELL:
+		wild.rdi = one_in(2) ? DOORBELL_VECTOR : below(32);
+		break;
 	default:
 		break;
 	}
@@ -216,7 +227,7 @@ static bool answer_is_known(void)
 {
 	int64_t answer = (int64_t)wild.result;
 
-	if (answer >= AEROSTAT_ERROR_VECTOR && answer <= (int64_t)AEROSTAT_RANGES_MAX) {
+	if (answer >= AEROSTAT_ERROR_VCPU && answer <= (int64_t)AEROSTAT_RANGES_MAX) {
 		fuzz.finished += answer >= 0 ? 1 : 0;
 		fuzz.refused += answer < 0 ? 1 : 0;
 		return true;

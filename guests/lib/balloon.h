@@ -3,7 +3,8 @@
  * The balloon driver: keeps as many pages in the balloon as the hypervisor's target says, as far as
  * the guest can spare them, and takes pages back when the guest itself runs out. docs/abi.md is the
  * interface it speaks. The doorbell only wakes the guest; everything happens in balloon_work(),
- * which every program calls from its loops and wait_until() before it sleeps.
+ * which every program calls from its loops and wait_until() before it sleeps. All functions may be
+ * called on any vCPU at any time once balloon_attach() is through; balloon.c says how.
  */
 #ifndef GUESTS_LIB_BALLOON_H
 #define GUESTS_LIB_BALLOON_H
@@ -16,10 +17,7 @@
 /* Free pages that the driver leaves to the guest whatever the target says. */
 #define BALLOON_RESERVE_PAGES 32
 
-/* Set by the doorbell's handler, cleared by balloon_work(). */
-extern volatile uint32_t doorbell_rung;
-
-/* False: the hypervisor refused. The doorbell is DOORBELL_VECTOR. */
+/* False: the hypervisor refused. The doorbell is DOORBELL_VECTOR. On vCPU 0. */
 bool balloon_attach(void);
 
 /* The page that is shared with the hypervisor, attached or not. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One line of text on its way to the hypervisor. */
+/* Lines of text on their way to the hypervisor, one per vCPU. */
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -7,29 +7,40 @@
 
 #include "guests/lib/console.h"
 #include "guests/lib/hypercall.h"
+#include "guests/lib/vcpu.h"
 
-/* Aligned, so that it does not cross a page: the call refuses text that does. */
-static char line[AEROSTAT_CONSOLE_BYTES_MAX] __attribute__((aligned(256)));
-static size_t line_bytes;
+/*
+ * Each vCPU's own, so no lock. Aligned, so that the text does not cross a page: the call refuses
+ * text that does.
+ */
+static struct line {
+	char text[AEROSTAT_CONSOLE_BYTES_MAX];
+	size_t bytes;
+} __attribute__((aligned(256))) lines[AEROSTAT_VCPUS_MAX];
+
+static void flush(struct line *line)
+{
+	if (line->bytes > 0) {
+		hypercall(AEROSTAT_CALL_CONSOLE_WRITE, (uintptr_t)line->text, line->bytes, 0, 0);
+		line->bytes = 0;
+	}
+}
 
 void console_flush(void)
 {
-	if (line_bytes > 0) {
-		hypercall(AEROSTAT_CALL_CONSOLE_WRITE, (uintptr_t)line, line_bytes, 0, 0);
-		line_bytes = 0;
-	}
+	flush(&lines[vcpu_index()]);
 }
 
-static void put(char c)
+static void put(struct line *line, char c)
 {
 	if (c == '\n') {
-		console_flush();
-	} else if (line_bytes < sizeof(line)) {
-		line[line_bytes++] = c;
+		flush(line);
+	} else if (line->bytes < sizeof(line->text)) {
+		line->text[line->bytes++] = c;
 	}
 }
 
-static void put_number(uint64_t value, unsigned base)
+static void put_number(struct line *line, uint64_t value, unsigned base)
 {
 	char digits[20];
 	unsigned count = 0;
@@ -39,33 +50,34 @@ static void put_number(uint64_t value, unsigned base)
 		value /= base;
 	} while (value > 0);
 	while (count > 0) {
-		put(digits[--count]);
+		put(line, digits[--count]);
 	}
 }
 
-static void put_text(const char *text)
+static void put_text(struct line *line, const char *text)
 {
 	for (; *text; text++) {
-		put(*text);
+		put(line, *text);
 	}
 }
 
-static void put_signed(int64_t value)
+static void put_signed(struct line *line, int64_t value)
 {
 	if (value < 0) {
-		put('-');
+		put(line, '-');
 	}
-	put_number(value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10);
+	put_number(line, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10);
 }
 
 void console_print(const char *format, ...)
 {
+	struct line *line = &lines[vcpu_index()];
 	va_list arguments;
 
 	va_start(arguments, format);
 	for (; *format; format++) {
 		if (*format != '%') {
-			put(*format);
+			put(line, *format);
 			continue;
 		}
 		format++;
@@ -75,22 +87,24 @@ void console_print(const char *format, ...)
 		}
 		switch (*format) {
 		case 's':
-			put_text(va_arg(arguments, const char *));
+			put_text(line, va_arg(arguments, const char *));
 			break;
 		case 'c':
-			put((char)va_arg(arguments, int));
+			put(line, (char)va_arg(arguments, int));
 			break;
 		case 'd':
-			put_signed(is_long ? va_arg(arguments, long) : va_arg(arguments, int));
+			put_signed(line,
+				   is_long ? va_arg(arguments, long) : va_arg(arguments, int));
 			break;
 		case 'u':
 		case 'x':
-			put_number(is_long ? va_arg(arguments, unsigned long)
+			put_number(line,
+				   is_long ? va_arg(arguments, unsigned long)
 					   : va_arg(arguments, unsigned),
 				   *format == 'x' ? 16 : 10);
 			break;
 		default:
-			put(*format);
+			put(line, *format);
 			break;
 		}
 	}

@@ -32,6 +32,16 @@ static inline void cpu_interrupts_on(void)
 	__asm__ volatile("sti" : : : "memory");
 }
 
+/* Interrupts go on, and the vCPU sleeps until one arrives: none is lost in between. */
+static inline void cpu_halt(void)
+{
+	__asm__ volatile("sti\n"
+			 "hlt"
+			 :
+			 :
+			 : "memory");
+}
+
 struct cpuid {
 	uint32_t eax;
 	uint32_t ebx;

@@ -1,32 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The interrupt descriptor table (Intel SDM volume 3, 6.14.1) and the report of an exception. */
+/*
+ * The interrupt descriptor table, which all vCPUs share, and the report of an exception: whichever
+ * vCPU it is on, the VM ends. Two at once print a line each, and the first to end the VM does.
+ */
 #include <stdint.h>
 
 #include "guests/lib/console.h"
 #include "guests/lib/cpu.h"
+#include "guests/lib/descriptor.h"
 #include "guests/lib/fault.h"
 #include "guests/lib/layout.h"
 #include "guests/lib/runtime.h"
+#include "guests/lib/vcpu.h"
 
-#define GATE_INTERRUPT 0x8e00 /* present, ring 0, interrupts off on entry */
 #define VECTOR_PAGE_FAULT 14
-
-struct gate {
-	uint16_t offset_low;
-	uint16_t selector;
-	uint16_t flags;
-	uint16_t offset_middle;
-	uint32_t offset_high;
-	uint32_t reserved;
-};
-
-struct table_pointer {
-	uint16_t limit;
-	uint64_t base;
-} __attribute__((packed));
-
-_Static_assert(sizeof(struct gate) == 16, "SDM 6.14.1");
-_Static_assert(sizeof(struct table_pointer) == 10, "LIDT");
 
 /* As vectors.S leaves it on the stack. */
 struct fault_frame {
@@ -68,24 +55,18 @@ static const char *const exception_names[EXCEPTION_COUNT] = {
 	[21] = "control protection",
 };
 
-static void gate_set(unsigned vector, uint64_t entry)
-{
-	gates[vector].offset_low = (uint16_t)entry;
-	gates[vector].selector = GUEST_CODE_SELECTOR;
-	gates[vector].flags = GATE_INTERRUPT;
-	gates[vector].offset_middle = (uint16_t)(entry >> 16);
-	gates[vector].offset_high = (uint32_t)(entry >> 32);
-}
-
 void fault_init(void)
 {
-	struct table_pointer pointer = {sizeof(gates) - 1, (uintptr_t)gates};
-
 	for (unsigned vector = 0; vector < EXCEPTION_COUNT; vector++) {
-		gate_set(vector, fault_stubs[vector]);
+		gates[vector] = gate_to(fault_stubs[vector], GUEST_CODE_SELECTOR, GATE_INTERRUPT);
 	}
-	gate_set(DOORBELL_VECTOR, (uintptr_t)doorbell_entry);
-	__asm__ volatile("lidt %0" : : "m"(pointer));
+	gates[DOORBELL_VECTOR] =
+		gate_to((uintptr_t)doorbell_entry, GUEST_CODE_SELECTOR, GATE_INTERRUPT);
+}
+
+void fault_load(void)
+{
+	gates_load(gates, sizeof(gates) - 1);
 }
 
 _Noreturn void fault_report(const struct fault_frame *frame)
@@ -97,6 +78,6 @@ _Noreturn void fault_report(const struct fault_frame *frame)
 	if (frame->vector == VECTOR_PAGE_FAULT) {
 		console_print(", address 0x%lx", cpu_read_cr2());
 	}
-	console_print("\n");
+	console_print(", vCPU %u\n", vcpu_index());
 	runtime_exit(GUEST_EXIT_EXCEPTION + (int)frame->vector);
 }

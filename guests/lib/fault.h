@@ -3,7 +3,10 @@
 #ifndef GUESTS_LIB_FAULT_H
 #define GUESTS_LIB_FAULT_H
 
-/* Loads the table of vectors: exceptions and the doorbell. */
+/* Fills the table of vectors: exceptions and the doorbell. Once, before fault_load. */
 void fault_init(void);
+
+/* Loads it on this vCPU. */
+void fault_load(void);
 
 #endif

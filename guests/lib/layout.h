@@ -10,4 +10,9 @@
 #define EXCEPTION_COUNT 32
 #define DOORBELL_VECTOR 64
 
+/* struct vcpu, see vcpu.c; the base of GS points to that of the vCPU that asks. */
+#define VCPU_INDEX 0
+#define VCPU_DOORBELL_RUNG 4
+#define VCPU_STACK_END 8
+
 #endif

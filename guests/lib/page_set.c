@@ -60,8 +60,8 @@ bool page_set_grow(struct page_set *set, uint64_t count)
 	}
 	while (set->count < count) {
 		if (!page_add(set)) {
-			palloc_counts.wanted = count - set->count;
 			palloc_claim(0);
+			palloc_want(count - set->count);
 			return false;
 		}
 		if (set->count % BALLOON_INTERVAL_PAGES == 0) {

@@ -12,6 +12,7 @@
 #include "guests/lib/paging.h"
 #include "guests/lib/palloc.h"
 #include "guests/lib/runtime.h"
+#include "guests/lib/vcpu.h"
 
 #define PAGE_BYTES 4096ul
 
@@ -90,7 +91,9 @@ _Noreturn void runtime_main(const struct aerostat_start_info *info)
 
 	hypercall_init();
 	fault_init();
+	fault_load();
 	check_interface(info);
+	vcpu_init();
 	runtime_tsc_khz = info->tsc_khz;
 	place_allocator(info);
 	if (!paging_map_above_4_gib(info->ram_pages)) {

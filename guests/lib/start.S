@@ -6,6 +6,9 @@
  * Maps the first 4 GiB, or what RAM there is of it, one to one with 2 MiB pages; paging.c adds the
  * rest. The tables lie in .bss: the hypervisor hands out zeroed memory, so only entries that are
  * needed are written and no page is touched for nothing.
+ *
+ * The other vCPUs begin in start_secondary, in the same state but for EBX, which points to their
+ * struct vcpu (vcpu.c). They use the tables as vCPU 0 has made them.
  */
 #include "guests/lib/layout.h"
 
@@ -23,9 +26,66 @@
 #define CR4_OSXSAVE 0x40000
 #define MSR_EFER 0xc0000080
 #define EFER_LME 0x100
+#define MSR_GS_BASE 0xc0000101
 
 #define CPUID_1_ECX_XSAVE 26
 #define XCR0_WANTED 0x7		/* x87, SSE, AVX */
+
+	/* Paging with boot_pml4, long mode, our GDT; goes on at `target`. Changes EAX, ECX, EDX. */
+	.macro enter_64_bit target
+	movl %cr4, %eax
+	orl $CR4_SET, %eax
+	movl %eax, %cr4
+	movl $boot_pml4, %eax
+	movl %eax, %cr3
+	movl $MSR_EFER, %ecx
+	rdmsr
+	orl $EFER_LME, %eax
+	wrmsr
+	movl %cr0, %eax
+	andl $~CR0_CLEAR, %eax
+	orl $CR0_SET, %eax
+	movl %eax, %cr0
+	lgdt boot_gdt_pointer
+	ljmp $GUEST_CODE_SELECTOR, $\target
+	.endm
+
+	/*
+	 * Data segments, the base of GS (from EBX: the struct vcpu), and extended state beyond SSE
+	 * where the processor offers XSAVE. Keeps EBX; changes RAX, RCX, RDX.
+	 */
+	.macro set_up_64_bit
+	movl $GUEST_DATA_SELECTOR, %eax
+	movl %eax, %ds
+	movl %eax, %es
+	movl %eax, %ss
+	xorl %eax, %eax
+	movl %eax, %fs
+	movl %eax, %gs
+	movl $MSR_GS_BASE, %ecx
+	movl %ebx, %eax
+	xorl %edx, %edx
+	wrmsr
+
+	pushq %rbx
+	movl $1, %eax
+	xorl %ecx, %ecx
+	cpuid
+	btl $CPUID_1_ECX_XSAVE, %ecx
+	jnc 4f
+	movq %cr4, %rax
+	orq $CR4_OSXSAVE, %rax
+	movq %rax, %cr4
+	movl $0xd, %eax
+	xorl %ecx, %ecx
+	cpuid
+	andl $XCR0_WANTED, %eax
+	xorl %edx, %edx
+	xorl %ecx, %ecx
+	xsetbv
+	movl %eax, guest_xcr0(%rip)
+4:	popq %rbx
+	.endm
 
 	.section .text.start, "ax"
 	.code32
@@ -68,55 +128,33 @@ _start:
 	jnz 3b
 	movl $boot_pdpt + (PAGE_PRESENT | PAGE_WRITABLE), boot_pml4
 
-	movl %cr4, %eax
-	orl $CR4_SET, %eax
-	movl %eax, %cr4
-	movl $boot_pml4, %eax
-	movl %eax, %cr3
-	movl $MSR_EFER, %ecx
-	rdmsr
-	orl $EFER_LME, %eax
-	wrmsr
-	movl %cr0, %eax
-	andl $~CR0_CLEAR, %eax
-	orl $CR0_SET, %eax
-	movl %eax, %cr0
-	lgdt boot_gdt_pointer
-	ljmp $GUEST_CODE_SELECTOR, $start_64
+	enter_64_bit start_64
 
 	.code64
 start_64:
-	movl $GUEST_DATA_SELECTOR, %eax
-	movl %eax, %ds
-	movl %eax, %es
-	movl %eax, %ss
-	xorl %eax, %eax
-	movl %eax, %fs
-	movl %eax, %gs
+	movl $vcpus, %ebx
 	movl $boot_stack_end, %esp
-
-	/* Extended state beyond SSE where the processor offers XSAVE. */
-	movl $1, %eax
-	xorl %ecx, %ecx
-	cpuid
-	btl $CPUID_1_ECX_XSAVE, %ecx
-	jnc 4f
-	movq %cr4, %rax
-	orq $CR4_OSXSAVE, %rax
-	movq %rax, %cr4
-	movl $0xd, %eax
-	xorl %ecx, %ecx
-	cpuid
-	andl $XCR0_WANTED, %eax
-	xorl %edx, %edx
-	xorl %ecx, %ecx
-	xsetbv
-	movl %eax, guest_xcr0(%rip)
-4:
+	set_up_64_bit
 	movl %ebp, %edi
 	xorl %ebp, %ebp		/* the end of every chain of frames */
 	call runtime_main
 	ud2			/* it does not return */
+
+	.code32
+	.globl start_secondary
+start_secondary:
+	cld
+	enter_64_bit start_secondary_64
+
+	.code64
+start_secondary_64:
+	movl %ebx, %ebx
+	movq VCPU_STACK_END(%rbx), %rsp
+	set_up_64_bit
+	movl %ebx, %edi
+	xorl %ebp, %ebp
+	call vcpu_main
+	ud2
 
 	.section .rodata.start, "a"
 	.balign 8

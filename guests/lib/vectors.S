@@ -2,8 +2,8 @@
 /*
  * Where exceptions and the doorbell arrive (Intel SDM volume 3, chapter 6). An exception ends the
  * guest, so nothing is saved: its stub completes the frame to {vector, error, RIP, CS, RFLAGS, RSP,
- * SS} and calls fault_report(frame). The doorbell only leaves a note; MOV changes no register and
- * no flag. There is no interrupt controller that would have to be told.
+ * SS} and calls fault_report(frame). The doorbell only leaves a note, one per vCPU; MOV changes no
+ * register and no flag. There is no interrupt controller that would have to be told.
  */
 #include "guests/lib/layout.h"
 
@@ -41,7 +41,7 @@ fault_common:
 
 	.globl doorbell_entry
 doorbell_entry:
-	movl $1, doorbell_rung(%rip)
+	movl $1, %gs:VCPU_DOORBELL_RUNG
 	iretq
 
 	.section .rodata.vectors, "a"

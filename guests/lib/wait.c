@@ -4,6 +4,7 @@
 #include "guests/lib/cpu.h"
 #include "guests/lib/hypercall.h"
 #include "guests/lib/runtime.h"
+#include "guests/lib/vcpu.h"
 #include "guests/lib/wait.h"
 
 void wait_until(uint64_t tsc)
@@ -14,7 +15,7 @@ void wait_until(uint64_t tsc)
 			return;
 		}
 		cpu_interrupts_off();
-		if (doorbell_rung) {
+		if (*vcpu_doorbell_note()) {
 			cpu_interrupts_on();
 		} else {
 			hypercall_wait(tsc);

@@ -18,7 +18,8 @@ HOST_TESTS += test_frame
 HOST_test_frame := tests/host/test_frame.c $(FAKE_WORLD) $(MM_SOURCES)
 
 GUEST_SOURCES := tests/host/guest_fixture.c tests/host/fake/hypervisor.c $(addprefix guests/lib/, \
-	arguments.c balloon.c console.c keeper.c page_set.c palloc.c pattern.c)
+	arguments.c balloon.c books.c console.c keeper.c lock.c page_set.c palloc.c palloc_choose.c \
+	pattern.c)
 
 HOST_TESTS += test_guest_lib
 HOST_test_guest_lib := tests/host/test_guest_lib.c $(GUEST_SOURCES)

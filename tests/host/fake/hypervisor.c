@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The hypervisor of the guests' host tests; see hypervisor.h. */
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +14,7 @@
 
 #include "fake/hypervisor.h"
 #include "guests/lib/hypercall.h"
+#include "guests/lib/vcpu.h"
 
 #define PAGE_BYTES 4096
 #define ALIGNMENT_BYTES 0x200000
@@ -19,6 +22,9 @@
 struct fake_hypervisor fake_hypervisor;
 
 static struct fake_hypervisor *const hv = &fake_hypervisor;
+static _Thread_local unsigned index_of_thread;
+static volatile uint32_t doorbell_notes[AEROSTAT_VCPUS_MAX];
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static void *mapping;
 static size_t mapping_bytes;
 
@@ -38,8 +44,29 @@ void fake_hypervisor_start(uint64_t pages)
 		.work_max = AEROSTAT_CALL_WORK_MAX,
 		.refused_page = UINT64_MAX,
 		.zero_promised = true,
+		.vcpus = 1,
 	};
 	assert_non_null(hv->ballooned);
+}
+
+void fake_hypervisor_be_vcpu(unsigned index)
+{
+	index_of_thread = index;
+}
+
+unsigned vcpu_index(void)
+{
+	return index_of_thread;
+}
+
+unsigned vcpu_count(void)
+{
+	return hv->vcpus;
+}
+
+volatile uint32_t *vcpu_doorbell_note(void)
+{
+	return &doorbell_notes[index_of_thread];
 }
 
 void fake_hypervisor_stop(void)
@@ -161,12 +188,12 @@ static int64_t handle_ranges(uint64_t address, uint64_t count, enum fake_call ca
 	return finished;
 }
 
-int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+static int64_t answer(uint64_t number, uint64_t a, uint64_t b)
 {
-	assert_true(number < AEROSTAT_CALL_COUNT);
-	assert_int_equal(c | d, 0);
 	hv->calls[number]++;
 	switch (number) {
+	case AEROSTAT_CALL_WAIT:
+		return 0;
 	case AEROSTAT_CALL_CONSOLE_WRITE:
 		assert_true(b > 0 && b <= AEROSTAT_CONSOLE_BYTES_MAX);
 		assert_true(a % PAGE_BYTES + b <= PAGE_BYTES);
@@ -196,4 +223,19 @@ int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t 
 		fail_msg("hypercall %lu is not expected here", number);
 		return 0;
 	}
+}
+
+int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	int64_t result;
+
+	assert_true(number < AEROSTAT_CALL_COUNT);
+	assert_int_equal(c | d, 0);
+	pthread_mutex_lock(&mutex);
+	result = answer(number, a, b);
+	pthread_mutex_unlock(&mutex);
+	if (number == AEROSTAT_CALL_WAIT || hv->vcpus > 1) {
+		sched_yield();
+	}
+	return result;
 }

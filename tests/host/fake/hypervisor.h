@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A hypervisor for the guests' library: answers hypercall() as docs/abi.md says, keeps one bit per
- * page that says "in the balloon", and fails the test when the guest does what no guest should.
+ * page that says "in the balloon", and fails the test when the guest does what no guest should. The
+ * vCPUs of the guest are threads; calls are atomic, and with several vCPUs each is followed by
+ * others' turn.
  */
 #ifndef FAKE_HYPERVISOR_H
 #define FAKE_HYPERVISOR_H
@@ -29,6 +31,7 @@ struct fake_hypervisor {
 	bool zero_promised;	/* RANGE_FLAG_ZERO after a return */
 	bool backed;		/* RANGE_FLAG_BACKED after an emergency return */
 	bool old;		/* knows neither reports nor emergency returns */
+	unsigned vcpus;		/* what vcpu_count() answers */
 
 	/* What it has seen. */
 	uint64_t calls[AEROSTAT_CALL_COUNT];
@@ -44,6 +47,9 @@ extern struct fake_hypervisor fake_hypervisor;
 /* RAM of `pages` pages of real memory, aligned to 2 MiB, zero. */
 void fake_hypervisor_start(uint64_t pages);
 void fake_hypervisor_stop(void);
+
+/* This thread is that vCPU from now on; threads are vCPU 0 at first. */
+void fake_hypervisor_be_vcpu(unsigned index);
 
 void fake_hypervisor_set_target(uint64_t pages);
 
