@@ -10,6 +10,9 @@
  * It starts `after` that time, so that others can have had their memory first.
  * With a phase, it computes in every second slot of time only, and owns nothing in the others: two
  * such VMs with opposite phases pull the host's memory to and fro.
+ *
+ * Where the VM has several vCPUs, each writes its share of the pages and then walks its share of
+ *the way around; the digest is the sum of theirs.
  */
 #include <stddef.h>
 
@@ -20,6 +23,7 @@
 #include "guests/lib/page_set.h"
 #include "guests/lib/pattern.h"
 #include "guests/lib/runtime.h"
+#include "guests/lib/vcpu.h"
 #include "guests/lib/wait.h"
 
 #define BALLOON_INTERVAL_PAGES 64
@@ -27,6 +31,14 @@
 enum phase { PHASE_EVEN, PHASE_ODD, PHASE_NONE };
 
 static struct page_set pages;
+
+/* One computation; what does not change while the vCPUs are at it, and what each has found. */
+static struct job {
+	uint64_t seed;
+	uint64_t stride;
+	uint64_t count;
+	uint64_t digests[AEROSTAT_VCPUS_MAX];
+} job;
 
 static uint64_t greatest_common_divisor(uint64_t a, uint64_t b)
 {
@@ -50,9 +62,15 @@ static uint64_t choose_stride(uint64_t count)
 	return stride;
 }
 
-static uint64_t successor(uint64_t index, uint64_t stride, uint64_t count)
+static uint64_t successor(uint64_t index)
 {
-	return (index + stride) % count;
+	return (index + job.stride) % job.count;
+}
+
+/* Where a walk is after so many steps. */
+static uint64_t index_after(uint64_t steps)
+{
+	return steps * job.stride % job.count;
 }
 
 /* Depends on the order of the steps. */
@@ -61,46 +79,34 @@ static uint64_t fold(uint64_t digest, uint64_t sum, uint64_t next)
 	return (digest << 7 | digest >> 57) * 3 + (sum ^ next << 40);
 }
 
-static void write_cycle(uint64_t seed, uint64_t stride, uint64_t count)
+/* This vCPU's share of the pages. */
+static void write_cycle(void *unused)
 {
-	for (uint64_t i = 0; i < count; i++) {
+	uint64_t first;
+	uint64_t end;
+
+	(void)unused;
+	vcpu_share(job.count, &first, &end);
+	for (uint64_t i = first; i < end; i++) {
 		uint64_t *words = page_set_address(&pages, i);
 
-		pattern_fill(words, runtime_mix(seed + i));
-		words[0] = successor(i, stride, count);
+		pattern_fill(words, runtime_mix(job.seed + i));
+		words[0] = successor(i);
 		if (i % BALLOON_INTERVAL_PAGES == 0) {
 			balloon_work();
 		}
 	}
 }
 
-/* Follows the links in memory. A wrong link leads to a wrong digest, not out of the set. */
-static uint64_t walk_cycle(uint64_t count)
+/* What a walk of these steps must find, from arithmetic alone. */
+static uint64_t expected_digest(uint64_t first, uint64_t end)
 {
 	uint64_t digest = 0;
-	uint64_t at = 0;
+	uint64_t at = index_after(first);
 
-	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t *words = page_set_address(&pages, at);
-
-		digest = fold(digest, pattern_sum(words), words[0]);
-		at = words[0] % count;
-		if (i % BALLOON_INTERVAL_PAGES == 0) {
-			balloon_work();
-		}
-	}
-	return digest;
-}
-
-/* What the walk must find, from arithmetic alone. */
-static uint64_t expected_digest(uint64_t seed, uint64_t stride, uint64_t count)
-{
-	uint64_t digest = 0;
-	uint64_t at = 0;
-
-	for (uint64_t i = 0; i < count; i++) {
-		uint64_t base = runtime_mix(seed + at);
-		uint64_t next = successor(at, stride, count);
+	for (uint64_t i = first; i < end; i++) {
+		uint64_t base = runtime_mix(job.seed + at);
+		uint64_t next = successor(at);
 
 		digest = fold(digest, pattern_expected_sum(base) - base + next, next);
 		at = next;
@@ -108,23 +114,48 @@ static uint64_t expected_digest(uint64_t seed, uint64_t stride, uint64_t count)
 	return digest;
 }
 
+/*
+ * This vCPU's share of the steps; follows the links in memory. A wrong link leads to a wrong
+ * digest, not out of the set, and that ends the VM.
+ */
+static void walk_cycle(void *unused)
+{
+	uint64_t digest = 0;
+	uint64_t first;
+	uint64_t end;
+
+	(void)unused;
+	vcpu_share(job.count, &first, &end);
+	for (uint64_t i = first, at = index_after(first); i < end; i++) {
+		const uint64_t *words = page_set_address(&pages, at);
+
+		digest = fold(digest, pattern_sum(words), words[0]);
+		at = words[0] % job.count;
+		if (i % BALLOON_INTERVAL_PAGES == 0) {
+			balloon_work();
+		}
+	}
+	if (digest != expected_digest(first, end)) {
+		console_print("the digest is 0x%lx, which is wrong\n", digest);
+		runtime_exit(GUEST_EXIT_DIGEST);
+	}
+	job.digests[vcpu_index()] = digest;
+}
+
 /* One computation over `need` pages, from nothing to nothing. */
 static int compute(uint64_t seed, uint64_t need, uint64_t *digest)
 {
-	uint64_t stride = choose_stride(need);
-	uint64_t found;
-
+	job = (struct job){.seed = seed, .stride = choose_stride(need), .count = need};
 	if (!page_set_grow(&pages, need)) {
 		console_print("no memory: %lu pages wanted, %lu had\n", need, pages.count);
 		return GUEST_EXIT_NO_MEMORY;
 	}
-	write_cycle(seed, stride, need);
-	found = walk_cycle(need);
+	if (!vcpu_run_all(write_cycle, NULL) || !vcpu_run_all(walk_cycle, NULL)) {
+		return GUEST_EXIT_INTERFACE;
+	}
 	page_set_shrink(&pages, 0);
-	*digest += found;
-	if (found != expected_digest(seed, stride, need)) {
-		console_print("the digest is 0x%lx, which is wrong\n", found);
-		return GUEST_EXIT_DIGEST;
+	for (unsigned i = 0; i < vcpu_count(); i++) {
+		*digest += job.digests[i];
 	}
 	return GUEST_EXIT_SUCCESS;
 }

@@ -35,7 +35,7 @@ static int live(uint64_t was_pages, uint64_t now_pages, uint64_t rounds, uint64_
 	if (report == REPORT_YES) {
 		console_print("reported %lu pages\n", balloon_report());
 	}
-	while (keeper_goes_on(&keeper, rounds, until)) {
+	while (keeper_goes_on(keeper.round, rounds, until)) {
 		wait_ms(pause_ms);
 		if (!keeper_round(&keeper)) {
 			return GUEST_EXIT_MEMORY;

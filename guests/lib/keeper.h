@@ -16,6 +16,14 @@ struct keeper {
 	struct page_set pages;
 };
 
+/* Pages [first, end) of a keeper, as one vCPU checks them; the digests of all parts add up. */
+struct keeper_part {
+	uint64_t first;
+	uint64_t end;
+	uint64_t round;
+	uint64_t digest;
+};
+
 /* Gets and fills pages until there are `count`. False: not enough memory, said so in a line. */
 bool keeper_grow(struct keeper *keeper, uint64_t count);
 
@@ -25,11 +33,14 @@ bool keeper_grow(struct keeper *keeper, uint64_t count);
  */
 bool keeper_round(struct keeper *keeper);
 
+/* The same for a part; vCPUs may work on parts of their own at the same time. */
+bool keeper_part_round(const struct keeper *keeper, struct keeper_part *part);
+
 /* How long a keeper goes on: words of the argument `until=`. */
 enum keeper_until { KEEPER_UNTIL_ROUNDS, KEEPER_UNTIL_DEFLATED };
 extern const char *const keeper_until_words[];
 
-/* Another round after `keeper->round` of them? */
-bool keeper_goes_on(const struct keeper *keeper, uint64_t rounds, uint64_t until);
+/* Another round after so many of them? */
+bool keeper_goes_on(uint64_t rounds_done, uint64_t rounds, uint64_t until);
 
 #endif
