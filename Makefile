@@ -235,8 +235,8 @@ run: ## install what is missing, build, and run SCENARIO (BATCH=1: no terminal, 
 	@$(MAKE) all
 	@tools/run
 
-debug: ## like run, but stopped at the start under a debugger
-	@tools/install-deps build iso run $(filter bochs,$(ACCEL))
+debug: ## like run, but stopped at the start under a debugger: GDB, or that of ACCEL=bochs
+	@tools/install-deps build iso run $(if $(filter bochs,$(ACCEL)),bochs,debug)
 	@$(MAKE) all
 	@tools/run --debug
 
@@ -255,10 +255,10 @@ test-boot: ## every scenario and every bad input, booted in an emulator
 	@$(MAKE) all
 	@tools/run-boot-tests
 
-test-long: ## what takes hours: longer walks and small worlds, all mutants, 10^6 hostile calls, fuzzing
-	@tools/install-deps build iso run bochs test fuzz
+test-long: ## everything at full size, with a table of what was counted; takes hours; PARTS="walks fuzz"
+	@tools/install-deps build iso run bochs test fuzz nested
 	@$(MAKE) all
-	+@tools/test-long
+	@tools/test-long $(PARTS)
 
 fuzz: ## fuzz each target for FUZZ_SECONDS (600) with libFuzzer; FUZZ=name for one
 	@tools/install-deps build test fuzz
@@ -346,7 +346,7 @@ help: ## this list
 	@echo 'Variables of run: SCENARIO= ACCEL=kvm|tcg|bochs MEM=MiB CPUS=1..64 (processors)'
 	@echo '   QUANTUM=1..32 (Bochs: instructions of one processor before the next one'"'"'s turn)'
 	@echo '   BATCH=1 TIMEOUT=SECONDS EXACT=0|1 CPU_MODEL= OPTIONS='
-	@echo 'of others: DEBUG=1 CROSS_COMPILE=PREFIX V=1 FUZZ_SECONDS= FUZZ= MUTANTS= RUNS= ACCEPT=1 LONG=1'
+	@echo 'of others: DEBUG=1 CROSS_COMPILE=PREFIX V=1 FUZZ_SECONDS= FUZZ= MUTANTS= RUNS= ACCEPT=1 PARTS='
 
 # V=1 shows whole commands, else one short line each.
 ifeq ($(V),1)

@@ -24,6 +24,7 @@ RUN_DIRECTORY = os.path.join(ROOT, "build", "run")
 BOCHS_CPU_MODEL = "corei7_skylake_x"
 BOCHS_IPS = 50_000_000
 BOCHS_QUANTUM = 16
+BOCHS_CPUS_MAX = 15  # then it runs out of timers
 BOCHS_HOST_MEMORY_MAX = 2048
 # Sunday 2026-11-01: always the same date, so that two runs are the same run.
 BOCHS_TIME0 = 1793491200

@@ -2,47 +2,82 @@
 """Reads tests/boot/*.cfg: which machine boots what, and what must come of it.
 
     [NAME]
-    machine  = where it runs: tcg, bochs, uefi (see tools/emulators.py); once on each that is named,
-               and on tcg and on bochs when none is
+    machine  = where it runs: tcg, bochs, uefi (see tools/emulators.py), or several of them;
+               tcg and bochs when none is named
+    cpus     = with how many processors: a list of numbers; 1 2 4 when none is named
+    bochs    = with how many of them on Bochs each time: a list of numbers
     scenario = NAME           take guests, options, memory and expectations from there, or
     modules  = IMAGE | STRING               one module per line; IMAGE!DAMAGE breaks it first
-    memory, cpus, cpu_model, quantum, options
-    exact    = yes (default) or no: on tcg, count instructions instead of time, so that the run repeats
-    timeout  = seconds        mandatory
-    long     = yes            only for `make test-long` (which sets LONG=1), and nothing else there
+    memory, cpu_model, quantum, maxcpus, options      as in tools/scenario.py
+    sweep    = number of boots on Bochs, each with another quantum, and with other numbers wherever a
+               module says offset=*: other interleavings; `make test-long` boots with each quantum
+    timeout  = seconds        mandatory; for one processor
+    long     = yes            only for `make test-long` (which sets LONG=1)
     expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
     expect_only = ...         instead of those of the scenario
+
+`make test` boots every case on QEMU with each number of processors, and on Bochs, which is slow, with
+those that it names, or with one: the first case with the first number, the second with the second, and
+so on. `make test-long` boots everything everywhere, and on QEMU also with processors that run at once
+instead of in turns.
 """
 
 import glob
+import itertools
 import os
+import re
 from dataclasses import dataclass, field
 
 import badelf
 import scenario
 
 DIRECTORY = os.path.dirname(os.path.abspath(__file__))
-KEYS = {"machine", "scenario", "modules", "memory", "cpus", "cpu_model", "quantum", "options",
-        "exact", "timeout", "long", "expect", "expect_only"}
+KEYS = {"machine", "cpus", "bochs", "scenario", "modules", "memory", "cpu_model", "quantum",
+        "maxcpus", "options", "sweep", "timeout", "long", "expect", "expect_only"}
 DEFAULT_MEMORY = 64
 DEFAULT_MACHINES = "tcg bochs"
+DEFAULT_CPUS = "1 2 4"
+QUANTA = range(1, 33)  # those that Bochs knows
+OFFSETS = 1024  # races begin that many instructions apart, at most
+OFFSET_STEP = 37  # has no divisor in common with OFFSETS: each race of a sweep has its own
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a case is booted. On tcg processors take turns, so that the run repeats, or run at once."""
+
+    machine: str
+    cpus: int
+    at_once: bool = False
+    quantum: int = 0  # of a sweep, else 0
+
+    def __str__(self):
+        sweep = f"-sweep-{self.quantum}" if self.quantum else ""
+        return f"{self.machine}-{self.cpus}{'-at-once' if self.at_once else ''}{sweep}"
 
 
 @dataclass
 class Case:
     name: str
-    machine: str
+    place: Place
     memory: int
-    cpus: int
     cpu_model: str
     quantum: int
-    exact: bool
+    maxcpus: int
     options: str
     timeout: int
     is_long: bool
     expect: list
     scenario: object = None
     modules: list = field(default_factory=list)  # (image, damage or "", string)
+
+    def racers(self):
+        """The names of the VMs in which processors race, each from another start."""
+        strings = [string for _, _, string in self.modules if re.search(r"\boffset=", string)]
+        return [re.search(r"\bname=(\S+)", string).group(1) for string in strings]
+
+    def __str__(self):
+        return f"{self.name} on {self.place}"
 
 
 def parse_module(line):
@@ -55,13 +90,45 @@ def parse_module(line):
     return image, how, string.strip()
 
 
-def parse_cases(name, section):
-    """One case per machine."""
-    machines = section.get("machine", DEFAULT_MACHINES).split()
-    return [parse_case(name, section, machine) for machine in machines]
+def read_numbers(section, key, default):
+    return [int(word) for word in section.get(key, default).split()]
 
 
-def parse_case(name, section, machine):
+def sweep_places(section, cpus, everywhere):
+    """The same machine with other quanta, those of `make test` spread over all that there are."""
+    boots = len(QUANTA) if everywhere else int(section["sweep"])
+    return [Place("bochs", cpus, quantum=QUANTA[number * len(QUANTA) // boots])
+            for number in range(boots)]
+
+
+def places(section, turn, everywhere):
+    """Where the case number `turn` is booted."""
+    numbers = read_numbers(section, "cpus", DEFAULT_CPUS)
+    found = []
+    for machine in section.get("machine", DEFAULT_MACHINES).split():
+        chosen = numbers
+        if machine != "tcg" and not everywhere:
+            chosen = read_numbers(section, "bochs", str(numbers[turn % len(numbers)]))
+        if machine == "bochs" and "sweep" in section:
+            found += [place for number in chosen
+                      for place in sweep_places(section, number, everywhere)]
+            continue
+        found += [Place(machine, number) for number in chosen]
+        if machine == "tcg" and everywhere:
+            found += [Place(machine, number, at_once=True) for number in numbers if number > 1]
+    return found
+
+
+def parse_modules(text, place):
+    """The modules; each offset=* among them becomes a number that no other race of the sweep has."""
+    races = len(re.findall(r"\boffset=\*", text))
+    numbers = itertools.count(place.quantum * races)
+    text = re.sub(r"\boffset=\*",
+                  lambda _: f"offset={next(numbers) * OFFSET_STEP % OFFSETS}", text)
+    return [parse_module(line) for line in scenario.lines_of(text)]
+
+
+def parse_case(name, section, place):
     unknown = set(section) - KEYS
     if unknown:
         raise ValueError(f"[{name}]: unknown key {sorted(unknown)[0]}")
@@ -79,28 +146,31 @@ def parse_case(name, section, machine):
                        if text)
     return Case(
         name=name,
-        machine=machine,
+        place=place,
         memory=int(section.get("memory", base.memory if base else DEFAULT_MEMORY)),
-        cpus=int(section.get("cpus", "1")),
         cpu_model=section.get("cpu_model", ""),
-        quantum=int(section.get("quantum", "0")),
-        exact=section.getboolean("exact", True),
-        options=options,
-        timeout=int(section["timeout"]),
+        quantum=place.quantum or scenario.read_count(section, "quantum", 0, 32),
+        maxcpus=scenario.read_count(section, "maxcpus", 0, 64),
+        options=scenario.with_maxcpus(options, section),
+        # The processors of a machine share one of ours.
+        timeout=int(section["timeout"]) * place.cpus,
         is_long=section.getboolean("long", fallback=False),
         expect=expect,
         scenario=base,
-        modules=[parse_module(line) for line in scenario.lines_of(section.get("modules", ""))],
+        modules=parse_modules(section.get("modules", ""), place),
     )
 
 
 def read_cases():
-    """The cases of one kind: the long ones or the others."""
+    """What is booted now, the slow machine first, so that no long run is the last one."""
     parser = scenario.new_parser()
     parser.read(sorted(glob.glob(os.path.join(DIRECTORY, "*.cfg"))))
-    wants_long = os.environ.get("LONG") == "1"
-    cases = [case for name in parser.sections() for case in parse_cases(name, parser[name])]
-    return [case for case in cases if case.is_long == wants_long]
+    everywhere = os.environ.get("LONG") == "1"
+    names = [name for name in parser.sections()
+             if everywhere or not parser[name].getboolean("long", fallback=False)]
+    found = [parse_case(name, parser[name], place) for turn, name in enumerate(names)
+             for place in places(parser[name], turn, everywhere)]
+    return sorted(found, key=lambda case: case.place.machine != "bochs")
 
 
 def prepare_modules(case, directory):

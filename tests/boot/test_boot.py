@@ -2,6 +2,7 @@
 """Boots every case of cases.cfg in its machine and judges what the serial port said."""
 
 import os
+import re
 
 import pytest
 
@@ -26,15 +27,15 @@ def boot(case, directory):
     entry = iso.Entry(case.name, f"{case.options} batch".strip(),
                       cases.prepare_modules(case, directory))
     iso.make_iso(image, KERNEL, [entry])
-    machine = emulators.Machine(case.machine, image, case.memory, case.cpus, case.cpu_model,
-                                case.quantum, case.exact)
+    machine = emulators.Machine(case.place.machine, image, case.memory, case.place.cpus,
+                                case.cpu_model, case.quantum, not case.place.at_once)
     console = "e9" if "console=e9" in case.options.split() else "com1"
     return emulators.run(machine, case.timeout, label=case.name, console=console)
 
 
 def status_complaints(case, outcome):
     """QEMU hands the verdict over as its exit status: it must agree with the log."""
-    if case.machine == "bochs":
+    if case.place.machine == "bochs":
         return []
     report = judge.Report(outcome.log)
     wanted = QEMU_STATUS["pass" if report.verdict.get("verdict") == "pass" else "fail"]
@@ -43,16 +44,32 @@ def status_complaints(case, outcome):
     return [f"the exit status is {outcome.status}, but the log means {wanted}"]
 
 
-@pytest.mark.parametrize("case", cases.read_cases(), ids=lambda case: f"{case.name} on {case.machine}")
-def test_case(case, tmp_path):
+def processor_complaints(case, outcome):
+    """Whatever came of the guests: all processors of the machine must run."""
+    counts = re.findall(r" - cpus count=(\d+) ", outcome.log)
+    wanted = min(case.place.cpus, case.maxcpus or case.place.cpus)
+    if counts in ([], [str(wanted)]):
+        return []
+    return [f"of {case.place.cpus} processors {counts[0]} run, {wanted} were expected"]
+
+
+@pytest.mark.parametrize("case", cases.read_cases(), ids=str)
+def test_case(case, tmp_path, record_property):
+    record_property("case", case.name)
+    record_property("place", str(case.place))
     outcome = boot(case, str(tmp_path))
     if outcome.status is None:
         pytest.fail(f"no end within {case.timeout} s\n" + last_lines(outcome.log, "the log"),
                     pytrace=False)
+    report = judge.Report(outcome.log)
+    record_property("hypercalls", sum(vm.get("hypercalls", 0) for vm in report.vms.values()))
+    # What a racer saw is its digest: another digest is another interleaving.
+    record_property("races", [[case.name, report.vms[name].get("digest")]
+                              for name in case.racers() if name in report.vms])
     complaints = judge.sentences(judge.judge(outcome.log, case.expect))
-    complaints += status_complaints(case, outcome)
+    complaints += status_complaints(case, outcome) + processor_complaints(case, outcome)
     if complaints:
         parts = complaints + [last_lines(outcome.log, "the log")]
-        if not judge.Report(outcome.log).verdict:
+        if not report.verdict:
             parts.append(last_lines(outcome.emulator_log, "what the emulator says"))
         pytest.fail("\n".join(parts), pytrace=False)
