@@ -31,6 +31,10 @@ uint64_t log_origin_tsc(void)
 
 void log_break_lock(void)
 {
+	/* Whoever holds it was stopped in the middle of a line. */
+	if (lock_is_taken(&log_lock)) {
+		arch_console_write("\n", 1);
+	}
 	log_lock_broken = true;
 }
 
