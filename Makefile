@@ -92,10 +92,12 @@ HV_C_SOURCES := \
 	kernel/vm_config.c \
 	mm/alloc.c \
 	mm/audit.c \
+	mm/cache.c \
 	mm/frame.c \
 	mm/guest_copy.c \
 	mm/memmap.c \
 	mm/phys.c \
+	mm/pool.c \
 	mm/promise.c \
 	mm/reclaim.c \
 	mm/s2.c \

@@ -8,6 +8,7 @@
 #include "kernel/balloon.h"
 #include "kernel/policy.h"
 #include "kernel/vm.h"
+#include "mm/cache.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
@@ -53,6 +54,7 @@ void governor_init(void)
 	governor.low_pages = max_u64(128, free_pages / 32);
 	governor.high_pages = governor.low_pages * 2;
 	governor.free_low = free_pages;
+	frame_caches_floor_set(governor.high_pages); /* lent only while the host has plenty */
 	governor.fill_order = ORDER_4K;
 	governor.next_tsc = 0;
 	governor.progress_tsc = arch_tsc();

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The pools of free frames: ZEROED extents in a buddy system, DIRTY ones in plain lists until
- * somebody scrubs them. Whoever takes a frame takes a zeroed one; if none is ready it is scrubbed
- * on the way. Nothing else in the hypervisor hands out memory.
+ * Taking and giving back frames. Whoever takes one takes a zeroed one; if none is ready it is
+ * scrubbed on the way. Nothing else in the hypervisor hands out memory. The frames come out of the
+ * pools (mm/pool.h), single pages of guests through their VM's cache (mm/cache.h).
  *
- * Lock: frame_lock, taken inside unless a function says that its caller holds it.
+ * Lock: frame_lock, taken inside. What is charged to a promise changes with the lock of the
+ * promise's address space held, by the caller.
  */
 #ifndef MM_ALLOC_H
 #define MM_ALLOC_H
@@ -13,21 +14,6 @@
 #include "base/types.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
-
-/* Empties the pools; boot only. */
-void pool_init(void);
-
-/* Free frames that nobody is being given at this moment. Caller holds frame_lock. */
-uint64_t pool_available(void);
-
-/* Puts an extent whose state is DIRTY into its list. Caller holds frame_lock (or boots). */
-void pool_put_dirty(pfn_t pfn);
-
-/*
- * Makes a list of REVOKING extents of `owner`, linked through frame->next from `head`, DIRTY.
- * Caller holds frame_lock and has seen the flush epoch reached.
- */
-void pool_take_revoked(uint32_t head, vm_id_t owner);
 
 /*
  * An extent of 2^order zeroed frames for the hypervisor itself; its tag becomes `tag`, whose state
@@ -59,12 +45,9 @@ void frame_free_table(struct promise *promise, vm_id_t owner, pfn_t pfn);
 uint64_t scrub_step(unsigned order_max);
 
 /*
- * Walks the pools and counts what they hold, in frames. False: a list is damaged or an extent in it
- * has another state or order. Caller holds frame_lock. For the auditor.
+ * Host tests only: the n-th allocation from now on that goes past a VM's cache fails; 0 switches it
+ * off. Lock: frame_lock.
  */
-bool pool_audit(uint64_t *dirty, uint64_t *zeroed);
-
-/* Host tests only: the n-th allocation from now on fails; 0 switches it off. */
 extern uint64_t frame_alloc_fail_at;
 
 #endif

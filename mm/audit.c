@@ -8,7 +8,7 @@
 #include "mm/audit.h"
 
 #include "base/string.h"
-#include "mm/alloc.h"
+#include "mm/pool.h"
 #include "mm/promise.h"
 #include "mm/s2_walk.h"
 
@@ -18,6 +18,7 @@ struct frame_sums {
 	uint64_t guest_pages[AUDIT_OWNERS_MAX];
 	uint64_t revoking_pages[AUDIT_OWNERS_MAX];
 	uint64_t table_pages[AUDIT_OWNERS_MAX];
+	uint64_t lent_pages[AUDIT_OWNERS_MAX]; /* ZEROED, in the cache of a VM */
 };
 
 /* What one address space's tables say. */
@@ -73,6 +74,8 @@ static uint64_t audit_extent(uint64_t pfn, struct audit_report *report)
 		complain(report, "frame with impossible owner", pfn, tag.owner, VM_ID_HOST);
 	} else if (tag.state == FRAME_GUEST) {
 		frame_sums.guest_pages[tag.owner] += pages;
+	} else if (tag.state == FRAME_ZEROED && tag.owner != VM_ID_HOST) {
+		frame_sums.lent_pages[tag.owner] += pages;
 	} else if (tag.state == FRAME_REVOKING) {
 		frame_sums.revoking_pages[tag.owner] += pages;
 	} else if (tag.state == FRAME_HYPERVISOR && tag.owner != VM_ID_HOST &&
@@ -101,7 +104,12 @@ static void audit_frames(struct audit_report *report)
 		complain(report, "damaged list of free frames", 0, 1, 0);
 	}
 	expect(report, "frames in the dirty pool", 0, dirty, frame_sums.by_state[FRAME_DIRTY]);
-	expect(report, "frames in the zeroed pool", 0, zeroed, frame_sums.by_state[FRAME_ZEROED]);
+	uint64_t lent = 0;
+	for (unsigned owner = 0; owner < AUDIT_OWNERS_MAX; owner++) {
+		lent += frame_sums.lent_pages[owner];
+	}
+	expect(report, "frames in the zeroed pool", 0, zeroed + lent,
+	       frame_sums.by_state[FRAME_ZEROED]);
 }
 
 static void audit_leaf(const struct s2 *s2, uint64_t value, unsigned level, uint64_t gfn,
@@ -182,6 +190,27 @@ static uint64_t revoking_list_pages(const struct s2 *s2)
 	return pages;
 }
 
+/* Each frame that is ready says for whom and where: so no two are the same, and none is missing. */
+static void audit_cache(const struct s2 *s2, struct audit_report *report)
+{
+	const struct frame_cache *cache = &s2->promise.cache;
+	const struct frame_tag lent = {FRAME_ZEROED, ORDER_4K, s2->owner};
+	if (cache->count > FRAME_CACHE_SIZE || cache->count > cache->lent) {
+		complain(report, "frames in a VM's cache", s2->owner, cache->count, cache->lent);
+		return;
+	}
+	for (uint32_t i = 0; i < cache->count; i++) {
+		uint32_t pfn = cache->pfns[i];
+		if (pfn >= frame_table_count || frame_table[pfn].tag_word != frame_tag_word(lent)) {
+			complain(report, "ready frame is not this VM's", pfn, s2->owner, s2->owner);
+			continue;
+		}
+		expect(report, "place of a ready frame", pfn, frame_table[pfn].next, i);
+	}
+	expect(report, "frames lent to a VM", s2->owner, frame_sums.lent_pages[s2->owner],
+	       cache->count);
+}
+
 static void audit_space(const struct s2 *s2, struct audit_report *report)
 {
 	struct walk_sums sums = {0};
@@ -195,8 +224,9 @@ static void audit_space(const struct s2 *s2, struct audit_report *report)
 	       sums.table_pages);
 	expect(report, "page tables in the frame table", s2->owner,
 	       frame_sums.table_pages[s2->owner], sums.table_pages);
+	audit_cache(s2, report);
 	expect(report, "pages charged to a VM", s2->owner, s2->promise.held_pages,
-	       sums.mapped_pages);
+	       sums.mapped_pages + s2->promise.cache.count);
 	expect(report, "frames owned by a VM", s2->owner, frame_sums.guest_pages[s2->owner],
 	       sums.mapped_pages);
 	expect(report, "frames in a VM's quarantine", s2->owner, revoking_list_pages(s2),
@@ -210,6 +240,7 @@ void audit_run(struct s2 *const *spaces, unsigned count, struct audit_report *re
 	uint64_t guest_pages = 0;
 	uint64_t revoking_pages = 0;
 	uint64_t owed = 0;
+	uint64_t ready_pages = 0;
 	memset(report, 0, sizeof(*report));
 	audit_frames(report);
 	for (unsigned i = 0; i < count; i++) {
@@ -217,15 +248,22 @@ void audit_run(struct s2 *const *spaces, unsigned count, struct audit_report *re
 		audit_space(spaces[i], report);
 		guest_pages += spaces[i]->mapped_pages;
 		revoking_pages += spaces[i]->revoking_pages;
+		ready_pages += promise->cache.count;
 		owed += sub_floor_u64(promise->min_pages, promise->held_pages) +
 			(promise->table_pages_worst - promise->table_pages);
 	}
 	expect(report, "guest frames of no VM", 0, frame_sums.by_state[FRAME_GUEST], guest_pages);
 	expect(report, "quarantined frames of no VM", 0, frame_sums.by_state[FRAME_REVOKING],
 	       revoking_pages);
+	uint64_t lent_pages = 0;
+	for (unsigned owner = 0; owner < AUDIT_OWNERS_MAX; owner++) {
+		lent_pages += frame_sums.lent_pages[owner];
+	}
+	expect(report, "frames lent to no VM", 0, lent_pages, ready_pages);
 	expect(report, "frames owed", 0, promise_owed(), owed);
-	if (promise_owed() > frame_count_free() + frame_count(FRAME_REVOKING)) {
-		complain(report, "promises beyond what is free", 0, promise_owed(),
-			 frame_count_free());
+	/* What is lent cannot be handed to others before it is taken back. */
+	if (owed > frame_count_free() - ready_pages + frame_count(FRAME_REVOKING)) {
+		complain(report, "promises beyond what is free", 0, owed,
+			 frame_count_free() - ready_pages);
 	}
 }

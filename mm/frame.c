@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The frame table and its state machine. Everything here runs under frame_lock; nothing outside
- * this file writes a record's tag.
+ * The frame table and its state machine; see frame.h for the lock. Nothing outside of it writes a
+ * record's tag. What checks or changes tags here does so for the caller, who holds frame_lock.
  */
 #include "mm/frame.h"
 
 #include "base/bits.h"
 #include "base/string.h"
-#include "mm/alloc.h"
+#include "mm/cache.h"
+#include "mm/pool.h"
 
 struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
 struct frame *frame_table;
@@ -81,12 +82,22 @@ void frame_join(pfn_t pfn, struct frame_tag half)
 
 uint64_t frame_count(enum frame_state state)
 {
-	return frame_counts[state];
+	lock_acquire(&frame_lock);
+	const struct frame_loans loans = frame_caches_sum();
+	uint64_t pages = frame_counts[state];
+	pages += state == FRAME_ZEROED ? loans.ready_pages : 0;
+	pages += state == FRAME_GUEST ? loans.taken_pages : 0;
+	lock_release(&frame_lock);
+	return pages;
 }
 
 uint64_t frame_count_free(void)
 {
-	return frame_counts[FRAME_DIRTY] + frame_counts[FRAME_ZEROED];
+	lock_acquire(&frame_lock);
+	uint64_t pages = frame_counts[FRAME_DIRTY] + frame_counts[FRAME_ZEROED] +
+			 frame_caches_sum().ready_pages;
+	lock_release(&frame_lock);
+	return pages;
 }
 
 /* The largest order whose alignment and size fit at `pfn` with `pages` left. */
@@ -135,6 +146,7 @@ void frame_table_init(struct frame *table, uint64_t count, const struct memmap *
 	memset(table, 0, count * sizeof(*table)); /* FRAME_TAIL */
 	memset(frame_counts, 0, sizeof(frame_counts));
 	pool_init();
+	frame_caches_init();
 
 	uint64_t at = 0;
 	while (at < count) {

@@ -8,7 +8,8 @@
  *   RESERVED      not RAM, or not ours: firmware, holes, the first MiB
  *   HYPERVISOR    image, tables, control structures; owner says for whom
  *   DIRTY         free, but may hold somebody's bytes
- *   ZEROED        free, and known to be zero: the only state that a guest is given frames from
+ *   ZEROED        free, and known to be zero: the only state that a guest is given frames from.
+ *                 Owned by a VM: lent to its cache (mm/cache.h), else in the pools
  *   GUEST         mapped in the owner's second-stage tables at `gfn`
  *   REVOKING      unmapped, but some CPU may still hold a translation
  *
@@ -16,7 +17,12 @@
  *             ▲                └─────▶ HYPERVISOR ──table freed──▶ REVOKING
  *             └───────────────────────────┘ (never seen by a guest's page walk)
  *
- * Lock: all of it under frame_lock (rank LOCK_FRAMES).
+ * Lock: all of it under frame_lock (rank LOCK_FRAMES), but for this:
+ *
+ *   - A frame that is lent to a VM becomes GUEST under the lock of that VM's address space alone.
+ *     Its tag is one word for that reason: who looks at a neighbour's reads it at once.
+ *   - `gfn` of a GUEST frame, and the links of a page-table page, belong to who holds the lock of
+ *     its owner's address space.
  */
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
@@ -48,7 +54,10 @@ struct frame_tag {
 };
 
 struct frame {
-	struct frame_tag tag;
+	union {
+		struct frame_tag tag;
+		uint32_t tag_word; /* the same, for one load or store */
+	};
 	uint32_t gfn;  /* GUEST: where it is mapped. Page-table page: first gfn it translates.
 			  Other HYPERVISOR pages of a VM: FRAME_NONE */
 	uint32_t next; /* in a list; of a page-table page: its level and what it holds */
@@ -80,12 +89,17 @@ void frame_table_init(struct frame *table, uint64_t count, const struct memmap *
 static const uint8_t frame_edges[FRAME_STATE_COUNT] = {
 	[FRAME_HYPERVISOR] = FRAME_EDGE(FRAME_DIRTY) | FRAME_EDGE(FRAME_REVOKING),
 	[FRAME_DIRTY] = FRAME_EDGE(FRAME_ZEROED),
-	[FRAME_ZEROED] = FRAME_EDGE(FRAME_HYPERVISOR) | FRAME_EDGE(FRAME_GUEST),
+	/* To itself: from the pool to a VM's cache and back. */
+	[FRAME_ZEROED] =
+		FRAME_EDGE(FRAME_HYPERVISOR) | FRAME_EDGE(FRAME_GUEST) | FRAME_EDGE(FRAME_ZEROED),
 	[FRAME_GUEST] = FRAME_EDGE(FRAME_REVOKING),
 	[FRAME_REVOKING] = FRAME_EDGE(FRAME_DIRTY),
 };
 
-/* Frames in each state; read them through frame_count(). */
+/*
+ * Frames in each state, as frame_lock's holder knows it; everybody else asks frame_count(). Frames
+ * that are lent are in none of them: what became of each is known when the loan is settled.
+ */
 extern uint64_t frame_counts[FRAME_STATE_COUNT];
 
 /* Panics: the extent at `pfn` is not what it was expected to be. */
@@ -96,6 +110,15 @@ static inline uint32_t frame_tag_word(struct frame_tag tag)
 	uint32_t word;
 	__builtin_memcpy(&word, &tag, sizeof(word));
 	return word;
+}
+
+/* The tag of a frame that may be somebody else's. */
+static inline struct frame_tag frame_tag_now(pfn_t pfn)
+{
+	struct frame_tag tag;
+	uint32_t word = __atomic_load_n(&frame_of(pfn)->tag_word, __ATOMIC_RELAXED);
+	__builtin_memcpy(&tag, &word, sizeof(tag));
+	return tag;
 }
 
 /* One edge of the state machine for extents of one order and owner, checked once. */
@@ -118,16 +141,14 @@ static inline struct frame_step frame_step(struct frame_tag expected, struct fra
  */
 static inline void frame_step_take(struct frame_step step, pfn_t pfn)
 {
-	uint32_t found;
 	if (pfn.n >= frame_table_count) {
 		frame_mismatch(pfn, step.expected);
 	}
 	struct frame *frame = &frame_table[pfn.n];
-	__builtin_memcpy(&found, &frame->tag, sizeof(found));
-	if (__builtin_expect(found != step.expected, 0)) {
+	if (__builtin_expect(frame->tag_word != step.expected, 0)) {
 		frame_mismatch(pfn, step.expected);
 	}
-	__builtin_memcpy(&frame->tag, &step.next, sizeof(step.next));
+	__atomic_store_n(&frame->tag_word, step.next, __ATOMIC_RELAXED);
 }
 
 static inline void frame_step_account(enum frame_state from, enum frame_state to, uint64_t pages)
@@ -157,8 +178,8 @@ void frame_join(pfn_t pfn, struct frame_tag half);
 void frame_shatter(pfn_t pfn, struct frame_tag tag, unsigned piece_order);
 void frame_unite(pfn_t pfn, struct frame_tag piece, unsigned order);
 
-/* Frames, in 4 KiB units, that are in `state` now; of one owner for GUEST. */
+/* Frames, in 4 KiB units, that are in `state` now. Takes frame_lock. */
 uint64_t frame_count(enum frame_state state);
-uint64_t frame_count_free(void); /* DIRTY + ZEROED */
+uint64_t frame_count_free(void); /* DIRTY + ZEROED, lent ones included */
 
 #endif

@@ -1,38 +1,53 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The arithmetic of promises, kept incrementally: `owed` is always the sum over all promises of
- * what is not handed over yet. Lock: frame_lock, held by the caller (promise_make and
- * promise_withdraw take it themselves).
+ * what is not handed over yet; a frame that is lent counts as handed over. Lock: frame_lock, held
+ * by the caller, except where others ask how things stand, and to make or withdraw a promise.
  */
 #include "mm/promise.h"
 
 #include "base/bits.h"
 #include "base/check.h"
-#include "mm/alloc.h"
 #include "mm/frame.h"
+#include "mm/pool.h"
 
 static uint64_t owed_pages;
 static uint64_t reserve_pages;
 
 void promise_reserve_set(uint64_t pages)
 {
+	lock_acquire(&frame_lock);
 	reserve_pages = pages;
+	lock_release(&frame_lock);
 }
 
 uint64_t promise_owed(void)
 {
-	return owed_pages;
+	lock_acquire(&frame_lock);
+	uint64_t pages = owed_pages;
+	lock_release(&frame_lock);
+	return pages;
 }
 
 /* What can be handed out now or after a flush. */
 static uint64_t supply(void)
 {
-	return pool_available() + frame_count(FRAME_REVOKING);
+	return pool_available() + frame_counts[FRAME_REVOKING];
+}
+
+uint64_t promise_spare_locked(void)
+{
+	return sub_floor_u64(supply(), owed_pages + reserve_pages);
 }
 
 uint64_t promise_spare(void)
 {
-	return sub_floor_u64(supply(), owed_pages + reserve_pages);
+	lock_acquire(&frame_lock);
+	const struct frame_loans loans = frame_caches_sum();
+	uint64_t pages = sub_floor_u64(supply() + loans.ready_pages,
+				       owed_pages + loans.owed_again_pages + reserve_pages);
+	lock_release(&frame_lock);
+	return pages;
 }
 
 static uint64_t unmet(const struct promise *promise)
@@ -45,7 +60,8 @@ enum status promise_make(struct promise *promise, uint64_t min_pages, uint64_t t
 {
 	enum status status = STATUS_NO_MEMORY;
 	lock_acquire(&frame_lock);
-	uint64_t spare = promise_spare();
+	(void)frame_caches_drain();
+	uint64_t spare = promise_spare_locked();
 	if (min_pages <= spare && table_pages_worst <= spare - min_pages) {
 		*promise = (struct promise){
 			.min_pages = min_pages,
@@ -61,6 +77,7 @@ enum status promise_make(struct promise *promise, uint64_t min_pages, uint64_t t
 void promise_withdraw(struct promise *promise)
 {
 	lock_acquire(&frame_lock);
+	(void)frame_cache_drain(promise);
 	CHECK(promise->held_pages == 0 && promise->table_pages == 0);
 	owed_pages -= unmet(promise);
 	*promise = (struct promise){0};
@@ -75,7 +92,7 @@ static uint64_t own_pages(const struct promise *promise, uint64_t pages)
 
 static uint64_t spare_for(const struct promise *promise)
 {
-	return promise->emergency ? sub_floor_u64(supply(), owed_pages) : promise_spare();
+	return promise->emergency ? sub_floor_u64(supply(), owed_pages) : promise_spare_locked();
 }
 
 bool promise_allows(const struct promise *promise, uint64_t pages)

@@ -11,20 +11,26 @@
  * is given from them at once (struct promise, emergency). The reserve fills up again by itself,
  * because ordinary use starts only above it.
  *
- * Lock: frame_lock.
+ * Lock: frame_lock for the account of all, and for every word of a promise but `emergency`; the
+ *pages that a VM holds and its tables change only while the lock of its address space is held as
+ *well, except that frames which it was lent may be taken back at any time (mm/cache.h). `emergency`
+ * belongs to who holds the lock of the address space. Others read single words of it as they are at
+ * the moment.
  */
 #ifndef MM_PROMISE_H
 #define MM_PROMISE_H
 
 #include "base/status.h"
 #include "base/types.h"
+#include "mm/cache.h"
 
 struct promise {
 	uint64_t min_pages;
-	uint64_t held_pages;
+	uint64_t held_pages; /* mapped, or ready in the cache */
 	uint64_t table_pages_worst;
 	uint64_t table_pages;
 	bool emergency; /* this VM may use the emergency reserve now */
+	struct frame_cache cache;
 };
 
 /* Still owed to all VMs together, in frames. */
@@ -33,20 +39,24 @@ uint64_t promise_owed(void);
 /* Sets the size of the emergency reserve; none before. Boot. */
 void promise_reserve_set(uint64_t pages);
 
-/* Frames that are free, promised to nobody and not in the emergency reserve. */
+/*
+ * Frames that are free, promised to nobody and not in the emergency reserve: those included that
+ * are lent and not taken; and what is left without them, for who holds frame_lock.
+ */
 uint64_t promise_spare(void);
+uint64_t promise_spare_locked(void);
 
 /* Takes on a promise. NO_MEMORY: there is not enough that is not promised already. */
 MUST_CHECK enum status promise_make(struct promise *promise, uint64_t min_pages,
 				    uint64_t table_pages_worst);
 
-/* Withdraws it; the VM holds nothing any more. */
+/* Withdraws it; nothing of the VM is mapped any more. */
 void promise_withdraw(struct promise *promise);
 
-/* May this VM take `pages` more for its memory without breaking a promise to another? */
+/* May this VM take `pages` more for its memory without breaking a promise to another? As above. */
 bool promise_allows(const struct promise *promise, uint64_t pages);
 
-/* promise_allows and promise_held_add in one; false: nothing was charged. */
+/* promise_allows and promise_held_add in one; false: nothing was charged. As above. */
 bool promise_take(struct promise *promise, uint64_t pages);
 
 /* Bookkeeping of what was handed over and what came back. Caller holds frame_lock. */

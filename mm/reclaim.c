@@ -6,7 +6,7 @@
 #include "mm/reclaim.h"
 
 #include "base/bits.h"
-#include "mm/alloc.h"
+#include "mm/pool.h"
 #include "mm/tlb.h"
 
 void reclaim_push(struct s2 *s2, pfn_t pfn, struct frame_tag tag)

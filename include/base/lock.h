@@ -19,9 +19,8 @@ enum lock_rank {
 };
 
 struct lock {
+	uint32_t serving; /* ticket of the holder, who alone writes it; as `next`: free */
 	uint32_t next;	  /* ticket of who comes next */
-	uint32_t serving; /* ticket of the holder; equal to `next`: free. Only the holder writes it
-			   */
 	uint32_t rank;	  /* enum lock_rank */
 };
 

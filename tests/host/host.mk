@@ -8,8 +8,8 @@ HOST_EXTRA_FLAGS += -Wno-clobbered
 
 FAKE_WORLD := tests/host/fake/panic.c tests/host/fake/phys.c tests/host/fake/tlb.c \
 	tests/host/fake/world.c tests/host/fake/model.c
-MM_SOURCES := mm/alloc.c mm/audit.c mm/frame.c mm/guest_copy.c mm/memmap.c mm/phys.c mm/promise.c \
-	mm/reclaim.c mm/s2.c mm/s2_join.c mm/s2_life.c mm/s2_run.c mm/s2_shape.c
+MM_SOURCES := mm/alloc.c mm/audit.c mm/cache.c mm/frame.c mm/guest_copy.c mm/memmap.c mm/phys.c \
+	mm/pool.c mm/promise.c mm/reclaim.c mm/s2.c mm/s2_join.c mm/s2_life.c mm/s2_run.c mm/s2_shape.c
 
 HOST_TESTS += test_memmap
 HOST_test_memmap := tests/host/test_memmap.c mm/memmap.c
@@ -29,6 +29,9 @@ HOST_test_guest_balloon := tests/host/test_guest_balloon.c $(GUEST_SOURCES)
 
 HOST_TESTS += test_alloc
 HOST_test_alloc := tests/host/test_alloc.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_cache
+HOST_test_cache := tests/host/test_cache.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_promise
 HOST_test_promise := tests/host/test_promise.c $(FAKE_WORLD) $(MM_SOURCES)
@@ -132,7 +135,7 @@ HOST_test_detach := tests/host/test_detach.c $(KERNEL_SOURCES)
 # Two files of mm/ are compiled into the test itself: it saves and restores their statics.
 HOST_TESTS += test_small_world
 HOST_test_small_world := tests/host/test_small_world.c tests/host/fake/panic.c tests/host/fake/phys.c \
-	$(filter-out mm/alloc.c mm/promise.c,$(MM_SOURCES))
+	$(filter-out mm/pool.c mm/promise.c,$(MM_SOURCES))
 
 HOST_TESTS += test_small_region
 HOST_test_small_region := tests/host/test_small_region.c tests/host/fake/explorer.c $(FAKE_WORLD) \

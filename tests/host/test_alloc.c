@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "mm/alloc.h"
+#include "mm/pool.h"
 
 static const struct frame_tag host_page = {FRAME_HYPERVISOR, 0, VM_ID_HOST};
 

@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "mm/alloc.h"
+#include "mm/pool.h"
 #include "mm/s2_walk.h"
 
 static struct s2 *vm;	 /* has everything: small and large leaves, a balloon, a quarantine */

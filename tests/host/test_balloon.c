@@ -11,6 +11,7 @@
 #include "kernel/balloon.h"
 #include "kernel/governor.h"
 #include "mm/alloc.h"
+#include "mm/cache.h"
 
 #define LIMIT 3000ull
 #define NO_ARRAY 2999ull /* where the array is when a test does not care */
@@ -354,6 +355,7 @@ static void test_no_memory_in_the_middle(void **state)
 {
 	(void)state;
 	start();
+	frame_caches_floor_set(FRAME_CACHES_OFF); /* every allocation is one that can fail */
 	/* Nothing is mapped at 510, so nothing waits in quarantine that could help out. */
 	assert_int_equal(world_populate(&vm->s2, 0, ORDER_4K), STATUS_OK);
 	assert_int_equal(world_populate(&vm->s2, 512, ORDER_2M), STATUS_OK);
@@ -506,6 +508,8 @@ static void test_touch_zero(void **state)
 	assert_int_equal(balloon_attach(vm, (gfn_t){5}, 0x40), STATUS_OK);
 	write_page(7, 77);
 	assert_int_equal(surrender(range(7, 0, 1)).status, AEROSTAT_RANGE_OK);
+	frame_caches_empty();
+	frame_caches_floor_set(FRAME_CACHES_OFF);
 	uint64_t held = vm->s2.promise.held_pages;
 	assert_int_equal(balloon_touch(&vm->vcpu, (gfn_t){7}), EXIT_RESUME);
 	world_check();

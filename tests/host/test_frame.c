@@ -125,7 +125,9 @@ static void test_every_edge(void **state)
 	static const bool legal[FRAME_STATE_COUNT][FRAME_STATE_COUNT] = {
 		[FRAME_HYPERVISOR] = {[FRAME_DIRTY] = true, [FRAME_REVOKING] = true},
 		[FRAME_DIRTY] = {[FRAME_ZEROED] = true},
-		[FRAME_ZEROED] = {[FRAME_HYPERVISOR] = true, [FRAME_GUEST] = true},
+		[FRAME_ZEROED] = {[FRAME_HYPERVISOR] = true,
+				  [FRAME_GUEST] = true,
+				  [FRAME_ZEROED] = true}, /* from a pool to a cache and back */
 		[FRAME_GUEST] = {[FRAME_REVOKING] = true},
 		[FRAME_REVOKING] = {[FRAME_DIRTY] = true},
 	};
@@ -139,7 +141,8 @@ static void test_every_edge(void **state)
 			if (legal[from][to]) {
 				frame_transition((pfn_t){1}, tag, next);
 				expect_tag(1, (enum frame_state)to, 0, 3);
-				assert_int_equal(frame_count((enum frame_state)to), before + 1);
+				assert_int_equal(frame_count((enum frame_state)to),
+						 before + (from == to ? 0 : 1));
 			} else {
 				expect_panic("edges", frame_transition((pfn_t){1}, tag, next));
 				expect_tag(1, (enum frame_state)from, 0, tag.owner);

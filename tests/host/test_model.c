@@ -187,6 +187,9 @@ static void one_step(void)
 	}
 	frame_alloc_fail_at = 0;
 	model_failures_injected = false;
+	if (draw(64) == 0) { /* much is lent, little, or nothing */
+		frame_caches_floor_set(chance(30) ? FRAME_CACHES_OFF : draw(FRAMES / 2));
+	}
 	if (chance(10)) {
 		last = "scrub";
 		(void)scrub_step((unsigned)draw(11));

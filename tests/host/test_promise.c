@@ -28,7 +28,7 @@ static void test_one_too_many(void **state)
 {
 	(void)state;
 	world_start(16, 16, 2);
-	struct promise promise = {1, 2, 3, 4, false};
+	struct promise promise = {.min_pages = 1, .held_pages = 2, .table_pages = 4};
 	assert_int_equal(promise_make(&promise, 13, 4), STATUS_NO_MEMORY);
 	assert_int_equal(promise_make(&promise, 17, 0), STATUS_NO_MEMORY);
 	assert_int_equal(promise_make(&promise, 0, 17), STATUS_NO_MEMORY);

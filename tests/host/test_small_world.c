@@ -20,7 +20,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "mm/alloc.c"
+#include "mm/pool.c"
 #include "mm/promise.c"
 
 #include "mm/audit.h"

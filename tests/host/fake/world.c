@@ -92,7 +92,10 @@ int world_teardown(void **state)
 void world_check_at(const char *file, int line)
 {
 	struct audit_report report;
+	void (*on_unlock)(void) = fake_on_unlock;
+	fake_on_unlock = NULL; /* the machine is stopped while the auditor counts */
 	audit_run(world_spaces, world_space_count, &report);
+	fake_on_unlock = on_unlock;
 	if (report.error_count != 0) {
 		print_error("%s:%d\n", file, line);
 		fail_msg("audit: %llu errors; %s", (unsigned long long)report.error_count,
