@@ -277,15 +277,20 @@ static void root_table_elsewhere_is_refused(void **state)
 
 static void entries_must_lie_inside(void **state)
 {
-	static const uint8_t bad[][3] = {{0, 0, 0}, {0, 1, 0}, {0, 7, 0},
-					 {9, 8, 0}, {5, 0, 0}, {5, 1, 0}};
+	static const uint8_t bad[][2] = {{0, 0}, {0, 1}, {0, 7}, {9, 8}, {9, 15}, {5, 0}, {5, 1}};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		uint8_t entry[18] = {bad[i][0], bad[i][1]};
+
+		/* What follows is in order, so that nothing else is wrong. */
+		if (bad[i][1] >= 2) {
+			entry[bad[i][1]] = 0x80;
+			entry[bad[i][1] + 1] = (uint8_t)(sizeof(entry) - bad[i][1]);
+		}
 		setup(NULL);
 		put_local(0, 1);
-		put_entry(bad[i], 2);
-		put_entry((const uint8_t[14]){0}, 14);
+		put_entry(entry, sizeof(entry));
 		publish(true, false);
 		check_refused("impossible length");
 	}
