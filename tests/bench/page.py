@@ -12,6 +12,7 @@ PAGE = os.path.join(ROOT, "docs", "performance.md")
 TEMPLATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.md")
 PEERS_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers.json")
 BACKENDS = {"bochs": "VT-x", "tcg": "AMD-V"}
+PEERS_HEADING = "Beside KVM"
 IMAGE_BUDGET = 192 * 1024  # bytes of text and rodata
 
 
@@ -117,6 +118,26 @@ def peers(values):
             lines.append([peer["title"], rows.number(peer["value"]), rows.number(ours), ratio])
         out += [part["title"], ""] + table(["", "KVM:", "Aerostat:", "ratio:"], lines) + [""]
     return out + [found["machine"]]
+
+
+def section(text, heading):
+    """(start, end) of what stands below a heading `## ...`, up to the next one."""
+    start = text.index(f"\n## {heading}\n") + 1
+    end = text.find("\n## ", start)
+    return start, len(text) if end < 0 else end + 1
+
+
+def rewrite_peers(values):
+    """Renews the one section that figures of other systems are in."""
+    with open(TEMPLATE, encoding="utf-8") as file:
+        template = file.read()
+    with open(PAGE, encoding="utf-8") as file:
+        text = file.read()
+    start, end = section(template, PEERS_HEADING)
+    renewed = template[start:end].replace("@PEERS@", "\n".join(peers(values)))
+    start, end = section(text, PEERS_HEADING)
+    with open(PAGE, "w", encoding="utf-8") as file:
+        file.write(text[:start] + renewed + text[end:])
 
 
 def write(budgets, values, found, build):
