@@ -110,7 +110,7 @@ def places(section, turn, everywhere):
         if machine != "tcg" and not everywhere:
             chosen = read_numbers(section, "bochs", str(numbers[turn % len(numbers)]))
         if machine == "bochs" and "sweep" in section:
-            found += [place for number in chosen
+            found += [place for number in read_numbers(section, "bochs", "2")
                       for place in sweep_places(section, number, everywhere)]
             continue
         found += [Place(machine, number) for number in chosen]

@@ -4,6 +4,7 @@
 import pytest
 
 import badelf
+import cases
 import iso
 import judge
 import scenario
@@ -105,3 +106,46 @@ def test_ctrl_a_x_leaves():
     assert keys.translate(b"\x01") == b""
     assert keys.translate(b"xd") == b""
     assert keys.left
+
+
+RACE = """
+[race]
+bochs = 2
+sweep = 4
+timeout = 1
+modules =
+	hostile | name=a -- offset=*
+	hostile | name=b -- offset=*
+	hostile | name=c -- offset=8
+expect =
+	verdict == pass
+"""
+
+
+def test_every_case_is_booted_with_one_two_and_four_processors():
+    for turn in range(3):
+        places = [str(place) for place in cases.places({}, turn, everywhere=False)]
+        assert places == ["tcg-1", "tcg-2", "tcg-4", f"bochs-{(1, 2, 4)[turn]}"]
+    everywhere = {str(place) for place in cases.places({}, 0, everywhere=True)}
+    assert everywhere == {"tcg-1", "tcg-2", "tcg-4", "tcg-2-at-once", "tcg-4-at-once", "bochs-1",
+                          "bochs-2", "bochs-4"}
+
+
+def test_a_sweep_has_every_quantum_and_no_start_twice():
+    parser = scenario.new_parser()
+    parser.read_string(RACE)
+    race = parser["race"]
+    places = cases.places(race, 0, everywhere=True)
+    boots = [cases.parse_case("race", race, place) for place in places if place.quantum]
+    assert [boot.quantum for boot in boots] == list(range(1, 33))
+    assert boots[0].racers() == ["a", "b", "c"]
+    starts = [string.rpartition("=")[2] for boot in boots for _, _, string in boot.modules[:2]]
+    assert len(set(starts)) == 64
+    few = cases.places(race, 0, everywhere=False)
+    assert [place.quantum for place in few if place.quantum] == [1, 9, 17, 25]
+
+
+@pytest.mark.parametrize("text", ["0", "65", "two"])
+def test_scenarios_want_sensible_processors(text):
+    with pytest.raises(ValueError):
+        scenario.read_count({"cpus": text}, "cpus", 1, 64)
