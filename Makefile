@@ -125,7 +125,7 @@ HV_ASM_SOURCES := \
 # ---- The guests ----------------------------------------------------------------------------------
 
 # >>> GUESTS: every name has its own folder; GUEST_name lists the sources that are not in the library
-GUESTS := steady idle hungry secret rogue bench probe hostile
+GUESTS := steady idle hungry secret rogue bench probe hostile racer worker
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -139,6 +139,9 @@ GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/mo
 	guests/hostile/pressure.c guests/hostile/processor.c guests/hostile/random.c \
 	guests/hostile/requests.c guests/hostile/storm.c guests/hostile/trap.c \
 	guests/hostile/requests_code.S guests/hostile/trap.S
+
+GUEST_racer := $(addprefix guests/racer/,main.c race.c rewrite.c start.c touch.c start_code.S)
+GUEST_worker := guests/worker/main.c
 
 GUEST_LIB_C_SOURCES := \
 	guests/lib/arguments.c \

@@ -44,7 +44,7 @@ volatile struct aerostat_balloon_page *balloon_page(void)
 	return &shared;
 }
 
-static struct aerostat_range *own_ranges(void)
+struct aerostat_range *balloon_own_ranges(void)
 {
 	return ranges_pages[vcpu_index()].ranges;
 }
@@ -65,11 +65,8 @@ bool balloon_attach(void)
 	return is_attached;
 }
 
-/*
- * Issues ranges[0, count) until none of them is PENDING, or the hypervisor refuses the call (false)
- * or makes no progress: then the rest stays PENDING. Without the lock.
- */
-static bool issue_all(uint64_t call, struct aerostat_range *ranges, unsigned count)
+/* Without the lock. */
+bool balloon_issue(uint64_t call, struct aerostat_range *ranges, unsigned count)
 {
 	unsigned first = 0;
 
@@ -96,7 +93,7 @@ static bool issue(uint64_t call, struct aerostat_range *ranges, unsigned count)
 	bool accepted;
 
 	lock_release(&palloc_lock);
-	accepted = issue_all(call, ranges, count);
+	accepted = balloon_issue(call, ranges, count);
 	lock_take(&palloc_lock);
 	return accepted;
 }
@@ -199,7 +196,7 @@ static uint64_t return_ranges(uint64_t call, struct aerostat_range *ranges, unsi
 
 static uint64_t deflate(uint64_t call, uint64_t pages)
 {
-	struct aerostat_range *ranges = own_ranges();
+	struct aerostat_range *ranges = balloon_own_ranges();
 	unsigned count = palloc_choose_return(ranges, AEROSTAT_RANGES_MAX, pages);
 
 	return count > 0 ? return_ranges(call, ranges, count) : 0;
@@ -224,7 +221,7 @@ static uint64_t spare_pages(void)
 
 static uint64_t inflate(uint64_t pages)
 {
-	struct aerostat_range *ranges = own_ranges();
+	struct aerostat_range *ranges = balloon_own_ranges();
 	uint64_t spare = spare_pages();
 	unsigned count;
 
@@ -306,7 +303,7 @@ uint64_t balloon_deflate_for(uint64_t pages)
 
 uint64_t balloon_surrender(const uint64_t *pages, uint64_t count)
 {
-	struct aerostat_range *ranges = own_ranges();
+	struct aerostat_range *ranges = balloon_own_ranges();
 	uint64_t surrendered = 0;
 	unsigned used = 0;
 
@@ -350,7 +347,7 @@ static uint64_t report_ranges(struct aerostat_range *ranges, unsigned count)
 
 uint64_t balloon_report(void)
 {
-	struct aerostat_range *ranges = own_ranges();
+	struct aerostat_range *ranges = balloon_own_ranges();
 	uint64_t sum = 0;
 	uint64_t reported = 1;
 

@@ -44,6 +44,15 @@ uint64_t balloon_surrender(const uint64_t *pages, uint64_t count);
  */
 uint64_t balloon_report(void);
 
+/*
+ * For programs that speak the protocol themselves, about pages that the allocator has handed out: a
+ * page of ranges of this vCPU, which the functions above use too; and a call over ranges[0, count),
+ * issued until none of them is PENDING, or the hypervisor refuses it (false) or makes no progress:
+ * then the rest stays PENDING.
+ */
+struct aerostat_range *balloon_own_ranges(void);
+bool balloon_issue(uint64_t call, struct aerostat_range *ranges, unsigned count);
+
 /* Has the balloon been in use, and are its target and size zero again? */
 bool balloon_has_come_back(void);
 

@@ -14,5 +14,8 @@
 #define VCPU_INDEX 0
 #define VCPU_DOORBELL_RUNG 4
 #define VCPU_STACK_END 8
+#define VCPU_ATTEMPT 16
+
+#define ATTEMPT_NONE (-1)
 
 #endif

@@ -19,6 +19,7 @@
 _Static_assert(offsetof(struct aerostat_start_info, ram_pages) == 8, "start.S");
 
 uint64_t runtime_tsc_khz;
+uint64_t runtime_ram_pages;
 static uint64_t exit_digest;
 
 _Noreturn void runtime_main(const struct aerostat_start_info *info);
@@ -95,6 +96,7 @@ _Noreturn void runtime_main(const struct aerostat_start_info *info)
 	check_interface(info);
 	vcpu_init();
 	runtime_tsc_khz = info->tsc_khz;
+	runtime_ram_pages = info->ram_pages;
 	place_allocator(info);
 	if (!paging_map_above_4_gib(info->ram_pages)) {
 		console_print("no memory for page tables of %lu pages\n", info->ram_pages);

@@ -26,7 +26,8 @@ void runtime_set_digest(uint64_t digest);
 _Noreturn void runtime_exit(int code);
 
 extern uint64_t runtime_tsc_khz;
-extern uint64_t guest_start_tsc; /* at the first instruction, from start.S */
+extern uint64_t runtime_ram_pages; /* RAM is [0, ram_pages) */
+extern uint64_t guest_start_tsc;   /* at the first instruction, from start.S */
 
 /* Spreads the bits of a number over all 64 (a bijection). */
 static inline uint64_t runtime_mix(uint64_t value)

@@ -23,15 +23,17 @@ struct vcpu {
 	uint32_t index;
 	volatile uint32_t doorbell_rung;
 	uint64_t stack_end; /* 0: it has not been started; not used by vCPU 0 */
+	uint64_t attempt;   /* vectors.S: the stack pointer to go back to, or 0 */
 	void (*function)(void *);
 	void *argument;
-	uint64_t unused[4];
+	uint64_t unused[3];
 };
 
 _Static_assert(sizeof(struct vcpu) == 64, "a cache line");
 _Static_assert(offsetof(struct vcpu, index) == VCPU_INDEX, "layout.h");
 _Static_assert(offsetof(struct vcpu, doorbell_rung) == VCPU_DOORBELL_RUNG, "layout.h");
 _Static_assert(offsetof(struct vcpu, stack_end) == VCPU_STACK_END, "layout.h");
+_Static_assert(offsetof(struct vcpu, attempt) == VCPU_ATTEMPT, "layout.h");
 
 /* start.S sets the base of GS of vCPU 0 to the first of them. */
 struct vcpu vcpus[AEROSTAT_VCPUS_MAX] __attribute__((aligned(64)));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Where exceptions and the doorbell arrive (Intel SDM volume 3, chapter 6). An exception ends the
- * guest, so nothing is saved: its stub completes the frame to {vector, error, RIP, CS, RFLAGS, RSP,
+ * guest, or the attempt that it happened in (attempt.h), so nothing is saved: its stub completes the frame to {vector, error, RIP, CS, RFLAGS, RSP,
  * SS} and calls fault_report(frame). The doorbell only leaves a note, one per vCPU; MOV changes no
  * register and no flag. There is no interrupt controller that would have to be told.
  */
@@ -33,11 +33,42 @@ fault_stub_\vector:
 	.endr
 
 fault_common:
+	cmpq $0, %gs:VCPU_ATTEMPT
+	jne 1f
 	cld
 	movq %rsp, %rdi
 	xorl %ebp, %ebp
 	andq $-16, %rsp
 	call fault_report
+1:	movl (%rsp), %eax
+	jmp attempt_end
+
+/* int attempt_run(void (*call)(void *), void *argument) */
+	.globl attempt_run
+attempt_run:
+	pushq %rbx
+	pushq %rbp
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	pushfq
+	movq %rsp, %gs:VCPU_ATTEMPT
+	movq %rdi, %rax
+	movq %rsi, %rdi
+	call *%rax
+	movl $ATTEMPT_NONE, %eax
+attempt_end:
+	movq %gs:VCPU_ATTEMPT, %rsp
+	movq $0, %gs:VCPU_ATTEMPT
+	popfq
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbp
+	popq %rbx
+	ret
 
 	.globl doorbell_entry
 doorbell_entry:
