@@ -27,6 +27,9 @@ HOST_test_guest_lib := tests/host/test_guest_lib.c $(GUEST_SOURCES)
 HOST_TESTS += test_guest_balloon
 HOST_test_guest_balloon := tests/host/test_guest_balloon.c $(GUEST_SOURCES)
 
+HOST_TESTS += test_guest_vcpus
+HOST_test_guest_vcpus := tests/host/test_guest_vcpus.c $(GUEST_SOURCES)
+
 HOST_TESTS += test_alloc
 HOST_test_alloc := tests/host/test_alloc.c $(FAKE_WORLD) $(MM_SOURCES)
 

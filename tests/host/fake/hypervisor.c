@@ -231,6 +231,12 @@ int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t 
 
 	assert_true(number < AEROSTAT_CALL_COUNT);
 	assert_int_equal(c | d, 0);
+	if (number >= AEROSTAT_CALL_BALLOON_SURRENDER && hv->meanwhile) {
+		void (*meanwhile)(void) = hv->meanwhile;
+
+		hv->meanwhile = NULL;
+		meanwhile();
+	}
 	pthread_mutex_lock(&mutex);
 	result = answer(number, a, b);
 	pthread_mutex_unlock(&mutex);

@@ -32,6 +32,8 @@ struct fake_hypervisor {
 	bool backed;		/* RANGE_FLAG_BACKED after an emergency return */
 	bool old;		/* knows neither reports nor emergency returns */
 	unsigned vcpus;		/* what vcpu_count() answers */
+	void (*meanwhile)(
+		void); /* once, before the next balloon call is answered: what others do */
 
 	/* What it has seen. */
 	uint64_t calls[AEROSTAT_CALL_COUNT];
