@@ -3,7 +3,8 @@
 
 An expectation is one line:
 
-    NAME.FIELD OP VALUE     NAME: a VM, a pattern such as steady*, `all` (every VM), or `host`
+    NAME.FIELD OP VALUE     NAME: a VM, a pattern such as steady*, `all` (every VM), `host`, or `cpus`
+                            (every processor)
     verdict == pass         the last word of the hypervisor; verdict.FIELD for its counts
     halt ~ REGEX            it refused to run, with a sentence that fits
     log ~ REGEX             some line of the log fits; `log !~ REGEX`: none does
@@ -45,12 +46,13 @@ def parse_pairs(text):
 
 
 class Report:
-    """What a log says: `vms` by name, `host`, `verdict`, and the sentence after `halt:`, if any."""
+    """What a log says: `vms` by name, `host`, `cpus`, `verdict`, the sentence after `halt:`, if any."""
 
     def __init__(self, log):
         self.lines = log.splitlines()
         self.vms = {}
         self.host = {}
+        self.cpus = []
         self.verdict = {}
         self.halt = None
         for line in self.lines:
@@ -60,10 +62,13 @@ class Report:
 
     def read_event(self, vm, rest):
         if rest.startswith("result "):
-            if vm == "-":
-                self.host = parse_pairs(rest)
+            fields = parse_pairs(rest)
+            if vm != "-":
+                self.vms[vm] = fields
+            elif "cpu" in fields:
+                self.cpus.append(fields)
             else:
-                self.vms[vm] = parse_pairs(rest)
+                self.host = fields
         elif vm == "-" and rest.startswith("verdict "):
             self.verdict = parse_pairs(rest)
             self.verdict["verdict"] = rest.split()[1]
@@ -76,6 +81,8 @@ class Report:
             return [("host", self.host)]
         if pattern == "verdict":
             return [("verdict", self.verdict)]
+        if pattern == "cpus":
+            return [(f"cpu{fields['cpu']}", fields) for fields in self.cpus]
         if pattern == "all":
             pattern = "*"
         return [(name, self.vms[name]) for name in sorted(self.vms)

@@ -15,7 +15,9 @@ LOG = """\
 [0.100000] 0 a start mem_pages=2048
 [1.000000] 0 a result state=finished code=0 mem_pages=2048 held_peak_pages=3000 digest=0x10
 [1.000000] 0 b result state=killed code=-1 mem_pages=2048 held_peak_pages=100 digest=0x0
-[1.000000] 0 - result frames_total=1000 frames_free=900 audit=clean
+[1.000000] 0 - result frames_total=1000 frames_free=900 cpus=2 audit=clean
+[1.000000] 0 - result cpu=0 slices=10 steals=0 kicks=1 busy_ticks=100
+[1.000000] 0 - result cpu=1 slices=7 steals=2 kicks=0 busy_ticks=90
 [1.000001] 0 - verdict fail vms=2 finished=1 killed=1 refused=0 audit=clean
 """
 
@@ -31,6 +33,8 @@ LOG = """\
     "[ab].mem_pages >= 2048",
     "a.digest == 0x10",
     "host.audit == clean",
+    "host.cpus == 2",
+    "cpus.slices >= 7",
     "host.frames_free <= host.frames_total",
     "verdict == fail",
     "verdict.vms == 2",
@@ -44,6 +48,7 @@ def test_judge_accepts(expectation):
 @pytest.mark.parametrize("expectation", [
     "a.state == killed",
     "all.state == finished",
+    "cpus.kicks > 0",
     "none*.state == finished",
     "a.nothing == 1",
     "a.mem_pages == a.nothing",
