@@ -73,6 +73,7 @@ HV_C_SOURCES := \
 	kernel/elf.c \
 	kernel/exit.c \
 	kernel/governor.c \
+	kernel/house.c \
 	kernel/hypercall.c \
 	kernel/loader.c \
 	kernel/lock.c \
@@ -81,13 +82,16 @@ HV_C_SOURCES := \
 	kernel/monitor.c \
 	kernel/options.c \
 	kernel/panic.c \
+	kernel/park.c \
 	kernel/policy.c \
 	kernel/printf.c \
 	kernel/report.c \
+	kernel/run_queue.c \
 	kernel/scheduler.c \
 	kernel/string.c \
 	kernel/symbols.c \
 	kernel/tlb.c \
+	kernel/vcpu.c \
 	kernel/vm.c \
 	kernel/vm_config.c \
 	mm/alloc.c \
@@ -465,7 +469,7 @@ $(B)/host/obj/%.c.o: %.c $(B)/host/flags
 define host_rule
 $(B)/host/$(1): $(HOST_$(1):%=$(B)/host/obj/%.o)
 	$$(call say,HOST,$$@)
-	$(Q)$(HOSTCC) $(HOST_FLAGS) $$^ -lcmocka -o $$@
+	$(Q)$(HOSTCC) $$(HOST_FLAGS) $$^ -lcmocka -o $$@
 endef
 $(foreach program,$(HOST_TESTS),$(eval $(call host_rule,$(program))))
 

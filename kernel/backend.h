@@ -31,20 +31,27 @@ struct backend {
 	const struct s2_format *(*s2_format)(void);
 
 	/*
-	 * Prepares vcpu->arch so that the guest starts as docs/abi.md says: 32-bit protected mode,
-	 * paging off, EIP = `entry`, EBX = `start_info`. NO_MEMORY: nothing was changed.
+	 * Takes what the vCPU needs. Its first run sets it up so that the guest starts as
+	 * docs/abi.md says: 32-bit protected mode, paging off, EIP = vcpu->entry, general
+	 * registers as in vcpu->regs. NO_MEMORY: nothing was changed.
 	 */
-	enum status (*vcpu_create)(struct vcpu *vcpu, struct s2 *s2, uint32_t entry,
-				   uint32_t start_info);
+	enum status (*vcpu_create)(struct vcpu *vcpu, struct s2 *s2);
 
-	/* Gives everything back; the vCPU never runs again. */
+	/* Gives everything back; no CPU has any of its state, and it never runs again. */
 	void (*vcpu_destroy)(struct vcpu *vcpu);
 
 	/*
 	 * Runs the guest until it must stop: the TSC passes `deadline_tsc`, it waits, yields or has
-	 * ended. Interrupts off. Applies s2's pending flushes (tlb_enter) before every entry.
+	 * ended. Interrupts off. Applies s2's pending flushes (tlb_enter) before every entry. No
+	 * other vCPU is in this CPU's registers (vcpu_evict).
 	 */
 	void (*vcpu_run)(struct vcpu *vcpu, uint64_t deadline_tsc);
+
+	/*
+	 * This CPU lets go of the vCPU that it ran last: all of its state is in memory then, and
+	 * any CPU may run it next.
+	 */
+	void (*vcpu_evict)(struct vcpu *vcpu);
 
 	/* Drops every translation of `s2` on this CPU (INVEPT single-context). */
 	void (*flush_s2)(const struct s2 *s2);

@@ -11,22 +11,11 @@
 #include "mm/phys.h"
 #include "mm/reclaim.h"
 
-enum status balloon_attach(struct vm *vm, gfn_t gfn, uint8_t vector)
+static void begin(struct vm *vm, gfn_t gfn, pfn_t pfn)
 {
 	struct balloon *balloon = &vm->balloon;
-	pfn_t pfn;
-	if (balloon->attached) {
-		return STATUS_EXISTS;
-	}
-	struct s2_locked locked = s2_lock(&vm->s2);
-	enum status status = s2_pin(locked, gfn, &pfn);
-	s2_unlock(locked);
-	if (status != STATUS_OK) {
-		return status;
-	}
 	balloon->page = pfn_to_virt(pfn);
 	balloon->page_gfn = gfn;
-	balloon->vector = vector;
 	balloon->attached = true;
 	balloon->page->magic = AEROSTAT_BALLOON_MAGIC;
 	balloon->page->version = AEROSTAT_ABI_VERSION;
@@ -35,24 +24,38 @@ enum status balloon_attach(struct vm *vm, gfn_t gfn, uint8_t vector)
 	balloon->page->pressure = AEROSTAT_PRESSURE_NONE;
 	balloon->page->target_pages = balloon->target_pages;
 	balloon->page->size_pages = vm->s2.ballooned_pages;
-	return STATUS_OK;
 }
 
-enum status balloon_detach(struct vm *vm)
+enum status balloon_attach(struct vcpu *vcpu, gfn_t gfn, uint8_t vector)
 {
-	struct balloon *balloon = &vm->balloon;
-	if (!balloon->attached) {
-		return STATUS_NOT_FOUND;
-	}
+	struct vm *vm = vcpu->vm;
+	pfn_t pfn;
 	struct s2_locked locked = s2_lock(&vm->s2);
-	s2_unpin(locked, balloon->page_gfn);
+	enum status status = vm->balloon.attached ? STATUS_EXISTS : s2_pin(locked, gfn, &pfn);
+	if (status == STATUS_OK) {
+		begin(vm, gfn, pfn);
+		vcpu->doorbell_vector = vector;
+	}
 	s2_unlock(locked);
-	balloon->attached = false;
-	balloon->page = NULL;
-	balloon->vector = 0;
-	balloon->target_pages = 0;
-	vm->vcpu.doorbell_pending = false;
-	return STATUS_OK;
+	return status;
+}
+
+enum status balloon_detach(struct vcpu *vcpu)
+{
+	struct balloon *balloon = &vcpu->vm->balloon;
+	enum status status = STATUS_NOT_FOUND;
+	struct s2_locked locked = s2_lock(&vcpu->vm->s2);
+	if (balloon->attached) {
+		s2_unpin(locked, balloon->page_gfn);
+		balloon->attached = false;
+		balloon->page = NULL;
+		balloon->target_pages = 0;
+		vcpu->doorbell_vector = 0;
+		__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_RELAXED);
+		status = STATUS_OK;
+	}
+	s2_unlock(locked);
+	return status;
 }
 
 void balloon_note_peaks(struct vm *vm)
@@ -78,11 +81,13 @@ static enum exit_action inject_protection_fault(struct vcpu *vcpu)
 	return EXIT_INJECT;
 }
 
-/* The guest gets nothing now: it waits until there is a frame. */
+/* The guest gets nothing now: it waits until there is a frame. The governor hears of it at once. */
 static enum exit_action wait_for_frame(struct vcpu *vcpu)
 {
-	vcpu->state = VCPU_WAITING_MEMORY;
 	vcpu->blocked_since_tsc = arch_tsc();
+	__atomic_store_n(&vcpu->granted, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&vcpu->wait, WAIT_MEMORY, __ATOMIC_SEQ_CST);
+	governor_somebody_waits();
 	return EXIT_BLOCK;
 }
 
@@ -107,6 +112,10 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn)
 	struct s2_locked locked = s2_lock(&vm->s2);
 	enum status status = s2_touch(locked, gfn, governor_fill_order(vm),
 				      vm->config.on_touch == ON_TOUCH_ZERO, &was, &pages);
+	if (status == STATUS_OK && was == S2_BALLOONED) {
+		vm->balloon.touched_pages += pages;
+		balloon_publish_size(vm);
+	}
 	s2_unlock(locked);
 	if (status == STATUS_SURRENDERED) {
 		return answer_touch(vcpu);
@@ -115,43 +124,42 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn)
 		return wait_for_frame(vcpu);
 	}
 	CHECK(status == STATUS_OK);
-	if (was == S2_BALLOONED) {
-		vm->balloon.touched_pages += pages;
-		balloon_publish_size(vm);
-	}
 	return EXIT_RESUME;
 }
 
-void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure)
+/* Writes the page; true: the target has changed. */
+static bool publish_target(struct vm *vm, uint64_t target_pages, uint32_t pressure)
 {
 	struct balloon *balloon = &vm->balloon;
 	if (!balloon->attached) {
-		return;
+		return false;
 	}
 	__atomic_store_n(&balloon->page->pressure, pressure, __ATOMIC_RELEASE);
 	if (balloon->target_pages == target_pages) {
-		return;
+		return false;
 	}
 	balloon->target_pages = target_pages;
 	balloon->target_peak_pages = max_u64(balloon->target_peak_pages, target_pages);
 	balloon->page->doorbells++;
 	balloon->page->target_tsc = arch_tsc();
 	__atomic_store_n(&balloon->page->target_pages, target_pages, __ATOMIC_RELEASE);
-	balloon->event = true;
-	vm->vcpu.doorbell_pending = balloon->vector != 0;
-	if (vm->vcpu.state == VCPU_WAITING) {
-		vm->vcpu.state = VCPU_RUNNABLE;
+	return true;
+}
+
+void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure)
+{
+	struct s2_locked locked = s2_lock(&vm->s2);
+	bool changed = publish_target(vm, target_pages, pressure);
+	s2_unlock(locked);
+	for (unsigned i = 0; changed && i < vm->config.vcpus; i++) {
+		vcpu_post_event(&vm->vcpus[i]);
 	}
 }
 
-struct balloon_statistics balloon_read_statistics(struct vm *vm)
+static struct balloon_statistics read_page(const struct aerostat_balloon_page *page,
+					   uint64_t max_pages)
 {
-	struct balloon_statistics statistics = {0};
-	const struct aerostat_balloon_page *page = vm->balloon.page;
-	uint64_t max_pages = vm->s2.limit_pages;
-	if (page == NULL) {
-		return statistics;
-	}
+	struct balloon_statistics statistics;
 	/* Each field is read exactly once: the guest may rewrite it at any time. */
 	statistics.total_pages =
 		min_u64(__atomic_load_n(&page->total_pages, __ATOMIC_RELAXED), max_pages);
@@ -162,5 +170,16 @@ struct balloon_statistics balloon_read_statistics(struct vm *vm)
 	statistics.wanted_pages =
 		min_u64(__atomic_load_n(&page->wanted_pages, __ATOMIC_RELAXED), max_pages);
 	statistics.refault_count = __atomic_load_n(&page->refault_count, __ATOMIC_RELAXED);
+	return statistics;
+}
+
+struct balloon_statistics balloon_read_statistics(struct vm *vm)
+{
+	struct balloon_statistics statistics = {0};
+	struct s2_locked locked = s2_lock(&vm->s2);
+	if (vm->balloon.page != NULL) {
+		statistics = read_page(vm->balloon.page, vm->s2.limit_pages);
+	}
+	s2_unlock(locked);
 	return statistics;
 }

@@ -3,7 +3,8 @@
  * The balloon core: what a surrender, a return and a touch mean, whoever asks. Front ends (the
  * native hypercalls) translate to these calls; the core knows none of them.
  *
- * Lock: the VM's address space, taken inside.
+ * Lock: the VM's address space. Functions that take a struct s2_locked want it held by the caller,
+ * the others take it themselves.
  */
 #ifndef KERNEL_BALLOON_H
 #define KERNEL_BALLOON_H
@@ -23,37 +24,37 @@ struct balloon_statistics {
 };
 
 /*
- * Makes `gfn` the balloon page (pinned from now on). EXISTS: attached already; OUTSIDE,
- * SURRENDERED, NO_MEMORY as s2_pin.
+ * Makes `gfn` the balloon page (pinned from now on) and `vector` the doorbell of the calling vCPU.
+ * EXISTS: attached already; OUTSIDE, SURRENDERED, NO_MEMORY as s2_pin.
  */
-MUST_CHECK enum status balloon_attach(struct vm *vm, gfn_t gfn, uint8_t vector);
+MUST_CHECK enum status balloon_attach(struct vcpu *vcpu, gfn_t gfn, uint8_t vector);
 
-/* Lets the balloon page go. What is in the balloon stays there. NOT_FOUND: not attached. */
-MUST_CHECK enum status balloon_detach(struct vm *vm);
+/*
+ * Lets the balloon page and the calling vCPU's doorbell go. What is in the balloon stays there.
+ * NOT_FOUND: not attached.
+ */
+MUST_CHECK enum status balloon_detach(struct vcpu *vcpu);
+
+/* What a call over ranges does to each extent. */
+enum balloon_operation { BALLOON_SURRENDER, BALLOON_REPORT, BALLOON_RETURN, BALLOON_EMERGENCY };
 
 /*
  * Works on ranges[0..count) in order, from each range's `done` on, and writes status, done and
  * flags back. Stops when AEROSTAT_CALL_WORK_MAX is used up: the range it stopped in is PENDING.
- * Extents that contain `array_gfn` are refused as IN_USE. All frames that come back are free when
- * it returns. Answers how many ranges are not PENDING.
+ * Answers how many ranges are not PENDING. All frames that come back are free when it returns. The
+ * lock stays held throughout, so that no other vCPU's call comes in between.
+ *
+ *	SURRENDER  extents that contain `array_gfn` are refused as IN_USE
+ *	REPORT     as SURRENDER, but the pages do not enter the balloon: their contents are dropped,
+ *	           and the guest may touch them again without asking (a free-page report)
+ *	RETURN     they leave the balloon
+ *	EMERGENCY  as RETURN, but frames are given at once, from the emergency reserve if need be
+ *	           (at least 2 MiB while it is full). A range whose pages all have a frame says so
+ *	           in its flags; without frames the pages are out of the balloon all the same.
  */
-unsigned balloon_surrender(struct vm *vm, struct aerostat_range *ranges, unsigned count,
-			   gfn_t array_gfn);
-unsigned balloon_return(struct vm *vm, struct aerostat_range *ranges, unsigned count);
-
-/*
- * As balloon_surrender, but the pages do not enter the balloon: their contents are dropped, and the
- * guest may touch them again without asking (a free-page report).
- */
-unsigned balloon_report(struct vm *vm, struct aerostat_range *ranges, unsigned count,
-			gfn_t array_gfn);
-
-/*
- * As balloon_return, but frames are given at once, from the emergency reserve if need be (at least
- * 2 MiB while the reserve is full). A range whose pages all have a frame says so in its flags;
- * without frames the pages are out of the balloon all the same.
- */
-unsigned balloon_emergency(struct vm *vm, struct aerostat_range *ranges, unsigned count);
+unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
+			    enum balloon_operation operation, struct aerostat_range *ranges,
+			    unsigned count, gfn_t array_gfn);
 
 /*
  * The guest touched `gfn`, which is not mapped. Populates it, answers a touch of a surrendered page
@@ -64,7 +65,10 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn);
 /* Publishes the target and the pressure; rings the doorbell when the target has changed. */
 void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure);
 
-/* Keeps the most that the VM has held; called before anything is taken out, not at every fill. */
+/*
+ * Keeps the most that the VM has held; called before anything is taken out, not at every fill. Its
+ * lock is held, as for the next.
+ */
 void balloon_note_peaks(struct vm *vm);
 
 /* Writes the balloon's size to the balloon page; after every change of it. */

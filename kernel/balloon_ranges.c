@@ -2,7 +2,7 @@
 /*
  * The balloon calls that work on ranges: surrender, free-page report, return, emergency return. One
  * loop for all four; each works on the hypervisor's copy of the ranges, spends a bounded amount of
- * work, and says per range how far it came. Lock: the VM's address space, taken here.
+ * work, and says per range how far it came. Lock: the VM's address space, held by the caller.
  */
 #include "base/bits.h"
 #include "kernel/balloon.h"
@@ -65,16 +65,8 @@ static gfn_t next_extent(const struct aerostat_range *range)
 	return (gfn_t){range->gfn + ((uint64_t)range->done << range->order)};
 }
 
-/* What a call over ranges does to each extent. */
-enum range_operation {
-	OPERATION_SURRENDER,
-	OPERATION_REPORT,
-	OPERATION_RETURN,
-	OPERATION_EMERGENCY
-};
-
 struct range_call {
-	enum range_operation operation;
+	enum balloon_operation operation;
 	struct vm *vm;
 	struct s2_locked locked;
 	gfn_t array_gfn;
@@ -125,23 +117,23 @@ static enum status apply_run(struct range_call *call, const struct aerostat_rang
 	enum status status = STATUS_IN_USE;
 	*done = 0;
 	switch (call->operation) {
-	case OPERATION_SURRENDER:
+	case BALLOON_SURRENDER:
 		count = min_u64(count, extents_before(gfn, range, call->array_gfn));
 		if (count > 0) {
 			status = s2_surrender_run(call->locked, gfn, range->order, count, done,
 						  &work);
 		}
 		break;
-	case OPERATION_REPORT:
+	case BALLOON_REPORT:
 		count = min_u64(count, extents_before(gfn, range, call->array_gfn));
 		if (count > 0) {
 			status = s2_report_run(call->locked, gfn, range->order, count, done, &work);
 		}
 		break;
-	case OPERATION_RETURN:
+	case BALLOON_RETURN:
 		status = s2_return_run(call->locked, gfn, range->order, count, done, &work);
 		break;
-	case OPERATION_EMERGENCY:
+	case BALLOON_EMERGENCY:
 		status = s2_return(call->locked, gfn, range->order, &work);
 		*done = status == STATUS_OK ? 1 : 0;
 		break;
@@ -150,17 +142,17 @@ static enum status apply_run(struct range_call *call, const struct aerostat_rang
 	return status;
 }
 
-static void count_pages(struct balloon *balloon, enum range_operation operation, uint64_t pages)
+static void count_pages(struct balloon *balloon, enum balloon_operation operation, uint64_t pages)
 {
 	switch (operation) {
-	case OPERATION_SURRENDER:
+	case BALLOON_SURRENDER:
 		balloon->surrendered_pages += pages;
 		break;
-	case OPERATION_REPORT:
+	case BALLOON_REPORT:
 		balloon->reported_pages += pages;
 		break;
-	case OPERATION_RETURN:
-	case OPERATION_EMERGENCY:
+	case BALLOON_RETURN:
+	case BALLOON_EMERGENCY:
 		balloon->returned_pages += pages;
 		break;
 	}
@@ -170,7 +162,7 @@ static void count_pages(struct balloon *balloon, enum range_operation operation,
 static void run_range(struct range_call *call, struct aerostat_range *range)
 {
 	/* Of what an earlier call did nothing is known here. */
-	bool backed = call->operation == OPERATION_EMERGENCY && range->done == 0;
+	bool backed = call->operation == BALLOON_EMERGENCY && range->done == 0;
 	while (range->done < range->count && call->work_left > 0) {
 		gfn_t gfn = next_extent(range);
 		uint64_t done;
@@ -187,25 +179,25 @@ static void run_range(struct range_call *call, struct aerostat_range *range)
 		return;
 	}
 	range->status = AEROSTAT_RANGE_OK;
-	if (call->operation != OPERATION_SURRENDER) {
+	if (call->operation != BALLOON_SURRENDER) {
 		/* Every fill comes from the zeroed pool. */
 		range->flags = AEROSTAT_RANGE_FLAG_ZERO | (backed ? AEROSTAT_RANGE_FLAG_BACKED : 0);
 	}
 }
 
-/* The loop that all calls over ranges share; see balloon.h. */
-static unsigned run_ranges(enum range_operation operation, struct vm *vm,
-			   struct aerostat_range *ranges, unsigned count, gfn_t array_gfn)
+unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
+			    enum balloon_operation operation, struct aerostat_range *ranges,
+			    unsigned count, gfn_t array_gfn)
 {
 	struct range_call call = {
 		.operation = operation,
 		.vm = vm,
-		.locked = s2_lock(&vm->s2),
+		.locked = locked,
 		.array_gfn = array_gfn,
 		.work_left = AEROSTAT_CALL_WORK_MAX,
 	};
 	unsigned finished = 0;
-	if (operation == OPERATION_EMERGENCY) {
+	if (operation == BALLOON_EMERGENCY) {
 		/* 2 MiB must fit, even in single pages out of extents that have to be split. */
 		call.work_left *= 2;
 	}
@@ -224,32 +216,9 @@ static unsigned run_ranges(enum range_operation operation, struct vm *vm,
 		}
 		finished++;
 	}
-	reclaim_flush(call.locked);
-	s2_unlock(call.locked);
+	reclaim_flush(locked);
 	governor_frames_came_back(vm, sub_floor_u64(held, vm->s2.mapped_pages),
 				  vm->s2.ballooned_pages > size);
 	balloon_publish_size(vm);
 	return finished;
-}
-
-unsigned balloon_surrender(struct vm *vm, struct aerostat_range *ranges, unsigned count,
-			   gfn_t array_gfn)
-{
-	return run_ranges(OPERATION_SURRENDER, vm, ranges, count, array_gfn);
-}
-
-unsigned balloon_report(struct vm *vm, struct aerostat_range *ranges, unsigned count,
-			gfn_t array_gfn)
-{
-	return run_ranges(OPERATION_REPORT, vm, ranges, count, array_gfn);
-}
-
-unsigned balloon_return(struct vm *vm, struct aerostat_range *ranges, unsigned count)
-{
-	return run_ranges(OPERATION_RETURN, vm, ranges, count, (gfn_t){0});
-}
-
-unsigned balloon_emergency(struct vm *vm, struct aerostat_range *ranges, unsigned count)
-{
-	return run_ranges(OPERATION_EMERGENCY, vm, ranges, count, (gfn_t){0});
 }

@@ -10,6 +10,7 @@
 #include "kernel/backend.h"
 #include "kernel/balloon.h"
 #include "kernel/hypercall.h"
+#include "kernel/scheduler.h"
 #include "kernel/vm.h"
 
 #define VECTOR_UNDEFINED 6
@@ -34,7 +35,7 @@ static enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_exit *vm
 {
 	struct vm *vm = vcpu->vm;
 	gfn_t gfn = gpa_to_gfn(vm_exit->fault.address);
-	vm->fault_count++;
+	vcpu->fault_count++;
 	if (gfn.n >= vm->s2.limit_pages) {
 		vm_log(vm, "touched address=0x%llx beyond its RAM",
 		       (unsigned long long)vm_exit->fault.address.v);
@@ -43,17 +44,26 @@ static enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_exit *vm
 	return balloon_touch(vcpu, gfn);
 }
 
+/* Where there are several vCPUs, whether another one will ring is not known here (house.c). */
 static enum exit_action handle_halt(struct vcpu *vcpu)
 {
-	if (vcpu->vm->balloon.vector == 0) {
+	if (vcpu->doorbell_vector == 0 && vcpu->vm->config.vcpus == 1) {
 		return kill(vcpu, "it halted, and nothing can wake it");
 	}
-	if (vcpu->doorbell_pending) {
+	if (__atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE)) {
 		return EXIT_ADVANCE;
 	}
-	vcpu->wake_tsc = WAKE_NEVER;
-	vcpu->state = VCPU_WAITING;
+	vcpu->wait = WAIT_DOORBELL;
 	return EXIT_WAIT;
+}
+
+/* The host was interrupted: perhaps because this CPU, or the VM as a whole, is to do something. */
+static enum exit_action handle_interrupt(const struct vcpu *vcpu)
+{
+	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
+		return EXIT_KILL;
+	}
+	return scheduler_wants_cpu() ? EXIT_YIELD : EXIT_RESUME;
 }
 
 /* There is no device: a bus that nobody drives reads as ones and swallows writes. */
@@ -78,6 +88,7 @@ static __attribute__((noinline)) enum exit_action handle_rest(struct vcpu *vcpu,
 	case VM_EXIT_SLICE_END:
 		return EXIT_YIELD;
 	case VM_EXIT_INTERRUPT:
+		return handle_interrupt(vcpu);
 	case VM_EXIT_WINDOW:
 		return EXIT_RESUME;
 	case VM_EXIT_CPUID:
@@ -112,7 +123,7 @@ static __attribute__((noinline)) enum exit_action handle_rest(struct vcpu *vcpu,
 
 enum exit_action vm_exit_handle(struct vcpu *vcpu, const struct vm_exit *vm_exit)
 {
-	vcpu->vm->exit_count++;
+	vcpu->exit_count++;
 	if (__builtin_expect(vm_exit->kind == VM_EXIT_HYPERCALL, 1)) {
 		return hypercall_handle(vcpu, vm_exit->privileged);
 	}

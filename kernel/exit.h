@@ -62,7 +62,7 @@ enum exit_action {
 	EXIT_ADVANCE, /* the instruction is done: move behind it */
 	EXIT_INJECT,  /* deliver vcpu->inject at the same instruction */
 	EXIT_BLOCK,   /* wait for something, then run the same instruction again */
-	EXIT_WAIT,    /* the instruction is done, but the vCPU waits before the next one */
+	EXIT_WAIT,    /* the instruction is done; others may run before the next one */
 	EXIT_YIELD,   /* leave the CPU to others, stay runnable */
 	EXIT_KILL,    /* this VM is over; the report has been printed or vm->end_reason says why */
 };

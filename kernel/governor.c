@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See governor.h. Runs on one CPU at a time, between guests; takes frame_lock for sums only. */
+/*
+ * See governor.h. Decides on the boot CPU, between guests; sums are read without locks. What other
+ * CPUs tell it, or ask of it in the middle of a fault, are single words, atomic.
+ */
 #include "kernel/governor.h"
 
 #include "base/bits.h"
 #include "base/log.h"
 #include "kernel/arch.h"
 #include "kernel/balloon.h"
+#include "kernel/house.h"
 #include "kernel/policy.h"
+#include "kernel/scheduler.h"
 #include "kernel/vm.h"
 #include "mm/cache.h"
 #include "mm/frame.h"
@@ -20,7 +25,7 @@
 #define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
 #define WORD_MS 500 /* guests decide how often the host becomes short: not every time a line */
 
-static struct {
+static struct governor {
 	uint64_t low_pages;
 	uint64_t high_pages;
 	uint64_t free_low;
@@ -31,6 +36,7 @@ static struct {
 	bool said_short;     /* what the log says last, */
 	uint64_t said_tsc;   /* and since when */
 	bool entitled_waits; /* a VM waits that has less than its allotment, and answers */
+	bool somebody_waits; /* when last looked, or since */
 	bool frames_came_back;
 } governor;
 
@@ -62,7 +68,24 @@ void governor_init(void)
 	governor.said_short = false;
 	governor.said_tsc = 0;
 	governor.entitled_waits = false;
+	governor.somebody_waits = false;
 	governor.frames_came_back = false;
+}
+
+static bool flag(const bool *value)
+{
+	return __atomic_load_n(value, __ATOMIC_ACQUIRE);
+}
+
+static void flag_set(bool *flag, bool value)
+{
+	__atomic_store_n(flag, value, __ATOMIC_SEQ_CST);
+}
+
+void governor_somebody_waits(void)
+{
+	flag_set(&governor.somebody_waits, true);
+	scheduler_prod(HOUSE_CPU);
 }
 
 uint64_t governor_next_tsc(void)
@@ -93,7 +116,8 @@ static unsigned judge_fill_order(void)
 unsigned governor_fill_order(const struct vm *vm)
 {
 	/* A VM that is asked to give, and a host that is short, count in small change. */
-	return vm->balloon.target_pages == 0 ? governor.fill_order : ORDER_4K;
+	unsigned order = __atomic_load_n(&governor.fill_order, __ATOMIC_RELAXED);
+	return vm->balloon.target_pages == 0 ? order : ORDER_4K;
 }
 
 void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew)
@@ -105,40 +129,38 @@ void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew)
 	vm->balloon.unresponsive = false;
 	vm->balloon.target_set_tsc = now;
 	if (freed_pages > 0) {
-		governor.progress_tsc = now;
-		governor.frames_came_back = true;
+		__atomic_store_n(&governor.progress_tsc, now, __ATOMIC_RELAXED);
+		flag_set(&governor.frames_came_back, true);
+		if (flag(&governor.somebody_waits)) {
+			scheduler_prod(HOUSE_CPU);
+		}
 	}
-}
-
-static bool is_waiting(const struct vm *vm)
-{
-	return vm->state == VM_RUNNING && vm->vcpu.state == VCPU_WAITING_MEMORY;
 }
 
 /* It comes before all that have their allotment already. */
 static bool is_entitled(const struct vm *vm)
 {
-	return is_waiting(vm) && !vm->balloon.unresponsive &&
+	return vm_waits_for_memory(vm) && !vm->balloon.unresponsive &&
 	       vm->s2.promise.held_pages < vm->config.mem_pages;
 }
 
 bool governor_may_fill(const struct vm *vm)
 {
-	return !governor.entitled_waits || vm->s2.promise.held_pages < vm->config.mem_pages;
+	return !flag(&governor.entitled_waits) || vm->s2.promise.held_pages < vm->config.mem_pages;
 }
 
 /* A driver that has idle pages and was asked for them long ago is not answering. */
 static void judge_driver(struct vm *vm, const struct balloon_statistics *statistics, uint64_t now)
 {
 	struct balloon *balloon = &vm->balloon;
-	uint64_t age = now - balloon->target_set_tsc;
+	uint64_t age = sub_floor_u64(now, balloon->target_set_tsc);
 	if (balloon->unresponsive) {
 		if (age > ticks(FORGIVE_MS)) {
 			balloon->unresponsive = false;
 			balloon->target_set_tsc = now;
 		}
 	} else if (balloon->target_pages <= vm->s2.ballooned_pages || statistics->idle_pages == 0 ||
-		   is_waiting(vm)) { /* one that waits for a frame cannot answer */
+		   vm_waits_for_memory(vm)) { /* one that waits for a frame cannot answer */
 		balloon->target_set_tsc = now;
 	} else if (age > ticks(ANSWER_MS)) {
 		balloon->unresponsive = true;
@@ -171,7 +193,7 @@ static unsigned gather(uint64_t now)
 			.shares = max_u64(vm->config.shares, 1),
 			.attached = alive && vm->balloon.attached,
 			.unresponsive = vm->balloon.unresponsive,
-			.waiting = is_waiting(vm),
+			.waiting = vm_waits_for_memory(vm),
 		};
 	}
 	return vm_count;
@@ -239,8 +261,14 @@ static void wake_waiting(void)
 {
 	uint64_t spare = spare_pages();
 	for (unsigned i = 0; i < vm_count; i++) {
-		if (is_waiting(&vms[i]) && may_go_on(&vms[i], spare)) {
-			vms[i].vcpu.state = VCPU_RUNNABLE;
+		struct vm *vm = &vms[i];
+		if (!vm_waits_for_memory(vm) || !may_go_on(vm, spare)) {
+			continue;
+		}
+		for (unsigned j = 0; j < vm->config.vcpus; j++) {
+			if (__atomic_load_n(&vm->vcpus[j].wait, __ATOMIC_ACQUIRE) == WAIT_MEMORY) {
+				vcpu_grant(&vm->vcpus[j]);
+			}
 		}
 	}
 }
@@ -262,7 +290,7 @@ static struct vm *choose_victim(uint64_t *victim_excess)
 		uint64_t floor = deaf ? vm->config.min_pages : vm->config.mem_pages;
 		uint64_t excess = sub_floor_u64(vm->s2.mapped_pages, floor) * 10000;
 		excess = excess / max_u64(vm->config.shares, 1) * (deaf ? 2 : 1);
-		if (excess > *victim_excess || (victim == NULL && is_waiting(vm))) {
+		if (excess > *victim_excess || (victim == NULL && vm_waits_for_memory(vm))) {
 			victim = vm;
 			*victim_excess = excess;
 		}
@@ -275,16 +303,17 @@ static void end_starvation(uint64_t now)
 {
 	bool starving = false;
 	for (unsigned i = 0; i < vm_count; i++) {
-		starving = starving || (is_waiting(&vms[i]) &&
-					now - vms[i].vcpu.blocked_since_tsc > ticks(STARVATION_MS));
+		uint64_t since = vm_blocked_since(&vms[i]);
+		starving = starving || sub_floor_u64(now, since) > ticks(STARVATION_MS);
 	}
-	if (!starving || now - governor.progress_tsc < ticks(STARVATION_MS)) {
+	uint64_t progress = __atomic_load_n(&governor.progress_tsc, __ATOMIC_RELAXED);
+	if (!starving || sub_floor_u64(now, progress) < ticks(STARVATION_MS)) {
 		return;
 	}
 	uint64_t excess;
 	struct vm *victim = choose_victim(&excess);
 	if (victim != NULL) {
-		governor.progress_tsc = now;
+		__atomic_store_n(&governor.progress_tsc, now, __ATOMIC_RELAXED);
 		vm_kill(victim,
 			excess > 0 ? "the host is out of memory, nobody gives any back, and it "
 				     "holds the most beyond what it was allotted"
@@ -293,24 +322,21 @@ static void end_starvation(uint64_t now)
 	}
 }
 
-void governor_poll(uint64_t now_tsc)
+/* Who waits, and whether one of them comes before others. */
+static bool look_for_waiting(void)
 {
-	governor.free_low = min_u64(governor.free_low, frame_count_free());
-	governor.fill_order = judge_fill_order();
 	bool waiting = false;
-	governor.entitled_waits = false;
+	bool entitled = false;
 	for (unsigned i = 0; i < vm_count; i++) {
-		waiting = waiting || is_waiting(&vms[i]);
-		governor.entitled_waits = governor.entitled_waits || is_entitled(&vms[i]);
+		waiting = waiting || vm_waits_for_memory(&vms[i]);
+		entitled = entitled || is_entitled(&vms[i]);
 	}
-	if (waiting) {
-		wake_waiting();
-	}
-	if (now_tsc < governor.next_tsc && !(waiting && governor.frames_came_back)) {
-		return;
-	}
-	governor.next_tsc = now_tsc + ticks(PERIOD_MS);
-	governor.frames_came_back = false;
+	flag_set(&governor.entitled_waits, entitled);
+	return waiting;
+}
+
+static void decide(uint64_t now_tsc)
+{
 	struct policy_host host = {
 		.spare_pages = spare_pages(),
 		.low_pages = governor.low_pages,
@@ -320,4 +346,23 @@ void governor_poll(uint64_t now_tsc)
 	policy_decide(&host, policy_vms, count);
 	publish(&host, count, now_tsc);
 	end_starvation(now_tsc);
+}
+
+void governor_poll(uint64_t now_tsc)
+{
+	governor.free_low = min_u64(governor.free_low, frame_count_free());
+	__atomic_store_n(&governor.fill_order, judge_fill_order(), __ATOMIC_RELAXED);
+	/* Before the look: who begins to wait behind it raises the flag again. */
+	flag_set(&governor.somebody_waits, false);
+	bool waiting = look_for_waiting();
+	if (waiting) {
+		flag_set(&governor.somebody_waits, true);
+		wake_waiting();
+	}
+	if (now_tsc < governor.next_tsc && !(waiting && flag(&governor.frames_came_back))) {
+		return;
+	}
+	governor.next_tsc = now_tsc + ticks(PERIOD_MS);
+	flag_set(&governor.frames_came_back, false);
+	decide(now_tsc);
 }

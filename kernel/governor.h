@@ -14,8 +14,11 @@ struct vm;
 /* Sets the thresholds from what is free now. Boot, before the first VM. */
 void governor_init(void);
 
-/* Runs when its time has come; called by the scheduler between two guests. */
+/* Runs when its time has come; called by the boot CPU between two guests. */
 void governor_poll(uint64_t now_tsc);
+
+/* A vCPU has just found no frame: the governor is to look soon. Any CPU. */
+void governor_somebody_waits(void);
 
 /* The TSC at which governor_poll has something to do next. */
 uint64_t governor_next_tsc(void);
@@ -23,7 +26,7 @@ uint64_t governor_next_tsc(void);
 /*
  * A VM has just surrendered or reported something. Frames that came back are progress for
  * everybody; a balloon that grew, or frames, show that the driver answers. A call that did neither
- * shows nothing.
+ * shows nothing. Any CPU; the lock of the VM's address space is held.
  */
 void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew);
 

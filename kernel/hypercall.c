@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "kernel/arch.h"
 #include "kernel/balloon.h"
+#include "kernel/scheduler.h"
 #include "kernel/vm.h"
 #include "mm/guest_copy.h"
 
@@ -19,6 +20,13 @@ static enum exit_action answer(struct vcpu *vcpu, int64_t result)
 {
 	vcpu->regs[GPR_RAX] = (uint64_t)result;
 	return EXIT_ADVANCE;
+}
+
+/* The same for calls that others may be waiting for on this very CPU. */
+static enum exit_action answer_and_yield(struct vcpu *vcpu, int64_t result)
+{
+	answer(vcpu, result);
+	return scheduler_wants_cpu() ? EXIT_WAIT : EXIT_ADVANCE;
 }
 
 /* How many of RDI, RSI, RDX, R10 each call uses; the rest must be zero. */
@@ -33,12 +41,16 @@ static const uint8_t argument_counts[AEROSTAT_CALL_COUNT] = {
 	[AEROSTAT_CALL_BALLOON_RETURN] = 2,
 	[AEROSTAT_CALL_BALLOON_REPORT] = 2,
 	[AEROSTAT_CALL_BALLOON_EMERGENCY] = 2,
+	[AEROSTAT_CALL_VCPU_START] = 3,
+	[AEROSTAT_CALL_VCPU_DOORBELL] = 1,
+	[AEROSTAT_CALL_VCPU_RING] = 1,
 };
 
 static bool unused_are_zero(const struct vcpu *vcpu, unsigned used)
 {
 	const uint64_t *regs = vcpu->regs;
-	uint64_t rest = regs[GPR_R10] | regs[GPR_RDX];
+	uint64_t rest = regs[GPR_R10];
+	rest |= used < 3 ? regs[GPR_RDX] : 0;
 	rest |= used < 2 ? regs[GPR_RSI] : 0;
 	rest |= used < 1 ? regs[GPR_RDI] : 0;
 	return rest == 0;
@@ -70,29 +82,34 @@ static NOT_INLINE enum exit_action call_console_write(struct vcpu *vcpu)
 static NOT_INLINE enum exit_action call_wait(struct vcpu *vcpu)
 {
 	uint64_t deadline = vcpu->regs[GPR_RDI];
-	struct balloon *balloon = &vcpu->vm->balloon;
 	answer(vcpu, 0);
-	if (balloon->event) {
-		balloon->event = false;
+	if (__atomic_exchange_n(&vcpu->event, false, __ATOMIC_SEQ_CST)) {
 		return EXIT_ADVANCE;
 	}
-	if (deadline == 0 && !balloon->attached) {
+	/* Of several vCPUs another one may ring (house.c looks after those that all wait). */
+	if (deadline == 0 && !vcpu->vm->balloon.attached && vcpu->vm->config.vcpus == 1) {
 		vm_kill(vcpu->vm, "it waits, and nothing can wake it");
 		return EXIT_KILL;
 	}
 	vcpu->wake_tsc = deadline == 0 ? WAKE_NEVER : deadline;
-	vcpu->state = VCPU_WAITING;
+	vcpu->wait = WAIT_EVENT;
 	return EXIT_WAIT;
+}
+
+/* A vector that a guest can take, or 0 for none. */
+static bool is_doorbell(uint64_t vector)
+{
+	return vector == 0 || (vector >= 32 && vector <= 255);
 }
 
 static NOT_INLINE enum exit_action call_attach(struct vcpu *vcpu)
 {
 	uint64_t vector = vcpu->regs[GPR_RSI];
-	if (vector != 0 && (vector < 32 || vector > 255)) {
+	if (!is_doorbell(vector)) {
 		return answer(vcpu, AEROSTAT_ERROR_VECTOR);
 	}
 	gfn_t gfn = {vcpu->regs[GPR_RDI]};
-	enum status status = balloon_attach(vcpu->vm, gfn, (uint8_t)vector);
+	enum status status = balloon_attach(vcpu, gfn, (uint8_t)vector);
 	if (status == STATUS_EXISTS) {
 		return answer(vcpu, AEROSTAT_ERROR_STATE);
 	}
@@ -113,48 +130,83 @@ static int64_t judge_array(const struct vm *vm, uint64_t address, uint64_t count
 	return 0;
 }
 
-/* Which balloon call works on these ranges. */
-static unsigned work_on_ranges(struct vm *vm, uint64_t number, struct aerostat_range *ranges,
-			       unsigned count, gfn_t array_gfn)
+/* Copies the ranges in, works on them, and copies them out. */
+static int64_t work_on_ranges(struct s2_locked locked, struct vm *vm,
+			      enum balloon_operation operation, gpa_t address, uint64_t count)
 {
-	switch (number) {
-	case AEROSTAT_CALL_BALLOON_SURRENDER:
-		return balloon_surrender(vm, ranges, count, array_gfn);
-	case AEROSTAT_CALL_BALLOON_REPORT:
-		return balloon_report(vm, ranges, count, array_gfn);
-	case AEROSTAT_CALL_BALLOON_RETURN:
-		return balloon_return(vm, ranges, count);
-	default:
-		return balloon_emergency(vm, ranges, count);
+	struct aerostat_range ranges[AEROSTAT_RANGES_MAX];
+	size_t bytes = count * sizeof(struct aerostat_range);
+	enum status status = guest_copy_in(locked, address, ranges, bytes);
+	if (status != STATUS_OK) {
+		return memory_error(status);
 	}
+	unsigned finished = balloon_run_ranges(locked, vm, operation, ranges, (unsigned)count,
+					       gpa_to_gfn(address));
+	status = guest_copy_out(locked, address, ranges, bytes);
+	return status == STATUS_OK ? (int64_t)finished : memory_error(status);
 }
 
-static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, uint64_t number)
+static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, enum balloon_operation operation)
 {
 	struct vm *vm = vcpu->vm;
-	struct aerostat_range ranges[AEROSTAT_RANGES_MAX];
 	gpa_t address = {vcpu->regs[GPR_RDI]};
 	uint64_t count = vcpu->regs[GPR_RSI];
-	if (!vm->balloon.attached) {
-		return answer(vcpu, AEROSTAT_ERROR_STATE);
-	}
-	int64_t error = judge_array(vm, address.v, count);
-	if (error != 0) {
-		return answer(vcpu, error);
-	}
-	size_t bytes = count * sizeof(struct aerostat_range);
+	/* One lock from the first look to the last word: other vCPUs' calls come before or after.
+	 */
 	struct s2_locked locked = s2_lock(&vm->s2);
-	enum status status = guest_copy_in(locked, address, ranges, bytes);
-	s2_unlock(locked);
-	if (status != STATUS_OK) {
-		return answer(vcpu, memory_error(status));
+	int64_t result =
+		vm->balloon.attached ? judge_array(vm, address.v, count) : AEROSTAT_ERROR_STATE;
+	if (result == 0) {
+		result = work_on_ranges(locked, vm, operation, address, count);
 	}
-	unsigned finished =
-		work_on_ranges(vm, number, ranges, (unsigned)count, gpa_to_gfn(address));
-	locked = s2_lock(&vm->s2);
-	status = guest_copy_out(locked, address, ranges, bytes);
 	s2_unlock(locked);
-	return answer(vcpu, status == STATUS_OK ? (int64_t)finished : memory_error(status));
+	return answer_and_yield(vcpu, result);
+}
+
+/* Which vCPU of its VM the caller means; NULL: there is none of that number. */
+static struct vcpu *named_vcpu(const struct vcpu *vcpu, uint64_t number)
+{
+	return number < vcpu->vm->config.vcpus ? &vcpu->vm->vcpus[number] : NULL;
+}
+
+static NOT_INLINE enum exit_action call_vcpu_start(struct vcpu *vcpu)
+{
+	struct vcpu *target = named_vcpu(vcpu, vcpu->regs[GPR_RDI]);
+	uint64_t entry = vcpu->regs[GPR_RSI];
+	uint64_t argument = vcpu->regs[GPR_RDX];
+	if (argument > UINT32_MAX) {
+		return answer(vcpu, AEROSTAT_ERROR_RESERVED);
+	}
+	if (target == NULL) {
+		return answer(vcpu, AEROSTAT_ERROR_VCPU);
+	}
+	if (entry > UINT32_MAX || entry >> PAGE_SHIFT >= vcpu->vm->s2.limit_pages) {
+		return answer(vcpu, AEROSTAT_ERROR_ADDRESS);
+	}
+	enum status status = scheduler_start(target, (uint32_t)entry, (uint32_t)argument);
+	return answer(vcpu, status == STATUS_OK ? 0 : AEROSTAT_ERROR_STATE);
+}
+
+static NOT_INLINE enum exit_action call_vcpu_doorbell(struct vcpu *vcpu)
+{
+	uint64_t vector = vcpu->regs[GPR_RDI];
+	if (!is_doorbell(vector)) {
+		return answer(vcpu, AEROSTAT_ERROR_VECTOR);
+	}
+	__atomic_store_n(&vcpu->doorbell_vector, (uint8_t)vector, __ATOMIC_SEQ_CST);
+	if (vector == 0) {
+		__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_RELAXED);
+	}
+	return answer(vcpu, 0);
+}
+
+static NOT_INLINE enum exit_action call_vcpu_ring(struct vcpu *vcpu)
+{
+	struct vcpu *target = named_vcpu(vcpu, vcpu->regs[GPR_RDI]);
+	if (target == NULL) {
+		return answer(vcpu, AEROSTAT_ERROR_VCPU);
+	}
+	return answer_and_yield(vcpu, vcpu_ring(target) == STATUS_OK ? 0 : AEROSTAT_ERROR_STATE);
 }
 
 static NOT_INLINE enum exit_action dispatch(struct vcpu *vcpu, uint64_t number)
@@ -170,13 +222,21 @@ static NOT_INLINE enum exit_action dispatch(struct vcpu *vcpu, uint64_t number)
 	case AEROSTAT_CALL_BALLOON_ATTACH:
 		return call_attach(vcpu);
 	case AEROSTAT_CALL_BALLOON_DETACH:
-		return answer(vcpu,
-			      balloon_detach(vcpu->vm) == STATUS_OK ? 0 : AEROSTAT_ERROR_STATE);
+		return answer(vcpu, balloon_detach(vcpu) == STATUS_OK ? 0 : AEROSTAT_ERROR_STATE);
 	case AEROSTAT_CALL_BALLOON_SURRENDER:
+		return call_ranges(vcpu, BALLOON_SURRENDER);
 	case AEROSTAT_CALL_BALLOON_RETURN:
+		return call_ranges(vcpu, BALLOON_RETURN);
 	case AEROSTAT_CALL_BALLOON_REPORT:
+		return call_ranges(vcpu, BALLOON_REPORT);
 	case AEROSTAT_CALL_BALLOON_EMERGENCY:
-		return call_ranges(vcpu, number);
+		return call_ranges(vcpu, BALLOON_EMERGENCY);
+	case AEROSTAT_CALL_VCPU_START:
+		return call_vcpu_start(vcpu);
+	case AEROSTAT_CALL_VCPU_DOORBELL:
+		return call_vcpu_doorbell(vcpu);
+	case AEROSTAT_CALL_VCPU_RING:
+		return call_vcpu_ring(vcpu);
 	default:
 		return answer(vcpu, AEROSTAT_ERROR_UNKNOWN_CALL);
 	}
@@ -185,7 +245,7 @@ static NOT_INLINE enum exit_action dispatch(struct vcpu *vcpu, uint64_t number)
 enum exit_action hypercall_handle(struct vcpu *vcpu, bool privileged)
 {
 	uint64_t number = vcpu->regs[GPR_RAX];
-	vcpu->vm->hypercall_count++;
+	vcpu->hypercall_count++;
 	if (!privileged) {
 		return answer(vcpu, AEROSTAT_ERROR_PRIVILEGE);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The boot sequence behind the processor's own: options, backend, guests, scheduler. */
+/* The boot sequence behind the processor's own: options, backend, CPUs, guests, scheduler. */
 #include "kernel/main.h"
 
 #include "base/log.h"
@@ -7,6 +7,7 @@
 #include "kernel/arch.h"
 #include "kernel/backend.h"
 #include "kernel/governor.h"
+#include "kernel/house.h"
 #include "kernel/options.h"
 #include "kernel/report.h"
 #include "kernel/scheduler.h"
@@ -72,15 +73,15 @@ void kernel_main(const struct boot_info *boot_info)
 {
 	take_options(boot_info);
 	start_backend();
-	(void)arch_cpus_start(0);
+	scheduler_init();
+	(void)arch_cpus_start((unsigned)options.cpus_max);
 	governor_init();
+	house_init(&options);
 	start_guests(boot_info);
-	scheduler_run(&options);
+	scheduler_run();
 }
 
 void kernel_cpu_main(void)
 {
-	for (;;) {
-		arch_idle(UINT64_MAX);
-	}
+	scheduler_run();
 }

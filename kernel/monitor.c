@@ -10,7 +10,8 @@
 #include "mm/audit.h"
 #include "mm/frame.h"
 
-#define LINE_BYTES 128
+#define LINE_BYTES 160
+#define HOMES_BYTES 9
 
 static const char *state_word(const struct vm *vm)
 {
@@ -26,17 +27,30 @@ static const char *state_word(const struct vm *vm)
 	case VM_RUNNING:
 		break;
 	}
-	switch (vm->vcpu.state) {
-	case VCPU_RUNNABLE:
-		return "running";
-	case VCPU_WAITING:
-		return "sleeping";
-	case VCPU_WAITING_MEMORY:
+	if (vm_waits_for_memory(vm)) {
 		return "short";
-	case VCPU_ENDED:
-		break;
 	}
-	return "ended";
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		enum vcpu_state state = vm->vcpus[i].state;
+		if (state == VCPU_QUEUED || state == VCPU_RUNNING) {
+			return "running";
+		}
+	}
+	return "sleeping";
+}
+
+/* Where its vCPUs run or ran last, such as "0,2"; more than there is room for are not shown. */
+static void print_homes(const struct vm *vm, char *text, size_t bytes)
+{
+	size_t used = 0;
+	text[0] = '\0';
+	for (unsigned i = 0; i < vm->config.vcpus && vm->state != VM_REFUSED; i++) {
+		const struct vcpu *vcpu = &vm->vcpus[i];
+		if (vcpu->state != VCPU_OFF && used < bytes) {
+			used += (size_t)snprintf(text + used, bytes - used, used > 0 ? ",%u" : "%u",
+						 vcpu->home);
+		}
+	}
 }
 
 static void print_line(const char *line)
@@ -47,19 +61,22 @@ static void print_line(const char *line)
 static void print_table(void)
 {
 	char line[LINE_BYTES];
-	print_line("NAME             STATE       MAX-K   HELD-K  LARGE-K  BALLOON-K  TARGET-K   "
-		   "FAULTS  HYPERCALLS\n");
+	char homes[HOMES_BYTES];
+	print_line("NAME             STATE     CPU          MAX-K   HELD-K  LARGE-K  BALLOON-K  "
+		   "TARGET-K   FAULTS  HYPERCALLS\n");
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];
+		print_homes(vm, homes, sizeof(homes));
 		snprintf(line, sizeof(line),
-			 "%-16s %-9s %7llu %8llu %8llu %10llu %9llu %8llu %11llu\n", vm_name(vm),
-			 state_word(vm), (unsigned long long)vm->config.max_pages * 4,
+			 "%-16s %-9s %-8s %9llu %8llu %8llu %10llu %9llu %8llu %11llu\n",
+			 vm_name(vm), state_word(vm), homes,
+			 (unsigned long long)vm->config.max_pages * 4,
 			 (unsigned long long)vm->s2.mapped_pages * 4,
 			 (unsigned long long)vm->s2.large_pages * 4,
 			 (unsigned long long)vm->s2.ballooned_pages * 4,
 			 (unsigned long long)vm->balloon.target_pages * 4,
-			 (unsigned long long)vm->fault_count,
-			 (unsigned long long)vm->hypercall_count);
+			 (unsigned long long)vm_fault_count(vm),
+			 (unsigned long long)vm_hypercall_count(vm));
 		print_line(line);
 	}
 	snprintf(line, sizeof(line), "host: frames free %llu, of them zeroed %llu, total %llu\n",

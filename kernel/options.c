@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "base/string.h"
+#include "kernel/arch.h"
 
 #define WORD_BYTES 64
 #define NUMBER_MAX 1000000
@@ -70,9 +71,15 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 		} else {
 			complain(complaints, word, "an audit is every 1 to 1000000 milliseconds");
 		}
+	} else if ((value = value_of(word, "maxcpus=")) != NULL) {
+		if (parse_number(value, &number) && number <= CPUS_MAX) {
+			options->cpus_max = number;
+		} else {
+			complain(complaints, word, "maxcpus is a number from 1 to 64");
+		}
 	} else {
 		complain(complaints, word,
-			 "it is not one of batch console= table= timeout= audit=");
+			 "it is not one of batch console= table= timeout= audit= maxcpus=");
 	}
 }
 

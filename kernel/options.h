@@ -9,6 +9,7 @@ struct options {
 	bool batch;		  /* finish when every VM has ended, then switch off */
 	bool table;		  /* show the table of VMs once a second */
 	uint64_t timeout_seconds; /* 0: none */
+	uint64_t cpus_max;	  /* processors to use at most, 0: all */
 	uint64_t audit_ms;	  /* run the auditor this often, 0: at the end only */
 	char console[8];	  /* "com1", "e9" or "none" */
 };

@@ -4,9 +4,11 @@
 
 #include "base/log.h"
 #include "base/string.h"
+#include "kernel/arch.h"
 #include "kernel/balloon.h"
 #include "kernel/governor.h"
 #include "kernel/log.h"
+#include "kernel/scheduler.h"
 #include "kernel/vm.h"
 #include "mm/audit.h"
 #include "mm/frame.h"
@@ -40,14 +42,15 @@ static void print_vm(const struct vm *vm)
 		  "held_pages=%llu held_peak_pages=%llu large_peak_pages=%llu ballooned_pages=%llu "
 		  "ballooned_peak_pages=%llu target_pages=%llu target_peak_pages=%llu faults=%llu "
 		  "hypercalls=%llu surrendered_pages=%llu returned_pages=%llu touched_pages=%llu "
-		  "reported_pages=%llu digest=0x%llx",
+		  "reported_pages=%llu vcpus=%u flush_kicks=%llu digest=0x%llx",
 		  state_name(vm->state), U(vm->exit_code), U(vm->config.mem_pages),
 		  U(vm->config.min_pages), U(vm->config.max_pages), U(vm->s2.mapped_pages),
 		  U(vm->held_peak_pages), U(vm->large_peak_pages), U(vm->s2.ballooned_pages),
 		  U(balloon->size_peak_pages), U(balloon->target_pages),
-		  U(balloon->target_peak_pages), U(vm->fault_count), U(vm->hypercall_count),
+		  U(balloon->target_peak_pages), U(vm_fault_count(vm)), U(vm_hypercall_count(vm)),
 		  U(balloon->surrendered_pages), U(balloon->returned_pages),
-		  U(balloon->touched_pages), U(balloon->reported_pages), U(vm->digest));
+		  U(balloon->touched_pages), U(balloon->reported_pages), vm->config.vcpus,
+		  U(vm->s2.tlb.kick_count), U(vm->digest));
 }
 
 /* What the VM cost the host at its two ends; for tests/bench. */
@@ -56,7 +59,7 @@ static void print_costs(const struct vm *vm)
 	log_event(vm_name(vm),
 		  "costs start_ticks=%llu teardown_ticks=%llu teardown_step_ticks=%llu exits=%llu",
 		  U(vm->start_ticks), U(vm->teardown_ticks), U(vm->teardown_step_ticks),
-		  U(vm->exit_count));
+		  U(vm_exit_count(vm)));
 }
 
 void report_timeout(uint64_t seconds)
@@ -65,13 +68,25 @@ void report_timeout(uint64_t seconds)
 	log_event(NULL, "timeout: not all VMs ended within %llu seconds", U(seconds));
 }
 
+static void print_cpus(void)
+{
+	for (unsigned cpu = 0; cpu < arch_cpu_count(); cpu++) {
+		struct scheduler_counts counts = scheduler_counts(cpu);
+		log_event(NULL, "result cpu=%u slices=%llu steals=%llu kicks=%llu busy_ticks=%llu",
+			  cpu, U(counts.slices), U(counts.steals), U(counts.kicks),
+			  U(counts.busy_ticks));
+	}
+}
+
 static void print_host(const char *audit_text)
 {
+	print_cpus();
 	log_event(NULL,
-		  "result frames_total=%llu frames_free=%llu frames_zeroed=%llu "
+		  "result cpus=%u frames_total=%llu frames_free=%llu frames_zeroed=%llu "
 		  "frames_free_low=%llu audit=%s",
-		  U(frame_table_count - frame_count(FRAME_RESERVED)), U(frame_count_free()),
-		  U(frame_count(FRAME_ZEROED)), U(governor_free_low()), audit_text);
+		  arch_cpu_count(), U(frame_table_count - frame_count(FRAME_RESERVED)),
+		  U(frame_count_free()), U(frame_count(FRAME_ZEROED)), U(governor_free_low()),
+		  audit_text);
 	log_event(NULL, "costs entry_tsc=%llu", U(log_origin_tsc()));
 }
 

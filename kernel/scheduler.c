@@ -1,204 +1,347 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Round robin over the vCPUs that can run, and what is done when none can: tearing down what has
- * ended, scrubbing, joining pages, sleeping. One CPU; interrupts are off except while it sleeps.
+ * The loop that every CPU runs: take the vCPU that is due, run it for a slice, put it back; with
+ * nothing to run, take one from another CPU, scrub frames, sleep. Interrupts are off except while
+ * it sleeps or a guest runs. Locks: one run queue's at a time.
+ *
+ * A CPU keeps parts of the state of the vCPU that it ran last in its registers until it runs
+ * another one (vcpu->resident). Only what is in no CPU's registers moves to another CPU.
  */
 #include "kernel/scheduler.h"
 
 #include "base/bits.h"
 #include "kernel/arch.h"
 #include "kernel/backend.h"
-#include "kernel/governor.h"
-#include "kernel/monitor.h"
-#include "kernel/report.h"
+#include "kernel/house.h"
+#include "kernel/park.h"
+#include "kernel/run_queue.h"
 #include "kernel/vm.h"
 #include "mm/alloc.h"
-#include "mm/audit.h"
-#include "mm/reclaim.h"
 
 #define SLICE_MS 2
-#define POLL_MS 5     /* how long the CPU may sleep without looking at the operator's keys */
+#define BALANCE_MS 10 /* how often a busy CPU compares its queue with those of others */
+#define LOOK_MS 20    /* how long an idle CPU sleeps without looking for work elsewhere */
 #define SCRUB_ORDER 6 /* 256 KiB at a time: short enough not to be noticed */
 
-#define OVERDRAWN_SLICES_MAX 64
+/* What one CPU keeps for itself. */
+struct worker {
+	unsigned cpu;
+	struct run_queue *queue;
+	struct vcpu *resident; /* whose state is in this CPU's registers, or NULL */
+	uint64_t balance_tsc;
+	struct scheduler_counts counts;
+} __attribute__((aligned(64)));
 
-static unsigned last_index; /* slot that ran last */
+static struct worker workers[CPUS_MAX];
+static uint64_t idle_mask; /* CPUs that sleep; a hint for whom to wake */
+
+void scheduler_init(void)
+{
+	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++) {
+		workers[cpu] = (struct worker){.cpu = cpu, .queue = &run_queues[cpu]};
+		run_queue_init(&run_queues[cpu]);
+	}
+	idle_mask = 0;
+}
 
 static uint64_t slice_ticks(void)
 {
 	return SLICE_MS * arch_tsc_khz();
 }
 
-static void wake_sleepers(uint64_t now)
+static void kick(unsigned cpu)
 {
-	for (unsigned i = 0; i < vm_count; i++) {
-		struct vcpu *vcpu = &vms[i].vcpu;
-		if (vcpu->state == VCPU_WAITING &&
-		    (vcpu->wake_tsc <= now || vcpu->doorbell_pending)) {
-			vcpu->state = VCPU_RUNNABLE;
-		}
+	if (cpu != arch_cpu_index()) {
+		workers[arch_cpu_index()].counts.kicks++;
+		arch_cpu_kick(cpu);
 	}
 }
 
-/*
- * The next in the round. A vCPU whose calls took longer than its slice (a line on a slow console,
- * memory to be scrubbed) is passed over until others have had as much, if there are others.
- */
-static struct vcpu *next_runnable(void)
+bool scheduler_wants_cpu(void)
 {
-	struct vcpu *passed_over = NULL;
-	unsigned passed_index = 0;
-	for (unsigned i = 1; i <= vm_count; i++) {
-		unsigned index = (last_index + i) % vm_count;
-		struct vcpu *vcpu = &vms[index].vcpu;
-		if (vms[index].state != VM_RUNNING || vcpu->state != VCPU_RUNNABLE) {
-			continue;
-		}
-		if (vcpu->overdrawn_ticks == 0) {
-			last_index = index;
-			return vcpu;
-		}
-		vcpu->overdrawn_ticks = sub_floor_u64(vcpu->overdrawn_ticks, slice_ticks());
-		if (passed_over == NULL) {
-			passed_over = vcpu;
-			passed_index = index;
-		}
-	}
-	last_index = passed_over != NULL ? passed_index : last_index;
-	return passed_over;
+	return __atomic_load_n(&run_queues[arch_cpu_index()].wanted, __ATOMIC_ACQUIRE);
 }
 
-static void run(struct vcpu *vcpu, uint64_t now)
+void scheduler_prod(unsigned cpu)
 {
-	backend->vcpu_run(vcpu, now + slice_ticks());
-	uint64_t beyond = sub_floor_u64(arch_tsc() - now, 2 * slice_ticks());
-	vcpu->overdrawn_ticks =
-		min_u64(vcpu->overdrawn_ticks + beyond, OVERDRAWN_SLICES_MAX * slice_ticks());
+	__atomic_store_n(&run_queues[cpu].wanted, true, __ATOMIC_SEQ_CST);
+	kick(cpu);
 }
 
-/* Until when nothing can happen by itself. */
-static uint64_t idle_deadline(uint64_t now)
+/* Locks the queue that the vCPU belongs to, whichever that is by then. */
+static struct run_queue *lock_home(struct vcpu *vcpu)
 {
-	uint64_t deadline = min_u64(governor_next_tsc(), now + POLL_MS * arch_tsc_khz());
-	for (unsigned i = 0; i < vm_count; i++) {
-		if (vms[i].vcpu.state == VCPU_WAITING) {
-			deadline = min_u64(deadline, vms[i].vcpu.wake_tsc);
+	for (;;) {
+		unsigned home = __atomic_load_n(&vcpu->home, __ATOMIC_ACQUIRE);
+		struct run_queue *queue = &run_queues[home];
+		lock_acquire(&queue->lock);
+		if (__atomic_load_n(&vcpu->home, __ATOMIC_RELAXED) == home) {
+			return queue;
 		}
+		lock_release(&queue->lock);
 	}
-	return deadline;
 }
 
-/* One step for one ended VM; false when there is none. */
-static bool teardown_one(void)
+/* A vCPU was added to the queue of `home`: who is to know? */
+static void announce(const struct vcpu *vcpu, unsigned home, bool home_idle, bool overtakes)
 {
-	for (unsigned i = 0; i < vm_count; i++) {
-		if (vm_is_over(&vms[i]) && vms[i].s2_exists) {
-			(void)vm_teardown_step(&vms[i]);
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Looks at one 2 MiB region of one VM each time it is called and joins what is whole. */
-static void join_one(void)
-{
-	static unsigned index;
-	static uint64_t gfn;
-	if (index >= vm_count) {
-		index = 0;
-	}
-	struct vm *vm = &vms[index];
-	if (!vm->s2_exists || vm_is_over(vm) || gfn >= vm->s2.limit_pages ||
-	    vm->balloon.target_pages != 0) {
-		index++;
-		gfn = 0;
+	if (home_idle) {
+		kick(home);
 		return;
 	}
-	struct s2_locked locked = s2_lock(&vm->s2);
-	bool large = s2_lookup(locked, (gfn_t){gfn}).order > ORDER_4K;
-	/* A gigabyte is looked at once, from its first region. */
-	if ((!large || is_aligned_u64(gfn, order_pages(ORDER_1G))) &&
-	    s2_join(locked, (gfn_t){gfn}) == STATUS_OK) {
-		reclaim_flush(locked);
+	uint64_t idle = __atomic_load_n(&idle_mask, __ATOMIC_RELAXED) & vcpu->vm->config.cpu_mask;
+	if (idle != 0) {
+		kick((unsigned)__builtin_ctzll(idle));
+	} else if (overtakes) {
+		scheduler_prod(home);
 	}
-	s2_unlock(locked);
-	gfn += order_pages(ORDER_2M);
 }
 
-static void idle(uint64_t now)
+static bool is_before_current(const struct run_queue *queue, const struct vcpu *vcpu)
 {
-	if (scrub_step(SCRUB_ORDER) > 0) {
-		return;
-	}
-	if (governor_is_plentiful()) {
-		join_one();
-	}
-	arch_idle(idle_deadline(now));
+	return queue->current != NULL && vcpu->virtual_ticks < queue->current->virtual_ticks;
 }
 
-static bool all_ended(void)
+void scheduler_notify(struct vcpu *vcpu)
 {
-	for (unsigned i = 0; i < vm_count; i++) {
-		if (vms[i].state == VM_RUNNING || vms[i].s2_exists) {
-			return false;
+	struct run_queue *queue = lock_home(vcpu);
+	unsigned home = vcpu->home;
+	bool added = vcpu->state == VCPU_ASLEEP && run_queue_wait_is_over(vcpu, arch_tsc());
+	bool running = vcpu->state == VCPU_RUNNING;
+	if (added) {
+		list_remove(&vcpu->link);
+		run_queue_add(queue, vcpu);
+	}
+	bool idle = queue->idle;
+	bool overtakes = is_before_current(queue, vcpu);
+	lock_release(&queue->lock);
+	if (added) {
+		announce(vcpu, home, idle, overtakes);
+	} else if (running) {
+		kick(home);
+	}
+}
+
+/* The CPU with the fewest vCPUs among those that may run it. */
+static unsigned choose_home(const struct vcpu *vcpu)
+{
+	unsigned best = CPU_NONE;
+	unsigned least = UINT32_MAX;
+	for (unsigned cpu = 0; cpu < arch_cpu_count(); cpu++) {
+		unsigned count = __atomic_load_n(&run_queues[cpu].member_count, __ATOMIC_RELAXED);
+		if (vcpu->vm->config.cpu_mask >> cpu & 1 && count < least) {
+			best = cpu;
+			least = count;
 		}
+	}
+	CHECK(best != CPU_NONE);
+	return best;
+}
+
+void scheduler_place(struct vcpu *vcpu)
+{
+	vcpu->home = choose_home(vcpu);
+	__atomic_fetch_add(&run_queues[vcpu->home].member_count, 1, __ATOMIC_RELAXED);
+}
+
+enum status scheduler_start(struct vcpu *vcpu, uint32_t entry, uint32_t argument)
+{
+	struct run_queue *queue = lock_home(vcpu);
+	if (vcpu->state != VCPU_OFF) {
+		lock_release(&queue->lock);
+		return STATUS_EXISTS;
+	}
+	vcpu->entry = entry;
+	vcpu->regs[GPR_RBX] = argument;
+	unsigned home = vcpu->home;
+	run_queue_add(queue, vcpu);
+	bool idle = queue->idle;
+	bool overtakes = is_before_current(queue, vcpu);
+	lock_release(&queue->lock);
+	announce(vcpu, home, idle, overtakes);
+	return STATUS_OK;
+}
+
+static void evict(struct worker *worker)
+{
+	struct vcpu *vcpu = worker->resident;
+	if (vcpu != NULL) {
+		worker->resident = NULL;
+		backend->vcpu_evict(vcpu);
+		__atomic_store_n(&vcpu->resident, CPU_NONE, __ATOMIC_RELEASE);
+	}
+}
+
+/* True: none of its state is in any CPU. */
+static bool retire_vcpu(struct vcpu *vcpu)
+{
+	struct run_queue *queue = lock_home(vcpu);
+	unsigned home = vcpu->home;
+	run_queue_end(queue, vcpu);
+	bool running = vcpu->state == VCPU_RUNNING;
+	lock_release(&queue->lock);
+	unsigned resident = __atomic_load_n(&vcpu->resident, __ATOMIC_ACQUIRE);
+	if (!running && resident == arch_cpu_index()) {
+		evict(&workers[resident]);
+		return true;
+	}
+	if (running || resident != CPU_NONE) {
+		scheduler_prod(running ? home : resident);
+		return false;
 	}
 	return true;
 }
 
-/* Batch: the verdict once all have ended, or when time is up. Interactive: the results once. */
-static void check_end(const struct options *options, uint64_t now, uint64_t start)
+bool scheduler_retire(struct vm *vm)
 {
-	static bool reported;
-	if (all_ended() && !reported) {
-		reported = true;
-		bool pass = report_results(options->batch);
-		if (options->batch) {
-			arch_power_off(pass);
-		}
-		monitor_finish();
+	bool retired = true;
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		retired = retire_vcpu(&vm->vcpus[i]) && retired;
 	}
-	uint64_t limit = options->timeout_seconds * 1000 * arch_tsc_khz();
-	if (options->batch && limit > 0 && now - start > limit) {
-		report_timeout(options->timeout_seconds);
-		(void)report_results(true);
-		arch_power_off(false);
-	}
+	return retired;
 }
 
-/* audit=MS: an error stops the machine at once, as near to its cause as can be. */
-static void audit_poll(const struct options *options, uint64_t now)
+/* Takes a vCPU from a queue with at least `least` in it. */
+static struct vcpu *steal(struct worker *worker, unsigned least)
 {
-	static uint64_t next_tsc;
-	static struct audit_report report;
-	if (options->audit_ms == 0 || now < next_tsc) {
+	unsigned count = arch_cpu_count();
+	for (unsigned i = 1; i < count; i++) {
+		struct run_queue *victim = &run_queues[(worker->cpu + i) % count];
+		if (__atomic_load_n(&victim->queued_count, __ATOMIC_RELAXED) < least) {
+			continue;
+		}
+		lock_acquire(&victim->lock);
+		struct vcpu *vcpu = run_queue_give(victim, worker->cpu);
+		lock_release(&victim->lock);
+		if (vcpu != NULL) {
+			__atomic_fetch_add(&worker->queue->member_count, 1, __ATOMIC_RELAXED);
+			worker->counts.steals++;
+			return vcpu;
+		}
+	}
+	return NULL;
+}
+
+/* A stolen vCPU is RUNNING: it goes through our queue to find its place among ours. */
+static void adopt(struct worker *worker, struct vcpu *vcpu)
+{
+	struct run_queue *queue = worker->queue;
+	lock_acquire(&queue->lock);
+	vcpu->virtual_ticks += queue->virtual_now;
+	run_queue_add(queue, vcpu);
+	lock_release(&queue->lock);
+}
+
+/* Now and then a busy CPU takes its share of a longer queue. */
+static void balance(struct worker *worker, uint64_t now)
+{
+	if (now < worker->balance_tsc) {
 		return;
 	}
-	next_tsc = now + options->audit_ms * arch_tsc_khz();
-	vms_audit(&report);
-	if (report.error_count != 0) {
-		panic("audit: %llu errors, the first is: %s",
-		      (unsigned long long)report.error_count, report.first_error);
+	worker->balance_tsc = now + BALANCE_MS * arch_tsc_khz();
+	unsigned own = __atomic_load_n(&worker->queue->queued_count, __ATOMIC_RELAXED);
+	struct vcpu *vcpu = steal(worker, own + 2);
+	if (vcpu != NULL) {
+		adopt(worker, vcpu);
 	}
 }
 
-void scheduler_run(const struct options *options)
+/* The vCPU to run next; *next_wake: when one of this CPU's sleepers wakes by itself. */
+static struct vcpu *next(struct worker *worker, uint64_t now, uint64_t *next_wake)
 {
-	uint64_t start = arch_tsc();
+	struct run_queue *queue = worker->queue;
+	balance(worker, now);
+	lock_acquire(&queue->lock);
+	*next_wake = run_queue_wake(queue, now);
+	struct vcpu *vcpu = run_queue_take(queue);
+	lock_release(&queue->lock);
+	if (vcpu != NULL) {
+		return vcpu;
+	}
+	vcpu = steal(worker, 1);
+	if (vcpu != NULL) {
+		adopt(worker, vcpu);
+		lock_acquire(&queue->lock);
+		vcpu = run_queue_take(queue);
+		lock_release(&queue->lock);
+	}
+	return vcpu;
+}
+
+static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
+{
+	if (worker->resident != vcpu) {
+		evict(worker);
+		worker->resident = vcpu;
+		__atomic_store_n(&vcpu->resident, worker->cpu, __ATOMIC_RELEASE);
+	}
+	if (vm_state_now(vcpu->vm) == VM_RUNNING) {
+		backend->vcpu_run(vcpu, now + slice_ticks());
+	}
+	uint64_t end = arch_tsc();
+	worker->counts.slices++;
+	worker->counts.busy_ticks += end - now;
+	lock_acquire(&worker->queue->lock);
+	run_queue_put(worker->queue, vcpu, end - now, end);
+	lock_release(&worker->queue->lock);
+}
+
+static void sleep_until(struct worker *worker, uint64_t deadline_tsc)
+{
+	struct run_queue *queue = worker->queue;
+	lock_acquire(&queue->lock);
+	/* Whoever adds work from here on finds us idle and wakes us. */
+	queue->idle = queue->queued_count == 0;
+	bool idle = queue->idle;
+	lock_release(&queue->lock);
+	if (!idle) {
+		return;
+	}
+	__atomic_fetch_or(&idle_mask, BIT(worker->cpu), __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&queue->wanted, __ATOMIC_SEQ_CST)) {
+		arch_idle(deadline_tsc);
+	}
+	__atomic_fetch_and(&idle_mask, ~BIT(worker->cpu), __ATOMIC_SEQ_CST);
+	lock_acquire(&queue->lock);
+	queue->idle = false;
+	lock_release(&queue->lock);
+}
+
+static void idle(struct worker *worker, uint64_t now, uint64_t next_wake)
+{
+	if (scrub_step(SCRUB_ORDER) > 0) {
+		return;
+	}
+	uint64_t deadline = min_u64(next_wake, now + LOOK_MS * arch_tsc_khz());
+	if (worker->cpu == HOUSE_CPU) {
+		house_tidy();
+		deadline = min_u64(deadline, house_next_tsc(now));
+	}
+	sleep_until(worker, deadline);
+}
+
+void scheduler_run(void)
+{
+	struct worker *worker = &workers[arch_cpu_index()];
 	for (;;) {
+		__atomic_store_n(&worker->queue->wanted, false, __ATOMIC_SEQ_CST);
+		park_here();
+		if (worker->resident != NULL && vm_is_over(worker->resident->vm)) {
+			evict(worker);
+		}
 		uint64_t now = arch_tsc();
-		monitor_poll(options, now);
-		governor_poll(now);
-		audit_poll(options, now);
-		check_end(options, now, start);
-		wake_sleepers(now);
-		bool tearing = teardown_one();
-		struct vcpu *vcpu = next_runnable();
+		uint64_t next_wake;
+		bool more = worker->cpu == HOUSE_CPU && house_keep(now);
+		struct vcpu *vcpu = next(worker, now, &next_wake);
 		if (vcpu != NULL) {
-			run(vcpu, now);
-		} else if (!tearing) {
-			idle(now);
+			run(worker, vcpu, now);
+		} else if (!more) {
+			idle(worker, now, next_wake);
 		}
 	}
+}
+
+struct scheduler_counts scheduler_counts(unsigned cpu)
+{
+	return workers[cpu].counts;
 }

@@ -4,6 +4,7 @@
 #define KERNEL_VCPU_H
 
 #include "base/list.h"
+#include "base/status.h"
 #include "base/types.h"
 
 struct vm;
@@ -31,31 +32,80 @@ enum gpr {
 	GPR_COUNT,
 };
 
+/*
+ *   OFF ──start──▶ QUEUED ──picked──▶ RUNNING ──slice over──▶ QUEUED
+ *                    ▲                  │ has a reason to wait
+ *                    └──── woken ─── ASLEEP            any of them ──VM over──▶ ENDED
+ */
 enum vcpu_state {
-	VCPU_RUNNABLE,
-	VCPU_WAITING,	     /* HLT or WAIT: until a doorbell, or wake_tsc */
-	VCPU_WAITING_MEMORY, /* a touch that found no frame; retried when frames are free */
+	VCPU_OFF, /* its guest has not started it yet */
+	VCPU_QUEUED,
+	VCPU_RUNNING, /* some CPU has it in its hands */
+	VCPU_ASLEEP,
 	VCPU_ENDED,
 };
 
-#define WAKE_NEVER UINT64_MAX
+/* Why a vCPU does not go on. */
+enum vcpu_wait {
+	WAIT_NOTHING,
+	WAIT_DOORBELL, /* HLT: until its doorbell rings */
+	WAIT_EVENT,    /* WAIT: until the target changes, its doorbell rings, or wake_tsc */
+	WAIT_MEMORY,   /* a touch that found no frame: until it is granted another try */
+};
 
+#define WAKE_NEVER UINT64_MAX
+#define CPU_NONE UINT32_MAX
+
+/*
+ * Written by the CPU that runs it while it is RUNNING, and under the lock of its run queue
+ * otherwise; the three words that others set to wake it are atomic.
+ */
 struct vcpu {
 	uint64_t regs[GPR_COUNT]; /* first: the entry assembly addresses it */
 	struct vm *vm;
+	unsigned index; /* in vm->vcpus */
 	struct arch_vcpu *arch;
-	enum vcpu_state state;
-	uint64_t wake_tsc;	    /* WAITING: earliest end */
-	uint64_t blocked_since_tsc; /* WAITING_MEMORY */
-	uint64_t
-		overdrawn_ticks; /* ran for so long beyond its slices, and has not made up for it */
-	bool doorbell_pending;	 /* vm->doorbell_vector is to be delivered when it can be */
+	uint32_t entry; /* where it starts: EIP of its first instruction */
 	struct {
 		uint8_t vector;
 		bool has_error;
 		uint32_t error;
-	} inject; /* an exception to deliver, for EXIT_INJECT */
-	struct list run_link;
+	} inject;		 /* an exception to deliver, for EXIT_INJECT */
+	uint8_t doorbell_vector; /* 0: none */
+
+	/* Set by others, read by the CPU that runs it. */
+	bool doorbell_pending; /* doorbell_vector is to be delivered when it can be */
+	bool event;	       /* the balloon's target has changed since the last WAIT */
+	bool granted;	       /* WAIT_MEMORY: it may try again */
+
+	/* The scheduler's (kernel/scheduler.c). */
+	enum vcpu_state state;
+	enum vcpu_wait wait;
+	uint64_t wake_tsc;	    /* WAIT_EVENT: earliest end */
+	uint64_t blocked_since_tsc; /* WAIT_MEMORY */
+	unsigned home;		    /* CPU whose queue it belongs to */
+	unsigned resident;	    /* CPU that has parts of its state in registers, or CPU_NONE */
+	uint64_t virtual_ticks;	    /* ticks that it ran, divided by its weight */
+	struct list link;	    /* in the queue or among the sleepers of its home */
+
+	uint64_t exit_count;
+	uint64_t fault_count;
+	uint64_t hypercall_count;
 };
+
+/* Empties the slot of vCPU `index`; it is OFF. Boot. */
+void vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index);
+
+/* Rings its doorbell, wherever it is. NOT_FOUND: it was not started, or has none. Any CPU. */
+MUST_CHECK enum status vcpu_ring(struct vcpu *vcpu);
+
+/* The balloon's target has changed: ends its WAIT, and rings its doorbell if it has one. */
+void vcpu_post_event(struct vcpu *vcpu);
+
+/* A vCPU that waits for a frame may try again. */
+void vcpu_grant(struct vcpu *vcpu);
+
+/* It was started, and only somebody else can wake it: no clock does, and nothing is on its way. */
+bool vcpu_sleeps_for_good(const struct vcpu *vcpu);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Life of a VM: started from a module at boot, ended by itself or by us, torn down in bounded steps
- * by the scheduler. The table is written by the boot CPU and the scheduler only.
+ * by the boot CPU. Slots of the table are filled at boot; a VM may be ended by any CPU.
  */
 #include "kernel/vm.h"
 
@@ -14,6 +14,8 @@
 #include "kernel/boot_info.h"
 #include "kernel/elf.h"
 #include "kernel/loader.h"
+#include "kernel/park.h"
+#include "kernel/scheduler.h"
 #include "mm/audit.h"
 #include "mm/phys.h"
 
@@ -35,7 +37,6 @@ static bool name_is_taken(const struct vm *vm)
 static void refuse(struct vm *vm, const char *sentence)
 {
 	vm->state = VM_REFUSED;
-	vm->vcpu.state = VCPU_ENDED;
 	vm->end_reason = "refused";
 	log_event(vm->config.name, "refused: %s", sentence);
 }
@@ -53,12 +54,38 @@ static void refuse_promise(struct vm *vm)
 	refuse(vm, sentence);
 }
 
+static void destroy_vcpus(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		if (vm->vcpus[i].arch != NULL) {
+			backend->vcpu_destroy(&vm->vcpus[i]);
+			vm->vcpus[i].arch = NULL;
+		}
+	}
+}
+
+/* All of them; those but the first are OFF until the guest starts them. */
+static enum status create_vcpus(struct vm *vm)
+{
+	enum status status = STATUS_OK;
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		scheduler_place(&vm->vcpus[i]);
+	}
+	for (unsigned i = 0; i < vm->config.vcpus && status == STATUS_OK; i++) {
+		status = backend->vcpu_create(&vm->vcpus[i], &vm->s2);
+	}
+	if (status != STATUS_OK) {
+		CHECK(scheduler_retire(vm));
+		destroy_vcpus(vm);
+	}
+	return status;
+}
+
 /* Memory, image and vCPU for a VM whose address space exists. */
 static enum status furnish(struct vm *vm, const void *file, const struct elf_image *image,
-			   char *sentence)
+			   uint32_t *start_info, char *sentence)
 {
-	uint32_t start_info;
-	enum status status = loader_load(vm, file, image, &start_info);
+	enum status status = loader_load(vm, file, image, start_info);
 	if (status == STATUS_OUTSIDE) {
 		snprintf(sentence, VM_SENTENCE_BYTES,
 			 "max=%lluK leaves no page for the start information behind its image",
@@ -66,7 +93,7 @@ static enum status furnish(struct vm *vm, const void *file, const struct elf_ima
 		return status;
 	}
 	if (status == STATUS_OK) {
-		status = backend->vcpu_create(&vm->vcpu, &vm->s2, image->entry, start_info);
+		status = create_vcpus(vm);
 	}
 	if (status != STATUS_OK) {
 		snprintf(sentence, VM_SENTENCE_BYTES,
@@ -80,6 +107,7 @@ static enum status furnish(struct vm *vm, const void *file, const struct elf_ima
 static void start_checked(struct vm *vm, const void *file, const struct elf_image *image)
 {
 	char sentence[VM_SENTENCE_BYTES];
+	uint32_t start_info;
 	enum status status = s2_create(&vm->s2, backend->s2_format(), vm->id, vm->config.max_pages,
 				       vm->config.min_pages);
 	if (status != STATUS_OK) {
@@ -87,7 +115,7 @@ static void start_checked(struct vm *vm, const void *file, const struct elf_imag
 		return;
 	}
 	vm->s2_exists = true;
-	status = furnish(vm, file, image, sentence);
+	status = furnish(vm, file, image, &start_info, sentence);
 	if (status != STATUS_OK) {
 		while (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
 		}
@@ -96,14 +124,21 @@ static void start_checked(struct vm *vm, const void *file, const struct elf_imag
 		return;
 	}
 	vm->held_peak_pages = vm->s2.mapped_pages;
-	vm->vcpu.state = VCPU_RUNNABLE;
-	vm->state = VM_RUNNING;
+	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
 	vm->start_ticks = arch_tsc() - vm->start_ticks;
 	log_event(vm_name(vm), "started mem=%lluK min=%lluK max=%lluK shares=%llu",
 		  (unsigned long long)vm->config.mem_pages * 4,
 		  (unsigned long long)vm->config.min_pages * 4,
 		  (unsigned long long)vm->config.max_pages * 4,
 		  (unsigned long long)vm->config.shares);
+	CHECK(scheduler_start(&vm->vcpus[0], image->entry, start_info) == STATUS_OK);
+}
+
+/* It must be able to run somewhere. */
+static bool has_cpu(const struct vm *vm)
+{
+	uint64_t all = ~0ull >> (64 - arch_cpu_count());
+	return (vm->config.cpu_mask & all) != 0;
 }
 
 void vm_start(const struct boot_module *module)
@@ -115,8 +150,9 @@ void vm_start(const struct boot_module *module)
 	struct vm *vm = &vms[vm_count++];
 	vm->id = (vm_id_t)vm_count;
 	vm->start_ticks = arch_tsc();
-	vm->vcpu.vm = vm;
-	list_init(&vm->vcpu.run_link);
+	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
+		vcpu_init(&vm->vcpus[i], vm, i);
+	}
 	char sentence[VM_SENTENCE_BYTES];
 	enum status status = vm_config_parse(module->text, &vm->config, sentence);
 	if (vm->config.name[0] == '\0') {
@@ -135,6 +171,12 @@ void vm_start(const struct boot_module *module)
 		refuse(vm, sentence);
 		return;
 	}
+	if (!has_cpu(vm)) {
+		snprintf(sentence, sizeof(sentence),
+			 "cpu= names none of the %u processors that run", arch_cpu_count());
+		refuse(vm, sentence);
+		return;
+	}
 	const void *file = phys_to_virt((hpa_t){module->start});
 	struct elf_image image;
 	status = elf_check(file, module->end - module->start, vm->config.max_pages << PAGE_SHIFT,
@@ -149,35 +191,105 @@ void vm_start(const struct boot_module *module)
 /* Of the lines that the rate limit has swallowed there is one line at least. */
 static void say_suppressed(struct vm *vm)
 {
-	if (vm->log.suppressed > 0) {
-		log_event(vm_name(vm), "suppressed lines=%u", vm->log.suppressed);
-		vm->log.suppressed = 0;
+	unsigned lines = __atomic_exchange_n(&vm->log.suppressed, 0, __ATOMIC_RELAXED);
+	if (lines > 0) {
+		log_event(vm_name(vm), "suppressed lines=%u", lines);
 	}
 }
 
-static void end(struct vm *vm, enum vm_state state)
+/* The first reason to end counts. Its vCPUs come out of the guest and do not go back. */
+static bool end(struct vm *vm, enum vm_state state)
 {
+	enum vm_state running = VM_RUNNING;
+	if (!__atomic_compare_exchange_n(&vm->state, &running, state, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST)) {
+		return false;
+	}
 	say_suppressed(vm);
+	struct s2_locked locked = s2_lock(&vm->s2);
 	balloon_note_peaks(vm);
-	vm->state = state;
-	vm->vcpu.state = VCPU_ENDED;
+	s2_unlock(locked);
 	vm->ended_tsc = arch_tsc();
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		scheduler_notify(&vm->vcpus[i]);
+	}
+	return true;
 }
 
 void vm_finish(struct vm *vm, uint64_t exit_code, uint64_t digest)
 {
-	end(vm, VM_FINISHED);
-	vm->exit_code = exit_code;
-	vm->digest = digest;
-	log_event(vm_name(vm), "finished code=%llu digest=0x%llx", (unsigned long long)exit_code,
-		  (unsigned long long)digest);
+	if (end(vm, VM_FINISHED)) {
+		vm->exit_code = exit_code;
+		vm->digest = digest;
+		log_event(vm_name(vm), "finished code=%llu digest=0x%llx",
+			  (unsigned long long)exit_code, (unsigned long long)digest);
+	}
 }
 
 void vm_kill(struct vm *vm, const char *reason)
 {
-	end(vm, VM_KILLED);
-	vm->end_reason = reason;
-	log_event(vm_name(vm), "killed: %s", reason);
+	if (end(vm, VM_KILLED)) {
+		vm->end_reason = reason;
+		log_event(vm_name(vm), "killed: %s", reason);
+	}
+}
+
+bool vm_waits_for_memory(const struct vm *vm)
+{
+	return vm_blocked_since(vm) != UINT64_MAX;
+}
+
+uint64_t vm_blocked_since(const struct vm *vm)
+{
+	uint64_t since = UINT64_MAX;
+	if (vm_state_now(vm) != VM_RUNNING) {
+		return since;
+	}
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		const struct vcpu *vcpu = &vm->vcpus[i];
+		if (__atomic_load_n(&vcpu->wait, __ATOMIC_ACQUIRE) == WAIT_MEMORY) {
+			since = min_u64(since, vcpu->blocked_since_tsc);
+		}
+	}
+	return since;
+}
+
+bool vm_is_stuck(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		const struct vcpu *vcpu = &vm->vcpus[i];
+		if (vcpu->state != VCPU_OFF && !vcpu_sleeps_for_good(vcpu)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+uint64_t vm_exit_count(const struct vm *vm)
+{
+	uint64_t count = 0;
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		count += vm->vcpus[i].exit_count;
+	}
+	return count;
+}
+
+uint64_t vm_fault_count(const struct vm *vm)
+{
+	uint64_t count = 0;
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		count += vm->vcpus[i].fault_count;
+	}
+	return count;
+}
+
+uint64_t vm_hypercall_count(const struct vm *vm)
+{
+	uint64_t count = 0;
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		count += vm->vcpus[i].hypercall_count;
+	}
+	return count;
 }
 
 static bool teardown_step(struct vm *vm)
@@ -186,10 +298,7 @@ static bool teardown_step(struct vm *vm)
 		vm->balloon.attached = false;
 		vm->balloon.page = NULL;
 	}
-	if (vm->vcpu.arch != NULL) {
-		backend->vcpu_destroy(&vm->vcpu);
-		vm->vcpu.arch = NULL;
-	}
+	destroy_vcpus(vm);
 	if (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
 		return false;
 	}
@@ -210,19 +319,20 @@ bool vm_teardown_step(struct vm *vm)
 	return done;
 }
 
+/* Several vCPUs may log at once; a line more or less at the turn of a second does not matter. */
 void vm_log(struct vm *vm, const char *format, ...)
 {
 	uint64_t now = arch_tsc();
-	if (now - vm->log.window_start_tsc > arch_tsc_khz() * 1000) {
+	uint64_t start = __atomic_load_n(&vm->log.window_start_tsc, __ATOMIC_RELAXED);
+	if (now - start > arch_tsc_khz() * 1000) {
 		say_suppressed(vm);
-		vm->log.window_start_tsc = now;
-		vm->log.lines = 0;
+		__atomic_store_n(&vm->log.window_start_tsc, now, __ATOMIC_RELAXED);
+		__atomic_store_n(&vm->log.lines, 0, __ATOMIC_RELAXED);
 	}
-	if (vm->log.lines >= VM_LOG_LINES_PER_SECOND) {
-		vm->log.suppressed++;
+	if (__atomic_fetch_add(&vm->log.lines, 1, __ATOMIC_RELAXED) >= VM_LOG_LINES_PER_SECOND) {
+		__atomic_fetch_add(&vm->log.suppressed, 1, __ATOMIC_RELAXED);
 		return;
 	}
-	vm->log.lines++;
 	char text[256];
 	va_list arguments;
 	va_start(arguments, format);
@@ -240,5 +350,7 @@ void vms_audit(struct audit_report *report)
 			spaces[count++] = &vms[i].s2;
 		}
 	}
+	park_others();
 	audit_run(spaces, count, report);
+	park_release();
 }

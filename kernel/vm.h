@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtual machine: what it was promised, what it holds, its balloon and its one vCPU. The table
- * of VMs is static; a slot is never reused within one boot, so that reports can name the ended.
+ * A virtual machine: what it was promised, what it holds, its balloon and its vCPUs. The table of
+ * VMs is static; a slot is never reused within one boot, so that reports can name the ended.
+ *
+ * Locks: the balloon and the peaks belong to the VM's address space and are changed under its lock.
+ * Counters are read without it: a value that is a moment old will do. `state` changes once from
+ * RUNNING, by compare and exchange, so that a VM ends for one reason only.
  */
 #ifndef KERNEL_VM_H
 #define KERNEL_VM_H
 
 #include "abi/aerostat.h"
+#include "base/status.h"
 #include "base/types.h"
 #include "kernel/vcpu.h"
 #include "kernel/vm_config.h"
@@ -27,7 +32,6 @@ struct balloon {
 	bool attached;
 	gfn_t page_gfn; /* pinned while attached */
 	struct aerostat_balloon_page *page;
-	uint8_t vector; /* doorbell, 0: none */
 	uint64_t target_pages;
 	uint64_t target_set_tsc; /* when the target last rose */
 	uint64_t target_peak_pages;
@@ -37,7 +41,6 @@ struct balloon {
 	uint64_t touched_pages;	 /* taken back by touching */
 	uint64_t reported_pages; /* contents dropped by free-page reports */
 	bool unresponsive;	 /* missed a deadline and has not moved since */
-	bool event;		 /* the target has changed and the guest has not waited since */
 };
 
 struct vm {
@@ -46,11 +49,8 @@ struct vm {
 	struct vm_config config;
 	struct s2 s2;
 	bool s2_exists; /* from s2_create to the end of the teardown */
-	struct vcpu vcpu;
+	struct vcpu vcpus[AEROSTAT_VCPUS_MAX];
 	struct balloon balloon;
-	uint64_t fault_count;
-	uint64_t hypercall_count;
-	uint64_t exit_count;
 	uint64_t held_peak_pages;
 	uint64_t large_peak_pages; /* mapped by entries of 2 MiB or more */
 	uint64_t exit_code;
@@ -89,14 +89,32 @@ bool vm_teardown_step(struct vm *vm);
 #define VM_LOG_LINES_PER_SECOND 20
 void vm_log(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Runs the auditor over all VMs. Nothing moves meanwhile. */
+/* Some vCPU of it waits for a frame; since when the first of them does, or UINT64_MAX. */
+bool vm_waits_for_memory(const struct vm *vm);
+uint64_t vm_blocked_since(const struct vm *vm);
+
+/* Every vCPU that was started waits, and nothing outside the VM will ever wake one. */
+bool vm_is_stuck(const struct vm *vm);
+
+/* Sums over its vCPUs. */
+uint64_t vm_exit_count(const struct vm *vm);
+uint64_t vm_fault_count(const struct vm *vm);
+uint64_t vm_hypercall_count(const struct vm *vm);
+
+/* Runs the auditor over all VMs. Other CPUs are stopped meanwhile. */
 struct audit_report;
 void vms_audit(struct audit_report *report);
+
+static inline enum vm_state vm_state_now(const struct vm *vm)
+{
+	return __atomic_load_n(&vm->state, __ATOMIC_ACQUIRE);
+}
 
 /* It ran and does not run any more. */
 static inline bool vm_is_over(const struct vm *vm)
 {
-	return vm->state == VM_FINISHED || vm->state == VM_KILLED;
+	enum vm_state state = vm_state_now(vm);
+	return state == VM_FINISHED || state == VM_KILLED;
 }
 
 static inline const char *vm_name(const struct vm *vm)

@@ -5,14 +5,28 @@
 #include "base/bits.h"
 #include "base/string.h"
 
-enum key { KEY_NAME, KEY_MEM, KEY_MIN, KEY_MAX, KEY_SHARES, KEY_ON_TOUCH, KEY_COUNT };
+enum key {
+	KEY_NAME,
+	KEY_MEM,
+	KEY_MIN,
+	KEY_MAX,
+	KEY_SHARES,
+	KEY_ON_TOUCH,
+	KEY_VCPUS,
+	KEY_CPU,
+	KEY_WEIGHT,
+	KEY_COUNT
+};
 
 static const char *const key_names[KEY_COUNT] = {
-	[KEY_NAME] = "name", [KEY_MEM] = "mem",	      [KEY_MIN] = "min",
-	[KEY_MAX] = "max",   [KEY_SHARES] = "shares", [KEY_ON_TOUCH] = "on-touch",
+	[KEY_NAME] = "name",   [KEY_MEM] = "mem",	[KEY_MIN] = "min",
+	[KEY_MAX] = "max",     [KEY_SHARES] = "shares", [KEY_ON_TOUCH] = "on-touch",
+	[KEY_VCPUS] = "vcpus", [KEY_CPU] = "cpu",	[KEY_WEIGHT] = "weight",
 };
 
 #define SHARES_MAX 10000
+#define WEIGHT_MAX 10000
+#define CPUS_NAMED 64	       /* bits of cpu_mask */
 #define PAGES_LIMIT UINT32_MAX /* the frame table keeps guest frame numbers in 32 bits */
 
 struct word {
@@ -95,12 +109,74 @@ static enum status parse_size(enum key key, struct word value, uint64_t *pages, 
 	return STATUS_OK;
 }
 
-static enum status parse_shares(struct word value, struct vm_config *config, char *sentence)
+static enum status parse_number(enum key key, struct word value, uint64_t most, uint64_t *number,
+				char *sentence)
 {
-	if (!parse_decimal(value, &config->shares) || config->shares == 0 ||
-	    config->shares > SHARES_MAX) {
-		snprintf(sentence, VM_SENTENCE_BYTES, "shares=%.*s is not a number from 1 to %d",
-			 (int)min_u64(value.length, 60), value.text, SHARES_MAX);
+	if (!parse_decimal(value, number) || *number == 0 || *number > most) {
+		snprintf(sentence, VM_SENTENCE_BYTES, "%s=%.*s is not a number from 1 to %llu",
+			 key_names[key], (int)min_u64(value.length, 60), value.text,
+			 (unsigned long long)most);
+		return STATUS_INVALID;
+	}
+	return STATUS_OK;
+}
+
+static enum status parse_vcpus(struct word value, struct vm_config *config, char *sentence)
+{
+	uint64_t number;
+	enum status status = parse_number(KEY_VCPUS, value, AEROSTAT_VCPUS_MAX, &number, sentence);
+	if (status == STATUS_OK) {
+		config->vcpus = (unsigned)number;
+	}
+	return status;
+}
+
+/* The part of `list` in front of `separator`, which both are taken off it. */
+static struct word take_part(struct word *list, char separator)
+{
+	struct word part = {list->text, 0};
+	while (part.length < list->length && part.text[part.length] != separator) {
+		part.length++;
+	}
+	size_t taken = part.length + (part.length < list->length ? 1 : 0);
+	list->text += taken;
+	list->length -= taken;
+	return part;
+}
+
+/* One number or `first-last`, added to *mask. */
+static bool add_cpus(struct word part, uint64_t *mask)
+{
+	struct word rest = part;
+	struct word head = take_part(&rest, '-');
+	bool is_range = head.length < part.length;
+	uint64_t first;
+	if (!parse_decimal(head, &first)) {
+		return false;
+	}
+	uint64_t last = first;
+	if (is_range && !parse_decimal(rest, &last)) {
+		return false;
+	}
+	if (first > last || last >= CPUS_NAMED) {
+		return false;
+	}
+	*mask |= (~0ull >> (CPUS_NAMED - 1 - (last - first))) << first;
+	return true;
+}
+
+static enum status parse_cpu(struct word value, struct vm_config *config, char *sentence)
+{
+	struct word rest = value;
+	bool good = value.length > 0 && value.text[value.length - 1] != ',';
+	config->cpu_mask = 0;
+	while (good && rest.length > 0) {
+		good = add_cpus(take_part(&rest, ','), &config->cpu_mask);
+	}
+	if (!good) {
+		snprintf(sentence, VM_SENTENCE_BYTES,
+			 "cpu=%.*s is not a list such as 0, 1,3 or 0-2 of numbers below %d",
+			 (int)min_u64(value.length, 60), value.text, CPUS_NAMED);
 		return STATUS_INVALID;
 	}
 	return STATUS_OK;
@@ -135,9 +211,15 @@ static enum status parse_value(enum key key, struct word value, struct vm_config
 	case KEY_MAX:
 		return parse_size(key, value, &config->max_pages, sentence);
 	case KEY_SHARES:
-		return parse_shares(value, config, sentence);
+		return parse_number(key, value, SHARES_MAX, &config->shares, sentence);
 	case KEY_ON_TOUCH:
 		return parse_on_touch(value, config, sentence);
+	case KEY_VCPUS:
+		return parse_vcpus(value, config, sentence);
+	case KEY_CPU:
+		return parse_cpu(value, config, sentence);
+	case KEY_WEIGHT:
+		return parse_number(key, value, WEIGHT_MAX, &config->weight, sentence);
 	case KEY_COUNT:
 		break;
 	}
@@ -166,7 +248,7 @@ static enum status parse_pair(struct word word, struct vm_config *config, unsign
 		return parse_value((enum key)key, value, config, sentence);
 	}
 	snprintf(sentence, VM_SENTENCE_BYTES,
-		 "%.*s is not one of name= mem= min= max= shares= on-touch=",
+		 "%.*s is not one of name= mem= min= max= shares= on-touch= vcpus= cpu= weight=",
 		 (int)min_u64(word.length, 60), word.text);
 	return STATUS_INVALID;
 }
@@ -255,6 +337,9 @@ enum status vm_config_parse(const char *text, struct vm_config *config, char *se
 	enum status status = STATUS_OK;
 	memset(config, 0, sizeof(*config));
 	config->shares = 100;
+	config->vcpus = 1;
+	config->cpu_mask = ~0ull;
+	config->weight = 100;
 	sentence[0] = '\0';
 	struct word word = next_word(&text);
 	while (status == STATUS_OK && word.length > 0) {

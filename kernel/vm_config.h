@@ -2,7 +2,8 @@
 /*
  * A guest's configuration as its module's string gives it:
  *
- *	name=hungry mem=32M min=8M max=64M shares=100 on-touch=zero -- arguments for the guest
+ *	name=hungry mem=32M min=8M max=64M shares=100 on-touch=zero vcpus=2 cpu=0-1 weight=100 --
+ *	arguments for the guest
  *
  * Pure: no hardware, no allocation, nothing corrected silently.
  */
@@ -29,13 +30,17 @@ struct vm_config {
 	uint64_t max_pages; /* its RAM is [0, max) */
 	uint64_t shares;    /* weight when there is not enough for all, 1..10000 */
 	enum on_touch on_touch;
+	unsigned vcpus;	   /* 1 .. AEROSTAT_VCPUS_MAX */
+	uint64_t cpu_mask; /* processors that may run it; all ones: any */
+	uint64_t weight;   /* share of the processor of each of its vCPUs, 1..10000 */
 	char arguments[AEROSTAT_COMMAND_LINE_BYTES];
 };
 
 /*
  * Parses `text`. name= and mem= are required; max defaults to mem, min to a quarter of mem, shares
- * to 100, on-touch to zero. INVALID: `sentence` (VM_SENTENCE_BYTES) says what is wrong with which
- * value, and *config holds at least the name if there was a good one.
+ * to 100, on-touch to zero, vcpus to 1, cpu to all, weight to 100. INVALID: `sentence`
+ * (VM_SENTENCE_BYTES) says what is wrong with which value, and *config holds at least the name if
+ * there was a good one.
  */
 MUST_CHECK enum status vm_config_parse(const char *text, struct vm_config *config, char *sentence);
 

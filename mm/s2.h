@@ -32,7 +32,7 @@ struct s2_tlb {
 	uint64_t requested;	    /* last epoch handed out */
 	uint64_t seen[S2_CPUS_MAX]; /* last epoch that CPU has flushed for */
 	uint64_t ran_mask;	    /* CPUs that may hold translations */
-	uint64_t running_mask;	    /* CPUs that are in the guest now */
+	uint64_t kick_count;	    /* interrupts sent to CPUs that were in the guest */
 };
 
 struct s2 {

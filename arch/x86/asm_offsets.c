@@ -8,6 +8,7 @@
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/svm/svm_vmcb.h"
 #include "arch/x86/vmx/vmx_fields.h"
+#include "arch/x86/vmx/vmx_reasons.h"
 #include "kernel/vcpu.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" : : "i"(value))
@@ -43,4 +44,6 @@ void asm_offsets(void)
 	/* svm_entry.S and vmx_entry.S */
 	DEFINE(VMCB_RAX, offsetof(struct vmcb, rax));
 	DEFINE(FIELD_HOST_RSP, VMCS_host_rsp);
+	DEFINE(FIELD_EXIT_REASON, VMCS_exit_reason);
+	DEFINE(VMX_REASON_VMCALL, REASON_VMCALL);
 }

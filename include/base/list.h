@@ -43,7 +43,7 @@ static inline void list_remove(struct list *link)
 	list_init(link);
 }
 
-#define list_for_each(link, list)                                                                  \
-	for (struct list *link = (list)->next; link != (list); link = link->next)
+#define list_for_each(link, head)                                                                  \
+	for (struct list *link = (head)->next; link != (head); link = link->next)
 
 #endif

@@ -17,6 +17,7 @@
 #include "kernel/balloon.h"
 #include "kernel/governor.h"
 #include "kernel/hypercall.h"
+#include "kernel/scheduler.h"
 #include "mm/alloc.h"
 #include "mm/guest_copy.h"
 #include "mm/phys.h"
@@ -38,6 +39,7 @@ static uint64_t take(unsigned bytes)
 static void start_one_vm(void)
 {
 	static const char *const touches[] = {"zero", "zero", "fault", "stop"};
+	static const char *const cpus[] = {"0-1", "0", "1", "1,5"};
 	static const unsigned sizes[] = {16, 40, 600, 1100, 1100, 1600, 2100, 262144 + 600};
 	char text[128];
 	uint64_t shape = take(2);
@@ -47,8 +49,10 @@ static void start_one_vm(void)
 	if (vm_count >= VMS_LIMIT) {
 		return;
 	}
-	snprintf(text, sizeof(text), "name=vm%u mem=%uK min=%uK max=%uK on-touch=%s -- args",
-		 vm_count, mem * 4, min * 4, max * 4, touches[shape >> 8 & 3]);
+	snprintf(text, sizeof(text),
+		 "name=vm%u mem=%uK min=%uK max=%uK on-touch=%s vcpus=%u cpu=%s -- args", vm_count,
+		 mem * 4, min * 4, max * 4, touches[shape >> 8 & 3],
+		 1 + (unsigned)(shape >> 10 & 1), cpus[shape >> 11 & 3]);
 	struct vm *vm = machine_start_vm(text);
 	if (vm != NULL) {
 		contents_share(vm, MACHINE_IMAGE_GFN);
@@ -112,14 +116,14 @@ static void raw_call(struct vm *vm)
 	bool privileged = (number & 0x80) == 0;
 	uint64_t rdi = take_value(vm);
 	uint64_t rsi = take_value(vm);
-	guest_set_registers(vm, number & 0x7f, rdi, rsi);
+	guest_set_registers(number & 0x7f, rdi, rsi);
 	if (number & 0x40) {
-		vm->vcpu.regs[GPR_RAX] = number & 0xf;
-		vm->vcpu.regs[GPR_RDX] = take_value(vm);
-		vm->vcpu.regs[GPR_R10] = take_value(vm);
+		guest_vcpu->regs[GPR_RAX] = number & 0xf;
+		guest_vcpu->regs[GPR_RDX] = take_value(vm);
+		guest_vcpu->regs[GPR_R10] = take_value(vm);
 	}
-	guest_note_ranges(vm, vm->vcpu.regs[GPR_RAX], rdi, rsi);
-	(void)guest_call(vm, privileged);
+	guest_note_ranges(vm, guest_vcpu->regs[GPR_RAX], rdi, rsi);
+	(void)guest_call(privileged);
 	if (vm->state == VM_RUNNING) {
 		guest_share_written(vm);
 	}
@@ -128,9 +132,8 @@ static void raw_call(struct vm *vm)
 
 static void attach(struct vm *vm)
 {
-	guest_set_registers(vm, AEROSTAT_CALL_BALLOON_ATTACH, take(2) % vm->s2.limit_pages,
-			    take(1));
-	if (guest_call(vm, true) == EXIT_ADVANCE && vm->balloon.attached) {
+	guest_set_registers(AEROSTAT_CALL_BALLOON_ATTACH, take(2) % vm->s2.limit_pages, take(1));
+	if (guest_call(true) == EXIT_ADVANCE && vm->balloon.attached) {
 		contents_share(vm, vm->balloon.page_gfn.n);
 	}
 	guest_check();
@@ -180,15 +183,15 @@ static void ranges_call(struct vm *vm, bool meddling)
 		uint64_t at = address + first * sizeof(struct aerostat_range);
 		guest_note_ranges(vm, number, at, count - first);
 		guest_meddle(meddling ? vm : NULL, gfn);
-		guest_set_registers(vm, number, at, count - first);
-		(void)guest_call(vm, true);
+		guest_set_registers(number, at, count - first);
+		(void)guest_call(true);
 		guest_meddle(NULL, 0);
 		guest_check_answers(vm, at, count - first);
 		guest_check();
-		if ((int64_t)vm->vcpu.regs[GPR_RAX] < 0) {
+		if ((int64_t)guest_vcpu->regs[GPR_RAX] < 0) {
 			break;
 		}
-		first += (unsigned)vm->vcpu.regs[GPR_RAX];
+		first += (unsigned)guest_vcpu->regs[GPR_RAX];
 	}
 }
 
@@ -226,12 +229,13 @@ static void step_of_host(unsigned what)
 		(void)scrub_step(orders[take(1) & 3]);
 		break;
 	case 1:
-		machine_tsc += take(2) << 8;
-		governor_poll(machine_tsc);
+		fake_tsc += take(2) << 8;
+		governor_poll(fake_tsc);
 		break;
 	case 2:
 		for (unsigned i = 0; i < vm_count; i++) {
 			if (vm_is_over(&vms[i])) {
+				FUZZ_CHECK(scheduler_retire(&vms[i]));
 				(void)vm_teardown_step(&vms[i]);
 			}
 		}
@@ -247,7 +251,6 @@ static void step_of_host(unsigned what)
 
 static void step_of_guest(struct vm *vm, unsigned what, unsigned cpu)
 {
-	vm->vcpu.state = VCPU_RUNNABLE;
 	switch (what) {
 	case 0:
 		raw_call(vm);
@@ -286,7 +289,10 @@ static void one_step(void)
 	} else if (vm_count > 0) {
 		struct vm *vm = &vms[(code >> 4 & 3) % vm_count];
 		if (vm->state == VM_RUNNING) {
+			/* Each of two vCPUs on a CPU of its own, or the first on either. */
+			guest_act(vm, vm->config.vcpus == 2 ? code >> 6 & 1 : 0);
 			step_of_guest(vm, what - 5, code >> 6 & 1);
+			guest_act(NULL, 0);
 			frame_alloc_fail_at = 0;
 		}
 	}

@@ -37,6 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		FUZZ_CHECK(config.max_pages <= UINT32_MAX);
 		FUZZ_CHECK(config.shares >= 1 && config.shares <= 10000);
 		FUZZ_CHECK(config.on_touch <= ON_TOUCH_STOP);
+		FUZZ_CHECK(config.vcpus >= 1 && config.vcpus <= AEROSTAT_VCPUS_MAX);
+		FUZZ_CHECK(config.weight >= 1 && config.weight <= 10000);
+		FUZZ_CHECK(config.cpu_mask != 0);
 		FUZZ_CHECK(strnlen(config.arguments, sizeof(config.arguments)) <
 			   sizeof(config.arguments));
 		/* Arguments are the end of the text, unchanged. */

@@ -12,6 +12,8 @@
 #include "kernel/hypercall.h"
 #include "mm/guest_copy.h"
 
+struct vcpu *guest_vcpu;
+
 /* The call on ranges that is being made, as the guest wrote it. */
 static struct aerostat_range asked[AEROSTAT_RANGES_MAX];
 static unsigned asked_count;
@@ -50,7 +52,30 @@ void guest_check(void)
 	}
 }
 
-/* An access of the guest; NULL when it does not get through. */
+void guest_act(struct vm *vm, unsigned index)
+{
+	if (guest_vcpu != NULL && guest_vcpu->state == VCPU_RUNNING) {
+		machine_settle(guest_vcpu);
+	}
+	guest_vcpu = NULL;
+	if (vm != NULL) {
+		index = vm->vcpus[index].state == VCPU_OFF ? 0 : index;
+		guest_vcpu = &vm->vcpus[index];
+		machine_pick(guest_vcpu);
+	}
+}
+
+/* It left its CPU in the middle of something; next time it will be there again. */
+static void leave(struct vcpu *vcpu)
+{
+	bool over = vcpu->vm->state != VM_RUNNING;
+	machine_settle(vcpu);
+	FUZZ_CHECK(over == (vcpu->state == VCPU_ENDED));
+	if (!over) {
+		machine_pick(vcpu);
+	}
+}
+
 uint64_t *guest_touch(struct vm *vm, unsigned cpu, uint64_t gfn)
 {
 	for (unsigned tries = 0; vm->state == VM_RUNNING && tries < 2; tries++) {
@@ -62,20 +87,23 @@ uint64_t *guest_touch(struct vm *vm, unsigned cpu, uint64_t gfn)
 		struct s2_locked locked = s2_lock(&vm->s2);
 		enum s2_kind kind = s2_lookup(locked, (gfn_t){gfn}).kind;
 		s2_unlock(locked);
-		enum exit_action action = balloon_touch(&vm->vcpu, (gfn_t){gfn});
+		enum exit_action action = balloon_touch(guest_vcpu, (gfn_t){gfn});
 		guest_check();
 		if (action == EXIT_INJECT) {
 			FUZZ_CHECK(kind == S2_BALLOONED && vm->config.on_touch == ON_TOUCH_FAULT);
-			FUZZ_CHECK(vm->vcpu.inject.vector == 13);
+			FUZZ_CHECK(guest_vcpu->inject.vector == 13);
 			return NULL;
 		}
 		if (action == EXIT_KILL) {
 			FUZZ_CHECK(kind == S2_BALLOONED && vm->config.on_touch == ON_TOUCH_STOP);
 			FUZZ_CHECK(vm->state == VM_KILLED);
+			leave(guest_vcpu);
 			return NULL;
 		}
 		if (action == EXIT_BLOCK) {
-			FUZZ_CHECK(vm->vcpu.state == VCPU_WAITING_MEMORY);
+			FUZZ_CHECK(vm_waits_for_memory(vm));
+			leave(guest_vcpu);
+			FUZZ_CHECK(!vm_waits_for_memory(vm));
 			return NULL;
 		}
 		FUZZ_CHECK(action == EXIT_RESUME);
@@ -88,17 +116,21 @@ uint64_t *guest_touch(struct vm *vm, unsigned cpu, uint64_t gfn)
 static bool has_surplus_argument(const uint64_t *regs)
 {
 	uint64_t number = regs[GPR_RAX];
-	uint64_t surplus = regs[GPR_RDX] | regs[GPR_R10];
+	uint64_t surplus = regs[GPR_R10];
 	bool none = number == AEROSTAT_CALL_NULL || number == AEROSTAT_CALL_BALLOON_DETACH;
-	surplus |= none || number == AEROSTAT_CALL_WAIT ? regs[GPR_RSI] : 0;
+	bool one = number == AEROSTAT_CALL_WAIT || number == AEROSTAT_CALL_VCPU_DOORBELL ||
+		   number == AEROSTAT_CALL_VCPU_RING;
+	surplus |= number == AEROSTAT_CALL_VCPU_START ? regs[GPR_RDX] >> 32 : regs[GPR_RDX];
+	surplus |= none || one ? regs[GPR_RSI] : 0;
 	surplus |= none ? regs[GPR_RDI] : 0;
 	return number < AEROSTAT_CALL_COUNT && surplus != 0;
 }
 
 /* Every register but RAX keeps its value; RAX is an answer of the interface. */
-enum exit_action guest_call(struct vm *vm, bool privileged)
+enum exit_action guest_call(bool privileged)
 {
-	struct vcpu *vcpu = &vm->vcpu;
+	struct vcpu *vcpu = guest_vcpu;
+	struct vm *vm = vcpu->vm;
 	uint64_t before[GPR_COUNT];
 	uint64_t ballooned = vm->s2.ballooned_pages;
 	bool attached = vm->balloon.attached;
@@ -108,7 +140,7 @@ enum exit_action guest_call(struct vm *vm, bool privileged)
 	FUZZ_CHECK(memcmp(before + 1, vcpu->regs + 1, sizeof(before) - sizeof(*before)) == 0);
 	FUZZ_CHECK(action == EXIT_ADVANCE || action == EXIT_WAIT || action == EXIT_KILL);
 	if (action == EXIT_ADVANCE) {
-		FUZZ_CHECK(result >= AEROSTAT_ERROR_VECTOR && result <= AEROSTAT_RANGES_MAX);
+		FUZZ_CHECK(result >= AEROSTAT_ERROR_VCPU && result <= AEROSTAT_RANGES_MAX);
 	}
 	if (privileged && has_surplus_argument(before)) {
 		FUZZ_CHECK(action == EXIT_ADVANCE);
@@ -120,19 +152,22 @@ enum exit_action guest_call(struct vm *vm, bool privileged)
 	FUZZ_CHECK(!privileged || action != EXIT_ADVANCE ||
 		   (result == AEROSTAT_ERROR_RESERVED) == has_surplus_argument(before));
 	FUZZ_CHECK(privileged || result == AEROSTAT_ERROR_PRIVILEGE);
+	if (action != EXIT_ADVANCE) {
+		leave(vcpu);
+	}
 	return action;
 }
 
-void guest_set_registers(struct vm *vm, uint64_t rax, uint64_t rdi, uint64_t rsi)
+void guest_set_registers(uint64_t rax, uint64_t rdi, uint64_t rsi)
 {
 	for (unsigned i = 0; i < GPR_COUNT; i++) {
-		vm->vcpu.regs[i] = 0xa5a5000000000000 + i;
+		guest_vcpu->regs[i] = 0xa5a5000000000000 + i;
 	}
-	vm->vcpu.regs[GPR_RAX] = rax;
-	vm->vcpu.regs[GPR_RDI] = rdi;
-	vm->vcpu.regs[GPR_RSI] = rsi;
-	vm->vcpu.regs[GPR_RDX] = 0;
-	vm->vcpu.regs[GPR_R10] = 0;
+	guest_vcpu->regs[GPR_RAX] = rax;
+	guest_vcpu->regs[GPR_RDI] = rdi;
+	guest_vcpu->regs[GPR_RSI] = rsi;
+	guest_vcpu->regs[GPR_RDX] = 0;
+	guest_vcpu->regs[GPR_R10] = 0;
 }
 
 /* Whatever lies at the address is taken for ranges: what they ask for may go. */
@@ -152,7 +187,7 @@ void guest_note_ranges(struct vm *vm, uint64_t number, uint64_t address, uint64_
 
 void guest_share_written(struct vm *vm)
 {
-	uint64_t gfn = vm->vcpu.regs[GPR_RDI] >> PAGE_SHIFT;
+	uint64_t gfn = guest_vcpu->regs[GPR_RDI] >> PAGE_SHIFT;
 	if (asked_count > 0 && gfn < vm->s2.limit_pages) {
 		contents_share(vm, gfn);
 	}
@@ -213,7 +248,7 @@ static void check_answer(struct vm *vm, const struct aerostat_range *before,
 void guest_check_answers(struct vm *vm, uint64_t address, unsigned count)
 {
 	static struct aerostat_range after[AEROSTAT_RANGES_MAX];
-	int64_t finished = (int64_t)vm->vcpu.regs[GPR_RAX];
+	int64_t finished = (int64_t)guest_vcpu->regs[GPR_RAX];
 	if (finished < 0) {
 		return;
 	}

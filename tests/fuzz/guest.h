@@ -9,11 +9,18 @@
 #include "kernel/exit.h"
 #include "kernel/vm.h"
 
-/* An access of the guest on one of two CPUs; NULL when it does not get through. */
+/*
+ * Which vCPU of a VM that runs acts now, if it was started, else the first; NULL: none. It leaves
+ * its CPU again afterwards.
+ */
+extern struct vcpu *guest_vcpu;
+void guest_act(struct vm *vm, unsigned index);
+
+/* An access of it on one of two CPUs; NULL when it does not get through. */
 uint64_t *guest_touch(struct vm *vm, unsigned cpu, uint64_t gfn);
 
 /* Sets RAX, RDI and RSI; RDX and R10 to 0, all others to marks. */
-void guest_set_registers(struct vm *vm, uint64_t rax, uint64_t rdi, uint64_t rsi);
+void guest_set_registers(uint64_t rax, uint64_t rdi, uint64_t rsi);
 
 /*
  * Notes what a call is about to ask for: the `count` ranges at `address` as they are in guest
@@ -23,7 +30,7 @@ void guest_note_ranges(struct vm *vm, uint64_t number, uint64_t address, uint64_
 void guest_forget_call(void);
 
 /* The hypercall that the registers say. */
-enum exit_action guest_call(struct vm *vm, bool privileged);
+enum exit_action guest_call(bool privileged);
 
 /* After it: pages that the hypervisor may have written. */
 void guest_share_written(struct vm *vm);

@@ -11,6 +11,8 @@
 #include "kernel/backend.h"
 #include "kernel/boot_info.h"
 #include "kernel/governor.h"
+#include "kernel/run_queue.h"
+#include "kernel/scheduler.h"
 #include "mm/alloc.h"
 #include "mm/audit.h"
 #include "mm/phys.h"
@@ -19,30 +21,17 @@
 #define MODULE_BYTES 512
 #define ENTRY (MACHINE_IMAGE_GFN << PAGE_SHIFT)
 
-uint64_t machine_tsc;
-
 static struct frame records[MACHINE_FRAMES_MAX];
 static uint64_t free_at_start;
-
-uint64_t arch_tsc(void)
-{
-	return machine_tsc;
-}
-
-uint64_t arch_tsc_khz(void)
-{
-	return 1000;
-}
 
 static const struct s2_format *format(void)
 {
 	return &fake_format;
 }
 
-static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2, uint32_t entry,
-			       uint32_t start_info)
+static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2)
 {
-	FUZZ_CHECK(entry == ENTRY && start_info % PAGE_BYTES == 0 && s2 == &vcpu->vm->s2);
+	FUZZ_CHECK(s2 == &vcpu->vm->s2 && vcpu->state == VCPU_OFF);
 	vcpu->arch = (struct arch_vcpu *)vcpu;
 	return STATUS_OK;
 }
@@ -116,10 +105,10 @@ void machine_start(uint64_t frames, unsigned max_leaf_level)
 	ours.count = 1;
 	ours.regions[0].start = MODULE_FRAME << PAGE_SHIFT;
 	ours.regions[0].end = (MODULE_FRAME + 1) << PAGE_SHIFT;
-	machine_tsc = 1000000;
 	memset(vms, 0, sizeof(vms));
 	vm_count = 0;
 	fake_locks_reset();
+	fake_cpus_reset(2);
 	fake_log_clear();
 	fake_tlb_reset();
 	frame_alloc_fail_at = 0;
@@ -132,6 +121,40 @@ void machine_start(uint64_t frames, unsigned max_leaf_level)
 	machine_check();
 }
 
+void machine_pick(struct vcpu *vcpu)
+{
+	FUZZ_CHECK(vcpu->state != VCPU_OFF && vcpu->state != VCPU_ENDED);
+	struct run_queue *queue = &run_queues[vcpu->home];
+	if (vcpu->state == VCPU_ASLEEP) {
+		vcpu_post_event(vcpu);
+		vcpu_grant(vcpu);
+		vcpu->event = false;
+		vcpu->doorbell_pending = false;
+	}
+	lock_acquire(&queue->lock);
+	queue->wanted = false;
+	while (vcpu->state != VCPU_RUNNING) {
+		struct vcpu *other = run_queue_take(queue);
+		FUZZ_CHECK(other != NULL);
+		if (other != vcpu) {
+			run_queue_put(queue, other, 1000, fake_tsc);
+		}
+	}
+	lock_release(&queue->lock);
+	fake_cpu = vcpu->home;
+}
+
+void machine_settle(struct vcpu *vcpu)
+{
+	struct run_queue *queue = &run_queues[vcpu->home];
+	FUZZ_CHECK(vcpu->state == VCPU_RUNNING);
+	lock_acquire(&queue->lock);
+	run_queue_put(queue, vcpu, 100, fake_tsc);
+	lock_release(&queue->lock);
+	FUZZ_CHECK(vcpu->state != VCPU_RUNNING && vcpu->state != VCPU_OFF);
+	fake_cpu = 0;
+}
+
 void machine_stop(void)
 {
 	fake_on_unlock = NULL;
@@ -140,6 +163,7 @@ void machine_stop(void)
 		if (vms[i].state == VM_RUNNING) {
 			vm_kill(&vms[i], "the test is over");
 		}
+		FUZZ_CHECK(vms[i].state == VM_REFUSED || scheduler_retire(&vms[i]));
 		while (!vm_teardown_step(&vms[i])) {
 			machine_check();
 		}
@@ -158,18 +182,24 @@ struct vm *machine_start_vm(const char *text)
 	module.end = module.start + MODULE_BYTES;
 	snprintf(module.text, sizeof(module.text), "%s", text);
 	unsigned before = vm_count;
+	fake_cpu = 0;
 	vm_start(&module);
 	machine_check();
 	if (vm_count == before || vms[before].state != VM_RUNNING) {
 		return NULL;
 	}
+	const struct vcpu *first = &vms[before].vcpus[0];
+	FUZZ_CHECK(first->entry == ENTRY && first->regs[GPR_RBX] % PAGE_BYTES == 0);
 	return &vms[before];
 }
 
 void machine_check(void)
 {
 	static struct audit_report report;
+	unsigned count = fake_cpu_count;
+	fake_cpu_count = 1; /* there is nobody to stop */
 	vms_audit(&report);
+	fake_cpu_count = count;
 	if (report.error_count != 0) {
 		fail_msg("audit: %llu errors; %s", (unsigned long long)report.error_count,
 			 report.first_error);

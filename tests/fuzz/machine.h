@@ -7,13 +7,12 @@
 #ifndef FUZZ_MACHINE_H
 #define FUZZ_MACHINE_H
 
+#include "fake/cpus.h"
 #include "kernel/vm.h"
 
 /* Pages of every guest that hold something when it starts. */
 #define MACHINE_IMAGE_GFN 2
 #define MACHINE_START_INFO_GFN 4
-
-extern uint64_t machine_tsc;
 
 #define MACHINE_FRAMES_MAX 4400
 
@@ -25,6 +24,12 @@ void machine_stop(void);
 
 /* vm_start() with a tiny image and these words; NULL when it was refused. */
 struct vm *machine_start_vm(const char *text);
+
+/* The vCPU is RUNNING then, whatever it was; it does not do anything before. It was started. */
+void machine_pick(struct vcpu *vcpu);
+
+/* A RUNNING vCPU leaves its CPU: it is QUEUED, ASLEEP or ENDED then. */
+void machine_settle(struct vcpu *vcpu);
 
 /* Audit, locks, and nothing stale in the TLB that could be reached. */
 void machine_check(void);

@@ -94,6 +94,40 @@ HOST_test_audit := tests/host/test_audit.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_tlb
 HOST_test_tlb := tests/host/test_tlb.c tests/host/fake/panic.c kernel/tlb.c
 
+HOST_TESTS += test_run_queue
+HOST_test_run_queue := tests/host/test_run_queue.c tests/host/fake/panic.c kernel/run_queue.c
+
+HOST_TESTS += test_scheduler
+HOST_test_scheduler := tests/host/test_scheduler.c tests/host/fake/cpus.c tests/host/fake/panic.c \
+	kernel/park.c kernel/run_queue.c kernel/scheduler.c kernel/vcpu.c
+
+HOST_TESTS += test_park
+HOST_test_park := tests/host/test_park.c kernel/park.c
+
+# Real threads, once with the sanitizers of all and once with the one for threads.
+THREAD_TESTS := test_park test_scheduler_threads
+
+HOST_TESTS += test_scheduler_threads
+HOST_test_scheduler_threads := tests/host/test_scheduler_threads.c kernel/park.c kernel/run_queue.c \
+	kernel/scheduler.c kernel/tlb.c kernel/vcpu.c
+
+HOST_TESTS += $(THREAD_TESTS:%=%_tsan)
+TSAN_FLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DAEROSTAT_HOST_TEST \
+	-DAEROSTAT_DEBUG -Wall -Wextra -Werror -I include -I . -I tests/host $(HOST_EXTRA_FLAGS)
+
+$(B)/host/tsan/%.c.o: %.c $(B)/host/flags
+	@mkdir -p $(@D)
+	$(call say,HOST,$<)
+	$(Q)$(HOSTCC) $(TSAN_FLAGS) -MMD -MP -c $< -o $@
+
+# HOST_name_tsan stays empty: the objects come from here, the rule that links them from the Makefile.
+define tsan_rule
+$(B)/host/$(1)_tsan: private override HOST_FLAGS = $$(TSAN_FLAGS)
+$(B)/host/$(1)_tsan: $(HOST_$(1):%=$(B)/host/tsan/%.o)
+-include $(HOST_$(1):%=$(B)/host/tsan/%.d)
+endef
+$(foreach program,$(THREAD_TESTS),$(eval $(call tsan_rule,$(program))))
+
 HOST_TESTS += test_bounds
 HOST_test_bounds := tests/host/test_bounds.c $(FAKE_WORLD) $(MM_SOURCES)
 
@@ -104,9 +138,10 @@ HOST_test_policy_failures := tests/host/test_policy_failures.c kernel/policy.c
 include tests/fuzz/fuzz.mk
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
-KERNEL_SOURCES := tests/host/fake/kernel.c kernel/balloon.c kernel/balloon_ranges.c kernel/elf.c \
-	kernel/governor.c kernel/hypercall.c kernel/loader.c kernel/policy.c kernel/vm.c \
-	kernel/vm_config.c $(FAKE_WORLD) $(MM_SOURCES)
+KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/balloon.c \
+	kernel/balloon_ranges.c kernel/elf.c kernel/governor.c kernel/hypercall.c kernel/loader.c \
+	kernel/park.c kernel/policy.c kernel/run_queue.c kernel/scheduler.c kernel/vcpu.c \
+	kernel/vm.c kernel/vm_config.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/test_balloon.c $(KERNEL_SOURCES)
@@ -128,6 +163,12 @@ HOST_test_policy := tests/host/test_policy.c kernel/policy.c
 
 HOST_TESTS += test_hypercall
 HOST_test_hypercall := tests/host/test_hypercall.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_vcpu
+HOST_test_vcpu := tests/host/test_vcpu.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_hypercall_vcpus
+HOST_test_hypercall_vcpus := tests/host/test_hypercall_vcpus.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_governor
 HOST_test_governor := tests/host/test_governor.c $(KERNEL_SOURCES)

@@ -17,11 +17,13 @@
 #define NO_ARRAY 2999ull /* where the array is when a test does not care */
 
 static struct vm *vm;
+static struct vcpu *vcpu;
 
 static void start(void)
 {
 	kernel_start(5000, 1);
 	vm = kernel_vm("vm", LIMIT, 2000, 100);
+	vcpu = &vm->vcpus[0];
 }
 
 static struct aerostat_range range(uint64_t gfn, unsigned order, uint32_t count)
@@ -29,28 +31,12 @@ static struct aerostat_range range(uint64_t gfn, unsigned order, uint32_t count)
 	return (struct aerostat_range){.gfn = gfn, .order = (uint8_t)order, .count = count};
 }
 
-typedef unsigned (*range_call)(struct vm *vm, struct aerostat_range *ranges, unsigned count,
-			       gfn_t array_gfn);
-
-static unsigned call_return(struct vm *target, struct aerostat_range *ranges, unsigned count,
-			    gfn_t array_gfn)
-{
-	(void)array_gfn;
-	return balloon_return(target, ranges, count);
-}
-
-static unsigned call_emergency(struct vm *target, struct aerostat_range *ranges, unsigned count,
-			       gfn_t array_gfn)
-{
-	(void)array_gfn;
-	return balloon_emergency(target, ranges, count);
-}
-
 /* Calls until all ranges are judged, as a driver does; the world is checked after each call. */
-static void work_off(range_call call, struct aerostat_range *ranges, unsigned count, uint64_t array)
+static void work_off(enum balloon_operation operation, struct aerostat_range *ranges,
+		     unsigned count, uint64_t array)
 {
 	for (unsigned first = 0, calls = 0; first < count; calls++) {
-		first += call(vm, ranges + first, count - first, (gfn_t){array});
+		first += kernel_ranges(vm, operation, ranges + first, count - first, array);
 		world_check();
 		assert_int_equal(vm->s2.revoking_pages, 0);
 		for (unsigned i = 0; i < count; i++) {
@@ -63,25 +49,25 @@ static void work_off(range_call call, struct aerostat_range *ranges, unsigned co
 
 static struct aerostat_range surrender(struct aerostat_range r)
 {
-	work_off(balloon_surrender, &r, 1, NO_ARRAY);
+	work_off(BALLOON_SURRENDER, &r, 1, NO_ARRAY);
 	return r;
 }
 
 static struct aerostat_range give_back(struct aerostat_range r)
 {
-	work_off(call_return, &r, 1, NO_ARRAY);
+	work_off(BALLOON_RETURN, &r, 1, NO_ARRAY);
 	return r;
 }
 
 static struct aerostat_range report(struct aerostat_range r)
 {
-	work_off(balloon_report, &r, 1, NO_ARRAY);
+	work_off(BALLOON_REPORT, &r, 1, NO_ARRAY);
 	return r;
 }
 
 static struct aerostat_range emergency(struct aerostat_range r)
 {
-	work_off(call_emergency, &r, 1, NO_ARRAY);
+	work_off(BALLOON_EMERGENCY, &r, 1, NO_ARRAY);
 	return r;
 }
 
@@ -107,15 +93,15 @@ static void test_attach_and_detach(void **state)
 	(void)state;
 	start();
 	assert_int_equal(surrender(range(100, 0, 3)).status, AEROSTAT_RANGE_OK);
-	assert_int_equal(balloon_attach(vm, (gfn_t){LIMIT}, 0), STATUS_OUTSIDE);
-	assert_int_equal(balloon_attach(vm, (gfn_t){BIT(52) - 1}, 0), STATUS_OUTSIDE);
-	assert_int_equal(balloon_attach(vm, (gfn_t){101}, 0), STATUS_SURRENDERED);
+	assert_int_equal(balloon_attach(vcpu, (gfn_t){LIMIT}, 0), STATUS_OUTSIDE);
+	assert_int_equal(balloon_attach(vcpu, (gfn_t){BIT(52) - 1}, 0), STATUS_OUTSIDE);
+	assert_int_equal(balloon_attach(vcpu, (gfn_t){101}, 0), STATUS_SURRENDERED);
 	frame_alloc_fail_at = 1;
-	assert_int_equal(balloon_attach(vm, (gfn_t){5}, 0x40), STATUS_NO_MEMORY);
+	assert_int_equal(balloon_attach(vcpu, (gfn_t){5}, 0x40), STATUS_NO_MEMORY);
 	assert_false(vm->balloon.attached);
-	assert_int_equal(balloon_detach(vm), STATUS_NOT_FOUND);
-	assert_int_equal(balloon_attach(vm, (gfn_t){5}, 0x40), STATUS_OK);
-	assert_int_equal(balloon_attach(vm, (gfn_t){6}, 0x40), STATUS_EXISTS);
+	assert_int_equal(balloon_detach(vcpu), STATUS_NOT_FOUND);
+	assert_int_equal(balloon_attach(vcpu, (gfn_t){5}, 0x40), STATUS_OK);
+	assert_int_equal(balloon_attach(vcpu, (gfn_t){6}, 0x40), STATUS_EXISTS);
 	const struct aerostat_balloon_page *page = kernel_guest_page(vm, 5);
 	assert_int_equal(page->magic, AEROSTAT_BALLOON_MAGIC);
 	assert_int_equal(page->version, AEROSTAT_ABI_VERSION);
@@ -124,9 +110,9 @@ static void test_attach_and_detach(void **state)
 	assert_int_equal(surrender(range(200, 0, 4)).status, AEROSTAT_RANGE_OK);
 	assert_int_equal(page->size_pages, 7);
 	balloon_set_target(vm, 50, AEROSTAT_PRESSURE_LOW);
-	assert_int_equal(balloon_detach(vm), STATUS_OK);
+	assert_int_equal(balloon_detach(vcpu), STATUS_OK);
 	assert_int_equal(vm->balloon.target_pages, 0);
-	assert_false(vm->vcpu.doorbell_pending);
+	assert_false(vcpu->doorbell_pending);
 	assert_int_equal(vm->s2.ballooned_pages, 7);
 	assert_int_equal(surrender(range(5, 0, 1)).status, AEROSTAT_RANGE_OK); /* let go */
 	kernel_vm_end(vm);
@@ -139,9 +125,9 @@ static void test_attach_storm(void **state)
 	start();
 	uint64_t free_before = frame_count_free();
 	for (unsigned i = 0; i < 1000; i++) {
-		assert_int_equal(balloon_attach(vm, (gfn_t){i % 7}, 0), STATUS_OK);
-		assert_int_equal(balloon_attach(vm, (gfn_t){i % 5}, 0), STATUS_EXISTS);
-		assert_int_equal(balloon_detach(vm), STATUS_OK);
+		assert_int_equal(balloon_attach(vcpu, (gfn_t){i % 7}, 0), STATUS_OK);
+		assert_int_equal(balloon_attach(vcpu, (gfn_t){i % 5}, 0), STATUS_EXISTS);
+		assert_int_equal(balloon_detach(vcpu), STATUS_OK);
 	}
 	world_check();
 	assert_int_equal(frame_count_free(), free_before - 7 - 3);
@@ -219,7 +205,7 @@ static void test_same_page_twice(void **state)
 	struct aerostat_range rs[4] = {range(10, 0, 1), range(10, 0, 1), range(9, 0, 3),
 				       range(11, 0, 1)};
 	write_page(10, 1);
-	work_off(balloon_surrender, rs, 4, NO_ARRAY);
+	work_off(BALLOON_SURRENDER, rs, 4, NO_ARRAY);
 	assert_int_equal(rs[0].status, AEROSTAT_RANGE_OK);
 	assert_int_equal(rs[1].status, AEROSTAT_RANGE_SURRENDERED);
 	assert_int_equal(rs[2].status, AEROSTAT_RANGE_SURRENDERED);
@@ -229,7 +215,7 @@ static void test_same_page_twice(void **state)
 	assert_int_equal(vm->balloon.surrendered_pages, 3);
 	assert_int_equal(give_back(range(50, 0, 1)).status, AEROSTAT_RANGE_NOT_SURRENDERED);
 	struct aerostat_range twice[2] = {range(10, 0, 1), range(10, 0, 1)};
-	work_off(call_return, twice, 2, NO_ARRAY);
+	work_off(BALLOON_RETURN, twice, 2, NO_ARRAY);
 	assert_int_equal(twice[0].status, AEROSTAT_RANGE_OK);
 	assert_int_equal(twice[1].status, AEROSTAT_RANGE_NOT_SURRENDERED);
 	assert_int_equal(vm->s2.ballooned_pages, 2);
@@ -241,7 +227,7 @@ static void test_pages_in_use(void **state)
 {
 	(void)state;
 	start();
-	assert_int_equal(balloon_attach(vm, (gfn_t){600}, 0), STATUS_OK);
+	assert_int_equal(balloon_attach(vcpu, (gfn_t){600}, 0), STATUS_OK);
 	assert_int_equal(surrender(range(600, 0, 1)).status, AEROSTAT_RANGE_IN_USE);
 	assert_int_equal(surrender(range(512, 9, 1)).status, AEROSTAT_RANGE_IN_USE);
 	assert_int_equal(report(range(600, 0, 1)).status, AEROSTAT_RANGE_IN_USE);
@@ -249,7 +235,7 @@ static void test_pages_in_use(void **state)
 	assert_int_equal(r.status, AEROSTAT_RANGE_IN_USE);
 	assert_int_equal(r.done, 2);
 	for (unsigned call = 0; call < 2; call++) {
-		range_call work = call == 0 ? balloon_surrender : balloon_report;
+		enum balloon_operation work = call == 0 ? BALLOON_SURRENDER : BALLOON_REPORT;
 		struct aerostat_range rs[3] = {range(1030, 0, 1), range(1024, 9, 1),
 					       range(1026, 0, 10)};
 		write_page(1030, 3);
@@ -272,7 +258,7 @@ static void test_interleaved_sizes(void **state)
 	struct aerostat_range rs[6] = {range(600, 0, 1),   range(512, 9, 1), range(512, 0, 88),
 				       range(601, 0, 423), range(512, 9, 1), range(700, 0, 1)};
 	write_page(600, 5);
-	work_off(balloon_surrender, rs, 6, NO_ARRAY);
+	work_off(BALLOON_SURRENDER, rs, 6, NO_ARRAY);
 	static const uint8_t statuses[6] = {
 		AEROSTAT_RANGE_OK, AEROSTAT_RANGE_MIXED,       AEROSTAT_RANGE_OK,
 		AEROSTAT_RANGE_OK, AEROSTAT_RANGE_SURRENDERED, AEROSTAT_RANGE_SURRENDERED,
@@ -307,7 +293,7 @@ static void test_partial_progress(void **state)
 	while (first < 3) {
 		uint64_t before = vm->s2.ballooned_pages;
 		uint64_t flushes = fake_tlb_flush_count;
-		first += balloon_surrender(vm, rs + first, 3 - first, (gfn_t){NO_ARRAY});
+		first += kernel_ranges(vm, BALLOON_SURRENDER, rs + first, 3 - first, NO_ARRAY);
 		world_check();
 		assert_in_range(vm->s2.ballooned_pages - before, 1, AEROSTAT_CALL_WORK_MAX);
 		assert_int_equal(fake_tlb_flush_count, flushes + 1);
@@ -337,7 +323,7 @@ static void test_bounded_work_on_whole_tables(void **state)
 	}
 	struct aerostat_range r = range(0, 9, 5);
 	unsigned calls = 0;
-	while (balloon_surrender(vm, &r, 1, (gfn_t){NO_ARRAY}) == 0) {
+	while (kernel_ranges(vm, BALLOON_SURRENDER, &r, 1, NO_ARRAY) == 0) {
 		assert_int_equal(r.status, AEROSTAT_RANGE_PENDING);
 		assert_in_range(r.done, calls + 1, 2 * (calls + 1));
 		calls++;
@@ -423,8 +409,8 @@ static void test_report_drops_contents(void **state)
 static uint64_t drain(struct vm *greedy)
 {
 	uint64_t taken = 0;
-	while (greedy->vcpu.state == VCPU_RUNNABLE) {
-		taken += balloon_touch(&greedy->vcpu, (gfn_t){taken}) == EXIT_RESUME;
+	while (greedy->vcpus[0].state == VCPU_RUNNING) {
+		taken += kernel_touch(greedy, taken) == EXIT_RESUME;
 		world_check();
 	}
 	return taken;
@@ -438,10 +424,11 @@ static void test_emergency(void **state)
 	struct vm *greedy = kernel_vm("greedy", 6000, 6000, 0);
 	assert_int_equal(surrender(range(0, 0, 512)).status, AEROSTAT_RANGE_OK);
 	(void)drain(greedy);
-	assert_int_equal(greedy->vcpu.state, VCPU_WAITING_MEMORY);
+	assert_true(vm_waits_for_memory(greedy));
+	assert_int_equal(greedy->vcpus[0].state, VCPU_ASLEEP);
 	assert_int_equal(promise_spare(), 0);
 	struct aerostat_range r = range(0, ORDER_2M, 1);
-	assert_int_equal(balloon_emergency(vm, &r, 1), 1); /* one call */
+	assert_int_equal(kernel_ranges(vm, BALLOON_EMERGENCY, &r, 1, NO_ARRAY), 1); /* one call */
 	world_check();
 	assert_int_equal(r.status, AEROSTAT_RANGE_OK);
 	assert_int_equal(r.flags, AEROSTAT_RANGE_FLAG_ZERO | AEROSTAT_RANGE_FLAG_BACKED);
@@ -466,10 +453,10 @@ static void test_emergency_in_two_calls(void **state)
 	uint64_t left = vm->s2.ballooned_pages;
 	struct aerostat_range r = range(0, 0, (uint32_t)left);
 	frame_alloc_fail_at = 5;
-	assert_int_equal(balloon_emergency(vm, &r, 1), 0);
+	assert_int_equal(kernel_ranges(vm, BALLOON_EMERGENCY, &r, 1, NO_ARRAY), 0);
 	assert_int_equal(r.status, AEROSTAT_RANGE_PENDING);
 	assert_true(vm->s2.mapped_pages < r.done);
-	while (balloon_emergency(vm, &r, 1) == 0) {
+	while (kernel_ranges(vm, BALLOON_EMERGENCY, &r, 1, NO_ARRAY) == 0) {
 		world_check();
 	}
 	assert_int_equal(r.status, AEROSTAT_RANGE_OK);
@@ -505,19 +492,19 @@ static void test_touch_zero(void **state)
 {
 	(void)state;
 	start();
-	assert_int_equal(balloon_attach(vm, (gfn_t){5}, 0x40), STATUS_OK);
+	assert_int_equal(balloon_attach(vcpu, (gfn_t){5}, 0x40), STATUS_OK);
 	write_page(7, 77);
 	assert_int_equal(surrender(range(7, 0, 1)).status, AEROSTAT_RANGE_OK);
 	frame_caches_empty();
 	frame_caches_floor_set(FRAME_CACHES_OFF);
 	uint64_t held = vm->s2.promise.held_pages;
-	assert_int_equal(balloon_touch(&vm->vcpu, (gfn_t){7}), EXIT_RESUME);
+	assert_int_equal(kernel_touch(vm, 7), EXIT_RESUME);
 	world_check();
 	assert_int_equal(vm->s2.promise.held_pages, held + 1); /* charged */
 	assert_int_equal(vm->balloon.touched_pages, 1);
 	assert_int_equal(vm->balloon.page->size_pages, 0);
 	assert_int_equal(read_page(7), 0);
-	assert_int_equal(balloon_touch(&vm->vcpu, (gfn_t){7}), EXIT_RESUME); /* was faster */
+	assert_int_equal(kernel_touch(vm, 7), EXIT_RESUME); /* was faster */
 	assert_int_equal(vm->balloon.touched_pages, 1);
 	kernel_vm_end(vm);
 }
@@ -528,11 +515,11 @@ static void test_touch_fault(void **state)
 	start();
 	vm->config.on_touch = ON_TOUCH_FAULT;
 	assert_int_equal(surrender(range(7, 0, 1)).status, AEROSTAT_RANGE_OK);
-	assert_int_equal(balloon_touch(&vm->vcpu, (gfn_t){7}), EXIT_INJECT);
-	assert_int_equal(vm->vcpu.inject.vector, 13);
-	assert_true(vm->vcpu.inject.has_error);
+	assert_int_equal(kernel_touch(vm, 7), EXIT_INJECT);
+	assert_int_equal(vcpu->inject.vector, 13);
+	assert_true(vcpu->inject.has_error);
 	world_expect_slot(&vm->s2, 7, S2_BALLOONED, 0);
-	assert_int_equal(balloon_touch(&vm->vcpu, (gfn_t){8}), EXIT_RESUME); /* merely empty */
+	assert_int_equal(kernel_touch(vm, 8), EXIT_RESUME); /* merely empty */
 	assert_int_equal(vm->state, VM_RUNNING);
 	kernel_vm_end(vm);
 }
@@ -543,10 +530,10 @@ static void test_touch_stop(void **state)
 	start();
 	vm->config.on_touch = ON_TOUCH_STOP;
 	assert_int_equal(surrender(range(7, 0, 1)).status, AEROSTAT_RANGE_OK);
-	assert_int_equal(balloon_touch(&vm->vcpu, (gfn_t){8}), EXIT_RESUME);
-	assert_int_equal(balloon_touch(&vm->vcpu, (gfn_t){7}), EXIT_KILL);
+	assert_int_equal(kernel_touch(vm, 8), EXIT_RESUME);
+	assert_int_equal(kernel_touch(vm, 7), EXIT_KILL);
 	assert_int_equal(vm->state, VM_KILLED);
-	assert_int_equal(vm->vcpu.state, VCPU_ENDED);
+	assert_int_equal(vcpu->state, VCPU_ENDED);
 	assert_non_null(strstr(fake_log_text, "surrendered"));
 	kernel_vm_end(vm);
 	assert_int_equal(frame_count_free(), 5000);
@@ -559,12 +546,13 @@ static void test_touching_everything_breaks_no_promise(void **state)
 	kernel_start(5000, 0);
 	struct vm *promised = kernel_vm("promised", 2000, 2000, 1500);
 	vm = kernel_vm("rogue", 5000, 2000, 100);
+	vcpu = &vm->vcpus[0];
 	assert_int_equal(surrender(range(0, 0, 2900)).status, AEROSTAT_RANGE_OK);
 	(void)drain(vm);
-	assert_int_equal(vm->vcpu.state, VCPU_WAITING_MEMORY);
-	assert_int_equal(vm->vcpu.blocked_since_tsc, fake_tsc);
+	assert_int_equal(vcpu->state, VCPU_ASLEEP);
+	assert_int_equal(vm_blocked_since(vm), fake_tsc);
 	for (uint64_t gfn = 0; gfn < 1500; gfn++) {
-		assert_int_equal(balloon_touch(&promised->vcpu, (gfn_t){gfn}), EXIT_RESUME);
+		assert_int_equal(kernel_touch(promised, gfn), EXIT_RESUME);
 	}
 	world_check();
 	kernel_vm_end(vm);
@@ -580,21 +568,27 @@ static void test_target_and_doorbell(void **state)
 	start();
 	balloon_set_target(vm, 40, AEROSTAT_PRESSURE_LOW); /* nobody listens */
 	assert_int_equal(vm->balloon.target_pages, 0);
-	assert_int_equal(balloon_attach(vm, (gfn_t){5}, 0x40), STATUS_OK);
-	vm->vcpu.state = VCPU_WAITING;
+	assert_int_equal(balloon_attach(vcpu, (gfn_t){5}, 0x40), STATUS_OK);
+	vcpu->wait = WAIT_DOORBELL;
+	kernel_settle(vcpu);
+	assert_int_equal(vcpu->state, VCPU_ASLEEP);
 	balloon_set_target(vm, 40, AEROSTAT_PRESSURE_LOW);
 	assert_int_equal(vm->balloon.page->target_pages, 40);
 	assert_int_equal(vm->balloon.page->pressure, AEROSTAT_PRESSURE_LOW);
 	assert_int_equal(vm->balloon.page->doorbells, 1);
-	assert_true(vm->vcpu.doorbell_pending);
-	assert_int_equal(vm->vcpu.state, VCPU_RUNNABLE);
-	vm->vcpu.doorbell_pending = false;
+	assert_true(vcpu->doorbell_pending);
+	assert_int_equal(vcpu->state, VCPU_QUEUED);
+	vcpu->doorbell_pending = false;
 	balloon_set_target(vm, 40, AEROSTAT_PRESSURE_HIGH); /* only the pressure */
 	assert_int_equal(vm->balloon.page->doorbells, 1);
-	assert_false(vm->vcpu.doorbell_pending);
-	vm->vcpu.state = VCPU_WAITING_MEMORY;
+	assert_false(vcpu->doorbell_pending);
+	kernel_pick(vcpu);
+	vcpu->wait = WAIT_MEMORY;
+	kernel_settle(vcpu);
 	balloon_set_target(vm, 30, AEROSTAT_PRESSURE_NONE);
-	assert_int_equal(vm->vcpu.state, VCPU_WAITING_MEMORY); /* a doorbell brings no frame */
+	assert_int_equal(vcpu->state, VCPU_ASLEEP); /* a doorbell brings no frame */
+	vcpu_grant(vcpu);
+	assert_int_equal(vcpu->state, VCPU_QUEUED);
 	assert_int_equal(vm->balloon.target_peak_pages, 40);
 	kernel_vm_end(vm);
 }
@@ -606,7 +600,7 @@ static void test_statistics_are_clamped(void **state)
 	start();
 	struct balloon_statistics none = balloon_read_statistics(vm);
 	assert_int_equal(none.idle_pages, 0);
-	assert_int_equal(balloon_attach(vm, (gfn_t){5}, 0), STATUS_OK);
+	assert_int_equal(balloon_attach(vcpu, (gfn_t){5}, 0), STATUS_OK);
 	struct aerostat_balloon_page *page = kernel_guest_page(vm, 5);
 	page->total_pages = UINT64_MAX;
 	page->free_pages = UINT64_MAX;

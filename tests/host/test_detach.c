@@ -65,12 +65,12 @@ static void test_emergency_of_a_gigabyte(void **state)
 	kernel_start(4000, 1);
 	vm = kernel_vm("vm", 2 * order_pages(ORDER_1G), 1000, 100);
 	struct aerostat_range range = {.gfn = order_pages(ORDER_1G), .count = 1, .order = ORDER_1G};
-	assert_int_equal(balloon_surrender(vm, &range, 1, (gfn_t){5}), 1);
+	assert_int_equal(kernel_ranges(vm, BALLOON_SURRENDER, &range, 1, 5), 1);
 	assert_int_equal(range.status, AEROSTAT_RANGE_OK);
 	assert_int_equal(vm->s2.ballooned_pages, order_pages(ORDER_1G));
 	range.status = AEROSTAT_RANGE_PENDING;
 	range.done = 0;
-	assert_int_equal(balloon_emergency(vm, &range, 1), 1);
+	assert_int_equal(kernel_ranges(vm, BALLOON_EMERGENCY, &range, 1, 5), 1);
 	assert_int_equal(range.status, AEROSTAT_RANGE_OK);
 	assert_int_equal(range.flags, AEROSTAT_RANGE_FLAG_ZERO);
 	assert_int_equal(vm->s2.ballooned_pages, 0);

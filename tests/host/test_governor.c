@@ -33,12 +33,19 @@ static struct aerostat_balloon_page *attach(struct vm *vm)
 	return kernel_guest_page(vm, PAGE_GFN);
 }
 
+static bool waits(const struct vm *vm)
+{
+	bool asleep = vm->vcpus[0].state == VCPU_ASLEEP;
+	assert_int_equal(asleep, vm_waits_for_memory(vm));
+	return asleep;
+}
+
 /* Touches pages from `gfn` on until the vCPU blocks or `count` are touched; answers how many. */
 static uint64_t touch(struct vm *vm, uint64_t gfn, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
-		if (balloon_touch(&vm->vcpu, (gfn_t){gfn + i}) != EXIT_RESUME) {
-			assert_int_equal(vm->vcpu.state, VCPU_WAITING_MEMORY);
+		if (kernel_touch(vm, gfn + i) != EXIT_RESUME) {
+			assert_true(waits(vm));
 			return i;
 		}
 	}
@@ -48,7 +55,7 @@ static uint64_t touch(struct vm *vm, uint64_t gfn, uint64_t count)
 static void give(struct vm *vm, uint64_t gfn, uint32_t count)
 {
 	struct aerostat_range range = {.gfn = gfn, .count = count};
-	while (balloon_surrender(vm, &range, 1, (gfn_t){1}) == 0) {
+	while (kernel_ranges(vm, BALLOON_SURRENDER, &range, 1, 1) == 0) {
 	}
 	assert_int_equal(range.status, AEROSTAT_RANGE_OK);
 	world_check();
@@ -175,7 +182,7 @@ static void test_deaf_driver_is_forgiven(void **state)
 	assert_true(deaf->balloon.target_pages > 0);
 	give(deaf, 200, (uint32_t)deaf->balloon.target_pages);
 	periods(1);
-	assert_int_equal(taker->vcpu.state, VCPU_RUNNABLE);
+	assert_int_equal(taker->vcpus[0].state, VCPU_QUEUED);
 }
 
 /* P3: and when nobody gives for seconds, the one that holds the most beyond its due has to go. */
@@ -196,12 +203,12 @@ static void test_starvation_ends(void **state)
 	assert_int_equal(greedy->state, VM_KILLED);
 	assert_int_equal(modest->state, VM_RUNNING);
 	assert_int_equal(waiter->state, VM_RUNNING);
-	assert_int_equal(waiter->vcpu.state, VCPU_WAITING_MEMORY);
+	assert_true(waits(waiter));
 	periods(10); /* one victim is enough: its frames are on their way */
 	assert_int_equal(modest->state, VM_RUNNING);
 	kernel_vm_end(greedy);
 	periods(1);
-	assert_int_equal(waiter->vcpu.state, VCPU_RUNNABLE);
+	assert_int_equal(waiter->vcpus[0].state, VCPU_QUEUED);
 	assert_true(governor_free_low() < FRAMES);
 }
 
@@ -217,8 +224,8 @@ static void test_minimum_needs_no_policy(void **state)
 	assert_int_equal(touch(poor, 0, 300), 300);
 	assert_int_equal(touch(poor, 300, 1), 0);
 	periods(3);
-	assert_int_equal(poor->vcpu.state, VCPU_WAITING_MEMORY);
-	assert_int_equal(taker->vcpu.state, VCPU_WAITING_MEMORY);
+	assert_true(waits(poor));
+	assert_true(waits(taker));
 }
 
 /* Who is below its allotment goes first when little came back. */
@@ -235,11 +242,12 @@ static void test_entitled_goes_first(void **state)
 	exhaust(sated);
 	assert_int_equal(touch(entitled, 1000, 1), 0);
 	periods(1);
-	assert_int_equal(balloon_touch(&sated->vcpu, (gfn_t){5500}), EXIT_BLOCK);
+	assert_true(waits(sated));
+	assert_false(governor_may_fill(sated));
 	give(donor, 200, 10);
 	periods(1);
-	assert_int_equal(entitled->vcpu.state, VCPU_RUNNABLE);
-	assert_int_equal(sated->vcpu.state, VCPU_WAITING_MEMORY);
+	assert_int_equal(entitled->vcpus[0].state, VCPU_QUEUED);
+	assert_true(waits(sated));
 }
 
 /* H7: whatever a guest writes into its page, targets stay within its RAM. */

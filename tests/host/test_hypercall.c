@@ -17,11 +17,13 @@
 #define ARRAY (ARRAY_GFN * PAGE_BYTES)
 
 static struct vm *vm;
+static struct vcpu *vcpu;
 
 static void start(void)
 {
 	kernel_start(5000, 1);
-	vm = kernel_vm("vm", LIMIT, 2000, 100);
+	vm = kernel_vm_with(3, "vm", LIMIT, 2000, 100);
+	vcpu = &vm->vcpus[0];
 	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_BALLOON_ATTACH, 5, 0x40), 0);
 }
 
@@ -35,10 +37,10 @@ static void test_privilege(void **state)
 	(void)state;
 	start();
 	for (uint64_t number = 0; number < AEROSTAT_CALL_COUNT + 2; number++) {
-		memset(vm->vcpu.regs, 0, sizeof(vm->vcpu.regs));
-		vm->vcpu.regs[GPR_RAX] = number;
-		assert_int_equal(hypercall_handle(&vm->vcpu, false), EXIT_ADVANCE);
-		assert_int_equal(vm->vcpu.regs[GPR_RAX], AEROSTAT_ERROR_PRIVILEGE);
+		memset(vcpu->regs, 0, sizeof(vcpu->regs));
+		vcpu->regs[GPR_RAX] = number;
+		assert_int_equal(hypercall_handle(vcpu, false), EXIT_ADVANCE);
+		assert_int_equal(vcpu->regs[GPR_RAX], AEROSTAT_ERROR_PRIVILEGE);
 	}
 	assert_int_equal(vm->state, VM_RUNNING);
 	kernel_vm_end(vm);
@@ -60,7 +62,7 @@ static void test_unknown_numbers(void **state)
 /* An argument that a call does not use must be zero; only RAX changes. */
 static void test_unused_arguments(void **state)
 {
-	static const uint8_t used[AEROSTAT_CALL_COUNT] = {0, 2, 2, 1, 2, 0, 2, 2, 2, 2};
+	static const uint8_t used[AEROSTAT_CALL_COUNT] = {0, 2, 2, 1, 2, 0, 2, 2, 2, 2, 3, 1, 1};
 	static const enum gpr arguments[] = {GPR_RDI, GPR_RSI, GPR_RDX, GPR_R10};
 	(void)state;
 	start();
@@ -69,17 +71,17 @@ static void test_unused_arguments(void **state)
 			for (unsigned bit = 0; bit < 64; bit += 21) {
 				uint64_t before[GPR_COUNT];
 				for (unsigned r = 0; r < GPR_COUNT; r++) {
-					vm->vcpu.regs[r] = 0x1111111111111111u * r;
+					vcpu->regs[r] = 0x1111111111111111u * r;
 				}
 				for (unsigned r = 0; r < ARRAY_COUNT(arguments); r++) {
-					vm->vcpu.regs[arguments[r]] = 0;
+					vcpu->regs[arguments[r]] = 0;
 				}
-				vm->vcpu.regs[arguments[i]] = BIT(bit);
-				vm->vcpu.regs[GPR_RAX] = number;
-				memcpy(before, vm->vcpu.regs, sizeof(before));
-				assert_int_equal(hypercall_handle(&vm->vcpu, true), EXIT_ADVANCE);
+				vcpu->regs[arguments[i]] = BIT(bit);
+				vcpu->regs[GPR_RAX] = number;
+				memcpy(before, vcpu->regs, sizeof(before));
+				assert_int_equal(hypercall_handle(vcpu, true), EXIT_ADVANCE);
 				before[GPR_RAX] = (uint64_t)AEROSTAT_ERROR_RESERVED;
-				assert_memory_equal(before, vm->vcpu.regs, sizeof(before));
+				assert_memory_equal(before, vcpu->regs, sizeof(before));
 			}
 		}
 	}
@@ -91,9 +93,9 @@ static void test_null(void **state)
 {
 	(void)state;
 	start();
-	uint64_t calls = vm->hypercall_count;
+	uint64_t calls = vm_hypercall_count(vm);
 	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_NULL, 0, 0), 0);
-	assert_int_equal(vm->hypercall_count, calls + 1);
+	assert_int_equal(vm_hypercall_count(vm), calls + 1);
 	kernel_vm_end(vm);
 }
 
@@ -105,7 +107,7 @@ static void test_exit(void **state)
 	assert_int_equal(vm->state, VM_FINISHED);
 	assert_int_equal(vm->exit_code, 3);
 	assert_int_equal(vm->digest, 0xabcdef);
-	assert_int_equal(vm->vcpu.state, VCPU_ENDED);
+	assert_int_equal(vcpu->state, VCPU_ENDED);
 	kernel_vm_end(vm);
 	assert_int_equal(frame_count_free(), 5000);
 }
@@ -193,20 +195,33 @@ static void test_wait(void **state)
 {
 	(void)state;
 	start();
-	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_WAIT, 77, 0), 0);
-	assert_int_equal(vm->vcpu.state, VCPU_WAITING);
-	assert_int_equal(vm->vcpu.wake_tsc, 77);
-	vm->vcpu.state = VCPU_RUNNABLE;
+	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_WAIT, fake_tsc + 77, 0), 0);
+	assert_int_equal(vcpu->state, VCPU_ASLEEP);
+	assert_int_equal(vcpu->wait, WAIT_EVENT);
+	assert_int_equal(vcpu->wake_tsc, fake_tsc + 77);
+	balloon_set_target(vm, 9, AEROSTAT_PRESSURE_LOW);
+	assert_int_equal(vcpu->state, VCPU_QUEUED);
+	vcpu->event = false;
+	vcpu->doorbell_pending = false; /* the guest has taken it */
 	balloon_set_target(vm, 10, AEROSTAT_PRESSURE_LOW);
 	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_WAIT, 0, 0), 0);
-	assert_int_equal(vm->vcpu.state, VCPU_RUNNABLE); /* the event was there already */
+	assert_int_equal(vcpu->state, VCPU_RUNNING); /* the event was there already */
+	vcpu->doorbell_pending = false;
 	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_WAIT, 0, 0), 0);
-	assert_int_equal(vm->vcpu.state, VCPU_WAITING);
-	assert_true(vm->vcpu.wake_tsc == WAKE_NEVER);
-	vm->vcpu.state = VCPU_RUNNABLE;
-	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_BALLOON_DETACH, 0, 0), 0);
+	assert_int_equal(vcpu->state, VCPU_ASLEEP);
+	assert_true(vcpu->wake_tsc == WAKE_NEVER);
+	kernel_vm_end(vm);
+}
+
+/* The only vCPU of a VM waits for what nobody can send. */
+static void test_wait_for_nothing(void **state)
+{
+	(void)state;
+	kernel_start(5000, 1);
+	vm = kernel_vm("vm", LIMIT, 2000, 100);
 	(void)kernel_call(vm, AEROSTAT_CALL_WAIT, 0, 0);
-	assert_int_equal(vm->state, VM_KILLED); /* nothing could ever wake it */
+	assert_int_equal(vm->state, VM_KILLED);
+	assert_int_equal(vm->vcpus[0].state, VCPU_ENDED);
 	kernel_vm_end(vm);
 }
 
@@ -363,6 +378,7 @@ int main(void)
 		TEST(test_console_storm),
 		TEST(test_attach_arguments),
 		TEST(test_wait),
+		TEST(test_wait_for_nothing),
 		TEST(test_array_arguments),
 		TEST(test_full_page_of_ranges),
 		TEST(test_own_pages),

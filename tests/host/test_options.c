@@ -36,6 +36,7 @@ static void expect_defaults(void)
 	assert_true(options.table);
 	assert_int_equal(options.timeout_seconds, 0);
 	assert_int_equal(options.audit_ms, 0);
+	assert_int_equal(options.cpus_max, 0);
 	assert_string_equal(options.console, "com1");
 }
 
@@ -74,6 +75,12 @@ static void test_every_option(void **state)
 	parse("audit=7 timeout=1000000 console=e9 batch");
 	assert_int_equal(options.timeout_seconds, 1000000);
 	assert_int_equal(options.audit_ms, 7);
+	parse("maxcpus=1");
+	assert_int_equal(options.cpus_max, 1);
+	parse("batch maxcpus=64");
+	assert_int_equal(options.cpus_max, 64);
+	parse("maxcpus=007 maxcpus=3");
+	assert_int_equal(options.cpus_max, 3);
 	assert_int_equal(complaints.count, 0);
 }
 
@@ -117,6 +124,15 @@ static void test_malformed_words(void **state)
 		"audit=0",
 		"audit=1.5",
 		"audit=1000001",
+		"maxcpus",
+		"maxcpus=",
+		"maxcpus=0",
+		"maxcpus=65",
+		"maxcpus=-1",
+		"maxcpus=4,",
+		"maxcpus=0-3",
+		"maxcpus=all",
+		"maxcpus=18446744073709551617",
 		"=",
 		"=1",
 		"%s%n",
@@ -180,7 +196,7 @@ static void test_more_complaints_than_room(void **state)
 static void test_random_text(void **state)
 {
 	static const char letters[] =
-		"batch=tableonoffconsole e9comtimeout0123456789audit  =-\x80\x7f";
+		"batch=tableonoffconsole e9comtimeout0123456789audit maxcpus  =-\x80\x7f";
 	uint64_t seed = 1;
 	(void)state;
 	for (unsigned round = 0; round < 20000; round++) {
@@ -196,6 +212,7 @@ static void test_random_text(void **state)
 		text[length] = '\0';
 		parse(text);
 		assert_true(options.timeout_seconds <= 1000000 && options.audit_ms <= 1000000);
+		assert_true(options.cpus_max <= 64);
 		assert_true(strcmp(options.console, "com1") == 0 ||
 			    strcmp(options.console, "e9") == 0 ||
 			    strcmp(options.console, "none") == 0);

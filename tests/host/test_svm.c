@@ -75,6 +75,26 @@ static void test_caps_sentences(void **state)
 	assert_true(caps.unlock);
 }
 
+/* What firmware has left on each processor of a machine may differ, what they can do may not. */
+static void test_caps_alike(void **state)
+{
+	struct svm_facts facts = epyc;
+	struct svm_caps first, second;
+	(void)state;
+
+	assert_null(judge(facts, &first));
+	facts.vm_cr = VM_CR_SVMDIS;
+	assert_null(judge(facts, &second));
+	assert_true(svm_caps_alike(&first, &second));
+	facts.features &= ~(uint32_t)SVM_FEATURE_NEXT_RIP;
+	assert_null(judge(facts, &second));
+	assert_false(svm_caps_alike(&first, &second));
+	facts = epyc;
+	facts.asid_count = 16;
+	assert_null(judge(facts, &second));
+	assert_false(svm_caps_alike(&first, &second));
+}
+
 /* ---- Decoder ---- */
 
 #define DECODE(bits, ...)                                                                          \
@@ -162,10 +182,13 @@ static void test_decode_anything(void **state)
 /* ---- ASIDs ---- */
 
 #define VCPUS 40
+#define SPACES 8
+#define SPACE(vcpu) ((vcpu) % SPACES)
 
 static struct svm_asids asids[2];
 static struct svm_asid mine[VCPUS];
 static const char users[VCPUS];
+static uint64_t epochs[2][SPACES]; /* as each CPU has seen them */
 
 static int start_asids(void **state)
 {
@@ -173,21 +196,29 @@ static int start_asids(void **state)
 	svm_asids_init(&asids[0], 16);
 	svm_asids_init(&asids[1], 70000);
 	memset(mine, 0, sizeof(mine));
+	memset(epochs, 0, sizeof(epochs));
 	return 0;
 }
 
-static uint8_t enter(unsigned cpu, unsigned vcpu, bool flush)
+/* CPU 1 can flush a single ASID. */
+static uint8_t enter(unsigned cpu, unsigned vcpu)
 {
-	return svm_asid_enter(&asids[cpu], &mine[vcpu], &users[vcpu], flush, cpu == 1);
+	return svm_asid_enter(&asids[cpu], &mine[vcpu], &users[vcpu], epochs[cpu][SPACE(vcpu)],
+			      cpu == 1);
+}
+
+static void check(unsigned cpu, unsigned vcpu)
+{
+	svm_asid_check(&asids[cpu], &mine[vcpu], &users[vcpu], epochs[cpu][SPACE(vcpu)]);
 }
 
 static void test_asid_first_entry_flushes(void **state)
 {
 	(void)state;
-	assert_int_equal(enter(0, 0, false), TLB_FLUSH_ALL);
+	assert_int_equal(enter(0, 0), TLB_FLUSH_ALL);
 	assert_int_equal(mine[0].number, 1);
-	assert_int_equal(enter(0, 0, false), TLB_KEEP);
-	assert_int_equal(enter(0, 1, false), TLB_KEEP);
+	assert_int_equal(enter(0, 0), TLB_KEEP);
+	assert_int_equal(enter(0, 1), TLB_KEEP);
 	assert_int_equal(mine[1].number, 2);
 }
 
@@ -195,12 +226,12 @@ static void test_asid_generations(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 15; i++) {
-		assert_int_equal(enter(0, i, false), i == 0 ? TLB_FLUSH_ALL : TLB_KEEP);
+		assert_int_equal(enter(0, i), i == 0 ? TLB_FLUSH_ALL : TLB_KEEP);
 	}
 	/* All 15 are in use: the next one begins anew, and the others follow. */
-	assert_int_equal(enter(0, 15, false), TLB_FLUSH_ALL);
+	assert_int_equal(enter(0, 15), TLB_FLUSH_ALL);
 	assert_int_equal(mine[15].number, 1);
-	assert_int_equal(enter(0, 0, false), TLB_KEEP);
+	assert_int_equal(enter(0, 0), TLB_KEEP);
 	assert_int_equal(mine[0].number, 2);
 }
 
@@ -209,40 +240,107 @@ static void test_asid_flush(void **state)
 	uint32_t before;
 	(void)state;
 
-	enter(0, 0, false);
+	enter(0, 0);
 	before = mine[0].number;
 	svm_asid_stale(&asids[0], &mine[0]);
-	assert_int_equal(enter(0, 0, true), TLB_KEEP); /* another ASID does it */
+	assert_int_equal(enter(0, 0), TLB_KEEP); /* another ASID does it */
 	assert_int_not_equal(mine[0].number, before);
 
-	enter(1, 1, false);
+	enter(1, 1);
 	before = mine[1].number;
 	svm_asid_stale(&asids[1], &mine[1]);
-	assert_int_equal(enter(1, 1, true), TLB_FLUSH_ASID);
+	assert_int_equal(enter(1, 1), TLB_FLUSH_ASID);
 	assert_int_equal(mine[1].number, before);
+	assert_int_equal(enter(1, 1), TLB_KEEP);
+}
+
+/* One vCPU's entry raises this CPU's epoch; what the other has here is as old as before. */
+static void test_asid_of_each_vcpu_is_flushed_on_a_shared_cpu(void **state)
+{
+	const unsigned other = 0 + SPACES;
+	uint32_t before;
+	(void)state;
+
+	for (unsigned cpu = 0; cpu < 2; cpu++) {
+		enter(cpu, 0);
+		enter(cpu, other);
+		before = mine[other].number;
+		epochs[cpu][SPACE(0)]++;
+		enter(cpu, 0);
+		check(cpu, 0);
+		expect_panic("epoch", check(cpu, other));
+		if (cpu == 0) {
+			assert_int_equal(enter(cpu, other), TLB_KEEP);
+			assert_int_not_equal(mine[other].number, before);
+		} else {
+			assert_int_equal(enter(cpu, other), TLB_FLUSH_ASID);
+		}
+		/* Once, and that of neither is disturbed by the other's. */
+		assert_int_equal(enter(cpu, 0), TLB_KEEP);
+		assert_int_equal(enter(cpu, other), TLB_KEEP);
+	}
+}
+
+/* A flush here is nothing to a vCPU that is on another CPU, and it starts afresh where it comes to.
+ */
+static void test_asid_flush_leaves_those_on_other_cpus_alone(void **state)
+{
+	const unsigned other = 1 + SPACES;
+	struct svm_asid before;
+	(void)state;
+
+	enter(0, 1);
+	enter(1, other);
+	before = mine[other];
+	epochs[0][SPACE(1)]++;
+	enter(0, 1);
+	assert_memory_equal(&mine[other], &before, sizeof(before));
+	check(1, other);
+	assert_int_equal(enter(1, other), TLB_KEEP);
+	assert_int_equal(mine[other].number, before.number);
+
+	/* CPU 0 has flushed for an epoch that CPU 1 has not seen: the numbers are no measure. */
+	enter(0, other);
+	assert_ptr_equal(mine[other].from, &asids[0]);
+	check(0, other);
+	enter(1, other);
+	assert_int_not_equal(mine[other].number, before.number);
+	check(1, other);
 }
 
 /* What no emulator would notice. */
 static void test_asid_mistakes_are_caught(void **state)
 {
+	struct svm_asid before;
 	(void)state;
-	enter(1, 0, false);
-	svm_asid_stale(&asids[1], &mine[0]);
-	expect_panic("holder", (void)enter(1, 0, false)); /* the flush was forgotten */
-	expect_panic("holder", svm_asid_check(&asids[1], &mine[0], &users[0]));
 
-	enter(0, 1, false);
+	enter(1, 0);
+	before = mine[0];
+	svm_asid_stale(&asids[1], &mine[0]);
+	mine[0] = before;
+	expect_panic("holder", (void)enter(1, 0)); /* the flush was forgotten */
+	expect_panic("holder", check(1, 0));
+
+	enter(1, 4);
+	epochs[1][SPACE(4)]++;
+	expect_panic("epoch", check(1, 4)); /* nobody compared the epochs */
+	mine[4].epoch = epochs[1][SPACE(4)];
+	expect_panic("epoch", (void)enter(1, 4)); /* somebody took it for his own */
+
+	enter(0, 1);
 	mine[2] = mine[1];
-	expect_panic("holder", (void)enter(0, 2, false)); /* two have the same one */
-	mine[3] = (struct svm_asid){&asids[0], asids[0].generation, 0};
-	expect_panic("number > 0", (void)enter(0, 3, false)); /* the host's */
+	expect_panic("holder", (void)enter(0, 2)); /* two have the same one */
+	mine[3] = (struct svm_asid){&asids[0], asids[0].generation, epochs[0][SPACE(3)], 0};
+	expect_panic("number > 0", (void)enter(0, 3)); /* the host's */
 }
 
-/* vCPUs wander between two CPUs and are flushed at random: the model finds no fault. */
+/*
+ * vCPUs wander between two CPUs; they and their address spaces are flushed at random: the model
+ * finds no fault.
+ */
 static void test_asid_at_random(void **state)
 {
 	uint64_t random = 7;
-	bool flush[VCPUS] = {false};
 	(void)state;
 
 	for (unsigned round = 0; round < 200000; round++) {
@@ -253,11 +351,12 @@ static void test_asid_at_random(void **state)
 		cpu = random >> 40 & 1;
 		if (mine[vcpu].from != NULL && (random >> 50 & 3) == 0) {
 			svm_asid_stale((struct svm_asids *)mine[vcpu].from, &mine[vcpu]);
-			flush[vcpu] = true;
 		}
-		(void)enter(cpu, vcpu, flush[vcpu]);
-		flush[vcpu] = false;
-		svm_asid_check(&asids[cpu], &mine[vcpu], &users[vcpu]);
+		if ((random >> 52 & 3) == 0) {
+			epochs[cpu][SPACE(random >> 54)]++;
+		}
+		(void)enter(cpu, vcpu);
+		check(cpu, vcpu);
 	}
 	assert_true(asids[0].generation > 1000);
 }
@@ -397,12 +496,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_caps_of_processors),
 		cmocka_unit_test(test_caps_sentences),
+		cmocka_unit_test(test_caps_alike),
 		cmocka_unit_test(test_decode_moves),
 		cmocka_unit_test(test_decode_machine_status_word),
 		cmocka_unit_test(test_decode_anything),
 		cmocka_unit_test_setup(test_asid_first_entry_flushes, start_asids),
 		cmocka_unit_test_setup(test_asid_generations, start_asids),
 		cmocka_unit_test_setup(test_asid_flush, start_asids),
+		cmocka_unit_test_setup(test_asid_of_each_vcpu_is_flushed_on_a_shared_cpu,
+				       start_asids),
+		cmocka_unit_test_setup(test_asid_flush_leaves_those_on_other_cpus_alone,
+				       start_asids),
 		cmocka_unit_test_setup(test_asid_mistakes_are_caught, start_asids),
 		cmocka_unit_test_setup(test_asid_at_random, start_asids),
 		cmocka_unit_test(test_repeated_events),

@@ -63,6 +63,9 @@ static void test_defaults(void **state)
 	assert_int_equal(config.min_pages, 640);
 	assert_int_equal(config.shares, 100);
 	assert_int_equal(config.on_touch, ON_TOUCH_ZERO);
+	assert_int_equal(config.vcpus, 1);
+	assert_true(config.cpu_mask == UINT64_MAX);
+	assert_int_equal(config.weight, 100);
 	assert_string_equal(config.arguments, "");
 	assert_int_equal(parse("mem=4K name=a"), STATUS_OK);
 	assert_int_equal(config.min_pages, 1);
@@ -202,6 +205,136 @@ static void test_shares_and_touch(void **state)
 	refused("name=a mem=4M on-touch=zer", "on-touch=zer", "zero, fault or stop");
 }
 
+static void test_vcpus_and_weight(void **state)
+{
+	static const char *const keys[] = {"vcpus", "weight"};
+	static const unsigned most[] = {8, 10000};
+	(void)state;
+	for (unsigned vcpus = 1; vcpus <= 8; vcpus++) {
+		char text[64];
+		snprintf(text, sizeof(text), "name=a mem=4M vcpus=%u", vcpus);
+		assert_int_equal(parse(text), STATUS_OK);
+		assert_int_equal(config.vcpus, vcpus);
+	}
+	assert_int_equal(parse("weight=1 name=a mem=4M"), STATUS_OK);
+	assert_int_equal(config.weight, 1);
+	assert_int_equal(parse("name=a mem=4M weight=10000 vcpus=00002"), STATUS_OK);
+	assert_int_equal(config.weight, 10000);
+	assert_int_equal(config.vcpus, 2);
+	for (unsigned i = 0; i < ARRAY_COUNT(keys); i++) {
+		static const char *const values[] = {"",
+						     "0",
+						     "-1",
+						     "+1",
+						     "1x",
+						     "x",
+						     "1,2",
+						     "1-2",
+						     "0x1",
+						     "1.5",
+						     "18446744073709551617"};
+		char text[128];
+		char quoted[64];
+		char limit[32];
+		snprintf(limit, sizeof(limit), "from 1 to %u", most[i]);
+		for (unsigned j = 0; j < ARRAY_COUNT(values); j++) {
+			snprintf(text, sizeof(text), "name=a mem=4M %s=%s", keys[i], values[j]);
+			snprintf(quoted, sizeof(quoted), "%s=%s is not", keys[i], values[j]);
+			refused(text, quoted, limit);
+		}
+		snprintf(text, sizeof(text), "name=a mem=4M %s=%u", keys[i], most[i] + 1);
+		refused(text, keys[i], limit);
+		snprintf(text, sizeof(text), "name=a mem=4M %s=1 %s=1", keys[i], keys[i]);
+		refused(text, keys[i], "twice");
+	}
+}
+
+/* Numbers and ranges, in any order, also twice. */
+static void test_cpu_lists(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t mask;
+	} cases[] = {
+		{"0", BIT(0)},
+		{"63", BIT(63)},
+		{"1,3", BIT(1) | BIT(3)},
+		{"3,1", BIT(1) | BIT(3)},
+		{"0-2", 7},
+		{"5-5", BIT(5)},
+		{"0-63", UINT64_MAX},
+		{"1-63", UINT64_MAX - 1},
+		{"0-62", UINT64_MAX >> 1},
+		{"0,2-4,63", BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(63)},
+		{"2-4,3-5,4", BIT(2) | BIT(3) | BIT(4) | BIT(5)},
+		{"007,08", BIT(7) | BIT(8)},
+		{"62-63,0", BIT(62) | BIT(63) | BIT(0)},
+	};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+		char text[128];
+		snprintf(text, sizeof(text), "name=a cpu=%s mem=4M", cases[i].text);
+		assert_int_equal(parse(text), STATUS_OK);
+		if (config.cpu_mask != cases[i].mask) {
+			fail_msg("cpu=%s is %#llx", cases[i].text,
+				 (unsigned long long)config.cpu_mask);
+		}
+	}
+}
+
+static void test_malformed_cpu_lists(void **state)
+{
+	static const char *const values[] = {
+		"",
+		"64",
+		"0,64",
+		"0-64",
+		"2-1",
+		"63-0",
+		",",
+		"0,",
+		",0",
+		"0,,1",
+		"-",
+		"0-",
+		"-0",
+		"-1",
+		"0-1-2",
+		"a",
+		"0x1",
+		"all",
+		"0;1",
+		"0,-1",
+		"1-,2",
+		"0--1",
+		"+1",
+		"0-1,",
+		"18446744073709551616",
+		"18446744073709551615",
+		"0-18446744073709551616",
+		"99999999999999999999999",
+	};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(values); i++) {
+		char text[128];
+		char quoted[64];
+		snprintf(text, sizeof(text), "mem=4M cpu=%s name=a", values[i]);
+		snprintf(quoted, sizeof(quoted), "cpu=%s is not a list", values[i]);
+		refused(text, quoted, "below 64");
+		assert_string_equal(config.name, "a");
+	}
+	refused("name=a mem=4M cpu", "cpu", "is not one of");
+	refused("name=a mem=4M cpu=1 -2", "-2", "is not one of");
+	refused("name=a mem=4M cpu=0 cpu=1", "cpu=", "twice");
+	refused("name=a mem=4M cpus=0", "cpus=0", "cpu= weight=");
+	/* A long one is cut in the sentence. */
+	char text[400] = "name=a mem=4M cpu=";
+	for (unsigned i = 0; i < 100; i++) {
+		strcat(text, "0,");
+	}
+	refused(text, "cpu=0,0,0,", "list");
+}
+
 static void test_missing_unknown_and_twice(void **state)
 {
 	(void)state;
@@ -268,8 +401,9 @@ static void test_name_is_known_whatever_is_wrong(void **state)
 static void test_random_text(void **state)
 {
 	static const char *const words[] = {
-		"name=", "mem=", "min=", "max=", "shares=",    "on-touch=", "zero", "4M",   "64K",
-		"--",	 " ",	 "=",	 "a",	 "9999999999", "G",	    "-",    "\x01", "\xff"};
+		"name=", "mem=", "min=",   "max=", "shares=", "on-touch=",  "zero", "4M",
+		"64K",	 "--",	 " ",	   "=",	   "a",	      "9999999999", "G",    "-",
+		"\x01",	 "\xff", "vcpus=", "cpu=", "weight=", ",",	    "0-1",  "63"};
 	(void)state;
 	srand(5);
 	for (unsigned i = 0; i < 30000; i++) {
@@ -282,6 +416,9 @@ static void test_random_text(void **state)
 			assert_in_range(config.mem_pages, config.min_pages, config.max_pages);
 			assert_in_range(config.min_pages, 1, config.max_pages);
 			assert_in_range(config.shares, 1, 10000);
+			assert_in_range(config.vcpus, 1, AEROSTAT_VCPUS_MAX);
+			assert_in_range(config.weight, 1, 10000);
+			assert_true(config.cpu_mask != 0);
 		}
 	}
 }
@@ -296,6 +433,9 @@ int main(void)
 		cmocka_unit_test(test_malformed_sizes_are_quoted),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_shares_and_touch),
+		cmocka_unit_test(test_vcpus_and_weight),
+		cmocka_unit_test(test_cpu_lists),
+		cmocka_unit_test(test_malformed_cpu_lists),
 		cmocka_unit_test(test_missing_unknown_and_twice),
 		cmocka_unit_test(test_sizes_against_each_other),
 		cmocka_unit_test(test_arguments_too_long),

@@ -178,6 +178,27 @@ static void test_caps_optional(void **state)
 	assert_false(caps.vpid_single);
 }
 
+/* What firmware has left on each processor of a machine may differ, what they can do may not. */
+static void test_caps_alike(void **state)
+{
+	struct vmx_caps other;
+	(void)state;
+
+	expect_ok();
+	memset(&other, 0x5a, sizeof(other)); /* bytes between members count for nothing */
+	msrs.feature_control = 0;
+	assert_int_equal(vmx_caps_compute(&msrs, &other, &sentence), STATUS_OK);
+	assert_true(vmx_caps_alike(&caps, &other));
+	msrs = skylake;
+	msrs.ept_vpid &= ~BIT(17); /* no 1 GiB pages */
+	assert_int_equal(vmx_caps_compute(&msrs, &other, &sentence), STATUS_OK);
+	assert_false(vmx_caps_alike(&caps, &other));
+	msrs = skylake;
+	msrs.misc++; /* another rate of the preemption timer */
+	assert_int_equal(vmx_caps_compute(&msrs, &other, &sentence), STATUS_OK);
+	assert_false(vmx_caps_alike(&caps, &other));
+}
+
 /* ---- Events ---- */
 
 static struct guest_event exception(unsigned vector)
@@ -403,6 +424,7 @@ int main(void)
 		cmocka_unit_test_setup(test_caps_missing_controls, start),
 		cmocka_unit_test_setup(test_caps_missing_ept, start),
 		cmocka_unit_test_setup(test_caps_optional, start),
+		cmocka_unit_test_setup(test_caps_alike, start),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test_setup(test_check_accepts, start_flat),
 		cmocka_unit_test_setup(test_check_controls, start_flat),

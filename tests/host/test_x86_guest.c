@@ -16,9 +16,11 @@
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/control.h"
 #include "arch/x86/guest/cpuid.h"
+#include "arch/x86/guest/exit.h"
 #include "arch/x86/guest/msr.h"
 #include "base/bits.h"
 #include "kernel/arch.h"
+#include "kernel/vm.h"
 
 #define ALL_ONES ((struct cpuid){~0u, ~0u, ~0u, ~0u})
 #define NOT_CANONICAL 0x0000800000000000ull
@@ -43,6 +45,7 @@ static void fake_write(struct vcpu *vcpu, enum guest_register name, uint64_t val
 
 static const struct guest_access fake_access = {.read = fake_read, .write = fake_write};
 static struct arch_vcpu fake_arch = {.access = &fake_access};
+static struct vm vm;
 static struct vcpu vcpu;
 
 /* A processor with everything, so that only the allow-lists keep things out. */
@@ -67,6 +70,9 @@ static int start(void **state)
 {
 	(void)state;
 	memset(&vcpu, 0, sizeof(vcpu));
+	vm.config.vcpus = 4;
+	vcpu.vm = &vm;
+	vcpu.index = 3;
 	memset(registers, 0, sizeof(registers));
 	vcpu.arch = &fake_arch;
 	write_count = 0;
@@ -98,7 +104,13 @@ static void go_long(void)
 
 static struct cpuid leaf(uint32_t number, uint32_t subleaf)
 {
-	struct guest_cpuid_view view = {registers[GUEST_CR4], registers[GUEST_XCR0], 50000};
+	struct guest_cpuid_view view = {
+		.cr4 = registers[GUEST_CR4],
+		.xcr0 = registers[GUEST_XCR0],
+		.tsc_khz = 50000,
+		.vcpu_index = vcpu.index,
+		.vcpu_count = vm.config.vcpus,
+	};
 	struct cpuid host = {0, 0, 0, 0};
 
 	if (guest_cpuid_wants_host(&rich, number)) {
@@ -164,12 +176,12 @@ static void test_cpuid_out_of_range_is_zero(void **state)
 	expect_zero(leaf(0x40000011, 0));
 }
 
-static void test_cpuid_one_cpu_and_a_hypervisor(void **state)
+static void test_cpuid_packages_of_one_cpu_and_a_hypervisor(void **state)
 {
 	struct cpuid one = leaf(1, 0);
 	(void)state;
 
-	assert_int_equal(one.ebx >> 24, 0);
+	assert_int_equal(one.ebx >> 24, 3);
 	assert_int_equal(one.ebx >> 16 & 0xff, 1);
 	assert_true(one.ecx & BIT(31));
 	assert_int_equal(leaf(4, 0).eax >> 14, 0);
@@ -179,6 +191,7 @@ static void test_cpuid_one_cpu_and_a_hypervisor(void **state)
 	assert_int_equal(leaf(0x40000000, 0).eax, 0x40000010);
 	assert_int_equal(leaf(0x40000000, 0).ebx, AEROSTAT_SIGNATURE_EBX);
 	assert_int_equal(leaf(0x40000001, 0).eax, AEROSTAT_ABI_VERSION);
+	assert_true(leaf(0x40000001, 0).ebx & AEROSTAT_FEATURE_VCPUS);
 	assert_int_equal(leaf(0x40000010, 0).eax, 50000);
 }
 
@@ -205,7 +218,7 @@ static void test_cpuid_follows_the_guest(void **state)
 static void test_cpuid_vectors_go_with_their_registers(void **state)
 {
 	struct guest_offer poor = rich;
-	struct guest_cpuid_view view = {0, 3, 0};
+	struct guest_cpuid_view view = {.xcr0 = 3};
 	struct cpuid out;
 	(void)state;
 
@@ -228,8 +241,39 @@ static void test_cpuid_writes_32_bit_registers(void **state)
 	vcpu.regs[GPR_RAX] = 0xdead000040000001ull;
 	assert_int_equal(arch_guest_cpuid(&vcpu), EXIT_ADVANCE);
 	assert_int_equal(vcpu.regs[GPR_RAX], AEROSTAT_ABI_VERSION);
-	assert_int_equal(vcpu.regs[GPR_RCX], 0);
-	assert_int_equal(vcpu.regs[GPR_RDX], 0);
+	assert_int_equal(vcpu.regs[GPR_RCX], 4);
+	assert_int_equal(vcpu.regs[GPR_RDX], 3);
+	/* The one that boots a VM. */
+	vcpu.index = 0;
+	assert_int_equal(leaf(1, 0).ebx >> 24, 0);
+	assert_int_equal(leaf(0x40000001, 0).edx, 0);
+}
+
+static void raise_interrupted_by(uint8_t vector)
+{
+	fake_arch.event = (struct guest_event){.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | 0x40};
+	vcpu.inject.vector = vector;
+	vcpu.inject.has_error = true;
+	assert_true(guest_event_raise(&vcpu));
+	assert_int_equal(fake_arch.event.info & EVENT_VECTOR, vector);
+}
+
+/* An exception in the middle of a doorbell's delivery: it has not been delivered. */
+static void test_doorbell_that_an_exception_displaced_rings_again(void **state)
+{
+	(void)state;
+	assert_false(guest_doorbell_rang(&vcpu));
+	vcpu.doorbell_pending = true;
+	guest_doorbell_take(&vcpu);
+	assert_false(guest_doorbell_rang(&vcpu));
+	raise_interrupted_by(13);
+	assert_true(guest_doorbell_rang(&vcpu));
+	/* One that rang meanwhile is not lost by it. */
+	guest_doorbell_take(&vcpu);
+	vcpu.doorbell_pending = true;
+	raise_interrupted_by(14);
+	assert_true(guest_doorbell_rang(&vcpu));
+	fake_arch.event.info = 0;
 }
 
 static void test_offer_of_this_processor_is_allowed(void **state)
@@ -416,10 +460,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_cpuid_hides_what_belongs_to_the_host, start),
 		cmocka_unit_test_setup(test_cpuid_out_of_range_is_zero, start),
-		cmocka_unit_test_setup(test_cpuid_one_cpu_and_a_hypervisor, start),
+		cmocka_unit_test_setup(test_cpuid_packages_of_one_cpu_and_a_hypervisor, start),
 		cmocka_unit_test_setup(test_cpuid_follows_the_guest, start),
 		cmocka_unit_test_setup(test_cpuid_vectors_go_with_their_registers, start),
 		cmocka_unit_test_setup(test_cpuid_writes_32_bit_registers, start),
+		cmocka_unit_test_setup(test_doorbell_that_an_exception_displaced_rings_again,
+				       start),
 		cmocka_unit_test_setup(test_offer_of_this_processor_is_allowed, start),
 		cmocka_unit_test_setup(test_cr0_long_mode, start),
 		cmocka_unit_test_setup(test_cr0_paging_off_in_64_bit_code, start),

@@ -15,6 +15,7 @@
 #include "arch/x86/cpu/registers.h"
 #include "base/bits.h"
 #include "kernel/arch.h"
+#include "kernel/vm.h"
 
 struct guest_offer guest_offer;
 
@@ -49,7 +50,8 @@ struct guest_offer guest_offer;
 	 BIT(23) /* MMX */ | L1_EDX_FXSR | L1_EDX_SSE | BIT(26) /* SSE2 */ |                       \
 	 BIT(27) /* self-snoop */)
 #define L1_EBX_CLFLUSH_SIZE 0x0000ff00u
-#define L1_EBX_ONE_CPU 0x00010000u
+#define L1_EBX_ONE_CPU 0x00010000u /* each vCPU is a package of its own */
+#define L1_EBX_APIC_ID_SHIFT 24
 
 /* Leaf 7, sub-leaf 0 */
 #define L7_EBX_FSGSBASE BIT(0)
@@ -174,7 +176,8 @@ static struct cpuid hypervisor_leaf(const struct guest_offer *offer,
 				    const struct guest_cpuid_view *view, uint32_t leaf)
 {
 	uint32_t features = AEROSTAT_FEATURE_BALLOON | AEROSTAT_FEATURE_WAIT |
-			    AEROSTAT_FEATURE_REPORT | AEROSTAT_FEATURE_EMERGENCY;
+			    AEROSTAT_FEATURE_REPORT | AEROSTAT_FEATURE_EMERGENCY |
+			    AEROSTAT_FEATURE_VCPUS;
 
 	features |= offer->vmmcall ? AEROSTAT_FEATURE_VMMCALL : 0;
 	switch (leaf) {
@@ -182,7 +185,8 @@ static struct cpuid hypervisor_leaf(const struct guest_offer *offer,
 		return (struct cpuid){AEROSTAT_CPUID_TIMING, AEROSTAT_SIGNATURE_EBX,
 				      AEROSTAT_SIGNATURE_ECX, AEROSTAT_SIGNATURE_EDX};
 	case AEROSTAT_CPUID_INTERFACE:
-		return (struct cpuid){AEROSTAT_ABI_VERSION, features, 0, 0};
+		return (struct cpuid){AEROSTAT_ABI_VERSION, features, view->vcpu_count,
+				      view->vcpu_index};
 	case AEROSTAT_CPUID_TIMING:
 		return (struct cpuid){(uint32_t)view->tsc_khz, 0, 0, 0};
 	default:
@@ -235,7 +239,7 @@ struct cpuid guest_cpuid(const struct guest_offer *offer, const struct guest_cpu
 		out.eax = offer->leaf_max;
 		break;
 	case 1:
-		out.ebx |= L1_EBX_ONE_CPU;
+		out.ebx |= L1_EBX_ONE_CPU | view->vcpu_index << L1_EBX_APIC_ID_SHIFT;
 		out.ecx |= L1_ECX_HYPERVISOR;
 		if (out.ecx & L1_ECX_XSAVE && view->cr4 & CR4_OSXSAVE) {
 			out.ecx |= L1_ECX_OSXSAVE;
@@ -336,6 +340,8 @@ enum exit_action arch_guest_cpuid(struct vcpu *vcpu)
 		.cr4 = guest_read(vcpu, GUEST_CR4),
 		.xcr0 = guest_read(vcpu, GUEST_XCR0),
 		.tsc_khz = arch_tsc_khz(),
+		.vcpu_index = vcpu->index,
+		.vcpu_count = vcpu->vm->config.vcpus,
 	};
 	struct cpuid host = {0, 0, 0, 0};
 	struct cpuid out;

@@ -11,6 +11,8 @@ struct guest_cpuid_view {
 	uint64_t cr4;
 	uint64_t xcr0;
 	uint64_t tsc_khz;
+	uint32_t vcpu_index; /* of vcpu_count; also the number of its APIC, if it had one */
+	uint32_t vcpu_count;
 };
 
 /* True when the answer for `leaf` is made from the processor's own. */

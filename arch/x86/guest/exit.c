@@ -23,6 +23,11 @@ void guest_gpr_write(struct vcpu *vcpu, unsigned number, uint64_t value)
 	}
 }
 
+uint64_t guest_wrap_rip(const struct vcpu *vcpu, uint64_t next)
+{
+	return guest_is_64bit(vcpu) ? next : (uint32_t)next;
+}
+
 uint64_t guest_cr0_lmsw(uint64_t cr0, uint64_t source)
 {
 	return (cr0 & (~LMSW_BITS | CR0_PE)) | (source & LMSW_BITS);
@@ -78,7 +83,8 @@ bool guest_event_raise(struct vcpu *vcpu)
 		arch->event.info &= ~EVENT_HAS_ERROR;
 	}
 	if (lost_external) {
-		vcpu->doorbell_pending = true; /* the only source of external interrupts */
+		/* The only source of external interrupts. */
+		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
 	}
 	return true;
 }

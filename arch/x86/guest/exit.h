@@ -9,6 +9,7 @@
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/state.h"
 #include "kernel/exit.h"
+#include "kernel/hypercall.h"
 
 /* True when the guest executes 64-bit code. */
 static inline bool guest_is_64bit(const struct vcpu *vcpu)
@@ -31,15 +32,37 @@ enum exit_action guest_exit(struct vcpu *vcpu, struct vm_exit *vm_exit, enum vm_
 enum exit_action guest_exit_msr(struct vcpu *vcpu, struct vm_exit *vm_exit, enum vm_exit_kind kind);
 enum exit_action guest_exit_unknown(struct vcpu *vcpu, struct vm_exit *vm_exit, const char *text);
 
+/* The exit that has to be fast; VM_EXIT_HYPERCALL without a description in memory. */
+static inline enum exit_action guest_exit_hypercall(struct vcpu *vcpu, bool privileged)
+{
+	vcpu->exit_count++;
+	return hypercall_handle(vcpu, privileged);
+}
+
+/* What RIP becomes where its lower half has gone through zero. */
+uint64_t guest_wrap_rip(const struct vcpu *vcpu, uint64_t next) __attribute__((cold));
+
 /* RIP behind an instruction of `length` bytes at `rip`; outside 64-bit mode it wraps at 4 GiB. */
-static inline uint64_t guest_next_rip(const struct vcpu *vcpu, uint64_t rip, uint64_t length)
+static inline uint64_t guest_next_rip(const struct vcpu *vcpu, uint64_t rip, uint32_t length)
 {
 	uint64_t next = rip + length;
 
-	if ((rip ^ next) >> 32 && !guest_is_64bit(vcpu)) {
-		next = (uint32_t)next;
-	}
-	return next;
+	return (uint32_t)next < length ? guest_wrap_rip(vcpu, next) : next;
+}
+
+/*
+ * Its doorbell has rung and has not been delivered. Others ring it at any time, then interrupt the
+ * CPU that runs it.
+ */
+static inline bool guest_doorbell_rang(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE);
+}
+
+/* Before it is delivered, so that one that rings meanwhile is delivered once more. */
+static inline void guest_doorbell_take(struct vcpu *vcpu)
+{
+	(void)__atomic_exchange_n(&vcpu->doorbell_pending, false, __ATOMIC_ACQ_REL);
 }
 
 /*

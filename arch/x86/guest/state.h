@@ -2,7 +2,7 @@
 /*
  * What arch/x86/guest and the virtualization backend share: the guest's registers by name, wherever
  * the backend keeps them, and what every guest is offered. A vCPU belongs to the CPU that handles
- * its exit; there is no lock.
+ * its exit; there is no lock. The offer is made once, by the boot CPU before any other runs.
  */
 #ifndef ARCH_X86_GUEST_STATE_H
 #define ARCH_X86_GUEST_STATE_H
@@ -64,7 +64,7 @@ struct arch_vcpu {
 	uint64_t cr0; /* as the guest last wrote it through an exit: bits of the host are right */
 	uint64_t efer;
 
-	/* In the processor while this vCPU is the loaded one (vcpu.c), here otherwise. */
+	/* In the processor while this vCPU is on a CPU (vcpu.c), here otherwise. */
 	uint64_t xcr0;
 	struct debug_registers debug;
 	void *xstate;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Frames, first state, extended state and register report of a virtual processor. */
+/* Frames, first segments, extended state and register report of a virtual processor. */
 #include "arch/x86/guest/vcpu.h"
 
 #include "arch/x86/cpu/xstate.h"
@@ -38,7 +38,7 @@ static struct frame_tag vcpu_tag(const struct vcpu *vcpu)
 }
 
 enum status guest_vcpu_alloc(struct vcpu *vcpu, struct s2 *s2, size_t bytes,
-			     const struct guest_access *access, uint32_t start_info)
+			     const struct guest_access *access)
 {
 	struct frame_tag tag = vcpu_tag(vcpu);
 	size_t xstate_start = align_up_u64(bytes, XSTATE_ALIGN);
@@ -67,10 +67,6 @@ enum status guest_vcpu_alloc(struct vcpu *vcpu, struct s2 *s2, size_t bytes,
 	arch->xstate = (uint8_t *)arch + xstate_start;
 	xstate_init(arch->xstate);
 	vcpu->arch = arch;
-	for (unsigned i = 0; i < GPR_COUNT; i++) {
-		vcpu->regs[i] = 0;
-	}
-	vcpu->regs[GPR_RBX] = start_info;
 	return STATUS_OK;
 }
 
@@ -85,29 +81,34 @@ void guest_vcpu_free(struct vcpu *vcpu)
 	frame_free(self, tag);
 }
 
-void guest_state_switch(struct arch_vcpu *before, const struct arch_vcpu *next)
+/* Reading it costs nothing, but under another hypervisor every write is an exit. */
+static void xcr0_set(uint64_t value)
 {
-	bool has_xcr0 = guest_offer.xcr0 != 0;
+	if (guest_offer.xcr0 != 0 && read_xcr0() != value) {
+		write_xcr0(value);
+	}
+}
 
-	if (has_xcr0) {
-		/* Also the components that either guest has switched off hold somebody's bytes. */
-		write_xcr0(xstate_mask());
-	}
-	if (before) {
-		xstate_save(before->xstate, xstate_mask());
-		debug_registers_save(&before->debug);
-	}
-	xstate_restore(next->xstate, xstate_mask());
-	debug_registers_restore(&next->debug);
-	if (has_xcr0) {
-		write_xcr0(next->xcr0);
-	}
+void guest_state_save(struct arch_vcpu *arch)
+{
+	/* Also the components that the guest has switched off hold bytes of its. */
+	xcr0_set(xstate_mask());
+	xstate_save(arch->xstate, xstate_mask());
+	debug_registers_save(&arch->debug);
+}
+
+void guest_state_load(const struct arch_vcpu *arch)
+{
+	/* Also the components that this guest has switched off may hold bytes of somebody else. */
+	xcr0_set(xstate_mask());
+	xstate_restore(arch->xstate, xstate_mask());
+	debug_registers_restore(&arch->debug);
+	xcr0_set(arch->xcr0);
 }
 
 void guest_dump_registers(const struct vcpu *vcpu)
 {
 	const char *name = vm_name(vcpu->vm);
-	const uint64_t *regs = vcpu->regs;
 
 	log_event(name, "registers rip=0x%llx rsp=0x%llx rflags=0x%llx cs=0x%llx ss=0x%llx",
 		  (ull)guest_read(vcpu, GUEST_RIP), (ull)guest_read(vcpu, GUEST_RSP),
@@ -117,6 +118,14 @@ void guest_dump_registers(const struct vcpu *vcpu)
 		  (ull)guest_read(vcpu, GUEST_CR0), (ull)guest_read(vcpu, GUEST_CR2),
 		  (ull)guest_read(vcpu, GUEST_CR3), (ull)guest_read(vcpu, GUEST_CR4),
 		  (ull)guest_read(vcpu, GUEST_EFER));
+	guest_dump_general_registers(vcpu);
+}
+
+void guest_dump_general_registers(const struct vcpu *vcpu)
+{
+	const char *name = vm_name(vcpu->vm);
+	const uint64_t *regs = vcpu->regs;
+
 	log_event(name, "registers rax=0x%llx rbx=0x%llx rcx=0x%llx rdx=0x%llx", (ull)regs[GPR_RAX],
 		  (ull)regs[GPR_RBX], (ull)regs[GPR_RCX], (ull)regs[GPR_RDX]);
 	log_event(name, "registers rsi=0x%llx rdi=0x%llx rbp=0x%llx r8=0x%llx", (ull)regs[GPR_RSI],

@@ -44,21 +44,25 @@ extern const uint8_t guest_exit_always[3 * PAGE_BYTES];
 /*
  * Takes two zeroed frames: one for the backend's structure of `bytes`, which begins with struct
  * arch_vcpu, with the extended state behind it, and one for the processor's control structure.
- * Fills struct arch_vcpu and the general registers. NO_MEMORY: nothing was changed.
+ * Fills struct arch_vcpu. NO_MEMORY: nothing was changed.
  */
 MUST_CHECK enum status guest_vcpu_alloc(struct vcpu *vcpu, struct s2 *s2, size_t bytes,
-					const struct guest_access *access, uint32_t start_info);
+					const struct guest_access *access);
 
 /* Gives both frames back. */
 void guest_vcpu_free(struct vcpu *vcpu);
 
 /*
- * Exchanges extended state, XCR0 and debug registers in this processor; always all of them, so that
- * nothing of one guest is ever visible to another. `before`: whose are in it, or NULL.
+ * Extended state and debug registers, from this processor to memory and the other way round, then
+ * also XCR0; always all of them, so that nothing of one guest is ever visible to another.
  */
-void guest_state_switch(struct arch_vcpu *before, const struct arch_vcpu *next);
+void guest_state_save(struct arch_vcpu *arch);
+void guest_state_load(const struct arch_vcpu *arch);
 
 /* Prints RIP, control registers and general registers through log_event. */
 void guest_dump_registers(const struct vcpu *vcpu);
+
+/* The general registers alone, from memory. */
+void guest_dump_general_registers(const struct vcpu *vcpu);
 
 #endif

@@ -13,7 +13,7 @@ void svm_asids_init(struct svm_asids *asids, uint32_t count)
 	*asids = (struct svm_asids){.count = (uint32_t)min_u64(count, SVM_ASIDS_MAX)};
 	asids->next = asids->count; /* nothing is known of the TLB: the first entry flushes */
 	for (uint32_t i = 0; i < asids->count; i++) {
-		asids->holder[i] = &stale;
+		asids->model[i].holder = &stale;
 	}
 }
 
@@ -24,9 +24,11 @@ static bool is_valid(const struct svm_asids *asids, const struct svm_asid *mine)
 
 void svm_asid_stale(struct svm_asids *asids, struct svm_asid *mine)
 {
+	/* One that has been elsewhere since gets a new ASID here anyhow. */
 	if (is_valid(asids, mine)) {
-		asids->holder[mine->number] = &stale;
+		asids->model[mine->number].holder = &stale;
 	}
+	mine->epoch = SVM_EPOCH_NONE;
 }
 
 /* A number that nobody has used since everything was flushed. */
@@ -39,37 +41,42 @@ static uint8_t take_new(struct svm_asids *asids, struct svm_asid *mine)
 		asids->generation++;
 		control = TLB_FLUSH_ALL;
 	}
-	*mine = (struct svm_asid){asids, asids->generation, asids->next++};
+	mine->from = asids;
+	mine->generation = asids->generation;
+	mine->number = asids->next++;
 	return control;
 }
 
 /* The processor's side of an entry, in the model, and the proof. */
-static void model_enter(struct svm_asids *asids, uint32_t number, uint8_t control, const void *user)
+static void model_enter(struct svm_asids *asids, uint32_t number, uint8_t control, const void *user,
+			uint64_t epoch)
 {
 	if (control == TLB_FLUSH_ALL) {
 		for (uint32_t i = 0; i < asids->count; i++) {
-			asids->holder[i] = NULL;
+			asids->model[i].holder = NULL;
 		}
 	} else if (control == TLB_FLUSH_ASID) {
-		asids->holder[number] = NULL;
+		asids->model[number].holder = NULL;
 	}
 	CHECK(number > 0 && number < asids->count);
-	if (asids->holder[number] == NULL) {
-		asids->holder[number] = user;
+	if (asids->model[number].holder == NULL) {
+		asids->model[number].holder = user;
+		asids->model[number].epoch = epoch;
 	}
 }
 
-uint8_t svm_asid_enter(struct svm_asids *asids, struct svm_asid *mine, const void *user, bool flush,
-		       bool flush_by_asid)
+uint8_t svm_asid_enter(struct svm_asids *asids, struct svm_asid *mine, const void *user,
+		       uint64_t epoch, bool flush_by_asid)
 {
 	uint8_t control = TLB_KEEP;
 
 	if (!is_valid(asids, mine)) {
 		control = take_new(asids, mine);
-	} else if (flush) {
+	} else if (mine->epoch != epoch) {
 		control = flush_by_asid ? TLB_FLUSH_ASID : take_new(asids, mine);
 	}
-	model_enter(asids, mine->number, control, user);
-	svm_asid_check(asids, mine, user);
+	mine->epoch = epoch;
+	model_enter(asids, mine->number, control, user, epoch);
+	svm_asid_check(asids, mine, user, epoch);
 	return control;
 }

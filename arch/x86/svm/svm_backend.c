@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The AMD-V backend as kernel/backend.h wants it, and the life of a vCPU. */
 #include "arch/x86/svm/svm_vcpu.h"
+#include "base/check.h"
 #include "kernel/backend.h"
 #include "mm/phys.h"
 
-static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2, uint32_t entry,
-			       uint32_t start_info)
+static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2)
 {
 	struct svm_vcpu *svm;
-	enum status status =
-		guest_vcpu_alloc(vcpu, s2, sizeof(*svm), &svm_guest_access, start_info);
+	enum status status = guest_vcpu_alloc(vcpu, s2, sizeof(*svm), &svm_guest_access);
 
 	if (status != STATUS_OK) {
 		return status;
 	}
 	svm = svm_of(vcpu);
 	svm->vmcb = pfn_to_virt(svm->arch.control);
-	svm_setup_controls(svm);
-	svm_setup_guest(svm, entry);
 	return STATUS_OK;
 }
 
 /* Its ASID is not given to anybody else before everything has been flushed. */
 static void vcpu_destroy(struct vcpu *vcpu)
 {
-	svm_state_forget(svm_of(vcpu));
+	CHECK(svm_of(vcpu)->cpu == NULL);
 	guest_vcpu_free(vcpu);
+}
+
+static void vcpu_evict(struct vcpu *vcpu)
+{
+	svm_evict(svm_of(vcpu));
 }
 
 static bool vcpu_is_kernel(const struct vcpu *vcpu)
@@ -42,6 +44,7 @@ const struct backend svm_backend = {
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
 	.vcpu_run = svm_vcpu_run,
+	.vcpu_evict = vcpu_evict,
 	.flush_s2 = svm_flush_s2,
 	.vcpu_dump = guest_dump_registers,
 	.vcpu_is_kernel = vcpu_is_kernel,

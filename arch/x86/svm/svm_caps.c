@@ -46,3 +46,11 @@ enum status svm_caps_compute(const struct svm_facts *facts, struct svm_caps *cap
 	};
 	return STATUS_OK;
 }
+
+/* Whether firmware has switched it off is not a property of the processor. */
+bool svm_caps_alike(const struct svm_caps *one, const struct svm_caps *other)
+{
+	return one->asid_count == other->asid_count && one->next_rip == other->next_rip &&
+	       one->decode == other->decode && one->flush_by_asid == other->flush_by_asid &&
+	       one->leaf_level == other->leaf_level;
+}

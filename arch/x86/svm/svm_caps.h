@@ -24,7 +24,7 @@ struct svm_caps {
 	bool next_rip;	     /* the exit says where the next instruction begins */
 	bool decode;	     /* the exit says which register a MOV CR names */
 	bool flush_by_asid;
-	bool unlock;	     /* VM_CR.SVMDIS has to be cleared first */
+	bool unlock;	     /* VM_CR.SVMDIS of this CPU has to be cleared first */
 	unsigned leaf_level; /* highest that may map memory */
 };
 
@@ -39,6 +39,9 @@ struct svm_caps {
 #define SVM_FEATURE_DECODE 0x80
 
 extern struct svm_caps svm_caps;
+
+/* A guest may go from a processor with the one to one with the other. */
+bool svm_caps_alike(const struct svm_caps *one, const struct svm_caps *other);
 
 /* Reads this CPU (svm_cpu.c). */
 void svm_facts_read(struct svm_facts *facts);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * AMD-V on and off on one CPU (AMD APM vol. 2, 15.4 and 15.30). Each CPU touches only its own
- * struct svm_cpu.
+ * struct svm_cpu. What the machine can do is settled by the boot CPU before any other runs, and
+ * constant then.
  */
 #include "arch/x86/cpu/cpuid.h"
 #include "arch/x86/cpu/features.h"
@@ -9,7 +10,6 @@
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_vcpu.h"
-#include "base/string.h"
 #include "kernel/arch.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
@@ -58,8 +58,11 @@ enum status svm_probe(const char **sentence)
 	return caps_read(&caps, sentence);
 }
 
-/* The first CPU decides what the machine can do, and every other has to be like it. */
-static enum status caps_settle(const char **sentence)
+/*
+ * The first CPU decides what the machine can do, and every other has to be like it. *unlock:
+ * firmware has switched AMD-V off on this one, without locking that.
+ */
+static enum status caps_settle(bool *unlock, const char **sentence)
 {
 	static bool settled;
 	struct svm_caps caps;
@@ -68,13 +71,14 @@ static enum status caps_settle(const char **sentence)
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (settled && memcmp(&caps, &svm_caps, sizeof(caps)) != 0) {
+	*unlock = caps.unlock;
+	if (settled && !svm_caps_alike(&caps, &svm_caps)) {
 		*sentence = "the processors of this machine differ in what their AMD-V can do";
 		return STATUS_UNSUPPORTED;
 	}
-	svm_caps = caps;
 	if (!settled) {
 		settled = true;
+		svm_caps = caps;
 		svm_npt_init();
 		guest_offer_init(xstate_mask());
 		guest_offer.vmmcall = true;
@@ -99,7 +103,8 @@ static enum status areas_alloc(struct svm_cpu *cpu)
 enum status svm_cpu_start(const char **sentence)
 {
 	struct svm_cpu *cpu = svm_cpu();
-	enum status status = caps_settle(sentence);
+	bool unlock;
+	enum status status = caps_settle(&unlock, sentence);
 
 	if (status != STATUS_OK) {
 		return status;
@@ -109,8 +114,8 @@ enum status svm_cpu_start(const char **sentence)
 		*sentence = "there is no memory for AMD-V on this processor (two pages)";
 		return status;
 	}
-	if (svm_caps.unlock) {
-		/* Off, but not locked: the choice is ours. */
+	if (unlock) {
+		/* The choice is ours. */
 		msr_write(MSR_VM_CR, msr_read(MSR_VM_CR) & ~(uint64_t)VM_CR_SVMDIS);
 	}
 	msr_write(MSR_IA32_EFER, msr_read(MSR_IA32_EFER) | EFER_SVME);
@@ -130,7 +135,9 @@ void svm_cpu_stop(void)
 	if (!cpu->on) {
 		return;
 	}
-	cpu->loaded = NULL;
+	if (cpu->loaded) {
+		svm_evict(cpu->loaded);
+	}
 	msr_write(MSR_VM_HSAVE_PA, 0);
 	msr_write(MSR_IA32_EFER, msr_read(MSR_IA32_EFER) & ~(uint64_t)EFER_SVME);
 	cpu->on = false;

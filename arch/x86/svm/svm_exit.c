@@ -194,13 +194,8 @@ static enum exit_action decide(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 
 enum exit_action svm_decide_hypercall(struct svm_vcpu *svm)
 {
-	struct vm_exit vm_exit;
-
 	instruction_ends(svm, 3);
-	vm_exit.kind = VM_EXIT_HYPERCALL;
-	vm_exit.raw_reason = SVM_EXIT_VMMCALL;
-	vm_exit.privileged = svm_is_kernel(svm);
-	return vm_exit_handle(svm->arch.vcpu, &vm_exit);
+	return guest_exit_hypercall(svm->arch.vcpu, svm_is_kernel(svm));
 }
 
 enum exit_action svm_exit_decide(struct svm_vcpu *svm, uint32_t code)

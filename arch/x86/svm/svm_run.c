@@ -24,13 +24,16 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 {
 	struct vcpu *vcpu = svm->arch.vcpu;
 	struct vmcb *vmcb = svm->vmcb;
-	uint8_t vector = vcpu->vm->balloon.vector;
+	uint8_t vector = vcpu->doorbell_vector;
 	uint32_t priority = (uint32_t)vector >> 4;
 
-	if (!vector || vmcb->interrupt_shadow & INTERRUPT_SHADOW) {
+	if (vmcb->interrupt_shadow & INTERRUPT_SHADOW) {
 		return;
 	}
-	vcpu->doorbell_pending = false;
+	guest_doorbell_take(vcpu);
+	if (!vector) {
+		return; /* it had one when it rang */
+	}
 	vmcb->virtual_vector = vector;
 	vmcb->virtual_interrupt = (vmcb->virtual_interrupt & ~VIRTUAL_PRIORITY) | VIRTUAL_REQUEST |
 				  priority << VIRTUAL_PRIORITY_SHIFT;
@@ -55,31 +58,49 @@ static void events_collect(struct svm_vcpu *svm)
 	}
 	if (vmcb->virtual_interrupt & VIRTUAL_REQUEST) {
 		vmcb->virtual_interrupt &= ~VIRTUAL_REQUEST;
-		svm->arch.vcpu->doorbell_pending = true;
+		__atomic_store_n(&svm->arch.vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
 	}
 }
 
-/* The last before an entry of a run: the address space. A new ASID only where one is flushed. */
+/* Announces the entry. Translations under our ASID have to be from the epoch that this answers. */
+static inline uint64_t epoch_enter(struct svm_vcpu *svm)
+{
+	struct s2 *s2 = svm->arch.s2;
+	unsigned cpu = svm->cpu->index;
+
+	tlb_enter(s2, cpu);
+	return s2->tlb.seen[cpu]; /* written by this CPU alone */
+}
+
+static void asid_renew(struct svm_vcpu *svm, uint64_t epoch)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	vmcb->tlb_control = svm_asid_enter(&svm->cpu->asids, &svm->asid, svm->arch.vcpu, epoch,
+					   svm_caps.flush_by_asid);
+	vmcb->asid = svm->asid.number;
+}
+
+/*
+ * The last before an entry of a run: the address space. Another vCPU of it may have raised this
+ * CPU's epoch before us.
+ */
 static inline void address_space_prepare(struct svm_vcpu *svm)
 {
-	struct vmcb *vmcb = svm->vmcb;
+	uint64_t epoch = epoch_enter(svm);
 
-	tlb_enter(svm->arch.s2, svm->cpu->index);
-	vmcb->tlb_control = TLB_KEEP;
-	if (__builtin_expect(svm->flush, 0)) {
-		vmcb->tlb_control = svm_asid_enter(&svm->cpu->asids, &svm->asid, svm->arch.vcpu,
-						   true, svm_caps.flush_by_asid);
-		vmcb->asid = svm->asid.number;
-		svm->flush = false;
+	svm->vmcb->tlb_control = TLB_KEEP;
+	if (__builtin_expect(svm->asid.epoch != epoch, 0)) {
+		asid_renew(svm, epoch);
 	}
-	svm_asid_check(&svm->cpu->asids, &svm->asid, svm->arch.vcpu);
+	svm_asid_check(&svm->cpu->asids, &svm->asid, svm->arch.vcpu, epoch);
 }
 
-static void entry_prepare(struct svm_vcpu *svm)
+static void event_prepare(struct svm_vcpu *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
 
-	if (svm->arch.vcpu->doorbell_pending) {
+	if (guest_doorbell_rang(svm->arch.vcpu)) {
 		doorbell_prepare(svm);
 	}
 	vmcb->entry_event = 0;
@@ -88,7 +109,6 @@ static void entry_prepare(struct svm_vcpu *svm)
 		svm->arch.event.info = 0;
 	}
 	svm->entered_event = vmcb->entry_event;
-	address_space_prepare(svm);
 }
 
 /* Behind the instruction: the only place that moves RIP. */
@@ -112,27 +132,31 @@ static __attribute__((noinline)) bool exit_finish(struct svm_vcpu *svm, enum exi
 	if (!guest_apply(svm->arch.vcpu, action, advance)) {
 		return false;
 	}
-	entry_prepare(svm);
+	event_prepare(svm);
+	address_space_prepare(svm);
 	return true;
 }
 
 /*
  * A hypercall cannot have interrupted the delivery of an event; where no doorbell and no
- * single-stepping is about, its way is short.
+ * single-stepping is about, its way is short. Who rings after we have looked also sends an
+ * interrupt, which ends the next run at once.
  */
 bool svm_exit(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
-	uint32_t code = (uint32_t)vmcb->exit_code; /* not all emulators write the upper half */
+	uint32_t code;
 	enum exit_action action;
 
+	tlb_leave(svm->cpu->index);
+	code = (uint32_t)vmcb->exit_code; /* not all emulators write the upper half */
 	if (code != SVM_EXIT_VMMCALL || vmcb->virtual_interrupt & VIRTUAL_REQUEST) {
 		events_collect(svm);
 		return exit_finish(svm, svm_exit_decide(svm, code));
 	}
 	action = svm_decide_hypercall(svm);
-	if (action != EXIT_ADVANCE || vcpu->doorbell_pending || vmcb->rflags & RFLAGS_TF) {
+	if (action != EXIT_ADVANCE || guest_doorbell_rang(vcpu) || vmcb->rflags & RFLAGS_TF) {
 		return exit_finish(svm, action);
 	}
 	advance(vcpu);
@@ -141,33 +165,18 @@ bool svm_exit(struct vcpu *vcpu)
 	return true;
 }
 
-/* The first entry of a run: others may have used the ASID since, or this was another CPU's vCPU. */
-static void run_prepare(struct svm_vcpu *svm)
-{
-	struct vmcb *vmcb = svm->vmcb;
-	uint8_t control;
-
-	svm->cpu = svm_cpu();
-	tlb_run_begin(svm->arch.s2, svm->cpu->index);
-	tlb_enter(svm->arch.s2, svm->cpu->index);
-	control = svm_asid_enter(&svm->cpu->asids, &svm->asid, svm->arch.vcpu, svm->flush,
-				 svm_caps.flush_by_asid);
-	svm->flush = false;
-	entry_prepare(svm);
-	vmcb->tlb_control = control;
-	vmcb->asid = svm->asid.number;
-}
-
 void svm_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
 
-	svm_state_load(svm);
+	svm_load(svm);
 	svm->arch.deadline_tsc = deadline_tsc;
 	/* AMD-V has no timer of its own: the host's interrupt ends the slice. */
 	lapic_timer_arm(deadline_tsc);
-	run_prepare(svm);
+	tlb_run_begin(svm->arch.s2, svm->cpu->index);
+	event_prepare(svm);
+	/* All ASIDs may have been handed out anew since it last ran here, or it is new here. */
+	asid_renew(svm, epoch_enter(svm));
 	svm_enter(vcpu, svm->vmcb, pfn_to_hpa(svm->arch.control), pfn_to_hpa(svm->cpu->host_area));
-	tlb_run_end(svm->arch.s2, svm->cpu->index);
 	lapic_timer_disarm();
 }

@@ -91,7 +91,7 @@ static uint16_t attributes_of(uint32_t rights)
 	return (uint16_t)((rights & 0xff) | (rights >> 4 & 0xf00));
 }
 
-void svm_setup_guest(struct svm_vcpu *svm, uint32_t entry)
+void svm_setup_guest(struct svm_vcpu *svm)
 {
 	static const uint8_t places[GUEST_SEGMENT_COUNT] = {
 		[GUEST_ES] = VMCB_ES,	  [GUEST_CS] = VMCB_CS, [GUEST_SS] = VMCB_SS,
@@ -114,7 +114,7 @@ void svm_setup_guest(struct svm_vcpu *svm, uint32_t entry)
 	guest_write(vcpu, GUEST_CR0, CR0_PE | CR0_ET);
 	guest_write(vcpu, GUEST_CR4, 0);
 	guest_write(vcpu, GUEST_PAT, GUEST_PAT_RESET);
-	vmcb->rip = entry;
+	vmcb->rip = vcpu->entry;
 	vmcb->rflags = RFLAGS_FIXED;
 	vmcb->dr6 = GUEST_ENTRY_DR6;
 	vmcb->dr7 = GUEST_ENTRY_DR7;

@@ -2,7 +2,7 @@
 /*
  * The guest's registers that are not general ones. Nearly all of them are in the VMCB whenever the
  * guest does not run: VMRUN and VMLOAD take them from there, the exit and VMSAVE put them back. The
- * rest is exchanged only when another vCPU runs on this CPU.
+ * rest is exchanged only when another vCPU runs on this CPU, always all of it.
  */
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/state.h"
@@ -26,27 +26,37 @@ static uint64_t xcr0_read(const struct svm_vcpu *svm)
 	return read_xcr0() & guest_offer.xcr0;
 }
 
-void svm_state_load(struct svm_vcpu *svm)
-{
-	struct svm_cpu *cpu = svm_cpu();
-
-	if (cpu->loaded != svm) {
-		if (cpu->loaded) {
-			cpu->loaded->arch.xcr0 = xcr0_read(cpu->loaded);
-		}
-		guest_state_switch(cpu->loaded ? &cpu->loaded->arch : NULL, &svm->arch);
-		cpu->loaded = svm;
-	}
-}
-
-void svm_state_forget(const struct svm_vcpu *svm)
+void svm_load(struct svm_vcpu *svm)
 {
 	struct svm_cpu *cpu = svm_cpu();
 
 	if (cpu->loaded == svm) {
-		/* The registers keep its values until the next guest's replace all of them. */
-		cpu->loaded = NULL;
+		return;
 	}
+	CHECK(cpu->loaded == NULL && svm->cpu == NULL);
+	if (!svm->filled) {
+		svm_setup_controls(svm);
+		svm_setup_guest(svm);
+		svm->filled = true;
+	}
+	guest_state_load(&svm->arch);
+	cpu->loaded = svm;
+	svm->cpu = cpu;
+}
+
+void svm_evict(struct svm_vcpu *svm)
+{
+	struct svm_cpu *cpu = svm_cpu();
+
+	if (svm->cpu == NULL) {
+		return;
+	}
+	CHECK(svm->cpu == cpu && cpu->loaded == svm);
+	svm->arch.xcr0 = xcr0_read(svm);
+	/* The registers keep its values until the next guest's replace all of them. */
+	guest_state_save(&svm->arch);
+	cpu->loaded = NULL;
+	svm->cpu = NULL;
 }
 
 /* Those that are a word of the VMCB and mean the same to guest and processor. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The AMD-V backend's own structures: what it keeps per virtual processor and per CPU. A vCPU is
- * touched only by the CPU that runs it, or by the one that creates or destroys it; no lock.
+ * touched only by the CPU that has it in its hands, which the scheduler sees to; no lock.
  */
 #ifndef ARCH_X86_SVM_SVM_VCPU_H
 #define ARCH_X86_SVM_SVM_VCPU_H
@@ -22,8 +22,8 @@ struct svm_vcpu {
 	struct arch_vcpu arch; /* first: vcpu->arch points here */
 	struct vmcb *vmcb;
 	struct svm_asid asid;
-	struct svm_cpu *cpu;	/* where it runs, or ran last */
-	bool flush;		/* old translations must not be used by the next entry */
+	struct svm_cpu *cpu;	/* in whose registers parts of it are, or NULL */
+	bool filled;		/* the VMCB has been set up: it has run */
 	uint64_t entered_event; /* for reports: the processor clears its own word */
 	uint64_t next_rip;	/* of an exit caused by an instruction: where it ends */
 };
@@ -37,6 +37,7 @@ static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
 	return (struct svm_vcpu *)vcpu->arch;
 }
 
+/* On cache lines of its own: each CPU writes its own. */
 struct svm_cpu {
 	unsigned index;
 	bool on;
@@ -45,7 +46,7 @@ struct svm_cpu {
 	pfn_t host_area;      /* what VMLOAD brings back after an exit: FS, GS, TR, system calls */
 	struct svm_asids asids;
 	struct svm_vcpu *loaded; /* whose extended state and debug registers are in the registers */
-};
+} __attribute__((aligned(64)));
 
 /* svm_cpu.c: of this CPU. */
 struct svm_cpu *svm_cpu(void);
@@ -55,11 +56,15 @@ void svm_cpu_stop(void);
 
 /* svm_setup.c: controls and first state of a new guest. */
 void svm_setup_controls(struct svm_vcpu *svm);
-void svm_setup_guest(struct svm_vcpu *svm, uint32_t entry);
+void svm_setup_guest(struct svm_vcpu *svm);
 
-/* svm_state.c */
-void svm_state_load(struct svm_vcpu *svm);
-void svm_state_forget(const struct svm_vcpu *svm);
+/*
+ * svm_state.c: brings it to this CPU, which no other vCPU is on, its VMCB filled if it has never
+ * run; and the way back, after which all of it is in memory. Each has nothing to do where it is
+ * done already.
+ */
+void svm_load(struct svm_vcpu *svm);
+void svm_evict(struct svm_vcpu *svm);
 extern const struct guest_access svm_guest_access;
 
 /* svm_exit.c: decides over the exit that just happened; a hypercall may come through either. */
@@ -90,7 +95,7 @@ const struct s2_format *svm_s2_format(void);
 void svm_npt_init(void);
 void svm_flush_s2(const struct s2 *s2);
 
-/* Translations that this CPU has made for the vCPU must not be used any more. */
+/* Translations that the vCPU has made on this CPU, where it is, must not be used any more. */
 void svm_flush(struct svm_vcpu *svm);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EPT as a second-stage format (SDM vol. 3, 29.3.2) and the instructions that drop what the
+ * EPT as a second-stage format (SDM vol. 3, 29.3.2) and the instructions that drop what this
  * processor has cached from it (29.4.3). A combined translation is tagged with VPID and EPT
  * pointer: INVEPT drops what came from our tables, INVVPID what came from the guest's own.
  */

@@ -3,41 +3,43 @@
 #include "kernel/backend.h"
 
 #include "arch/x86/vmx/vmx_caps.h"
-#include "arch/x86/vmx/vmx_instructions.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/check.h"
 #include "kernel/vm.h"
 #include "mm/phys.h"
 
-static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2, uint32_t entry,
-			       uint32_t start_info)
+/*
+ * Unique for good, as numbers of VMs are: no processor can have cached anything for another vCPU
+ * under it. 0 is the host's.
+ */
+static uint16_t vpid_of(const struct vcpu *vcpu)
+{
+	_Static_assert(VMS_MAX * AEROSTAT_VCPUS_MAX <= UINT16_MAX, "a VPID has 16 bits");
+	unsigned before = (vcpu->vm->id - 1u) * AEROSTAT_VCPUS_MAX;
+
+	return (uint16_t)(before + vcpu->index + 1);
+}
+
+static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2)
 {
 	struct vmx_vcpu *vmx;
-	enum status status =
-		guest_vcpu_alloc(vcpu, s2, sizeof(*vmx), &vmx_guest_access, start_info);
+	enum status status = guest_vcpu_alloc(vcpu, s2, sizeof(*vmx), &vmx_guest_access);
 
 	if (status != STATUS_OK) {
 		return status;
 	}
 	vmx = vmx_of(vcpu);
 	*(uint32_t *)pfn_to_virt(vmx->arch.control) = vmx_caps.revision;
-	vmx->cpu = VMX_CPU_NONE;
-	vmx->vpid = vmx_caps.vpid ? vcpu->vm->id : 0;
-
-	/* A VMCS has to be cleared once before its first use (SDM vol. 3, 25.11.3). */
-	CHECK(vmx_vmclear(pfn_to_hpa(vmx->arch.control)));
-	vmx_make_current(vmx);
-	vmx_setup_controls(vmx);
-	vmx_setup_guest(vmx, entry);
+	vmx->cpu = CPU_NONE;
+	vmx->host_cpu = CPU_NONE;
+	vmx->vpid = vmx_caps.vpid ? vpid_of(vcpu) : 0;
 	return STATUS_OK;
 }
 
 static void vcpu_destroy(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = vmx_of(vcpu);
-
-	vmx_release(vmx);
-	vmx_invalidate_vpid(vmx->vpid);
+	/* A processor may write to the frame of a VMCS for as long as it is not cleared. */
+	CHECK(vmx_of(vcpu)->cpu == CPU_NONE);
 	guest_vcpu_free(vcpu);
 }
 
@@ -45,8 +47,13 @@ static bool vcpu_is_kernel(const struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-	CHECK(vmx_cpu()->current == vmx);
+	CHECK(vmx_is_here(vmx));
 	return vmx_is_kernel(vmx);
+}
+
+static void vcpu_evict(struct vcpu *vcpu)
+{
+	vmx_evict(vmx_of(vcpu));
 }
 
 const struct backend vmx_backend = {
@@ -58,6 +65,7 @@ const struct backend vmx_backend = {
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
 	.vcpu_run = vmx_vcpu_run,
+	.vcpu_evict = vcpu_evict,
 	.flush_s2 = vmx_flush_s2,
 	.vcpu_dump = vmx_vcpu_dump,
 	.vcpu_is_kernel = vcpu_is_kernel,

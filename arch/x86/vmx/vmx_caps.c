@@ -230,3 +230,16 @@ enum status vmx_caps_compute(const struct vmx_msrs *msrs, struct vmx_caps *caps,
 	caps->encls_exiting = (caps->secondary & SECONDARY_ENCLS_EXITING) != 0;
 	return STATUS_OK;
 }
+
+bool vmx_caps_alike(const struct vmx_caps *one, const struct vmx_caps *other)
+{
+	return one->revision == other->revision && one->pin == other->pin &&
+	       one->primary == other->primary && one->secondary == other->secondary &&
+	       one->exit == other->exit && one->entry == other->entry && one->vpid == other->vpid &&
+	       one->vpid_single == other->vpid_single && one->virtual_nmis == other->virtual_nmis &&
+	       one->encls_exiting == other->encls_exiting &&
+	       one->timer_shift == other->timer_shift &&
+	       one->ept_leaf_level == other->ept_leaf_level &&
+	       one->cr0_fixed0 == other->cr0_fixed0 && one->cr0_fixed1 == other->cr0_fixed1 &&
+	       one->cr4_fixed0 == other->cr4_fixed0 && one->cr4_fixed1 == other->cr4_fixed1;
+}

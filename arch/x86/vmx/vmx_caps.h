@@ -89,6 +89,9 @@ struct vmx_caps {
 
 extern struct vmx_caps vmx_caps;
 
+/* A guest may go from a processor with the one to one with the other. */
+bool vmx_caps_alike(const struct vmx_caps *one, const struct vmx_caps *other);
+
 /* Reads the capability registers of this CPU (vmx_cpu.c). */
 void vmx_msrs_read(struct vmx_msrs *msrs);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VT-x on and off on one CPU (SDM vol. 3, 24.7 and 31.5), its capability registers, and which VMCS
- * is the current one here. Each CPU touches only its own struct vmx_cpu.
+ * is the current one here. Each CPU touches only its own struct vmx_cpu. What the machine can do is
+ * settled by the boot CPU before any other runs, and constant then.
  */
 #include "arch/x86/cpu/cpuid.h"
 #include "arch/x86/cpu/msr.h"
@@ -12,7 +13,6 @@
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/bits.h"
 #include "base/check.h"
-#include "base/string.h"
 #include "kernel/arch.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
@@ -109,13 +109,13 @@ static enum status caps_settle(const char **sentence)
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (settled && memcmp(&caps, &vmx_caps, sizeof(caps)) != 0) {
+	if (settled && !vmx_caps_alike(&caps, &vmx_caps)) {
 		*sentence = "the processors of this machine differ in what their VT-x can do";
 		return STATUS_UNSUPPORTED;
 	}
-	vmx_caps = caps;
 	if (!settled) {
 		settled = true;
+		vmx_caps = caps;
 		vmx_ept_init();
 		guest_offer_init(xstate_mask());
 		guest_offer.cr4 &= caps.cr4_fixed1;
@@ -160,7 +160,7 @@ void vmx_cpu_stop(void)
 		return;
 	}
 	if (cpu->current) {
-		vmx_release(cpu->current);
+		vmx_evict(cpu->current);
 	}
 	CHECK(vmx_vmxoff());
 	write_cr4(read_cr4() & ~(uint64_t)CR4_VMXE);
@@ -168,38 +168,54 @@ void vmx_cpu_stop(void)
 	frame_free(cpu->region, region_tag);
 }
 
-void vmx_make_current(struct vmx_vcpu *vmx)
+/* The first time, and whenever it has been elsewhere in between. */
+static void arrive(struct vmx_vcpu *vmx)
+{
+	vmx_setup_host();
+	vmx->host_cpu = vmx->cpu;
+	/* What this CPU may have cached for the VPID is from another time. */
+	vmx->invalidate_vpid = true;
+}
+
+void vmx_load(struct vmx_vcpu *vmx)
 {
 	struct vmx_cpu *cpu = vmx_cpu();
-	unsigned index = arch_cpu_index();
+	hpa_t vmcs = pfn_to_hpa(vmx->arch.control);
 
 	if (cpu->current == vmx) {
 		return;
 	}
-	CHECK(vmx->cpu == VMX_CPU_NONE || vmx->cpu == index);
-	CHECK(vmx_vmptrld(pfn_to_hpa(vmx->arch.control)));
-	cpu->current = vmx;
-	if (vmx->cpu == VMX_CPU_NONE) {
-		vmx->cpu = index;
-		vmx_setup_host();
-		/* What this CPU may have cached for the VPID is from another time. */
-		vmx->invalidate_vpid = true;
+	CHECK(cpu->current == NULL && vmx->cpu == CPU_NONE);
+	if (!vmx->filled) {
+		/* It has to be cleared once before its first use (SDM vol. 3, 25.11.3). */
+		CHECK(vmx_vmclear(vmcs));
 	}
+	CHECK(vmx_vmptrld(vmcs));
+	cpu->current = vmx;
+	vmx->cpu = arch_cpu_index();
+	if (vmx->host_cpu != vmx->cpu) {
+		arrive(vmx);
+	}
+	if (!vmx->filled) {
+		vmx_setup_controls(vmx);
+		vmx_setup_guest(vmx);
+		vmx->filled = true;
+	}
+	vmx_state_load(vmx);
 }
 
-void vmx_release(struct vmx_vcpu *vmx)
+void vmx_evict(struct vmx_vcpu *vmx)
 {
 	struct vmx_cpu *cpu = vmx_cpu();
 
-	CHECK(vmx->cpu == VMX_CPU_NONE || vmx->cpu == arch_cpu_index());
-	if (cpu->loaded == vmx) {
-		/* The registers keep its values until the next guest's replace all of them. */
-		cpu->loaded = NULL;
+	if (vmx->cpu == CPU_NONE) {
+		return;
 	}
+	CHECK(cpu->current == vmx && vmx->cpu == arch_cpu_index());
+	/* The registers keep its values until the next guest's replace all of them. */
+	vmx_state_save(vmx);
 	CHECK(vmx_vmclear(pfn_to_hpa(vmx->arch.control)));
-	if (cpu->current == vmx) {
-		cpu->current = NULL;
-	}
-	vmx->cpu = VMX_CPU_NONE;
+	cpu->current = NULL;
+	vmx->cpu = CPU_NONE;
 	vmx->launched = false;
 }

@@ -15,14 +15,15 @@ typedef unsigned long long ull;
 
 void vmx_vcpu_dump(const struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = vmx_of(vcpu);
-	struct vmx_vcpu *before = vmx_cpu()->current;
-
-	vmx_make_current(vmx);
-	guest_dump_registers(vcpu);
-	if (before) {
-		vmx_make_current(before); /* an exit of that one may be in the middle of things */
+	if (vmx_is_here(vmx_of(vcpu))) {
+		guest_dump_registers(vcpu);
+		return;
 	}
+	/* Its VMCS is for another CPU to read, or for nobody: the manual keeps its layout secret.
+	 */
+	log_event(vm_name(vcpu->vm),
+		  "registers: those of its last exit, as far as they are in memory");
+	guest_dump_general_registers(vcpu);
 }
 
 #define SEGMENT_STEP 2 /* between encodings of ES, CS, ... */

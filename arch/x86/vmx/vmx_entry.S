@@ -7,11 +7,14 @@
  *	RDI  vcpu; its general registers are the first thing in it
  *	ESI  0: VMLAUNCH, else VMRESUME
  *
- * Returns when vmx_exit() has answered false. Interrupts are off, the vCPU's VMCS is current. All
+ * Returns when vmx_exit() or vmx_exit_hypercall() has answered false. Interrupts are off, the vCPU's VMCS is current. All
  * general registers except RSP are the guest's between the instruction and vmx_exit_entry, where the
  * processor has set RSP, RFLAGS (interrupts and direction flag off), segments, CR0, CR3, CR4, EFER
  * and PAT from the host-state area. Not saved here, because the hypervisor never uses it: x87, SSE
  * and AVX state, debug registers, CR2, SYSCALL registers (vmx_state.c switches them between guests).
+ *
+ * A hypercall reads and changes none of RBX and R12 to R15, which are in vcpu only when this returns:
+ * until then C gives them back as they were.
  *
  * Stack while the guest runs, from HOST_RSP up: vcpu, R15, R14, R13, R12, RBX, RBP, return address.
  */
@@ -48,19 +51,34 @@ vmx_exit_entry:
 	pushq %rdi
 	movq 8(%rsp), %rdi
 	movq %rax, VCPU_RAX(%rdi)
-	store_guest_registers
+	store_other_registers
 	popq VCPU_RDI(%rdi)
 	leaq 48(%rsp), %rbp		/* the frame of vmx_enter, for back-traces */
+	movl $FIELD_EXIT_REASON, %eax
+	vmread %rax, %rax		/* should it fail, RAX is no reason, and vmx_exit() finds out */
+	cmpl $VMX_REASON_VMCALL, %eax
+	jne 3f
+	call vmx_exit_hypercall
+	movq (%rsp), %rdi
+	testb %al, %al
+	jz 4f
+	movq VCPU_RAX(%rdi), %rax
+	load_other_registers
+	vmresume
+	jmp 2b
+
+3:	store_kept_registers
 	call vmx_exit
 	movq (%rsp), %rdi
 	testb %al, %al
-	jz 3f
+	jz 5f
 	movq VCPU_RAX(%rdi), %rax
 	load_guest_registers
 	vmresume
 	jmp 2b
 
-3:	addq $8, %rsp
+4:	store_kept_registers
+5:	addq $8, %rsp
 	popq %r15
 	popq %r14
 	popq %r13

@@ -18,6 +18,9 @@
 #define BLOCKING_BY_STI_OR_MOV_SS 0x3u
 #define PENDING_SINGLE_STEP BIT(14)
 
+/* Rare, and out of the way of what is not: nothing is kept in registers for its sake. */
+#define COLD __attribute__((noinline, cold))
+
 /* Requests or drops an exit at the first moment at which the guest can take an interrupt. */
 static void window_set(struct vmx_vcpu *vmx, bool wanted)
 {
@@ -36,9 +39,12 @@ static void window_set(struct vmx_vcpu *vmx, bool wanted)
 static void doorbell_prepare(struct vmx_vcpu *vmx)
 {
 	struct vcpu *vcpu = vmx->arch.vcpu;
-	uint8_t vector = vcpu->vm->balloon.vector;
+	uint8_t vector = vcpu->doorbell_vector;
 
-	if (!vcpu->doorbell_pending || !vector || vector >> 4 <= vmx->cr8) {
+	if (!vector) {
+		guest_doorbell_take(vcpu); /* it had one when it rang */
+	}
+	if (!guest_doorbell_rang(vcpu) || vector >> 4 <= vmx->cr8) {
 		/* Task priority holds it off: a write to CR8 exits, and we come here again. */
 		window_set(vmx, false);
 		return;
@@ -49,7 +55,7 @@ static void doorbell_prepare(struct vmx_vcpu *vmx)
 		return;
 	}
 	window_set(vmx, false);
-	vcpu->doorbell_pending = false;
+	guest_doorbell_take(vcpu);
 	vmx->arch.event = (struct guest_event){.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | vector};
 }
 
@@ -68,14 +74,13 @@ static void event_write(struct vmx_vcpu *vmx)
 /* The timer counts down from here; zero exits before the first instruction. */
 static inline void timer_write(const struct vmx_vcpu *vmx)
 {
-	uint64_t ticks = sub_floor_u64(vmx->arch.deadline_tsc, tsc_read());
+	uint64_t ticks = vmx->arch.deadline_tsc - tsc_read();
 
-	vmcs_write_preemption_timer((uint32_t)(ticks >> vmx_caps.timer_shift));
-}
-
-static inline bool doorbell_concerns(const struct vmx_vcpu *vmx)
-{
-	return vmx->arch.vcpu->doorbell_pending || vmx->primary & PRIMARY_INTERRUPT_WINDOW;
+	if ((int64_t)ticks < 0) {
+		ticks = 0;
+	}
+	/* 32 bits of it: the deadline is never further away (timer_deadline). */
+	vmcs_write(VMCS_preemption_timer, ticks >> vmx_caps.timer_shift);
 }
 
 /* What is left to do when no event is to be delivered and no translation to be dropped. */
@@ -87,7 +92,7 @@ static inline void entry_prepare_last(struct vmx_vcpu *vmx)
 
 static void entry_prepare(struct vmx_vcpu *vmx)
 {
-	if (doorbell_concerns(vmx)) {
+	if (guest_doorbell_rang(vmx->arch.vcpu) || vmx->primary & PRIMARY_INTERRUPT_WINDOW) {
 		doorbell_prepare(vmx);
 	}
 	if (vmx->arch.event.info) {
@@ -100,21 +105,30 @@ static void entry_prepare(struct vmx_vcpu *vmx)
 	entry_prepare_last(vmx);
 }
 
+/* It held for one instruction, and that is over. */
+static COLD void unblock(uint32_t blocking)
+{
+	vmcs_write_guest_interruptibility(blocking & ~BLOCKING_BY_STI_OR_MOV_SS);
+}
+
+/* The processor would have raised its single-step trap behind the instruction. */
+static COLD void step(void)
+{
+	vmcs_write_guest_pending_debug(vmcs_read_guest_pending_debug() | PENDING_SINGLE_STEP);
+}
+
 /* Behind the instruction: the only place that moves RIP. */
 static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 {
 	uint32_t blocking = vmcs_read_guest_interruptibility();
 
+	if (blocking & BLOCKING_BY_STI_OR_MOV_SS) {
+		unblock(blocking);
+	}
 	vmcs_write_guest_rip(
 		guest_next_rip(vcpu, vmcs_read_guest_rip(), vmcs_read_exit_instruction_length()));
-	if (blocking & BLOCKING_BY_STI_OR_MOV_SS) {
-		/* It held for one instruction, and that is over. */
-		vmcs_write_guest_interruptibility(blocking & ~BLOCKING_BY_STI_OR_MOV_SS);
-	}
 	if (vmcs_read_guest_rflags() & RFLAGS_TF) {
-		/* The processor would have raised its single-step trap behind it. */
-		vmcs_write_guest_pending_debug(vmcs_read_guest_pending_debug() |
-					       PENDING_SINGLE_STEP);
+		step();
 	}
 }
 
@@ -129,35 +143,40 @@ static __attribute__((noinline)) bool exit_finish(struct vcpu *vcpu, enum exit_a
 
 /*
  * The ways of a hypercall and of a touch are short: between their exit and the next entry nothing
- * else can have come up than a doorbell, or the event that the touch interrupted.
+ * else can have come up than a doorbell, or the event that the touch interrupted. (The window is
+ * open only while a doorbell is pending; should that be taken back, the window's exit shuts it.)
+ * Who rings after we have looked also sends an interrupt, which ends the next run at once.
  */
 bool vmx_exit(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
-	uint32_t reason = vmcs_read_exit_reason();
-	struct vm_exit vm_exit;
+	uint32_t reason;
 	enum exit_action action;
 
-	if (reason == REASON_EPT_VIOLATION) {
-		action = vmx_exit_s2_fault(vmx);
-		if (action != EXIT_RESUME || vmx->arch.event.info || doorbell_concerns(vmx)) {
-			return exit_finish(vcpu, action);
-		}
-		entry_prepare_last(vmx);
-		return true;
-	}
-	if (__builtin_expect(reason != REASON_VMCALL, 0)) {
+	tlb_leave(vmx->cpu);
+	reason = vmcs_read_exit_reason();
+	if (reason != REASON_EPT_VIOLATION) {
 		return exit_finish(vcpu, vmx_exit_decide(vmx, reason));
 	}
-	vm_exit.kind = VM_EXIT_HYPERCALL;
-	vm_exit.raw_reason = reason;
-	vm_exit.privileged = vmx_is_kernel(vmx);
-	action = vm_exit_handle(vcpu, &vm_exit);
-	if (__builtin_expect(action != EXIT_ADVANCE || doorbell_concerns(vmx), 0)) {
+	action = vmx_exit_s2_fault(vmx);
+	if (action != EXIT_RESUME || vmx->arch.event.info || guest_doorbell_rang(vcpu)) {
+		return exit_finish(vcpu, action);
+	}
+	entry_prepare_last(vmx);
+	return true;
+}
+
+bool vmx_exit_hypercall(struct vcpu *vcpu)
+{
+	enum exit_action action;
+
+	tlb_leave(vmx_of(vcpu)->cpu);
+	action = guest_exit_hypercall(vcpu, vmx_is_kernel(vmx_of(vcpu)));
+	if (__builtin_expect(action != EXIT_ADVANCE || guest_doorbell_rang(vcpu), 0)) {
 		return exit_finish(vcpu, action);
 	}
 	advance(vcpu);
-	entry_prepare_last(vmx);
+	entry_prepare_last(vmx_of(vcpu));
 	return true;
 }
 
@@ -166,6 +185,7 @@ _Noreturn void vmx_entry_refused(struct vcpu *vcpu)
 {
 	uint32_t error = vmcs_read_instruction_error();
 
+	tlb_leave(vmx_of(vcpu)->cpu);
 	vmx_vcpu_dump(vcpu);
 	panic("VM entry refused: %s (%u)", vmx_instruction_error_text(error), error);
 }
@@ -184,12 +204,10 @@ void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 	bool launched = vmx->launched;
 
-	vmx_make_current(vmx);
-	vmx_state_load(vmx);
+	vmx_load(vmx);
 	vmx->arch.deadline_tsc = timer_deadline(deadline_tsc);
 	vmx->launched = true;
 	tlb_run_begin(vmx->arch.s2, vmx->cpu);
 	entry_prepare(vmx);
 	vmx_enter(vcpu, launched);
-	tlb_run_end(vmx->arch.s2, vmx->cpu);
 }

@@ -98,7 +98,7 @@ static void setup_segments(void)
 	vmcs_write_guest_idtr_limit(0);
 }
 
-void vmx_setup_guest(struct vmx_vcpu *vmx, uint32_t entry)
+void vmx_setup_guest(struct vmx_vcpu *vmx)
 {
 	struct vcpu *vcpu = vmx->arch.vcpu;
 
@@ -108,7 +108,7 @@ void vmx_setup_guest(struct vmx_vcpu *vmx, uint32_t entry)
 	guest_write(vcpu, GUEST_CR4, 0);
 	guest_write(vcpu, GUEST_PAT, GUEST_PAT_RESET);
 	vmcs_write_guest_cr3(0);
-	vmcs_write_guest_rip(entry);
+	vmcs_write_guest_rip(vcpu->entry);
 	vmcs_write_guest_rsp(0);
 	vmcs_write_guest_rflags(RFLAGS_FIXED);
 	vmcs_write_guest_dr7(GUEST_ENTRY_DR7);

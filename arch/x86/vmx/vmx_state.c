@@ -3,7 +3,7 @@
  * The guest's registers that are not general ones: where each lives, and the switch of those that
  * stay in the processor from exit to entry because the hypervisor never uses them. They are
  * exchanged only when another vCPU runs on this CPU, always all of them, so nothing of one guest is
- * ever visible to another.
+ * ever visible to another. All of this is for the CPU on which the VMCS is current.
  */
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/guest/state.h"
@@ -25,35 +25,22 @@ static uint64_t cr4_guest_owned(void)
 	return guest_offer.cr4 & ~(uint64_t)CR4_PAE;
 }
 
-static void msrs_save(struct vmx_vcpu *vmx)
+void vmx_state_save(struct vmx_vcpu *vmx)
 {
+	guest_state_save(&vmx->arch);
 	vmx->kernel_gs_base = msr_read(MSR_KERNEL_GS_BASE);
 	vmx->cr2 = read_cr2();
 }
 
-static void msrs_restore(const struct vmx_vcpu *vmx)
+void vmx_state_load(const struct vmx_vcpu *vmx)
 {
+	guest_state_load(&vmx->arch);
 	msr_write(MSR_STAR, vmx->star);
 	msr_write(MSR_LSTAR, vmx->lstar);
 	msr_write(MSR_CSTAR, vmx->cstar);
 	msr_write(MSR_FMASK, vmx->fmask);
 	msr_write(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	write_cr2(vmx->cr2);
-}
-
-void vmx_state_load(struct vmx_vcpu *vmx)
-{
-	struct vmx_cpu *cpu = vmx_cpu();
-
-	if (cpu->loaded == vmx) {
-		return;
-	}
-	guest_state_switch(cpu->loaded ? &cpu->loaded->arch : NULL, &vmx->arch);
-	if (cpu->loaded) {
-		msrs_save(cpu->loaded);
-	}
-	msrs_restore(vmx);
-	cpu->loaded = vmx;
 }
 
 static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
@@ -90,8 +77,7 @@ static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
 	case GUEST_GS_BASE:
 		return vmcs_read_guest_gs_base();
 	case GUEST_KERNEL_GS_BASE:
-		return vmx_cpu()->loaded == vmx ? msr_read(MSR_KERNEL_GS_BASE)
-						: vmx->kernel_gs_base;
+		return msr_read(MSR_KERNEL_GS_BASE);
 	case GUEST_SYSENTER_CS:
 		return vmcs_read_guest_sysenter_cs();
 	case GUEST_SYSENTER_ESP:
@@ -109,7 +95,7 @@ static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
 	case GUEST_RFLAGS:
 		return vmcs_read_guest_rflags();
 	case GUEST_CR2:
-		return vmx_cpu()->loaded == vmx ? read_cr2() : vmx->cr2;
+		return read_cr2();
 	case GUEST_CS_SELECTOR:
 		return vmcs_read_guest_cs_selector();
 	case GUEST_SS_SELECTOR:
@@ -155,13 +141,12 @@ static void efer_write(struct vmx_vcpu *vmx, uint64_t value)
 	vmx->invalidate_vpid = true;
 }
 
-/* Of MSRs that stay in the processor: into it if they are this vCPU's at the moment. */
-static void msr_write_live(struct vmx_vcpu *vmx, uint64_t *saved, uint32_t index, uint64_t value)
+/* Of MSRs that stay in the processor; those that a guest cannot change alone are saved only here.
+ */
+static void msr_write_live(uint64_t *saved, uint32_t index, uint64_t value)
 {
 	*saved = value;
-	if (vmx_cpu()->loaded == vmx) {
-		msr_write(index, value);
-	}
+	msr_write(index, value);
 }
 
 static void state_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
@@ -187,27 +172,25 @@ static void state_write(struct vcpu *vcpu, enum guest_register name, uint64_t va
 		return;
 	case GUEST_XCR0:
 		vmx->arch.xcr0 = value;
-		if (vmx_cpu()->loaded == vmx) {
-			write_xcr0(value);
-		}
+		write_xcr0(value);
 		return;
 	case GUEST_PAT:
 		vmcs_write_guest_pat(value);
 		return;
 	case GUEST_STAR:
-		msr_write_live(vmx, &vmx->star, MSR_STAR, value);
+		msr_write_live(&vmx->star, MSR_STAR, value);
 		return;
 	case GUEST_LSTAR:
-		msr_write_live(vmx, &vmx->lstar, MSR_LSTAR, value);
+		msr_write_live(&vmx->lstar, MSR_LSTAR, value);
 		return;
 	case GUEST_CSTAR:
-		msr_write_live(vmx, &vmx->cstar, MSR_CSTAR, value);
+		msr_write_live(&vmx->cstar, MSR_CSTAR, value);
 		return;
 	case GUEST_FMASK:
-		msr_write_live(vmx, &vmx->fmask, MSR_FMASK, value);
+		msr_write_live(&vmx->fmask, MSR_FMASK, value);
 		return;
 	case GUEST_KERNEL_GS_BASE:
-		msr_write_live(vmx, &vmx->kernel_gs_base, MSR_KERNEL_GS_BASE, value);
+		msr_write_live(&vmx->kernel_gs_base, MSR_KERNEL_GS_BASE, value);
 		return;
 	case GUEST_FS_BASE:
 		vmcs_write_guest_fs_base(value);

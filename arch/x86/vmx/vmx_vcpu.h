@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The VT-x backend's own structures: what it keeps per virtual processor and per CPU. A vCPU is
- * touched only by the CPU that runs it, or by the one that creates or destroys it; no lock.
+ * touched only by the CPU that has it in its hands, which the scheduler sees to; no lock.
+ *
+ *   out of all CPUs ──vmx_load: VMPTRLD, registers from memory──▶ current on one CPU
+ *         ▲                                                            │
+ *         └─────── vmx_evict: registers to memory, VMCLEAR ◀───────────┘
  */
 #ifndef ARCH_X86_VMX_VMX_VCPU_H
 #define ARCH_X86_VMX_VMX_VCPU_H
@@ -17,18 +21,18 @@
 
 struct s2;
 
-#define VMX_CPU_NONE UINT32_MAX
-
 struct vmx_vcpu {
 	struct arch_vcpu arch; /* first: vcpu->arch points here */
-	uint32_t cpu;	       /* where the VMCS was last current, or VMX_CPU_NONE */
-	bool launched;	       /* on that CPU, since the last VMCLEAR */
+	uint32_t cpu;	       /* where its VMCS is the current one, or CPU_NONE */
+	uint32_t host_cpu;     /* whose host state the VMCS holds, or CPU_NONE */
+	bool filled;	       /* the VMCS has been set up: it has run */
+	bool launched;	       /* since the last VMCLEAR */
 	bool invalidate_vpid; /* drop cached translations of its own tables before the next entry */
 	uint16_t vpid;	      /* 0: none */
 	uint32_t primary;     /* what the VMCS field primary_controls holds */
 	uint64_t cr8;
 
-	/* In the processor while this vCPU is the loaded one (vmx_state.c), here otherwise. */
+	/* In the processor while its VMCS is the current one (vmx_state.c), here otherwise. */
 	uint64_t star, lstar, cstar, fmask;
 	uint64_t kernel_gs_base; /* SWAPGS changes it behind our back */
 	uint64_t cr2;
@@ -43,12 +47,14 @@ static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 	return (struct vmx_vcpu *)vcpu->arch;
 }
 
+/* On a cache line of its own: each CPU writes its own at every switch. */
 struct vmx_cpu {
-	bool on;		  /* in VMX root operation */
-	pfn_t region;		  /* of VMXON */
-	struct vmx_vcpu *current; /* whose VMCS VMREAD and VMWRITE reach */
-	struct vmx_vcpu *loaded;  /* whose extended state and MSRs are in the registers */
-};
+	bool on;      /* in VMX root operation */
+	pfn_t region; /* of VMXON */
+	/* Whose VMCS VMREAD and VMWRITE reach, and whose registers are in the processor; or NULL.
+	 */
+	struct vmx_vcpu *current;
+} __attribute__((aligned(64)));
 
 /* vmx_cpu.c: of this CPU. */
 struct vmx_cpu *vmx_cpu(void);
@@ -56,19 +62,29 @@ enum status vmx_probe(const char **sentence);
 enum status vmx_cpu_start(const char **sentence);
 void vmx_cpu_stop(void);
 
-/* Makes its VMCS the current one here, with this CPU's host state. */
-void vmx_make_current(struct vmx_vcpu *vmx);
+/*
+ * Brings it to this CPU, which no other vCPU is on: its VMCS is the current one, filled if it has
+ * never run, and the registers are loaded. Nothing to do where it is here already.
+ */
+void vmx_load(struct vmx_vcpu *vmx);
 
-/* Forgets it: nothing of it stays in this CPU. */
-void vmx_release(struct vmx_vcpu *vmx);
+/* The way back: all of it is in memory. Nothing to do where it is on no CPU. */
+void vmx_evict(struct vmx_vcpu *vmx);
+
+/* This CPU may read and write its VMCS. */
+static inline bool vmx_is_here(const struct vmx_vcpu *vmx)
+{
+	return vmx_cpu()->current == vmx;
+}
 
 /* vmx_setup.c: fills the current VMCS. */
 void vmx_setup_host(void);
 void vmx_setup_controls(struct vmx_vcpu *vmx);
-void vmx_setup_guest(struct vmx_vcpu *vmx, uint32_t entry);
+void vmx_setup_guest(struct vmx_vcpu *vmx);
 
-/* vmx_state.c */
-void vmx_state_load(struct vmx_vcpu *vmx);
+/* vmx_state.c: the registers that stay in the processor from exit to entry. */
+void vmx_state_load(const struct vmx_vcpu *vmx);
+void vmx_state_save(struct vmx_vcpu *vmx);
 extern const struct guest_access vmx_guest_access;
 
 /*
@@ -92,6 +108,7 @@ static inline bool vmx_is_kernel(const struct vmx_vcpu *vmx)
 /* vmx_run.c */
 void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
 bool vmx_exit(struct vcpu *vcpu);		     /* called by vmx_entry.S */
+bool vmx_exit_hypercall(struct vcpu *vcpu);	     /* the same */
 _Noreturn void vmx_entry_refused(struct vcpu *vcpu); /* the same */
 
 /* vmx_entry.S */

@@ -5,52 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/arch.h"
+#include "base/bits.h"
 #include "kernel/backend.h"
-#include "kernel/balloon.h"
 #include "kernel/governor.h"
 #include "kernel/hypercall.h"
+#include "kernel/run_queue.h"
+#include "kernel/scheduler.h"
 
-uint64_t fake_tsc;
-
-uint64_t arch_tsc(void)
-{
-	return fake_tsc;
-}
-
-uint64_t arch_tsc_khz(void)
-{
-	return 1000;
-}
-
-unsigned arch_cpu_count(void)
-{
-	return 1;
-}
-
-void arch_pause(void)
-{
-}
-
-unsigned fake_kicks;
-
-void arch_cpu_kick(unsigned cpu)
-{
-	(void)cpu;
-	fake_kicks++;
-}
+#define ENTRY 0x2000
 
 static const struct s2_format *format(void)
 {
 	return &fake_format;
 }
 
-static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2, uint32_t entry,
-			       uint32_t start_info)
+static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2)
 {
 	assert_ptr_equal(s2, &vcpu->vm->s2);
-	(void)entry;
-	vcpu->regs[GPR_RBX] = start_info;
 	vcpu->arch = (struct arch_vcpu *)vcpu;
 	return STATUS_OK;
 }
@@ -77,9 +48,9 @@ const struct backend *backend = &fake_backend;
 
 void kernel_start(uint64_t frames, unsigned max_leaf_level)
 {
-	fake_tsc = 1000000000;
 	memset(vms, 0, sizeof(vms));
 	vm_count = 0;
+	fake_cpus_reset(1);
 	world_start(512, frames, max_leaf_level);
 	governor_init();
 	world_scrub_all();
@@ -91,7 +62,40 @@ int kernel_teardown(void **state)
 	return world_teardown(state);
 }
 
-struct vm *kernel_vm(const char *name, uint64_t max_pages, uint64_t mem_pages, uint64_t min_pages)
+void kernel_pick(struct vcpu *vcpu)
+{
+	struct vcpu *others[VMS_MAX * AEROSTAT_VCPUS_MAX];
+	unsigned count = 0;
+	struct run_queue *queue = &run_queues[vcpu->home];
+	if (vcpu->state == VCPU_RUNNING) {
+		return;
+	}
+	assert_int_equal(vcpu->state, VCPU_QUEUED);
+	queue->wanted = false;
+	lock_acquire(&queue->lock);
+	struct vcpu *taken = run_queue_take(queue);
+	while (taken != vcpu) {
+		assert_non_null(taken);
+		others[count++] = taken;
+		taken = run_queue_take(queue);
+	}
+	while (count > 0) {
+		run_queue_add(queue, others[--count]);
+	}
+	lock_release(&queue->lock);
+}
+
+void kernel_settle(struct vcpu *vcpu)
+{
+	struct run_queue *queue = &run_queues[vcpu->home];
+	assert_int_equal(vcpu->state, VCPU_RUNNING);
+	lock_acquire(&queue->lock);
+	run_queue_put(queue, vcpu, 0, fake_tsc);
+	lock_release(&queue->lock);
+}
+
+struct vm *kernel_vm_with(unsigned vcpus, const char *name, uint64_t max_pages, uint64_t mem_pages,
+			  uint64_t min_pages)
 {
 	struct vm *vm = &vms[vm_count++];
 	vm->id = (vm_id_t)vm_count;
@@ -100,14 +104,28 @@ struct vm *kernel_vm(const char *name, uint64_t max_pages, uint64_t mem_pages, u
 	vm->config.mem_pages = mem_pages;
 	vm->config.min_pages = min_pages;
 	vm->config.shares = 100;
+	vm->config.vcpus = vcpus;
+	vm->config.cpu_mask = ~0ull;
+	vm->config.weight = 100;
 	assert_int_equal(s2_create(&vm->s2, &fake_format, vm->id, max_pages, min_pages), STATUS_OK);
 	vm->s2_exists = true;
-	vm->vcpu.vm = vm;
-	vm->vcpu.state = VCPU_RUNNABLE;
+	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
+		vcpu_init(&vm->vcpus[i], vm, i);
+	}
+	for (unsigned i = 0; i < vcpus; i++) {
+		scheduler_place(&vm->vcpus[i]);
+	}
 	vm->state = VM_RUNNING;
 	world_adopt(&vm->s2);
+	assert_int_equal(scheduler_start(&vm->vcpus[0], ENTRY, 0), STATUS_OK);
+	kernel_pick(&vm->vcpus[0]);
 	world_check();
 	return vm;
+}
+
+struct vm *kernel_vm(const char *name, uint64_t max_pages, uint64_t mem_pages, uint64_t min_pages)
+{
+	return kernel_vm_with(1, name, max_pages, mem_pages, min_pages);
 }
 
 void kernel_vm_end(struct vm *vm)
@@ -115,6 +133,12 @@ void kernel_vm_end(struct vm *vm)
 	if (vm->state == VM_RUNNING) {
 		vm_finish(vm, 0, 0);
 	}
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		if (vm->vcpus[i].state == VCPU_RUNNING) {
+			kernel_settle(&vm->vcpus[i]);
+		}
+	}
+	assert_true(scheduler_retire(vm));
 	while (!vm_teardown_step(vm)) {
 		world_check();
 	}
@@ -122,23 +146,55 @@ void kernel_vm_end(struct vm *vm)
 	world_check();
 }
 
+int64_t kernel_vcpu_call(struct vcpu *vcpu, uint64_t number, uint64_t rdi, uint64_t rsi,
+			 uint64_t rdx)
+{
+	kernel_pick(vcpu);
+	memset(vcpu->regs, 0, sizeof(vcpu->regs));
+	vcpu->regs[GPR_RAX] = number;
+	vcpu->regs[GPR_RDI] = rdi;
+	vcpu->regs[GPR_RSI] = rsi;
+	vcpu->regs[GPR_RDX] = rdx;
+	enum exit_action action = hypercall_handle(vcpu, true);
+	assert_true(action == EXIT_ADVANCE || action == EXIT_WAIT || action == EXIT_KILL);
+	if (action != EXIT_ADVANCE) {
+		kernel_settle(vcpu);
+	}
+	world_check();
+	return (int64_t)vcpu->regs[GPR_RAX];
+}
+
 int64_t kernel_call(struct vm *vm, uint64_t number, uint64_t rdi, uint64_t rsi)
 {
-	memset(vm->vcpu.regs, 0, sizeof(vm->vcpu.regs));
-	vm->vcpu.regs[GPR_RAX] = number;
-	vm->vcpu.regs[GPR_RDI] = rdi;
-	vm->vcpu.regs[GPR_RSI] = rsi;
-	enum exit_action action = hypercall_handle(&vm->vcpu, true);
-	assert_true(action == EXIT_ADVANCE || action == EXIT_WAIT || action == EXIT_KILL);
-	world_check();
-	return (int64_t)vm->vcpu.regs[GPR_RAX];
+	return kernel_vcpu_call(&vm->vcpus[0], number, rdi, rsi, 0);
+}
+
+enum exit_action kernel_touch(struct vm *vm, uint64_t gfn)
+{
+	struct vcpu *vcpu = &vm->vcpus[0];
+	kernel_pick(vcpu);
+	enum exit_action action = balloon_touch(vcpu, (gfn_t){gfn});
+	if (action == EXIT_BLOCK || action == EXIT_KILL) {
+		kernel_settle(vcpu);
+	}
+	return action;
+}
+
+unsigned kernel_ranges(struct vm *vm, enum balloon_operation operation,
+		       struct aerostat_range *ranges, unsigned count, uint64_t array_gfn)
+{
+	struct s2_locked locked = s2_lock(&vm->s2);
+	unsigned finished =
+		balloon_run_ranges(locked, vm, operation, ranges, count, (gfn_t){array_gfn});
+	s2_unlock(locked);
+	return finished;
 }
 
 void *kernel_guest_page(struct vm *vm, uint64_t gfn)
 {
 	uint8_t *page = fake_tlb_access(&vm->s2, 0, (gfn_t){gfn});
 	if (page == NULL) {
-		assert_int_equal(balloon_touch(&vm->vcpu, (gfn_t){gfn}), EXIT_RESUME);
+		assert_int_equal(kernel_touch(vm, gfn), EXIT_RESUME);
 		page = fake_tlb_access(&vm->s2, 0, (gfn_t){gfn});
 	}
 	assert_non_null(page);

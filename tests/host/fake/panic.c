@@ -14,6 +14,8 @@ jmp_buf fake_panic_target;
 char fake_panic_text[256];
 char fake_log_text[4096];
 void (*fake_on_unlock)(void);
+void (*fake_on_release)(const struct lock *lock);
+void (*fake_on_acquire)(const struct lock *lock);
 
 static bool armed;
 static struct lock *held[HELD_MAX];
@@ -60,6 +62,8 @@ void fake_locks_reset(void)
 	}
 	lock_init(&frame_lock, LOCK_FRAMES);
 	fake_on_unlock = NULL;
+	fake_on_release = NULL;
+	fake_on_acquire = NULL;
 }
 
 void fake_locks_check(void)
@@ -77,7 +81,13 @@ void lock_order_check(const struct lock *lock, bool taken)
 		if (lock == &frame_lock && fake_on_unlock != NULL) {
 			fake_on_unlock();
 		}
+		if (fake_on_release != NULL) {
+			fake_on_release(lock);
+		}
 		return;
+	}
+	if (fake_on_acquire != NULL) {
+		fake_on_acquire(lock);
 	}
 	if (lock_is_taken(lock)) {
 		panic("lock of rank %u is taken by who holds it already", lock->rank);

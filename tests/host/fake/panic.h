@@ -33,6 +33,10 @@ void fake_locks_check(void);
 /* Called when frame_lock has just been let go: another CPU's chance. NULL: nobody there. */
 extern void (*fake_on_unlock)(void);
 
+/* The same for every lock: it has been let go, or is about to be taken. */
+extern void (*fake_on_release)(const struct lock *lock);
+extern void (*fake_on_acquire)(const struct lock *lock);
+
 /* The statement panics, and the message contains `text`. */
 #define expect_panic(text, statement)                                                              \
 	do {                                                                                       \

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See house.h. Takes address spaces' locks one at a time, for joining and teardown. */
+#include "kernel/house.h"
+
+#include "base/bits.h"
+#include "base/log.h"
+#include "kernel/arch.h"
+#include "kernel/governor.h"
+#include "kernel/monitor.h"
+#include "kernel/report.h"
+#include "kernel/scheduler.h"
+#include "kernel/vm.h"
+#include "mm/audit.h"
+#include "mm/reclaim.h"
+
+#define POLL_MS 5 /* how long the operator's keys may wait */
+
+static const struct options *options;
+static uint64_t start_tsc;
+
+void house_init(const struct options *chosen)
+{
+	options = chosen;
+	start_tsc = arch_tsc();
+}
+
+/* One step for one ended VM; false: there is none, or it still has to be waited for. */
+static bool teardown_one(void)
+{
+	bool progress = false;
+	for (unsigned i = 0; i < vm_count && !progress; i++) {
+		if (vm_is_over(&vms[i]) && vms[i].s2_exists && scheduler_retire(&vms[i])) {
+			(void)vm_teardown_step(&vms[i]);
+			progress = true;
+		}
+	}
+	return progress;
+}
+
+static bool all_ended(void)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (vms[i].state == VM_RUNNING || vms[i].s2_exists) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Batch: the verdict once all have ended, or when time is up. Interactive: the results once. */
+static void check_end(uint64_t now)
+{
+	static bool reported;
+	if (all_ended() && !reported) {
+		reported = true;
+		bool pass = report_results(options->batch);
+		if (options->batch) {
+			arch_power_off(pass);
+		}
+		monitor_finish();
+	}
+	uint64_t limit = options->timeout_seconds * 1000 * arch_tsc_khz();
+	if (options->batch && limit > 0 && now - start_tsc > limit) {
+		report_timeout(options->timeout_seconds);
+		(void)report_results(true);
+		arch_power_off(false);
+	}
+}
+
+/* audit=MS: an error stops the machine at once, as near to its cause as can be. */
+static void audit_poll(uint64_t now)
+{
+	static uint64_t next_tsc;
+	static struct audit_report report;
+	if (options->audit_ms == 0 || now < next_tsc) {
+		return;
+	}
+	next_tsc = now + options->audit_ms * arch_tsc_khz();
+	vms_audit(&report);
+	if (report.error_count != 0) {
+		panic("audit: %llu errors, the first is: %s",
+		      (unsigned long long)report.error_count, report.first_error);
+	}
+}
+
+/* Nobody can ever wake it: all of its processors wait for what only one of them could do. */
+static void end_stuck(void)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (vms[i].state == VM_RUNNING && vm_is_stuck(&vms[i])) {
+			vm_kill(&vms[i], "all of its processors wait, and nothing can wake them");
+		}
+	}
+}
+
+bool house_keep(uint64_t now_tsc)
+{
+	static uint64_t next_look_tsc;
+	monitor_poll(options, now_tsc);
+	governor_poll(now_tsc);
+	audit_poll(now_tsc);
+	if (now_tsc >= next_look_tsc) {
+		next_look_tsc = now_tsc + POLL_MS * arch_tsc_khz();
+		end_stuck();
+	}
+	bool more = teardown_one();
+	check_end(now_tsc);
+	return more;
+}
+
+uint64_t house_next_tsc(uint64_t now_tsc)
+{
+	return min_u64(governor_next_tsc(), now_tsc + POLL_MS * arch_tsc_khz());
+}
+
+/* Looks at one 2 MiB region of one VM each time it is called and joins what is whole. */
+static void join_one(void)
+{
+	static unsigned index;
+	static uint64_t gfn;
+	if (index >= vm_count) {
+		index = 0;
+	}
+	struct vm *vm = &vms[index];
+	if (!vm->s2_exists || vm_is_over(vm) || gfn >= vm->s2.limit_pages ||
+	    vm->balloon.target_pages != 0) {
+		index++;
+		gfn = 0;
+		return;
+	}
+	struct s2_locked locked = s2_lock(&vm->s2);
+	bool large = s2_lookup(locked, (gfn_t){gfn}).order > ORDER_4K;
+	/* A gigabyte is looked at once, from its first region. */
+	if ((!large || is_aligned_u64(gfn, order_pages(ORDER_1G))) &&
+	    s2_join(locked, (gfn_t){gfn}) == STATUS_OK) {
+		reclaim_flush(locked);
+	}
+	s2_unlock(locked);
+	gfn += order_pages(ORDER_2M);
+}
+
+void house_tidy(void)
+{
+	/* Moving a page's contents wants its VM to stand still. */
+	if (arch_cpu_count() == 1 && governor_is_plentiful()) {
+		join_one();
+	}
+}

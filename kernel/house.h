@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the boot CPU does beside running guests: the governor, the operator's keys, audits, tearing
+ * down what has ended, the end of a batch run. Called by its scheduler loop between two slices, so
+ * nothing here runs on two CPUs.
+ */
+#ifndef KERNEL_HOUSE_H
+#define KERNEL_HOUSE_H
+
+#include "kernel/options.h"
+
+#define HOUSE_CPU 0
+
+/* Boot: from now on the time of the run counts. */
+void house_init(const struct options *options);
+
+/* One round; true: there is more to do at once. */
+bool house_keep(uint64_t now_tsc);
+
+/* When the next round is due by itself. */
+uint64_t house_next_tsc(uint64_t now_tsc);
+
+/* A bounded step of work that is only worth doing when no guest wants to run. */
+void house_tidy(void);
+
+#endif

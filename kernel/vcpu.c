@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Starting and waking of virtual processors: what one CPU may do to a vCPU that another one runs.
+ */
+#include "kernel/vcpu.h"
+
+#include "base/string.h"
+#include "kernel/scheduler.h"
+#include "kernel/vm.h"
+
+void vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index)
+{
+	memset(vcpu, 0, sizeof(*vcpu));
+	vcpu->vm = vm;
+	vcpu->index = index;
+	vcpu->state = VCPU_OFF;
+	vcpu->resident = CPU_NONE;
+	list_init(&vcpu->link);
+}
+
+static bool was_started(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) != VCPU_OFF;
+}
+
+enum status vcpu_ring(struct vcpu *vcpu)
+{
+	if (!was_started(vcpu) || __atomic_load_n(&vcpu->doorbell_vector, __ATOMIC_RELAXED) == 0) {
+		return STATUS_NOT_FOUND;
+	}
+	__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_SEQ_CST);
+	scheduler_notify(vcpu);
+	return STATUS_OK;
+}
+
+void vcpu_post_event(struct vcpu *vcpu)
+{
+	if (!was_started(vcpu)) {
+		return;
+	}
+	__atomic_store_n(&vcpu->event, true, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&vcpu->doorbell_vector, __ATOMIC_RELAXED) != 0) {
+		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_SEQ_CST);
+	}
+	scheduler_notify(vcpu);
+}
+
+void vcpu_grant(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->granted, true, __ATOMIC_SEQ_CST);
+	scheduler_notify(vcpu);
+}
+
+bool vcpu_sleeps_for_good(const struct vcpu *vcpu)
+{
+	bool listens = vcpu->vm->balloon.attached;
+	if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) != VCPU_ASLEEP ||
+	    __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE)) {
+		return false;
+	}
+	switch (vcpu->wait) {
+	case WAIT_DOORBELL:
+		return !listens || vcpu->doorbell_vector == 0;
+	case WAIT_EVENT:
+		return !listens && vcpu->wake_tsc == WAKE_NEVER;
+	case WAIT_NOTHING:
+	case WAIT_MEMORY:
+		break;
+	}
+	return false;
+}

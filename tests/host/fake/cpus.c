@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See cpus.h. One thread. */
+#include "fake/cpus.h"
+
+#include "fake/panic.h"
+
+#include <string.h>
+
+#include "kernel/house.h"
+#include "kernel/scheduler.h"
+
+#define PAUSES_MAX 1000000
+
+uint64_t fake_tsc;
+unsigned fake_cpu;
+unsigned fake_cpu_count = 1;
+unsigned fake_kicks[CPUS_MAX];
+unsigned fake_kick_count;
+void (*fake_on_kick)(unsigned cpu);
+void (*fake_on_pause)(void);
+void (*fake_on_idle)(uint64_t deadline_tsc);
+bool (*fake_on_house)(uint64_t now_tsc);
+static unsigned pauses;
+
+void fake_cpus_reset(unsigned count)
+{
+	fake_tsc = 1000000000;
+	fake_cpu = 0;
+	fake_cpu_count = count;
+	memset(fake_kicks, 0, sizeof(fake_kicks));
+	fake_kick_count = 0;
+	fake_on_kick = NULL;
+	fake_on_pause = NULL;
+	fake_on_idle = NULL;
+	fake_on_house = NULL;
+	pauses = 0;
+	scheduler_init();
+}
+
+unsigned arch_cpu_index(void)
+{
+	return fake_cpu;
+}
+
+unsigned arch_cpu_count(void)
+{
+	return fake_cpu_count;
+}
+
+void arch_cpu_kick(unsigned cpu)
+{
+	if (cpu >= fake_cpu_count || cpu == fake_cpu) {
+		fail_msg("CPU %u kicks CPU %u of %u", fake_cpu, cpu, fake_cpu_count);
+	}
+	fake_kicks[cpu]++;
+	fake_kick_count++;
+	if (fake_on_kick != NULL) {
+		fake_on_kick(cpu);
+	}
+}
+
+void arch_pause(void)
+{
+	if (++pauses > PAUSES_MAX) {
+		fail_msg("CPU %u waits for ever", fake_cpu);
+	}
+	if (fake_on_pause != NULL) {
+		fake_on_pause();
+	}
+}
+
+uint64_t arch_tsc(void)
+{
+	return fake_tsc;
+}
+
+uint64_t arch_tsc_khz(void)
+{
+	return 1000;
+}
+
+void arch_idle(uint64_t deadline_tsc)
+{
+	if (fake_on_idle != NULL) {
+		fake_on_idle(deadline_tsc);
+	}
+}
+
+bool house_keep(uint64_t now_tsc)
+{
+	return fake_on_house != NULL && fake_on_house(now_tsc);
+}
+
+uint64_t house_next_tsc(uint64_t now_tsc)
+{
+	return now_tsc + 5000;
+}
+
+void house_tidy(void)
+{
+}
