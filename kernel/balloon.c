@@ -81,6 +81,8 @@ static enum exit_action inject_protection_fault(struct vcpu *vcpu)
 	return EXIT_INJECT;
 }
 
+#define DRIVER_PAGES_MAX 32
+
 /* The guest gets nothing now: it waits until there is a frame. The governor hears of it at once. */
 static enum exit_action wait_for_frame(struct vcpu *vcpu)
 {
@@ -101,17 +103,44 @@ static enum exit_action answer_touch(struct vcpu *vcpu)
 	return EXIT_KILL;
 }
 
+/*
+ * There is no frame for what the VM touches, but it is asked to give, or will be if it goes on, for
+ * it has less than its allotment: perhaps its driver needs a frame to be able to give (a page of
+ * its books, a stack). A few come from the emergency reserve, or all could wait for each other;
+ * there are more when it has given.
+ */
+static enum status touch_for_driver(struct s2_locked locked, struct vm *vm, gfn_t gfn,
+				    enum s2_kind *was, uint64_t *pages)
+{
+	struct balloon *balloon = &vm->balloon;
+	bool asked = balloon->target_pages > vm->s2.ballooned_pages;
+	bool entitled = vm->s2.mapped_pages < vm->config.mem_pages;
+	if (!balloon->attached || !(asked || entitled) ||
+	    balloon->driver_pages >= DRIVER_PAGES_MAX) {
+		return STATUS_NO_MEMORY;
+	}
+	vm->s2.promise.emergency = true;
+	enum status status =
+		s2_touch(locked, gfn, ORDER_4K, vm->config.on_touch == ON_TOUCH_ZERO, was, pages);
+	vm->s2.promise.emergency = false;
+	balloon->driver_pages += status == STATUS_OK ? 1 : 0;
+	return status;
+}
+
 enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn)
 {
 	struct vm *vm = vcpu->vm;
 	enum s2_kind was;
 	uint64_t pages;
-	if (!governor_may_fill(vm)) {
-		return wait_for_frame(vcpu);
-	}
+	enum status status = STATUS_NO_MEMORY;
 	struct s2_locked locked = s2_lock(&vm->s2);
-	enum status status = s2_touch(locked, gfn, governor_fill_order(vm),
-				      vm->config.on_touch == ON_TOUCH_ZERO, &was, &pages);
+	if (governor_may_fill(vm)) {
+		status = s2_touch(locked, gfn, governor_fill_order(vm),
+				  vm->config.on_touch == ON_TOUCH_ZERO, &was, &pages);
+	}
+	if (__builtin_expect(status == STATUS_NO_MEMORY, 0)) {
+		status = touch_for_driver(locked, vm, gfn, &was, &pages);
+	}
 	if (status == STATUS_OK && was == S2_BALLOONED) {
 		vm->balloon.touched_pages += pages;
 		balloon_publish_size(vm);

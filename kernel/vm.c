@@ -256,13 +256,18 @@ uint64_t vm_blocked_since(const struct vm *vm)
 
 bool vm_is_stuck(const struct vm *vm)
 {
+	uint64_t exits = vm_exit_count(vm);
 	for (unsigned i = 0; i < vm->config.vcpus; i++) {
 		const struct vcpu *vcpu = &vm->vcpus[i];
 		if (vcpu->state != VCPU_OFF && !vcpu_sleeps_for_good(vcpu)) {
 			return false;
 		}
 	}
-	return true;
+	/*
+	 * One that was seen asleep may have been rung since, by another one that slept before it
+	 * was looked at itself: but not without an exit in between.
+	 */
+	return vm_exit_count(vm) == exits;
 }
 
 uint64_t vm_exit_count(const struct vm *vm)

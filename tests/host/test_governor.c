@@ -250,6 +250,32 @@ static void test_entitled_goes_first(void **state)
 	assert_true(waits(sated));
 }
 
+/*
+ * Regression: givers whose drivers needed a page of their own waited for the taker's frames, and
+ * the taker for theirs, until one was ended.
+ */
+static void test_driver_gets_the_frame_it_needs_to_give(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *donor = kernel_vm("donor", 3000, 2000, 100);
+	struct aerostat_balloon_page *page = attach(donor);
+	page->total_pages = 3000;
+	page->free_pages = 800;
+	page->idle_pages = 800;
+	touch(donor, 200, 900);
+	struct vm *taker = kernel_vm("taker", 6000, 6000, 100);
+	exhaust(taker);
+	assert_int_equal(touch(donor, 1500, 20), 20); /* it has less than its allotment */
+	periods(1);
+	assert_true(donor->balloon.target_pages > 0);
+	give(donor, 200, 10); /* it answers, and may have as many again */
+	assert_int_equal(promise_spare(), 0);
+	assert_int_equal(touch(donor, 1520, 40), 32);
+	assert_true(waits(donor));
+	assert_true(waits(taker)); /* the reserve is not for it: it has no driver */
+}
+
 /* H7: whatever a guest writes into its page, targets stay within its RAM. */
 static void test_lies_stay_within_bounds(void **state)
 {
@@ -285,6 +311,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_starvation_ends, kernel_teardown),
 		cmocka_unit_test_teardown(test_minimum_needs_no_policy, kernel_teardown),
 		cmocka_unit_test_teardown(test_entitled_goes_first, kernel_teardown),
+		cmocka_unit_test_teardown(test_driver_gets_the_frame_it_needs_to_give,
+					  kernel_teardown),
 		cmocka_unit_test_teardown(test_lies_stay_within_bounds, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  */
 #include "fake/kernel.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -244,6 +245,58 @@ static void test_stuck(void **state)
 	kernel_vm_end(vm);
 }
 
+#define PING_PONG_ROUNDS 1000000
+
+static bool enough;
+static unsigned rounds;
+
+static void leave_guest(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->exit_count, vcpu->exit_count + 1, __ATOMIC_SEQ_CST);
+}
+
+/* Two vCPUs on other CPUs: each wakes the other one and then sleeps. */
+static void *play_ping_pong(void *unused)
+{
+	(void)unused;
+	struct vcpu *awake = second;
+	struct vcpu *asleep = first;
+	while (!__atomic_load_n(&enough, __ATOMIC_SEQ_CST)) {
+		leave_guest(awake); /* VCPU_RING */
+		__atomic_store_n(&asleep->state, VCPU_RUNNING, __ATOMIC_SEQ_CST);
+		leave_guest(awake); /* HLT */
+		__atomic_store_n(&awake->state, VCPU_ASLEEP, __ATOMIC_SEQ_CST);
+		struct vcpu *rung = asleep;
+		asleep = awake;
+		awake = rung;
+		__atomic_fetch_add(&rounds, 1, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&awake->state, VCPU_RUNNING, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* Regression: the one that slept when it was looked at was awake when the other one was. */
+static void test_ping_pong_is_not_stuck(void **state)
+{
+	pthread_t thread;
+	bool stuck = false;
+	(void)state;
+	start();
+	assert_int_equal(scheduler_start(second, 0x5000, 0), STATUS_OK);
+	sleep_for(first, WAIT_DOORBELL);
+	kernel_pick(second);
+	second->wait = WAIT_DOORBELL;
+	enough = false;
+	rounds = 0;
+	assert_int_equal(pthread_create(&thread, NULL, play_ping_pong, NULL), 0);
+	while (!stuck && __atomic_load_n(&rounds, __ATOMIC_RELAXED) < PING_PONG_ROUNDS) {
+		stuck = vm_is_stuck(vm);
+	}
+	__atomic_store_n(&enough, true, __ATOMIC_SEQ_CST);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_false(stuck);
+}
+
 /* ---- The end ---------------------------------------------------------------------------------*/
 
 static unsigned lines_with(const char *text)
@@ -381,6 +434,7 @@ int main(void)
 		TEST(test_target_rings_all),
 		TEST(test_sleeps_for_good),
 		TEST(test_stuck),
+		TEST(test_ping_pong_is_not_stuck),
 		TEST(test_ended_once),
 		TEST(test_end_reaches_all_cpus),
 		TEST(test_sums),
