@@ -25,11 +25,11 @@ static struct own_page {
 	struct aerostat_range ranges[AEROSTAT_RANGES_MAX];
 } __attribute__((aligned(4096))) own_pages[AEROSTAT_VCPUS_MAX];
 
-static uint32_t opened;			     /* by vCPU 0: number of the round that is open */
-static uint32_t is_over;		     /* by vCPU 0: that is no round, but the end */
-static uint32_t closed;			     /* by vCPU 0: number of the last one that is over */
-static uint32_t entered[AEROSTAT_VCPUS_MAX]; /* by each: the last one it has entered ... */
-static uint32_t left[AEROSTAT_VCPUS_MAX];    /* ... and left */
+static uint32_t opened;			   /* by vCPU 0: number of the round that is open */
+static uint32_t is_over;		   /* by vCPU 0: that is no round, but the end */
+static uint32_t closed;			   /* by vCPU 0: number of the last one that is over */
+static uint32_t ready[AEROSTAT_VCPUS_MAX]; /* by each: the last one it was ready for ... */
+static uint32_t left[AEROSTAT_VCPUS_MAX];  /* ... and left */
 
 /* Extents come from the lowest on. Nobody needs the others. */
 static bool find_pool(void)
@@ -128,7 +128,7 @@ void race_open(void)
 {
 	say(&is_over, 0);
 	say(&opened, opened + 1);
-	await_all(entered);
+	await_all(ready);
 }
 
 void race_close(void)
@@ -157,18 +157,22 @@ bool race_enter(void)
 		say(&left[index], round);
 		return false;
 	}
-	say(&entered[index], round);
 	return true;
+}
+
+void race_ready(void)
+{
+	say(&ready[vcpu_index()], look(&opened));
 }
 
 bool race_is_open(void)
 {
-	return look(&closed) != entered[vcpu_index()];
+	return look(&closed) != ready[vcpu_index()];
 }
 
 void race_leave(void)
 {
-	say(&left[vcpu_index()], entered[vcpu_index()]);
+	say(&left[vcpu_index()], ready[vcpu_index()]);
 }
 
 struct aerostat_range *race_ranges(void)

@@ -71,13 +71,16 @@ void race_note(uint64_t what);
 /* About so many instructions. */
 void race_delay(uint64_t instructions);
 
-/* vCPU 0: the others are let go, and are back when the second returns. */
+/* vCPU 0: opens a round and waits until the others are ready; closes it, and waits for them. */
 void race_open(void);
 void race_close(void);
 
-/* The others: waits until the next round is open; false after race_end(). Is it still? It is over.
+/*
+ * The others: waits until the next round is open (false after race_end()), says that it is ready,
+ * asks whether the round is still open, says that it is through.
  */
 bool race_enter(void);
+void race_ready(void);
 bool race_is_open(void);
 void race_leave(void);
 

@@ -222,6 +222,7 @@ static void move_array(void)
 static void rewrite_rounds(void)
 {
 	while (race_enter()) {
+		race_ready();
 		while (race_is_open()) {
 			if (race_random_below(64) == 0) {
 				move_array();
