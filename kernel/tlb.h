@@ -29,7 +29,7 @@ void tlb_catch_up(struct s2 *s2, unsigned cpu, uint64_t epoch) __attribute__((co
 /* Once before the first VM entry of a run on this CPU. */
 static inline void tlb_run_begin(struct s2 *s2, unsigned cpu)
 {
-	if ((s2->tlb.ran_mask >> cpu & 1) == 0) {
+	if ((__atomic_load_n(&s2->tlb.ran_mask, __ATOMIC_RELAXED) >> cpu & 1) == 0) {
 		__atomic_fetch_or(&s2->tlb.ran_mask, 1ull << cpu, __ATOMIC_SEQ_CST);
 	}
 }

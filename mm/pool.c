@@ -176,8 +176,10 @@ static bool block_is_zeroed(pfn_t block)
 	uint64_t at = block.n;
 	while (at < end && at < frame_table_count) {
 		struct frame_tag tag = frame_tag_now((pfn_t){at});
-		if (tag.state != FRAME_ZEROED || tag.owner != VM_ID_HOST ||
-		    tag.order >= REFILL_ORDER) {
+		if (tag.state != FRAME_ZEROED || tag.order >= REFILL_ORDER) {
+			return false;
+		}
+		if (tag.owner != VM_ID_HOST) {
 			return false;
 		}
 		at += order_pages(tag.order);

@@ -12,7 +12,11 @@
  * written with single 64-bit stores, a new table only after it is filled. Frames and table pages
  * that are taken out go through mm/reclaim.h.
  *
- * Lock: s2->lock (rank LOCK_S2). Functions that need it take a struct s2_locked as proof.
+ * Lock: s2->lock (rank LOCK_S2), for the tables, their counts, the counters, the quarantine and the
+ * promise (but see mm/promise.h). Functions that need it take a struct s2_locked as proof. The
+ * vCPUs of a VM, the scheduler and the teardown meet there; what is taken out between two of them
+ * has passed its flush, because nobody lets the lock go before. Processors walk the tables at any
+ * time without it. Counters are single words that others may read as they are at the moment.
  */
 #ifndef MM_S2_H
 #define MM_S2_H
@@ -155,8 +159,9 @@ void s2_unpin(struct s2_locked locked, gfn_t gfn);
 /*
  * Maps the region around gfn larger by one level if all 512 pieces are MAPPED and none is pinned:
  * 4 KiB to 2 MiB, in place where the frames are one aligned run, else by copying to a zeroed extent
- * that nobody was promised; 2 MiB to 1 GiB in place only. The VM must not be running,
- * and the caller flushes before it does. NOT_FOUND: not whole; NO_MEMORY: no such extent.
+ * that nobody was promised; 2 MiB to 1 GiB in place only. vCPUs may run meanwhile;
+ * who touches what is being moved faults and waits for the lock. The caller flushes before it lets
+ * the lock go, so that what is left over is free. NOT_FOUND: not whole; NO_MEMORY: no such extent.
  */
 MUST_CHECK enum status s2_join(struct s2_locked locked, gfn_t gfn);
 

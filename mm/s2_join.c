@@ -2,13 +2,16 @@
 /*
  * Makes whole regions large again. 512 pages of 4 KiB become one of 2 MiB, in place where the
  * frames happen to be one aligned run, else by moving their contents to a fresh extent; 512 of 2
- * MiB become one of 1 GiB in place only. Under s2->lock; the VM does not run meanwhile, so that no
- * store falls between the copy and the new entry.
+ * MiB become one of 1 GiB in place only. Under s2->lock, while the VM's vCPUs run: in place, old
+ * and new entry lead to the same frames; before a move the region is taken out of the tables and
+ * flushed, so that no store falls between the copy and the new entry. Who touches the region
+ * meanwhile faults, waits for the lock, and finds it mapped.
  */
 #include "base/string.h"
 #include "mm/alloc.h"
 #include "mm/reclaim.h"
 #include "mm/s2_shape.h"
+#include "mm/tlb.h"
 
 /* All 512 entries are leaves, none pinned; *in_place: their frames are one aligned run. */
 static bool is_whole(const struct s2 *s2, pfn_t table, unsigned level, bool *in_place)
@@ -41,33 +44,30 @@ static pfn_t unite(struct s2 *s2, pfn_t table, unsigned level)
 	return pfn;
 }
 
-/* Copies the 512 pages that `table` maps to a fresh extent. */
-static enum status move(struct s2 *s2, pfn_t table, gfn_t start, pfn_t *pfn)
-{
-	enum status status = frame_alloc_guest(&s2->promise, ORDER_2M, s2->owner, start, pfn);
-	if (status != STATUS_OK) {
-		return status;
-	}
-	for (unsigned i = 0; i < S2_ENTRIES; i++) {
-		pfn_t from = entry_pfn(s2->format, entry_read(table_entry(table, i)));
-		memcpy(pfn_to_virt((pfn_t){pfn->n + i}), pfn_to_virt(from), PAGE_BYTES);
-	}
-	return STATUS_OK;
-}
-
-/* Replaces the table by one leaf; the 4 KiB frames go when their contents have moved. */
-static void replace_table(struct s2 *s2, struct s2_path *path, gfn_t gfn, pfn_t pfn, bool moved)
+/* Replaces the entry that leads to the table, by one leaf. The table goes. */
+static void replace_table(struct s2 *s2, struct s2_path *path, uint64_t *entry, pfn_t pfn)
 {
 	unsigned level = path->level;
-	pfn_t table = path->table[level];
-	uint64_t *entry = table_entry(path->table[level + 1], entry_index(gfn, level + 1));
 	entry_write(entry, leaf_value(s2->format, pfn, level + 1));
-	for (unsigned i = 0; moved && i < S2_ENTRIES; i++) {
+	s2_revoke_table(s2, path->table[level]);
+	s2->large_pages += level == 0 ? S2_ENTRIES : 0;
+}
+
+/* Brings the 512 pages that the table maps to the extent at `pfn`; the old frames go. */
+static void move(struct s2 *s2, struct s2_path *path, uint64_t *entry, pfn_t pfn)
+{
+	pfn_t table = path->table[0];
+	entry_write(entry, 0);
+	tlb_epoch_enforce(s2, tlb_epoch_request(s2));
+	for (unsigned i = 0; i < S2_ENTRIES; i++) {
+		pfn_t from = entry_pfn(s2->format, entry_read(table_entry(table, i)));
+		memcpy(pfn_to_virt((pfn_t){pfn.n + i}), pfn_to_virt(from), PAGE_BYTES);
+	}
+	replace_table(s2, path, entry, pfn);
+	for (unsigned i = 0; i < S2_ENTRIES; i++) {
 		pfn_t old = entry_pfn(s2->format, entry_read(table_entry(table, i)));
 		reclaim_push(s2, old, (struct frame_tag){FRAME_GUEST, ORDER_4K, s2->owner});
 	}
-	s2_revoke_table(s2, table);
-	s2->large_pages += level == 0 ? S2_ENTRIES : 0;
 }
 
 enum status s2_join(struct s2_locked locked, gfn_t gfn)
@@ -81,18 +81,20 @@ enum status s2_join(struct s2_locked locked, gfn_t gfn)
 	    !is_whole(s2, path.table[path.level], path.level, &in_place)) {
 		return STATUS_NOT_FOUND;
 	}
+	unsigned parent = path.level + 1;
+	uint64_t *entry = table_entry(path.table[parent], entry_index(gfn, parent));
 	if (in_place) {
-		replace_table(s2, &path, gfn, unite(s2, path.table[path.level], path.level), false);
+		replace_table(s2, &path, entry, unite(s2, path.table[path.level], path.level));
 		return STATUS_OK;
 	}
 	if (path.level > 0) {
-		return STATUS_NOT_FOUND; /* moving a gigabyte would stop the VM for too long */
+		return STATUS_NOT_FOUND; /* moving a gigabyte would hold the lock for too long */
 	}
 	gfn_t start = {align_down_u64(gfn.n, S2_ENTRIES)};
 	pfn_t pfn;
-	enum status status = move(s2, path.table[0], start, &pfn);
+	enum status status = frame_alloc_guest(&s2->promise, ORDER_2M, s2->owner, start, &pfn);
 	if (status == STATUS_OK) {
-		replace_table(s2, &path, gfn, pfn, true);
+		move(s2, &path, entry, pfn);
 	}
 	return status;
 }

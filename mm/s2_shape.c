@@ -8,17 +8,34 @@
 #include "mm/alloc.h"
 #include "mm/reclaim.h"
 
+#define AWAIT_TRIES 65536 /* thousands of times longer than a batch and its flush take */
+
+/*
+ * One page that was promised. What is missing may be on its way back, in our own quarantine or in
+ * another VM's whose CPU is between unmapping and flushing; that CPU waits for no lock of ours.
+ */
+static enum status spare_page(struct s2 *s2, pfn_t *page)
+{
+	enum status status = frame_alloc_table(&s2->promise, s2->owner, page);
+	if (status != STATUS_OK && s2->revoking_head != FRAME_NONE) {
+		reclaim_flush((struct s2_locked){s2});
+		status = frame_alloc_table(&s2->promise, s2->owner, page);
+	}
+	for (unsigned i = 0; i < AWAIT_TRIES && status != STATUS_OK; i++) {
+		if (frame_count(FRAME_REVOKING) == 0) {
+			break;
+		}
+		__builtin_ia32_pause();
+		status = frame_alloc_table(&s2->promise, s2->owner, page);
+	}
+	return status;
+}
+
 enum status s2_spares_get(struct s2 *s2, unsigned count, struct s2_spares *spares)
 {
 	spares->count = 0;
 	while (spares->count < count) {
-		pfn_t *page = &spares->pages[spares->count];
-		enum status status = frame_alloc_table(&s2->promise, s2->owner, page);
-		if (status != STATUS_OK && s2->revoking_head != FRAME_NONE) {
-			/* What was promised may be on its way back, in our own quarantine. */
-			reclaim_flush((struct s2_locked){s2});
-			status = frame_alloc_table(&s2->promise, s2->owner, page);
-		}
+		enum status status = spare_page(s2, &spares->pages[spares->count]);
 		if (status != STATUS_OK) {
 			s2_spares_put_back(s2, spares);
 			return status;

@@ -4,6 +4,12 @@
  * gives the frame to nobody before that epoch is reached: then no CPU can use a translation of that
  * address space that was removed before the request. Implemented by kernel/tlb.c with the backend's
  * flush instruction; the host tests implement it with a TLB that remembers stale entries.
+ *
+ * With many CPUs that means, for each of them: it has flushed since the request, or it is not in
+ * the guest and flushes before it enters again, whatever it has cached until then. A CPU that is in
+ * the guest is made to leave; it needs no lock for that, so an address space's lock may be held
+ * while waiting for it. What a guest has stored through a removed translation is in memory when the
+ * epoch is reached.
  */
 #ifndef MM_TLB_H
 #define MM_TLB_H
@@ -12,13 +18,16 @@
 
 struct s2;
 
-/* Asks for a flush of all of `s2` and answers its epoch. Cheap; may be asked for many batches. */
+/*
+ * Asks for a flush of all of `s2` and answers its epoch. Cheap; may be asked for many batches. The
+ * removal is visible to every CPU before the request is. Lock: the address space's.
+ */
 uint64_t tlb_epoch_request(struct s2 *s2);
 
-/* Every CPU that could hold translations of `s2` has flushed since `epoch` was requested. */
+/* No CPU can use a translation of `s2` that was removed before `epoch` was requested. */
 bool tlb_epoch_reached(const struct s2 *s2, uint64_t epoch);
 
-/* Makes it so: flushes here, kicks CPUs that run the VM, returns when the epoch is reached. */
+/* Makes it so: kicks the CPUs that are in the guest, and returns when the epoch is reached. */
 void tlb_epoch_enforce(struct s2 *s2, uint64_t epoch);
 
 #endif

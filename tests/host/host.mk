@@ -105,11 +105,15 @@ HOST_TESTS += test_park
 HOST_test_park := tests/host/test_park.c kernel/park.c
 
 # Real threads, once with the sanitizers of all and once with the one for threads.
-THREAD_TESTS := test_park test_scheduler_threads
+THREAD_TESTS := test_park test_scheduler_threads test_mm_threads
 
 HOST_TESTS += test_scheduler_threads
 HOST_test_scheduler_threads := tests/host/test_scheduler_threads.c kernel/park.c kernel/run_queue.c \
 	kernel/scheduler.c kernel/tlb.c kernel/vcpu.c
+
+HOST_TESTS += test_mm_threads
+HOST_test_mm_threads := tests/host/test_mm_threads.c tests/host/fake/threads.c \
+	tests/host/fake/phys.c kernel/tlb.c $(MM_SOURCES)
 
 HOST_TESTS += $(THREAD_TESTS:%=%_tsan)
 TSAN_FLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DAEROSTAT_HOST_TEST \
