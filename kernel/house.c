@@ -141,8 +141,7 @@ static void join_one(void)
 
 void house_tidy(void)
 {
-	/* Moving a page's contents wants its VM to stand still. */
-	if (arch_cpu_count() == 1 && governor_is_plentiful()) {
+	if (governor_is_plentiful()) {
 		join_one();
 	}
 }

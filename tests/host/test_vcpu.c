@@ -5,8 +5,9 @@
  */
 #include "fake/kernel.h"
 
-#include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/bits.h"
 #include "kernel/boot_info.h"
@@ -245,56 +246,50 @@ static void test_stuck(void **state)
 	kernel_vm_end(vm);
 }
 
-#define PING_PONG_ROUNDS 1000000
+static struct vm *trap; /* whose memory cannot be read */
+static unsigned swaps;
 
-static bool enough;
-static unsigned rounds;
-
-static void leave_guest(struct vcpu *vcpu)
+/* At that moment the last vCPU, on another CPU, rings the first one, and sleeps in its place. */
+static void swap_sleepers(int signal_number)
 {
-	__atomic_store_n(&vcpu->exit_count, vcpu->exit_count + 1, __ATOMIC_SEQ_CST);
-}
-
-/* Two vCPUs on other CPUs: each wakes the other one and then sleeps. */
-static void *play_ping_pong(void *unused)
-{
-	(void)unused;
-	struct vcpu *awake = second;
-	struct vcpu *asleep = first;
-	while (!__atomic_load_n(&enough, __ATOMIC_SEQ_CST)) {
-		leave_guest(awake); /* VCPU_RING */
-		__atomic_store_n(&asleep->state, VCPU_RUNNING, __ATOMIC_SEQ_CST);
-		leave_guest(awake); /* HLT */
-		__atomic_store_n(&awake->state, VCPU_ASLEEP, __ATOMIC_SEQ_CST);
-		struct vcpu *rung = asleep;
-		asleep = awake;
-		awake = rung;
-		__atomic_fetch_add(&rounds, 1, __ATOMIC_RELAXED);
-	}
-	__atomic_store_n(&awake->state, VCPU_RUNNING, __ATOMIC_SEQ_CST);
-	return NULL;
+	struct vcpu *last = &vm->vcpus[2];
+	(void)signal_number;
+	(void)mprotect(trap, sizeof(*trap), PROT_READ | PROT_WRITE);
+	swaps++;
+	last->exit_count++; /* VCPU_RING */
+	first->state = VCPU_RUNNING;
+	last->exit_count++; /* HLT */
+	last->state = VCPU_ASLEEP;
 }
 
 /* Regression: the one that slept when it was looked at was awake when the other one was. */
 static void test_ping_pong_is_not_stuck(void **state)
 {
-	pthread_t thread;
-	bool stuck = false;
 	(void)state;
 	start();
-	assert_int_equal(scheduler_start(second, 0x5000, 0), STATUS_OK);
+	struct vcpu *last = &vm->vcpus[2];
 	sleep_for(first, WAIT_DOORBELL);
-	kernel_pick(second);
-	second->wait = WAIT_DOORBELL;
-	enough = false;
-	rounds = 0;
-	assert_int_equal(pthread_create(&thread, NULL, play_ping_pong, NULL), 0);
-	while (!stuck && __atomic_load_n(&rounds, __ATOMIC_RELAXED) < PING_PONG_ROUNDS) {
-		stuck = vm_is_stuck(vm);
-	}
-	__atomic_store_n(&enough, true, __ATOMIC_SEQ_CST);
-	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(scheduler_start(second, 0x5000, 0), STATUS_OK);
+	sleep_for(second, WAIT_DOORBELL);
+	assert_int_equal(scheduler_start(last, 0x5000, 0), STATUS_OK);
+	kernel_pick(last);
+	last->wait = WAIT_DOORBELL;
+	trap = mmap(NULL, sizeof(*trap), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(trap != MAP_FAILED);
+	swaps = 0;
+	void (*before)(int) = signal(SIGSEGV, swap_sleepers);
+	second->vm = trap;
+	bool stuck = vm_is_stuck(vm);
+	second->vm = vm;
+	(void)signal(SIGSEGV, before);
+	assert_int_equal(munmap(trap, sizeof(*trap)), 0);
+	assert_int_equal(swaps, 1);
 	assert_false(stuck);
+	assert_false(vm_is_stuck(vm));
+	first->state = VCPU_ASLEEP;
+	assert_true(vm_is_stuck(vm));
+	last->state = VCPU_RUNNING;
+	kernel_vm_end(vm);
 }
 
 /* ---- The end ---------------------------------------------------------------------------------*/
