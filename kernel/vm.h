@@ -40,7 +40,7 @@ struct balloon {
 	uint64_t returned_pages;
 	uint64_t touched_pages;	 /* taken back by touching */
 	uint64_t reported_pages; /* contents dropped by free-page reports */
-	unsigned driver_pages;	 /* given from the reserve since the balloon last grew */
+	uint64_t driver_pages;	 /* given from the reserve, less what the VM has freed since */
 	bool unresponsive;	 /* missed a deadline and has not moved since */
 };
 
