@@ -107,7 +107,7 @@ static enum exit_action answer_touch(struct vcpu *vcpu)
  * There is no frame for what the VM touches, but it is asked to give, or will be if it goes on, for
  * it has less than its allotment: perhaps its driver needs a frame to be able to give (a page of
  * its books, a stack). A few come from the emergency reserve, or all could wait for each other;
- * there are more when it has given.
+ * there is another one for each frame that it gives, so that nobody empties the reserve.
  */
 static enum status touch_for_driver(struct s2_locked locked, struct vm *vm, gfn_t gfn,
 				    enum s2_kind *was, uint64_t *pages)

@@ -217,11 +217,9 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 		finished++;
 	}
 	reclaim_flush(locked);
-	if (vm->s2.ballooned_pages > size) {
-		vm->balloon.driver_pages = 0;
-	}
-	governor_frames_came_back(vm, sub_floor_u64(held, vm->s2.mapped_pages),
-				  vm->s2.ballooned_pages > size);
+	uint64_t freed = sub_floor_u64(held, vm->s2.mapped_pages);
+	vm->balloon.driver_pages = sub_floor_u64(vm->balloon.driver_pages, freed);
+	governor_frames_came_back(vm, freed, vm->s2.ballooned_pages > size);
 	balloon_publish_size(vm);
 	return finished;
 }

@@ -67,6 +67,7 @@ static void start_guests(const struct boot_info *boot_info)
 	for (unsigned i = 0; i < boot_info->module_count; i++) {
 		vm_start(&boot_info->modules[i]);
 	}
+	vms_release();
 }
 
 void kernel_main(const struct boot_info *boot_info)

@@ -131,7 +131,8 @@ static void start_checked(struct vm *vm, const void *file, const struct elf_imag
 		  (unsigned long long)vm->config.min_pages * 4,
 		  (unsigned long long)vm->config.max_pages * 4,
 		  (unsigned long long)vm->config.shares);
-	CHECK(scheduler_start(&vm->vcpus[0], image->entry, start_info) == STATUS_OK);
+	vm->vcpus[0].entry = image->entry;
+	vm->vcpus[0].regs[GPR_RBX] = start_info;
 }
 
 /* It must be able to run somewhere. */
@@ -186,6 +187,17 @@ void vm_start(const struct boot_module *module)
 		return;
 	}
 	start_checked(vm, file, &image);
+}
+
+void vms_release(void)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		struct vcpu *first = &vms[i].vcpus[0];
+		if (vms[i].state == VM_RUNNING && first->state == VCPU_OFF) {
+			uint32_t start_info = (uint32_t)first->regs[GPR_RBX];
+			CHECK(scheduler_start(first, first->entry, start_info) == STATUS_OK);
+		}
+	}
 }
 
 /* Of the lines that the rate limit has swallowed there is one line at least. */

@@ -40,7 +40,7 @@ struct balloon {
 	uint64_t returned_pages;
 	uint64_t touched_pages;	 /* taken back by touching */
 	uint64_t reported_pages; /* contents dropped by free-page reports */
-	unsigned driver_pages;	 /* given from the reserve since the balloon last grew */
+	uint64_t driver_pages;	 /* given from the reserve, less what the VM has freed since */
 	bool unresponsive;	 /* missed a deadline and has not moved since */
 };
 
@@ -73,11 +73,17 @@ extern struct vm vms[VMS_MAX];
 extern unsigned vm_count; /* slots in use, VM_REFUSED ones included */
 
 /*
- * Starts a guest from a module: configuration, image, memory, vCPU. A module that is not acceptable
+ * Makes a VM of a module: configuration, image, memory, vCPUs. A module that is not acceptable
  * leaves a REFUSED slot with one sentence on the console and nothing else behind. Boot only.
  */
 struct boot_module;
 void vm_start(const struct boot_module *module);
+
+/*
+ * Lets all VMs begin. Not before the last has its promise and its image: what is left for those
+ * must not depend on how fast another CPU runs the first. Boot only.
+ */
+void vms_release(void);
 
 /* Marks a VM as over; its vCPU does not run again and the scheduler tears it down. */
 void vm_finish(struct vm *vm, uint64_t exit_code, uint64_t digest);

@@ -10,7 +10,7 @@
     modules  = IMAGE | STRING               one module per line; IMAGE!DAMAGE breaks it first
     memory, cpu_model, quantum, maxcpus, options      as in tools/scenario.py
     sweep    = number of boots on Bochs, each with another quantum, and with other numbers wherever a
-               module says offset=*: other interleavings; `make test-long` boots with each quantum
+               module says offset=*: other interleavings; `make test-long` boots twice with each quantum
     timeout  = seconds        mandatory; for one processor
     long     = yes            only for `make test-long` (which sets LONG=1)
     expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
@@ -37,7 +37,8 @@ KEYS = {"machine", "cpus", "bochs", "scenario", "modules", "memory", "cpu_model"
 DEFAULT_MEMORY = 64
 DEFAULT_MACHINES = "tcg bochs"
 DEFAULT_CPUS = "1 2 4"
-QUANTA = range(1, 33)  # those that Bochs knows
+QUANTA = 32  # those that Bochs knows
+SWEEP_LONG = 2 * QUANTA
 OFFSETS = 1024  # races begin that many instructions apart, at most
 OFFSET_STEP = 37  # has no divisor in common with OFFSETS: each race of a sweep has its own
 
@@ -49,10 +50,10 @@ class Place:
     machine: str
     cpus: int
     at_once: bool = False
-    quantum: int = 0  # of a sweep, else 0
+    sweep: int = 0  # which boot of a sweep it is, from 1 on, else 0
 
     def __str__(self):
-        sweep = f"-sweep-{self.quantum}" if self.quantum else ""
+        sweep = f"-sweep-{self.sweep:02}" if self.sweep else ""
         return f"{self.machine}-{self.cpus}{'-at-once' if self.at_once else ''}{sweep}"
 
 
@@ -96,9 +97,12 @@ def read_numbers(section, key, default):
 
 def sweep_places(section, cpus, everywhere):
     """The same machine with other quanta, those of `make test` spread over all that there are."""
-    boots = len(QUANTA) if everywhere else int(section["sweep"])
-    return [Place("bochs", cpus, quantum=QUANTA[number * len(QUANTA) // boots])
-            for number in range(boots)]
+    if everywhere:
+        boots = range(1, SWEEP_LONG + 1)
+    else:
+        count = int(section["sweep"])
+        boots = [1 + number * QUANTA // count for number in range(count)]
+    return [Place("bochs", cpus, sweep=boot) for boot in boots]
 
 
 def places(section, turn, everywhere):
@@ -122,7 +126,7 @@ def places(section, turn, everywhere):
 def parse_modules(text, place):
     """The modules; each offset=* among them becomes a number that no other race of the sweep has."""
     races = len(re.findall(r"\boffset=\*", text))
-    numbers = itertools.count(place.quantum * races)
+    numbers = itertools.count(place.sweep * races)
     text = re.sub(r"\boffset=\*",
                   lambda _: f"offset={next(numbers) * OFFSET_STEP % OFFSETS}", text)
     return [parse_module(line) for line in scenario.lines_of(text)]
@@ -149,7 +153,8 @@ def parse_case(name, section, place):
         place=place,
         memory=int(section.get("memory", base.memory if base else DEFAULT_MEMORY)),
         cpu_model=section.get("cpu_model", ""),
-        quantum=place.quantum or scenario.read_count(section, "quantum", 0, 32),
+        quantum=(1 + (place.sweep - 1) % QUANTA if place.sweep
+                 else scenario.read_count(section, "quantum", 0, QUANTA)),
         maxcpus=scenario.read_count(section, "maxcpus", 0, 64),
         options=scenario.with_maxcpus(options, section),
         # The processors of a machine share one of ours.

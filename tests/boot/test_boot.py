@@ -65,7 +65,7 @@ def test_case(case, tmp_path, record_property):
     record_property("hypercalls", sum(vm.get("hypercalls", 0) for vm in report.vms.values()))
     # What a racer saw is its digest: another digest is another interleaving.
     record_property("races", [[case.name, report.vms[name].get("digest")]
-                              for name in case.racers() if name in report.vms])
+                              for name in case.racers() if report.vms.get(name, {}).get("digest")])
     complaints = judge.sentences(judge.judge(outcome.log, case.expect))
     complaints += status_complaints(case, outcome) + processor_complaints(case, outcome)
     if complaints:

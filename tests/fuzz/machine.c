@@ -184,6 +184,7 @@ struct vm *machine_start_vm(const char *text)
 	unsigned before = vm_count;
 	fake_cpu = 0;
 	vm_start(&module);
+	vms_release();
 	machine_check();
 	if (vm_count == before || vms[before].state != VM_RUNNING) {
 		return NULL;

@@ -10,6 +10,7 @@
 #include "base/bits.h"
 #include "kernel/balloon.h"
 #include "kernel/governor.h"
+#include "mm/frame.h"
 #include "mm/promise.h"
 
 #define PAGE_GFN 4
@@ -271,9 +272,33 @@ static void test_driver_gets_the_frame_it_needs_to_give(void **state)
 	assert_true(donor->balloon.target_pages > 0);
 	give(donor, 200, 10); /* it answers, and may have as many again */
 	assert_int_equal(promise_spare(), 0);
-	assert_int_equal(touch(donor, 1520, 40), 32);
+	assert_int_equal(touch(donor, 1520, 40), 32 - 20 + 10);
 	assert_true(waits(donor));
 	assert_true(waits(taker)); /* the reserve is not for it: it has no driver */
+}
+
+/*
+ * Regression: who gave one page again and again had 32 from the reserve each time, until it was
+ * empty and nothing was left for emergencies.
+ */
+static void test_reserve_is_not_for_sale(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *trader = kernel_vm("trader", 4000, 3000, 100);
+	(void)attach(trader);
+	touch(trader, 200, 900);
+	exhaust(kernel_vm("taker", 6000, 6000, 100));
+	uint64_t free_before = frame_count_free();
+	uint64_t gfn = 1500;
+	for (uint64_t i = 0; i < 20; i++) {
+		while (kernel_touch(trader, gfn) == EXIT_RESUME) {
+			gfn++;
+		}
+		vcpu_grant(&trader->vcpus[0]);
+		give(trader, 200 + i, 1);
+	}
+	assert_true(frame_count_free() + 32 >= free_before);
 }
 
 /* H7: whatever a guest writes into its page, targets stay within its RAM. */
@@ -313,6 +338,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_entitled_goes_first, kernel_teardown),
 		cmocka_unit_test_teardown(test_driver_gets_the_frame_it_needs_to_give,
 					  kernel_teardown),
+		cmocka_unit_test_teardown(test_reserve_is_not_for_sale, kernel_teardown),
 		cmocka_unit_test_teardown(test_lies_stay_within_bounds, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

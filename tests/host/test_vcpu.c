@@ -14,6 +14,7 @@
 #include "kernel/run_queue.h"
 #include "kernel/scheduler.h"
 #include "mm/frame.h"
+#include "mm/phys.h"
 
 static struct vm *vm;
 static struct vcpu *first;
@@ -417,6 +418,53 @@ static void test_needs_a_processor_that_runs(void **state)
 	assert_null(strstr(fake_log_text, "cpu="));
 }
 
+/* ---- Boot ------------------------------------------------------------------------------------*/
+
+/* ELF64, EXEC, x86-64, one segment of a page at 1 MiB, of which the file holds 64 bytes. */
+static const uint8_t image[256] __attribute__((aligned(8))) = {
+	[0] = 0x7f,  'E',	  'L',		'F',	   2,	     1,	       1,	 [16] = 2,
+	[18] = 62,   [26] = 0x10, [32] = 64,	[54] = 56, [56] = 1, [64] = 1, [68] = 5, [72] = 128,
+	[90] = 0x10, [96] = 64,	  [105] = 0x10,
+};
+
+static void start_image(const char *text)
+{
+	struct boot_module module = {0};
+	module.start = (uintptr_t)image - direct_map_base;
+	module.end = module.start + sizeof(image);
+	strcpy(module.text, text);
+	vm_start(&module);
+	assert_int_equal(vms[vm_count - 1].state, VM_RUNNING);
+	world_adopt(&vms[vm_count - 1].s2);
+}
+
+/*
+ * Regression: the first guests ran on other CPUs while later modules were still being admitted, and
+ * could take the memory that those were to be promised.
+ */
+static void test_none_runs_before_all_are_admitted(void **state)
+{
+	(void)state;
+	kernel_start(3000, 1);
+	fake_cpus_reset(2);
+	start_image("name=quick mem=1M max=8M cpu=1");
+	start_image("name=late mem=2M");
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(vms[i].vcpus[0].state, VCPU_OFF);
+		assert_int_equal(run_queues[i].queued_count, 0);
+	}
+	assert_int_equal(fake_kick_count, 0);
+	vms_release();
+	for (unsigned i = 0; i < 2; i++) {
+		const struct vcpu *vcpu = &vms[i].vcpus[0];
+		assert_int_equal(vcpu->state, VCPU_QUEUED);
+		assert_int_equal(vcpu->entry, 0x100000);
+		assert_true(vcpu->regs[GPR_RBX] != 0);
+	}
+	kernel_vm_end(&vms[0]);
+	kernel_vm_end(&vms[1]);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, kernel_teardown)
 
 int main(void)
@@ -434,6 +482,7 @@ int main(void)
 		TEST(test_end_reaches_all_cpus),
 		TEST(test_sums),
 		TEST(test_needs_a_processor_that_runs),
+		TEST(test_none_runs_before_all_are_admitted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
