@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import runs  # noqa: E402  (finds tools/ for the others)
 import rows  # noqa: E402
 import page  # noqa: E402
+import stretches  # noqa: E402
 import trace_operations  # noqa: E402
 from runs import BenchError, emulators, iso  # noqa: E402
 
@@ -139,7 +140,8 @@ def finish(arguments, budgets, values, kind, complete):
     if arguments.accept and kind != "kvm":
         rows.write_baseline(kind, values)
     if complete and kind == JUDGED:
-        page.write(budgets, values, trace_operations.measure(arguments.build), arguments.build)
+        page.write(budgets, values, trace_operations.measure(arguments.build),
+                   stretches.measure(arguments.build), arguments.build)
 
 
 try:

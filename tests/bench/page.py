@@ -6,12 +6,15 @@ import os
 
 import footprint
 import rows
+import stretches
 from runs import ROOT, read_runs
 
 PAGE = os.path.join(ROOT, "docs", "performance.md")
 TEMPLATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.md")
 PEERS_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers.json")
 BACKENDS = {"bochs": "VT-x", "tcg": "AMD-V"}
+COUNTED = {"exits": "exits", "vmread": "VMREAD", "vmwrite": "VMWRITE", "invept": "INVEPT",
+           "ipi": "IPI", "table_entries": "entries", "zeroed_bytes": "bytes zeroed"}
 PEERS_HEADING = "Beside KVM"
 IMAGE_BUDGET = 192 * 1024  # bytes of text and rodata
 
@@ -91,10 +94,9 @@ def traced(found):
         functions = ", ".join(f"`{function}` {ticks:,}" for function, ticks
                               in list(counts["functions"].items())[:5])
         lines.append([f"`{name}`", f"{counts['instructions']:,}"] +
-                     [str(counts[kind]) for kind in ("exits", "vmread", "vmwrite", "invept",
-                                                     "table_entries")] + [functions])
-    return table(["", "instructions:", "exits:", "VMREAD:", "VMWRITE:", "INVEPT:", "entries:",
-                  "most of it in"], lines)
+                     [f"{counts[kind]:,}" for kind in COUNTED] + [functions])
+    return table(["", "instructions:"] + [f"{name}:" for name in COUNTED.values()] +
+                 ["most of it in"], lines)
 
 
 def machines():
@@ -120,6 +122,14 @@ def peers(values):
     return out + [found["machine"]]
 
 
+def watched(found):
+    """How long the hypervisor works until it looks up, and how long interrupts stay off, by run."""
+    lines = [[name, f"{look.ticks:,}", f"{stretches.BEGINNINGS[look.beginning]} to {stretches.ENDS[look.end]}",
+              f"{off.ticks:,}", f"{stretches.BEGINNINGS[off.beginning]} to {stretches.ENDS[off.end]}"]
+             for name, (look, off) in found.items()]
+    return table(["run", "until it looks up:", "", "interrupts off:", ""], lines)
+
+
 def section(text, heading):
     """(start, end) of what stands below a heading `## ...`, up to the next one."""
     start = text.index(f"\n## {heading}\n") + 1
@@ -127,20 +137,30 @@ def section(text, heading):
     return start, len(text) if end < 0 else end + 1
 
 
-def rewrite_peers(values):
-    """Renews the one section that figures of other systems are in."""
+def fill(text, parts):
+    for name, lines in parts.items():
+        text = text.replace(f"@{name}@", "\n".join(lines).strip("\n"))
+    return text
+
+
+def rewrite_section(heading, parts):
+    """Renews one section and leaves the others as they are."""
     with open(TEMPLATE, encoding="utf-8") as file:
         template = file.read()
     with open(PAGE, encoding="utf-8") as file:
         text = file.read()
-    start, end = section(template, PEERS_HEADING)
-    renewed = template[start:end].replace("@PEERS@", "\n".join(peers(values)))
-    start, end = section(text, PEERS_HEADING)
+    start, end = section(template, heading)
+    renewed = fill(template[start:end], parts)
+    start, end = section(text, heading)
     with open(PAGE, "w", encoding="utf-8") as file:
         file.write(text[:start] + renewed + text[end:])
 
 
-def write(budgets, values, found, build):
+def rewrite_peers(values):
+    rewrite_section(PEERS_HEADING, {"PEERS": peers(values)})
+
+
+def write(budgets, values, found, stretches_found, build):
     with open(TEMPLATE, encoding="utf-8") as file:
         text = file.read()
     image_lines, folder_lines = image(build)
@@ -153,8 +173,7 @@ def write(budgets, values, found, build):
         "FOLDERS": folder_lines,
         "PEERS": peers(values),
         "TRACED": traced(found),
+        "STRETCHES": watched(stretches_found),
     }
-    for name, lines in parts.items():
-        text = text.replace(f"@{name}@", "\n".join(lines).strip("\n"))
     with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(fill(text, parts))

@@ -39,6 +39,7 @@ class Run:
     timeout: int
     modules: list
     long: list  # backends on which make test leaves it out
+    watched: bool = True  # by stretches.py
     rows: dict = field(default_factory=dict)  # name -> expression
 
 
@@ -57,7 +58,8 @@ def read_runs():
             row, _, expression = line.partition(" = ")
             rows[row] = expression
         runs.append(Run(name, int(section["memory"]), int(section["timeout"]), modules,
-                        section.get("long", "").split(), rows))
+                        section.get("long", "").split(),
+                        section.getboolean("watched", True), rows))
     return runs
 
 

@@ -32,6 +32,8 @@ UPPER_HALF = 1 << 63
 STEP = re.compile(r"^\(0\)\.\[(\d+)\] \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]+) \([^)]*\): (.*?)\s*;")
 KINDS = ("vmread", "vmwrite", "invept", "invvpid", "rdmsr", "wrmsr")
 ENTRIES = ("vmresume", "vmlaunch")
+ZEROING = "rep stosq"  # one tick for each eight bytes
+SEND_FUNCTION = "lapic_command"  # whoever interrupts another processor calls it
 
 
 def boot(build):
@@ -107,6 +109,15 @@ class Symbols:
     def function(self, address):
         return self.names[bisect.bisect_right(self.addresses, address) - 1]
 
+    def is_start(self, address, name):
+        """Does the function of that name begin there?"""
+        index = bisect.bisect_left(self.addresses, address)
+        while index < len(self.addresses) and self.addresses[index] == address:
+            if self.names[index] == name:
+                return True
+            index += 1
+        return False
+
     def resolve(self, addresses):
         """Finds out the innermost inlined function of all of them at once."""
         wanted = sorted(set(addresses) - set(self.inlined))
@@ -126,11 +137,13 @@ def summarize(steps, symbols):
     """Counts of one operation."""
     mnemonics = collections.Counter()
     functions = collections.Counter()
-    entries = 0
+    entries = zeroed = sent = 0
     for ticks, address, instruction in steps:
         words = instruction.split()
         mnemonics[words[0]] += 1
         functions[symbols.innermost(address)] += ticks
+        zeroed += 8 * ticks if instruction.startswith(ZEROING) else 0
+        sent += symbols.is_start(address, SEND_FUNCTION)
         target = instruction.partition(" ")[2].partition(",")[0]
         if symbols.innermost(address) == "entry_write" and words[0] == "mov" and "[" in target:
             entries += 1
@@ -138,6 +151,8 @@ def summarize(steps, symbols):
         "instructions": sum(ticks for ticks, _, _ in steps),
         "exits": sum(mnemonics[name] for name in ENTRIES),
         "table_entries": entries,
+        "zeroed_bytes": zeroed,
+        "ipi": sent,
         **{kind: mnemonics[kind] for kind in KINDS},
         "functions": dict(functions.most_common()),
     }
@@ -154,7 +169,8 @@ def measure(build):
 def print_operation(name, counts, top):
     kinds = ", ".join(f"{counts[kind]} {kind.upper()}" for kind in KINDS if counts[kind])
     print(f"{name}: {counts['instructions']} instructions, exits {counts['exits']}, "
-          f"table entries written {counts['table_entries']}; {kinds}")
+          f"table entries written {counts['table_entries']}, bytes zeroed {counts['zeroed_bytes']}, "
+          f"processors interrupted {counts['ipi']}; {kinds}")
     for function, ticks in list(counts["functions"].items())[:top]:
         print(f"  {ticks:6} {function}")
 

@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""How long the hypervisor works without looking up: the longest stretch of each run of runs.cfg.
+
+The debugger of Bochs stops at every place of the image where interrupts go off (a VM exit, CLI) or on
+(a VM entry, STI), and where a round of the scheduler begins: interrupts stay off there, but clocks, the
+console and waiting VMs are looked at. It says what the time is, and goes on. Counting begins with the
+first VM entry. A handler that interrupts the idle loop is not seen; it remembers that it came, no more.
+"""
+
+import os
+import re
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import runs  # noqa: E402
+from runs import BenchError, emulators, iso, scenario  # noqa: E402
+
+STOPS_MAX = 4_000_000
+SLOWER = 6  # than a run without stops
+# The one on a terminal reads keys after many stops, and waits for them.
+DISPLAY = 'rfb, options="timeout=0"'
+SYMBOLS = {"vmx_exit_entry": "exit", "monitor_poll": "round"}
+INSTRUCTION = re.compile(r"^([0-9a-f]{16}):\t[0-9a-f ]+\t(cli|sti|vmresume|vmlaunch)\b")
+STOP_TIME = re.compile(r"^Next at t=(\d+)")
+STOP_PLACE = re.compile(r"^\(0\) \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]{16}) ")
+KINDS = {"cli": "off", "exit": "off", "sti": "idle", "vmresume": "entry", "vmlaunch": "entry",
+         "round": "round"}
+BEGINNINGS = {"exit": "a VM exit", "cli": "the end of idling", "round": "a round of the scheduler"}
+ENDS = {"entry": "a VM entry", "idle": "idling", "round": "the next round",
+        "last": "the end of the run"}
+
+
+@dataclass
+class Stretch:
+    ticks: int
+    beginning: str  # cli, exit or round
+    end: str  # entry, idle, round or last
+
+
+def read_places(build):
+    """{address: what is there}"""
+    places = {}
+    with open(os.path.join(build, "aerostat.asm"), encoding="utf-8", errors="replace") as file:
+        for line in file:
+            match = INSTRUCTION.match(line)
+            if match:
+                places[int(match.group(1), 16)] = match.group(2)
+    with open(os.path.join(build, "aerostat.sym"), encoding="ascii") as file:
+        for line in file:
+            address, _, name = line.split()
+            if name in SYMBOLS:
+                places[int(address, 16)] = SYMBOLS[name]
+    missing = {"sti", "vmresume", *SYMBOLS.values()} - set(places.values())
+    if missing:
+        raise BenchError(f"the image has no place for {', '.join(sorted(missing))}")
+    return places
+
+
+def read_stops(lines, places):
+    """(ticks, what is there) of each stop that the debugger printed."""
+    ticks = None
+    for line in lines:
+        match = STOP_TIME.match(line)
+        if match:
+            ticks = int(match.group(1))
+            continue
+        match = STOP_PLACE.match(line)
+        if match and ticks is not None:
+            place = places.get(int(match.group(1), 16))
+            if place:
+                yield ticks, place
+            ticks = None
+
+
+def longest(stops, rounds):
+    """The longest Stretch, None without any. `rounds`: a round of the scheduler ends one.
+
+    What has begun when the machine is switched off lasts until its last stop.
+    """
+    began, beginning, best = None, "", None
+    entered = False
+    ticks = 0
+    for ticks, place in stops:
+        kind = KINDS[place]
+        entered = entered or kind == "entry"
+        if kind == "round" and not rounds or kind == "off" and began is not None:
+            continue
+        if kind != "off" and began is not None and (best is None or ticks - began > best.ticks):
+            best = Stretch(ticks - began, beginning, kind)
+        goes_on = kind == "off" or kind == "round" and began is not None
+        began, beginning = (ticks, place) if entered and goes_on else (None, "")
+    if began is not None and (best is None or ticks - began > best.ticks):
+        best = Stretch(ticks - began, beginning, "last")
+    return best
+
+
+def wait_for(process, seconds):
+    """False when it had to be stopped."""
+    began = time.monotonic()
+    try:
+        while process.poll() is None and time.monotonic() - began < seconds:
+            time.sleep(0.1)
+        return process.poll() is not None
+    finally:
+        emulators.stop(process)
+
+
+def make_image(run, build, directory):
+    image = os.path.join(directory, "stretches.iso")
+    modules = [scenario.Module(os.path.join(build, "guests", name + ".elf"), string)
+               for name, string in run.modules]
+    iso.make_iso(image, os.path.join(build, "aerostat.elf"),
+                 [iso.Entry("stretches", "batch console=e9 timeout=3600", modules)])
+    return image
+
+
+def watch(run, build, places):
+    """Boots one run with all its stops; returns them."""
+    directory = emulators.private_directory("stretches-" + run.name)
+    try:
+        machine = emulators.Machine("bochs", make_image(run, build, directory), run.memory)
+        commands = tuple(f"lb 0x{address:x}" for address in sorted(places)) + ("c",) * STOPS_MAX
+        command = emulators.bochs_command(machine, directory, "com1: enabled=0", commands,
+                                          display=DISPLAY)
+        screen_path = os.path.join(directory, "screen.log")
+        process, screen = emulators.start(command, directory, screen_path)
+        ended = wait_for(process, SLOWER * run.timeout)
+        screen.join(timeout=5)
+        os.close(screen.descriptor)
+        if not ended:
+            raise BenchError(f"the run {run.name} did not end while the debugger watched it")
+        with open(screen_path, encoding="utf-8", errors="replace") as file:
+            return list(read_stops(file, places))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def measure(build, names=None):
+    """{run: (longest until the next look, longest with interrupts off)}"""
+    places = read_places(build)
+    found = {}
+    for run in runs.read_runs():
+        if run.name not in (names or [run.name]) or not run.watched:
+            continue
+        began = time.monotonic()
+        stops = watch(run, build, places)
+        found[run.name] = longest(stops, True), longest(stops, False)
+        if None in found[run.name]:
+            raise BenchError(f"the run {run.name} has no stretch with interrupts off")
+        print(f"  {run.name}, watched: {found[run.name][0].ticks:,} and "
+              f"{found[run.name][1].ticks:,} instructions, {time.monotonic() - began:.1f} s",
+              flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    try:
+        measure("build", sys.argv[1:])
+    except (BenchError, iso.IsoError, emulators.EmulatorError) as error:
+        print(f"stretches: {error}", file=sys.stderr)
+        sys.exit(2)
