@@ -276,7 +276,8 @@ static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
 		__atomic_store_n(&vcpu->resident, worker->cpu, __ATOMIC_RELEASE);
 	}
 	if (vm_state_now(vcpu->vm) == VM_RUNNING) {
-		backend->vcpu_run(vcpu, now + slice_ticks());
+		/* A whole slice, however long the CPU has kept house since `now`. */
+		backend->vcpu_run(vcpu, arch_tsc() + slice_ticks());
 	}
 	uint64_t end = arch_tsc();
 	worker->counts.slices++;

@@ -43,6 +43,7 @@ static unsigned me;	 /* CPU on which the test acts */
 static unsigned running; /* CPU whose context runs, or CPUS: the test's */
 static struct vm vm_table[VMS];
 static bool more_to_do;
+static uint64_t house_ticks; /* that a round of the housekeeping takes */
 static uint64_t dirty_frames;
 
 struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
@@ -126,6 +127,7 @@ static bool on_house(uint64_t now_tsc)
 	assert_int_equal(running, 0);
 	assert_int_equal(now_tsc, fake_tsc);
 	cpus[0].rounds++;
+	fake_tsc += house_ticks;
 	bool more = more_to_do;
 	more_to_do = false;
 	return more;
@@ -156,6 +158,7 @@ static void start(unsigned count)
 	me = 0;
 	memset(vm_table, 0, sizeof(vm_table));
 	more_to_do = false;
+	house_ticks = 0;
 	dirty_frames = 0;
 	running = CPUS;
 	fake_on_idle = on_idle;
@@ -335,6 +338,22 @@ static void house_is_kept_between_guests(void **state)
 	assert_int_equal(go(0), ASLEEP);
 	assert_int_equal(cpus[0].rounds, 8);
 	assert_int_equal(dirty_frames, 0);
+}
+
+/*
+ * Regression: the slice counted from before the housekeeping, so that the boot CPU's guests came to
+ * a stand while an audit or a teardown took longer than a slice.
+ */
+static void house_does_not_eat_the_slice(void **state)
+{
+	(void)state;
+	start(1);
+	(void)make_vcpu(0, 1);
+	house_ticks = 3 * SLICE;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(go(0), IN_GUEST);
+		assert_int_equal(cpus[0].deadline, fake_tsc + SLICE);
+	}
 }
 
 /* ---- Waking ----------------------------------------------------------------------------------*/
@@ -793,6 +812,7 @@ int main(void)
 		TEST(evicted_only_for_another),
 		TEST(sleeper_wakes_by_the_clock),
 		TEST(house_is_kept_between_guests),
+		TEST(house_does_not_eat_the_slice),
 		TEST(ring_while_it_runs),
 		TEST(ring_at_every_moment_before_the_sleep),
 		TEST(prod_before_the_sleep),
