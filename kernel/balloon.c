@@ -34,7 +34,9 @@ enum status balloon_attach(struct vcpu *vcpu, gfn_t gfn, uint8_t vector)
 	enum status status = vm->balloon.attached ? STATUS_EXISTS : s2_pin(locked, gfn, &pfn);
 	if (status == STATUS_OK) {
 		begin(vm, gfn, pfn);
-		vcpu->doorbell_vector = vector;
+		/* Under the lock: the first change of the target is to ring it. */
+		vcpu_set_doorbell(vcpu, vector);
+		vcpu->doorbell_attached = true;
 	}
 	s2_unlock(locked);
 	return status;
@@ -50,11 +52,12 @@ enum status balloon_detach(struct vcpu *vcpu)
 		balloon->attached = false;
 		balloon->page = NULL;
 		balloon->target_pages = 0;
-		vcpu->doorbell_vector = 0;
-		__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_RELAXED);
 		status = STATUS_OK;
 	}
 	s2_unlock(locked);
+	if (status == STATUS_OK && vcpu->doorbell_attached) {
+		vcpu_set_doorbell(vcpu, 0);
+	}
 	return status;
 }
 

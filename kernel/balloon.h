@@ -30,7 +30,8 @@ struct balloon_statistics {
 MUST_CHECK enum status balloon_attach(struct vcpu *vcpu, gfn_t gfn, uint8_t vector);
 
 /*
- * Lets the balloon page and the calling vCPU's doorbell go. What is in the balloon stays there.
+ * Lets the balloon page go, and the calling vCPU's doorbell if it came with it. What is in the
+ * balloon stays there.
  * NOT_FOUND: not attached.
  */
 MUST_CHECK enum status balloon_detach(struct vcpu *vcpu);

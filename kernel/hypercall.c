@@ -193,10 +193,7 @@ static NOT_INLINE enum exit_action call_vcpu_doorbell(struct vcpu *vcpu)
 	if (!is_doorbell(vector)) {
 		return answer(vcpu, AEROSTAT_ERROR_VECTOR);
 	}
-	__atomic_store_n(&vcpu->doorbell_vector, (uint8_t)vector, __ATOMIC_SEQ_CST);
-	if (vector == 0) {
-		__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_RELAXED);
-	}
+	vcpu_set_doorbell(vcpu, (uint8_t)vector);
 	return answer(vcpu, 0);
 }
 

@@ -32,6 +32,15 @@ enum status vcpu_ring(struct vcpu *vcpu)
 	return STATUS_OK;
 }
 
+void vcpu_set_doorbell(struct vcpu *vcpu, uint8_t vector)
+{
+	__atomic_store_n(&vcpu->doorbell_vector, vector, __ATOMIC_SEQ_CST);
+	if (vector == 0) {
+		__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_RELAXED);
+	}
+	vcpu->doorbell_attached = false;
+}
+
 void vcpu_post_event(struct vcpu *vcpu)
 {
 	if (!was_started(vcpu)) {

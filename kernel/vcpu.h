@@ -72,6 +72,7 @@ struct vcpu {
 		uint32_t error;
 	} inject;		 /* an exception to deliver, for EXIT_INJECT */
 	uint8_t doorbell_vector; /* 0: none */
+	bool doorbell_attached;	 /* ATTACH has set it, so DETACH takes it away */
 
 	/* Set by others, read by the CPU that runs it. */
 	bool doorbell_pending; /* doorbell_vector is to be delivered when it can be */
@@ -98,6 +99,9 @@ void vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index);
 
 /* Rings its doorbell, wherever it is. NOT_FOUND: it was not started, or has none. Any CPU. */
 MUST_CHECK enum status vcpu_ring(struct vcpu *vcpu);
+
+/* Its doorbell from now on; 0: none, and what has rung is forgotten. By the CPU that runs it. */
+void vcpu_set_doorbell(struct vcpu *vcpu, uint8_t vector);
 
 /* The balloon's target has changed: ends its WAIT, and rings its doorbell if it has one. */
 void vcpu_post_event(struct vcpu *vcpu);

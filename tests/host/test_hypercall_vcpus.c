@@ -224,6 +224,30 @@ static void test_attach_by_any(void **state)
 	kernel_vm_end(vm);
 }
 
+/* Regression: DETACH took the caller's vector away wherever it came from. */
+static void test_detach_leaves_other_doorbells(void **state)
+{
+	(void)state;
+	start();
+	start_second();
+	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_BALLOON_ATTACH, 5, 0x50), 0);
+	assert_int_equal(kernel_vcpu_call(second, AEROSTAT_CALL_VCPU_DOORBELL, 0x60, 0, 0), 0);
+	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_VCPU_RING, 1, 0), 0);
+	assert_int_equal(kernel_vcpu_call(second, AEROSTAT_CALL_BALLOON_DETACH, 0, 0, 0), 0);
+	assert_int_equal(second->doorbell_vector, 0x60);
+	assert_true(second->doorbell_pending);
+	assert_int_equal(first->doorbell_vector, 0x50);
+	/* The last to set it is who counts. */
+	assert_int_equal(kernel_vcpu_call(second, AEROSTAT_CALL_BALLOON_ATTACH, 5, 0x61, 0), 0);
+	assert_int_equal(kernel_vcpu_call(second, AEROSTAT_CALL_VCPU_DOORBELL, 0x62, 0, 0), 0);
+	assert_int_equal(kernel_vcpu_call(second, AEROSTAT_CALL_BALLOON_DETACH, 0, 0, 0), 0);
+	assert_int_equal(second->doorbell_vector, 0x62);
+	assert_int_equal(kernel_vcpu_call(second, AEROSTAT_CALL_BALLOON_ATTACH, 5, 0x63, 0), 0);
+	assert_int_equal(kernel_vcpu_call(second, AEROSTAT_CALL_BALLOON_DETACH, 0, 0, 0), 0);
+	assert_int_equal(second->doorbell_vector, 0);
+	kernel_vm_end(vm);
+}
+
 /* Any of them ends the VM for all. */
 static void test_exit_by_any(void **state)
 {
@@ -393,6 +417,7 @@ int main(void)
 		TEST(test_doorbell),
 		TEST(test_ring),
 		TEST(test_attach_by_any),
+		TEST(test_detach_leaves_other_doorbells),
 		TEST(test_exit_by_any),
 		TEST(test_detach_between_look_and_work),
 		TEST(test_array_surrendered_by_another),

@@ -166,11 +166,17 @@ static void test_target_rings_all(void **state)
 	assert_int_equal(first->state, VCPU_QUEUED);
 	assert_int_equal(second->state, VCPU_QUEUED);
 	assert_false(vm->vcpus[2].doorbell_pending || vm->vcpus[2].event);
-	/* Letting go takes back the caller's doorbell only. */
+	/* Letting go takes back the caller's doorbell, and that only if it came with the balloon.
+	 */
 	assert_int_equal(balloon_detach(second), STATUS_OK);
-	assert_int_equal(second->doorbell_vector, 0);
-	assert_false(second->doorbell_pending);
+	assert_int_equal(second->doorbell_vector, 0x42);
+	assert_true(second->doorbell_pending);
 	assert_int_equal(first->doorbell_vector, 0x41);
+	assert_int_equal(balloon_attach(first, (gfn_t){9}, 0x41), STATUS_OK);
+	assert_int_equal(balloon_detach(first), STATUS_OK);
+	assert_int_equal(first->doorbell_vector, 0);
+	assert_false(first->doorbell_pending);
+	assert_int_equal(second->doorbell_vector, 0x42);
 	kernel_vm_end(vm);
 }
 
