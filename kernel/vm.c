@@ -341,7 +341,8 @@ void vm_log(struct vm *vm, const char *format, ...)
 {
 	uint64_t now = arch_tsc();
 	uint64_t start = __atomic_load_n(&vm->log.window_start_tsc, __ATOMIC_RELAXED);
-	if (now - start > arch_tsc_khz() * 1000) {
+	/* Another CPU's clock, by which the second began, may be a little ahead of ours. */
+	if (sub_floor_u64(now, start) > arch_tsc_khz() * 1000) {
 		say_suppressed(vm);
 		__atomic_store_n(&vm->log.window_start_tsc, now, __ATOMIC_RELAXED);
 		__atomic_store_n(&vm->log.lines, 0, __ATOMIC_RELAXED);

@@ -393,6 +393,26 @@ static void test_sums(void **state)
 	kernel_vm_end(vm);
 }
 
+/*
+ * Regression: the clocks of two CPUs may differ by a millisecond; on the one that is behind, a
+ * second seemed to have passed at once, and the limit of lines began anew.
+ */
+static void test_log_limit_with_clocks_that_differ(void **state)
+{
+	(void)state;
+	start();
+	for (unsigned i = 0; i < VM_LOG_LINES_PER_SECOND; i++) {
+		vm_log(vm, "line");
+	}
+	fake_tsc -= 1000;
+	vm_log(vm, "one too many");
+	assert_int_equal(vm->log.suppressed, 1);
+	fake_tsc += 2000 * 1000;
+	vm_log(vm, "line");
+	assert_int_equal(vm->log.suppressed, 0);
+	kernel_vm_end(vm);
+}
+
 /* ---- Processors that it may use --------------------------------------------------------------*/
 
 static void start_module(const char *text)
@@ -487,6 +507,7 @@ int main(void)
 		TEST(test_ended_once),
 		TEST(test_end_reaches_all_cpus),
 		TEST(test_sums),
+		TEST(test_log_limit_with_clocks_that_differ),
 		TEST(test_needs_a_processor_that_runs),
 		TEST(test_none_runs_before_all_are_admitted),
 	};
