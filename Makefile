@@ -224,7 +224,7 @@ endif
 # ---- Verbs ---------------------------------------------------------------------------------------
 
 .PHONY: all guests run test iso debug clean check help format
-.PHONY: fuzz fuzz-keep mutants coverage deps-fuzz
+.PHONY: fuzz fuzz-keep mutants models coverage deps-fuzz
 .PHONY: bench bench-peers bench-trace bench-guard
 .PHONY: test-host test-boot test-long test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
 
@@ -283,6 +283,10 @@ mutants: ## break one line at a time and see that a host test notices; MUTANTS=n
 	@tools/install-deps build test
 	@$(MAKE) host-tests
 	@tests/mutants/run --build $(B) $(MUTANTS)
+
+models: ## check the models of tests/models exhaustively, and that breaking them is noticed
+	@tools/install-deps build models
+	@tests/models/run $(B)/summary/models $(B)/models
 
 coverage: ## line and branch coverage of the host tests, written to docs/coverage.md
 	@tools/install-deps build test
