@@ -141,12 +141,12 @@ void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew)
 static bool is_entitled(const struct vm *vm)
 {
 	return vm_waits_for_memory(vm) && !vm->balloon.unresponsive &&
-	       vm->s2.promise.held_pages < vm->config.mem_pages;
+	       vm->s2.mapped_pages < vm->config.mem_pages;
 }
 
 bool governor_may_fill(const struct vm *vm)
 {
-	return !flag(&governor.entitled_waits) || vm->s2.promise.held_pages < vm->config.mem_pages;
+	return !flag(&governor.entitled_waits) || vm->s2.mapped_pages < vm->config.mem_pages;
 }
 
 /* A driver that has idle pages and was asked for them long ago is not answering. */
@@ -257,20 +257,31 @@ static bool may_go_on(const struct vm *vm, uint64_t spare)
 	return governor_may_fill(vm);
 }
 
-static void wake_waiting(void)
+static void grant(struct vm *vm)
 {
-	uint64_t spare = spare_pages();
-	for (unsigned i = 0; i < vm_count; i++) {
-		struct vm *vm = &vms[i];
-		if (!vm_waits_for_memory(vm) || !may_go_on(vm, spare)) {
-			continue;
-		}
-		for (unsigned j = 0; j < vm->config.vcpus; j++) {
-			if (__atomic_load_n(&vm->vcpus[j].wait, __ATOMIC_ACQUIRE) == WAIT_MEMORY) {
-				vcpu_grant(&vm->vcpus[j]);
-			}
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		if (__atomic_load_n(&vm->vcpus[i].wait, __ATOMIC_ACQUIRE) == WAIT_MEMORY) {
+			vcpu_grant(&vm->vcpus[i]);
 		}
 	}
+}
+
+/* Lets those go on who may; true: somebody is left who may not. */
+static bool wake_waiting(void)
+{
+	uint64_t spare = spare_pages();
+	bool left = false;
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (!vm_waits_for_memory(&vms[i])) {
+			continue;
+		}
+		if (may_go_on(&vms[i], spare)) {
+			grant(&vms[i]);
+		} else {
+			left = true;
+		}
+	}
+	return left;
 }
 
 /*
@@ -354,12 +365,13 @@ void governor_poll(uint64_t now_tsc)
 	__atomic_store_n(&governor.fill_order, judge_fill_order(), __ATOMIC_RELAXED);
 	/* Before the look: who begins to wait behind it raises the flag again. */
 	flag_set(&governor.somebody_waits, false);
-	bool waiting = look_for_waiting();
-	if (waiting) {
+	bool left = false;
+	if (look_for_waiting()) {
 		flag_set(&governor.somebody_waits, true);
-		wake_waiting();
+		left = wake_waiting();
 	}
-	if (now_tsc < governor.next_tsc && !(waiting && flag(&governor.frames_came_back))) {
+	/* Who was let go on and finds nothing waits again, and then it is time to think. */
+	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
 		return;
 	}
 	governor.next_tsc = now_tsc + ticks(PERIOD_MS);

@@ -13,7 +13,8 @@
 #include "mm/audit.h"
 #include "mm/reclaim.h"
 
-#define POLL_MS 5 /* how long the operator's keys may wait */
+#define ROUND_US 200 /* slices may be much shorter than what is decided here lasts */
+#define POLL_MS 5    /* how long the operator's keys may wait */
 
 static const struct options *options;
 static uint64_t start_tsc;
@@ -93,9 +94,14 @@ static void end_stuck(void)
 	}
 }
 
-bool house_keep(uint64_t now_tsc)
+bool house_keep(uint64_t now_tsc, bool at_once)
 {
+	static uint64_t next_tsc;
 	static uint64_t next_look_tsc;
+	if (now_tsc < next_tsc && !at_once) {
+		return false;
+	}
+	next_tsc = now_tsc + ROUND_US * arch_tsc_khz() / 1000;
 	monitor_poll(options, now_tsc);
 	governor_poll(now_tsc);
 	audit_poll(now_tsc);
@@ -105,6 +111,7 @@ bool house_keep(uint64_t now_tsc)
 	}
 	bool more = teardown_one();
 	check_end(now_tsc);
+	next_tsc = more ? now_tsc : next_tsc;
 	return more;
 }
 

@@ -14,8 +14,11 @@
 /* Boot: from now on the time of the run counts. */
 void house_init(const struct options *options);
 
-/* One round; true: there is more to do at once. */
-bool house_keep(uint64_t now_tsc);
+/*
+ * One round, if it is time for one or something has happened that is to be seen to `at_once`. True:
+ * there is more to do.
+ */
+bool house_keep(uint64_t now_tsc, bool at_once);
 
 /* When the next round is due by itself. */
 uint64_t house_next_tsc(uint64_t now_tsc);

@@ -10,6 +10,9 @@
 /* No call takes longer than this at once, whatever the clock says about a stopped machine. */
 #define CHARGE_MS 128
 
+/* One in a hurry may be ahead of the others by this much. */
+#define AHEAD_MS 8
+
 #define WEIGHT_NORMAL 100
 
 struct run_queue run_queues[CPUS_MAX];
@@ -48,20 +51,27 @@ bool run_queue_wait_is_over(const struct vcpu *vcpu, uint64_t now_tsc)
 	return true;
 }
 
-/* Before the first that has run more. */
-static void insert(struct run_queue *queue, struct vcpu *vcpu)
+/* Where it belongs: before the first that has run more. */
+static struct list *place_of(struct run_queue *queue, const struct vcpu *vcpu)
 {
-	struct list *at = &queue->queued;
 	list_for_each(link, &queue->queued)
 	{
 		const struct vcpu *other = list_entry(link, struct vcpu, link);
 		if (other->virtual_ticks > vcpu->virtual_ticks) {
-			at = link;
-			break;
+			return link;
 		}
 	}
-	list_push_back(at, &vcpu->link);
-	__atomic_store_n(&queue->queued_count, queue->queued_count + 1, __ATOMIC_RELAXED);
+	return &queue->queued;
+}
+
+/*
+ * One that waited for a frame did not choose to, and its VM is what the host is short for: it goes
+ * first, unless it is far ahead of its share already.
+ */
+static bool is_hurried(const struct run_queue *queue, const struct vcpu *vcpu)
+{
+	uint64_t ahead = AHEAD_MS * arch_tsc_khz();
+	return vcpu->wait == WAIT_MEMORY && vcpu->virtual_ticks <= queue->virtual_now + ahead;
 }
 
 static void take_out(struct run_queue *queue, struct vcpu *vcpu)
@@ -75,9 +85,21 @@ void run_queue_add(struct run_queue *queue, struct vcpu *vcpu)
 	uint64_t credit = CREDIT_MS * arch_tsc_khz();
 	vcpu->virtual_ticks =
 		max_u64(vcpu->virtual_ticks, sub_floor_u64(queue->virtual_now, credit));
-	vcpu->state = VCPU_QUEUED;
-	vcpu->wait = WAIT_NOTHING;
-	insert(queue, vcpu);
+	struct list *place = is_hurried(queue, vcpu) ? queue->queued.next : place_of(queue, vcpu);
+	list_push_back(place, &vcpu->link);
+	__atomic_store_n(&queue->queued_count, queue->queued_count + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&vcpu->wait, WAIT_NOTHING, __ATOMIC_RELEASE);
+	__atomic_store_n(&vcpu->state, VCPU_QUEUED, __ATOMIC_RELEASE);
+}
+
+/* The least that any vCPU here has run: what counts as the present. */
+static uint64_t least_virtual_ticks(const struct run_queue *queue, const struct vcpu *taken)
+{
+	if (list_is_empty(&queue->queued)) {
+		return taken->virtual_ticks;
+	}
+	const struct vcpu *next = list_entry(queue->queued.next, struct vcpu, link);
+	return min_u64(taken->virtual_ticks, next->virtual_ticks);
 }
 
 struct vcpu *run_queue_take(struct run_queue *queue)
@@ -87,8 +109,8 @@ struct vcpu *run_queue_take(struct run_queue *queue)
 	}
 	struct vcpu *vcpu = list_entry(queue->queued.next, struct vcpu, link);
 	take_out(queue, vcpu);
-	vcpu->state = VCPU_RUNNING;
-	queue->virtual_now = max_u64(queue->virtual_now, vcpu->virtual_ticks);
+	__atomic_store_n(&vcpu->state, VCPU_RUNNING, __ATOMIC_RELEASE);
+	queue->virtual_now = max_u64(queue->virtual_now, least_virtual_ticks(queue, vcpu));
 	queue->current = vcpu;
 	return vcpu;
 }
@@ -101,7 +123,7 @@ struct vcpu *run_queue_give(struct run_queue *queue, unsigned cpu)
 		bool allowed = (vcpu->vm->config.cpu_mask >> cpu & 1) != 0;
 		if (allowed && __atomic_load_n(&vcpu->resident, __ATOMIC_ACQUIRE) == CPU_NONE) {
 			take_out(queue, vcpu);
-			vcpu->state = VCPU_RUNNING;
+			__atomic_store_n(&vcpu->state, VCPU_RUNNING, __ATOMIC_RELEASE);
 			/* Its claim counts from where it was; the taker adds where it is itself. */
 			vcpu->virtual_ticks =
 				sub_floor_u64(vcpu->virtual_ticks, queue->virtual_now);
@@ -115,7 +137,7 @@ struct vcpu *run_queue_give(struct run_queue *queue, unsigned cpu)
 
 static void end(struct run_queue *queue, struct vcpu *vcpu)
 {
-	vcpu->state = VCPU_ENDED;
+	__atomic_store_n(&vcpu->state, VCPU_ENDED, __ATOMIC_RELEASE);
 	__atomic_fetch_sub(&queue->member_count, 1, __ATOMIC_RELAXED);
 }
 
@@ -147,7 +169,7 @@ void run_queue_put(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks, u
 	} else if (run_queue_wait_is_over(vcpu, now_tsc)) {
 		run_queue_add(queue, vcpu);
 	} else {
-		vcpu->state = VCPU_ASLEEP;
+		__atomic_store_n(&vcpu->state, VCPU_ASLEEP, __ATOMIC_RELEASE);
 		list_push_back(&queue->asleep, &vcpu->link);
 	}
 }

@@ -325,14 +325,14 @@ void scheduler_run(void)
 {
 	struct worker *worker = &workers[arch_cpu_index()];
 	for (;;) {
-		__atomic_store_n(&worker->queue->wanted, false, __ATOMIC_SEQ_CST);
+		bool wanted = __atomic_exchange_n(&worker->queue->wanted, false, __ATOMIC_SEQ_CST);
 		park_here();
 		if (worker->resident != NULL && vm_is_over(worker->resident->vm)) {
 			evict(worker);
 		}
 		uint64_t now = arch_tsc();
 		uint64_t next_wake;
-		bool more = worker->cpu == HOUSE_CPU && house_keep(now);
+		bool more = worker->cpu == HOUSE_CPU && house_keep(now, wanted);
 		struct vcpu *vcpu = next(worker, now, &next_wake);
 		if (vcpu != NULL) {
 			run(worker, vcpu, now);

@@ -365,8 +365,9 @@ static void audit(void)
 	park_release();
 }
 
-bool house_keep(uint64_t now_tsc)
+bool house_keep(uint64_t now_tsc, bool at_once)
 {
+	(void)at_once;
 	bool all_done = true;
 	(void)now_tsc;
 	leave_if_stopped();

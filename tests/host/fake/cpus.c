@@ -86,8 +86,9 @@ void arch_idle(uint64_t deadline_tsc)
 	}
 }
 
-bool house_keep(uint64_t now_tsc)
+bool house_keep(uint64_t now_tsc, bool at_once)
 {
+	(void)at_once;
 	return fake_on_house != NULL && fake_on_house(now_tsc);
 }
 
