@@ -5,7 +5,10 @@
  * field may come from another hand: it must decide by what it has read once, answer with what the
  * ABI knows, and touch nothing but whole pages of the pool.
  *
- * Every value that is written is safe with every other one: the pool ends where RAM ends.
+ * Every value that is written is safe with every other one, and with the zeros that are in the
+ * array when its page comes back: what can be given away are the pool, which ends where RAM ends,
+ * the pages between the first extent and the pool, and the pages below the image. Nobody uses
+ * those.
  */
 #include <stddef.h>
 
@@ -20,6 +23,8 @@
 #define CALLS_PER_ROUND 8
 #define WORDS_PER_PAGE 4 /* that are written and looked at */
 #define PAGE_WORDS 512
+#define ARRAY_GONE_INSTRUCTIONS 1000
+#define LOW_PAGES 256 /* below the image */
 #define VECTOR_PROTECTION 13
 
 static struct array_page {
@@ -50,10 +55,10 @@ static uint64_t random_gfn(void)
 	}
 }
 
-/* No count and order lead from the pool to other pages of RAM: there are none behind it. */
+/* Below LOW_PAGES, or beyond RAM from wherever it counts. */
 static uint32_t random_count(void)
 {
-	static const uint32_t absurd[] = {0, UINT32_MAX, 1u << 31, POOL_PAGES + 1};
+	static const uint32_t absurd[] = {0, UINT32_MAX, 1u << 31, 1u << 30};
 
 	return race_random_below(6) == 0 ? absurd[race_random_below(4)]
 					 : (uint32_t)(1 + race_random_below(40));
@@ -147,8 +152,7 @@ static void call_once(void)
 		race_fail("an answer of the hypervisor", (uint64_t)answer, call,
 			  GUEST_EXIT_INTERFACE);
 	}
-	/* The pool and the array, no more. */
-	if (race_balloon_size() > POOL_PAGES + 1) {
+	if (race_balloon_size() > runtime_ram_pages - EXTENT_PAGES + LOW_PAGES + 1) {
 		race_fail("size of the balloon", race_balloon_size(), call, GUEST_EXIT_INTERFACE);
 	}
 }
@@ -162,7 +166,8 @@ static void call_rounds(void)
 			call_once();
 		}
 		race_close();
-		race_return_all(pool_first, POOL_PAGES);
+		race_return_all(0, LOW_PAGES);
+		race_return_all(EXTENT_PAGES, runtime_ram_pages - EXTENT_PAGES);
 		race_return_all(array_gfn(), 1);
 		if (race_balloon_size() != 0) {
 			race_fail("pages stay in the balloon", race_balloon_size(), pool_first,
@@ -206,9 +211,8 @@ static void rewrite_field(void *unused)
 	}
 }
 
-static void move_array(void)
+static void move_array(uint64_t call)
 {
-	uint64_t call = AEROSTAT_CALL_BALLOON_SURRENDER + race_random_below(2);
 	uint8_t status = race_call(call, array_gfn(), ORDER_4K, 1);
 
 	race_note(status);
@@ -225,7 +229,9 @@ static void rewrite_rounds(void)
 		race_ready();
 		while (race_is_open()) {
 			if (race_random_below(64) == 0) {
-				move_array();
+				move_array(AEROSTAT_CALL_BALLOON_SURRENDER);
+				race_delay(race_random_below(ARRAY_GONE_INSTRUCTIONS));
+				move_array(AEROSTAT_CALL_BALLOON_RETURN);
 			} else {
 				note_attempt(attempt_run(rewrite_field, NULL));
 			}
