@@ -30,7 +30,7 @@ TIMEOUT_SECONDS = 600
 SILENCE_SECONDS = 120
 PASS_STATUS = 33
 # Scenario and virtual processors of what one Linux starts in turn.
-RUNS = ((scenario.DEFAULT_SCENARIO, 1), ("rogue", 2))
+RUNS = ((scenario.DEFAULT_SCENARIO, 1), ("processors", 2))
 
 
 @dataclass
