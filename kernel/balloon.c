@@ -107,26 +107,31 @@ static enum exit_action answer_touch(struct vcpu *vcpu)
 }
 
 /*
- * There is no frame for what the VM touches, but it is asked to give, or will be if it goes on, for
- * it has less than its allotment: perhaps its driver needs a frame to be able to give (a page of
- * its books, a stack). A few come from the emergency reserve, or all could wait for each other;
- * there is another one for each frame that it gives, so that nobody empties the reserve.
+ * The VM is asked to give, or will be if it goes on, for it has less than its allotment: perhaps
+ * its driver needs a frame to be able to give (a page of its books, a stack). A few come from the
+ * emergency reserve, or all could wait for each other; there is another one for each frame that it
+ * gives, so that nobody empties the reserve.
  */
+bool balloon_may_use_reserve(const struct vm *vm)
+{
+	const struct balloon *balloon = &vm->balloon;
+	bool asked = balloon->target_pages > vm->s2.ballooned_pages;
+	bool entitled = vm->s2.mapped_pages < vm->config.mem_pages;
+	return balloon->attached && (asked || entitled) && balloon->driver_pages < DRIVER_PAGES_MAX;
+}
+
+/* There is no frame for what the VM touches but in the reserve. */
 static enum status touch_for_driver(struct s2_locked locked, struct vm *vm, gfn_t gfn,
 				    enum s2_kind *was, uint64_t *pages)
 {
-	struct balloon *balloon = &vm->balloon;
-	bool asked = balloon->target_pages > vm->s2.ballooned_pages;
-	bool entitled = vm->s2.mapped_pages < vm->config.mem_pages;
-	if (!balloon->attached || !(asked || entitled) ||
-	    balloon->driver_pages >= DRIVER_PAGES_MAX) {
+	if (!balloon_may_use_reserve(vm)) {
 		return STATUS_NO_MEMORY;
 	}
 	vm->s2.promise.emergency = true;
 	enum status status =
 		s2_touch(locked, gfn, ORDER_4K, vm->config.on_touch == ON_TOUCH_ZERO, was, pages);
 	vm->s2.promise.emergency = false;
-	balloon->driver_pages += status == STATUS_OK ? 1 : 0;
+	vm->balloon.driver_pages += status == STATUS_OK ? 1 : 0;
 	return status;
 }
 

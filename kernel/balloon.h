@@ -63,6 +63,12 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
  */
 enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn);
 
+/*
+ * May a touch take a frame from the emergency reserve when there is no other? A few, for a VM whose
+ * driver may need them to be able to give.
+ */
+bool balloon_may_use_reserve(const struct vm *vm);
+
 /* Publishes the target and the pressure; rings the doorbell when the target has changed. */
 void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure);
 

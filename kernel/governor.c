@@ -149,6 +149,15 @@ bool governor_may_fill(const struct vm *vm)
 	return !flag(&governor.entitled_waits) || vm->s2.mapped_pages < vm->config.mem_pages;
 }
 
+/*
+ * It waits for a frame, and may as well be asked for others: it has its allotment, and a vCPU that
+ * does not wait. Or a VM could keep what it has by letting one of its vCPUs wait for ever.
+ */
+static bool acts_while_waiting(const struct vm *vm)
+{
+	return vm->s2.promise.held_pages >= vm->config.mem_pages && vm_can_act(vm);
+}
+
 /* A driver that has idle pages and was asked for them long ago is not answering. */
 static void judge_driver(struct vm *vm, const struct balloon_statistics *statistics, uint64_t now)
 {
@@ -160,7 +169,8 @@ static void judge_driver(struct vm *vm, const struct balloon_statistics *statist
 			balloon->target_set_tsc = now;
 		}
 	} else if (balloon->target_pages <= vm->s2.ballooned_pages || statistics->idle_pages == 0 ||
-		   vm_waits_for_memory(vm)) { /* one that waits for a frame cannot answer */
+		   (vm_waits_for_memory(vm) && !acts_while_waiting(vm))) {
+		/* What is not there, and who waits for a frame himself, cannot be given. */
 		balloon->target_set_tsc = now;
 	} else if (age > ticks(ANSWER_MS)) {
 		balloon->unresponsive = true;
@@ -194,6 +204,7 @@ static unsigned gather(uint64_t now)
 			.attached = alive && vm->balloon.attached,
 			.unresponsive = vm->balloon.unresponsive,
 			.waiting = vm_waits_for_memory(vm),
+			.acts = acts_while_waiting(vm),
 		};
 	}
 	return vm_count;
@@ -249,6 +260,10 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 static bool may_go_on(const struct vm *vm, uint64_t spare)
 {
 	if (vm->s2.promise.held_pages < vm->config.min_pages) {
+		return true;
+	}
+	/* It was not asked yet when it began to wait, or the reserve was empty then. */
+	if (balloon_may_use_reserve(vm) && frame_count_free() > promise_owed()) {
 		return true;
 	}
 	if (spare == 0 || (vm->balloon.unresponsive && spare < governor.low_pages)) {

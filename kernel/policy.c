@@ -18,7 +18,7 @@ enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH };
 /* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
 static bool can_give(const struct policy_vm *vm)
 {
-	return vm->attached && !vm->unresponsive && !vm->waiting;
+	return vm->attached && !vm->unresponsive && (!vm->waiting || vm->acts);
 }
 
 /* Asked for already, and likely to come: not more than the guest has lying idle. */

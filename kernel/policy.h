@@ -41,7 +41,8 @@ struct policy_vm {
 	uint64_t shares;   /* > 0 */
 	bool attached;	   /* has a driver */
 	bool unresponsive; /* did not move when it was asked */
-	bool waiting;	   /* its vCPU waits for a frame */
+	bool waiting;	   /* a vCPU of it waits for a frame */
+	bool acts;	   /* and another one could answer meanwhile */
 	/* Out. */
 	uint64_t new_target_pages;
 };

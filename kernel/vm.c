@@ -266,6 +266,20 @@ uint64_t vm_blocked_since(const struct vm *vm)
 	return since;
 }
 
+bool vm_can_act(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		const struct vcpu *vcpu = &vm->vcpus[i];
+		enum vcpu_state state = __atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE);
+		enum vcpu_wait wait = __atomic_load_n(&vcpu->wait, __ATOMIC_ACQUIRE);
+		bool runs = state == VCPU_QUEUED || state == VCPU_RUNNING;
+		if ((runs && wait != WAIT_MEMORY) || (state == VCPU_ASLEEP && wait == WAIT_EVENT)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 bool vm_is_stuck(const struct vm *vm)
 {
 	uint64_t exits = vm_exit_count(vm);

@@ -10,6 +10,7 @@
 #include "base/bits.h"
 #include "kernel/balloon.h"
 #include "kernel/governor.h"
+#include "kernel/scheduler.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
@@ -301,6 +302,63 @@ static void test_reserve_is_not_for_sale(void **state)
 	assert_true(frame_count_free() + 32 >= free_before);
 }
 
+/* A VM above its allotment with two vCPUs, of which the first waits for a frame. */
+static struct vm *half_waiting(struct aerostat_balloon_page **page)
+{
+	kernel_start(FRAMES, 1);
+	struct vm *vm = kernel_vm_with(2, "two", 4000, 500, 100);
+	*page = attach(vm);
+	touch(vm, 200, 1500);
+	(*page)->total_pages = 4000;
+	(*page)->free_pages = 800;
+	(*page)->idle_pages = 800;
+	assert_int_equal(scheduler_start(&vm->vcpus[1], 0x5000, 0), STATUS_OK);
+	exhaust(kernel_vm("taker", 6000, 6000, 100));
+	assert_int_equal(touch(vm, 2000, 1), 0);
+	return vm;
+}
+
+/*
+ * Regression: a VM was not asked while one of its vCPUs waited, whatever the others could have
+ * given; and when it was asked at last, nobody told the one that waited that there is a frame for
+ * its driver now.
+ */
+static void test_asked_while_one_vcpu_waits(void **state)
+{
+	struct aerostat_balloon_page *page;
+	(void)state;
+	struct vm *vm = half_waiting(&page);
+	struct vcpu *second = &vm->vcpus[1];
+	kernel_pick(second);
+	second->wait = WAIT_DOORBELL; /* it may sleep for ever */
+	kernel_settle(second);
+	periods(2);
+	assert_int_equal(vm->balloon.target_pages, 0);
+	second->doorbell_vector = 0x40;
+	assert_int_equal(vcpu_ring(second), STATUS_OK);
+	periods(1);
+	assert_true(vm->balloon.target_pages > 0);
+	assert_true(waits(vm));
+	periods(1);
+	assert_int_equal(vm->vcpus[0].state, VCPU_QUEUED);
+	assert_int_equal(touch(vm, 2000, 1), 1);
+}
+
+/* Regression: with one vCPU that waited for ever a driver never counted as deaf. */
+static void test_deaf_while_one_vcpu_waits(void **state)
+{
+	struct aerostat_balloon_page *page;
+	(void)state;
+	struct vm *vm = half_waiting(&page);
+	vm->balloon.driver_pages = 32; /* it has used up what is meant for its driver */
+	periods(50);
+	assert_true(waits(vm));
+	assert_false(vm->balloon.unresponsive);
+	periods(60);
+	assert_true(waits(vm));
+	assert_true(vm->balloon.unresponsive);
+}
+
 /* H7: whatever a guest writes into its page, targets stay within its RAM. */
 static void test_lies_stay_within_bounds(void **state)
 {
@@ -339,6 +397,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_driver_gets_the_frame_it_needs_to_give,
 					  kernel_teardown),
 		cmocka_unit_test_teardown(test_reserve_is_not_for_sale, kernel_teardown),
+		cmocka_unit_test_teardown(test_asked_while_one_vcpu_waits, kernel_teardown),
+		cmocka_unit_test_teardown(test_deaf_while_one_vcpu_waits, kernel_teardown),
 		cmocka_unit_test_teardown(test_lies_stay_within_bounds, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

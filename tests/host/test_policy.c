@@ -185,6 +185,21 @@ static void test_p3_who_cannot_give_is_not_counted(void **state)
 	}
 }
 
+/* One vCPU waits, another can answer: it is asked like others. */
+static void test_p3_who_acts_while_waiting_is_asked(void **state)
+{
+	struct policy_vm vm = typical();
+	(void)state;
+	vm.waiting = true;
+	vm.acts = true;
+	policy_decide(&short_host, &vm, 1);
+	assert_true(vm.new_target_pages > 0);
+	vm.target_pages = 0;
+	vm.unresponsive = true;
+	policy_decide(&short_host, &vm, 1);
+	assert_int_equal(vm.new_target_pages, 0);
+}
+
 static void test_p3_deaf_vm_keeps_its_balloon(void **state)
 {
 	struct policy_vm vm = typical();
@@ -588,6 +603,7 @@ int main(void)
 		cmocka_unit_test(test_idle_and_growth_only_for_the_entitled),
 		cmocka_unit_test(test_shares_decide),
 		cmocka_unit_test(test_p3_who_cannot_give_is_not_counted),
+		cmocka_unit_test(test_p3_who_acts_while_waiting_is_asked),
 		cmocka_unit_test(test_p3_deaf_vm_keeps_its_balloon),
 		cmocka_unit_test(test_p2_gap_changes_nothing),
 		cmocka_unit_test(test_p5_above_high_balloons_deflate),
