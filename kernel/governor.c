@@ -23,6 +23,7 @@
 #define ANSWER_MS 1000	   /* a driver with idle pages that has not moved by then does not answer */
 #define FORGIVE_MS 2000	   /* and is asked again after that */
 #define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
+#define REST_MICROS 250	   /* so long the boot CPU's guest runs between two calls from other CPUs */
 #define WORD_MS 500 /* guests decide how often the host becomes short: not every time a line */
 
 static struct governor {
@@ -38,6 +39,7 @@ static struct governor {
 	bool entitled_waits; /* a VM waits that has less than its allotment, and answers */
 	bool somebody_waits; /* when last looked, or since */
 	bool frames_came_back;
+	uint64_t looked_tsc; /* when it was last here; atomic */
 } governor;
 
 static struct policy_vm policy_vms[VMS_MAX];
@@ -70,6 +72,7 @@ void governor_init(void)
 	governor.entitled_waits = false;
 	governor.somebody_waits = false;
 	governor.frames_came_back = false;
+	governor.looked_tsc = 0;
 }
 
 static bool flag(const bool *value)
@@ -82,10 +85,24 @@ static void flag_set(bool *flag, bool value)
 	__atomic_store_n(flag, value, __ATOMIC_SEQ_CST);
 }
 
+/*
+ * The boot CPU is to look soon. Guests on other CPUs can cause that at will, so they do not get its
+ * own guest out of it without end: what is not told is seen at the end of the slice.
+ */
+static void call_house(void)
+{
+	uint64_t looked = __atomic_load_n(&governor.looked_tsc, __ATOMIC_RELAXED);
+	uint64_t rest = REST_MICROS * arch_tsc_khz() / 1000;
+	if (arch_cpu_index() == HOUSE_CPU || scheduler_is_idle(HOUSE_CPU) ||
+	    sub_floor_u64(arch_tsc(), looked) >= rest) {
+		scheduler_prod(HOUSE_CPU);
+	}
+}
+
 void governor_somebody_waits(void)
 {
 	flag_set(&governor.somebody_waits, true);
-	scheduler_prod(HOUSE_CPU);
+	call_house();
 }
 
 uint64_t governor_next_tsc(void)
@@ -132,7 +149,7 @@ void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew)
 		__atomic_store_n(&governor.progress_tsc, now, __ATOMIC_RELAXED);
 		flag_set(&governor.frames_came_back, true);
 		if (flag(&governor.somebody_waits)) {
-			scheduler_prod(HOUSE_CPU);
+			call_house();
 		}
 	}
 }
@@ -376,6 +393,7 @@ static void decide(uint64_t now_tsc)
 
 void governor_poll(uint64_t now_tsc)
 {
+	__atomic_store_n(&governor.looked_tsc, arch_tsc(), __ATOMIC_RELAXED);
 	governor.free_low = min_u64(governor.free_low, frame_count_free());
 	__atomic_store_n(&governor.fill_order, judge_fill_order(), __ATOMIC_RELAXED);
 	/* Before the look: who begins to wait behind it raises the flag again. */

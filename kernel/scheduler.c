@@ -68,6 +68,11 @@ void scheduler_prod(unsigned cpu)
 	kick(cpu);
 }
 
+bool scheduler_is_idle(unsigned cpu)
+{
+	return (__atomic_load_n(&idle_mask, __ATOMIC_RELAXED) >> cpu & 1) != 0;
+}
+
 /* Locks the queue that the vCPU belongs to, whichever that is by then. */
 static struct run_queue *lock_home(struct vcpu *vcpu)
 {

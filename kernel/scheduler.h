@@ -36,6 +36,9 @@ bool scheduler_wants_cpu(void);
 /* Makes a CPU come to its scheduler loop soon. */
 void scheduler_prod(unsigned cpu);
 
+/* It sleeps, or is about to; a hint. */
+bool scheduler_is_idle(unsigned cpu);
+
 /*
  * Takes the vCPUs of a VM that is over out of all queues. True: none runs any more and no CPU has
  * any of its state. False: CPUs have been told; ask again.

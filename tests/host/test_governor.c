@@ -10,6 +10,7 @@
 #include "base/bits.h"
 #include "kernel/balloon.h"
 #include "kernel/governor.h"
+#include "kernel/run_queue.h"
 #include "kernel/scheduler.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
@@ -359,6 +360,34 @@ static void test_deaf_while_one_vcpu_waits(void **state)
 	assert_true(vm->balloon.unresponsive);
 }
 
+/*
+ * H11, regression: guests that gave and touched one page again and again on another CPU got the
+ * boot CPU's guest out of it each time, which could not get on.
+ */
+static void test_boot_cpu_is_not_called_without_end(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	fake_cpu_count = 2;
+	governor_poll(fake_tsc);
+	fake_cpu = 1;
+	for (unsigned i = 0; i < 249; i++) {
+		governor_somebody_waits();
+		fake_tsc++;
+	}
+	assert_int_equal(fake_kicks[0], 0);
+	fake_tsc++;
+	governor_somebody_waits();
+	assert_int_equal(fake_kicks[0], 1);
+	assert_true(run_queues[0].wanted);
+	/* By one on the boot CPU itself nobody else is disturbed. */
+	fake_cpu = 0;
+	run_queues[0].wanted = false;
+	governor_poll(fake_tsc);
+	governor_somebody_waits();
+	assert_true(run_queues[0].wanted);
+}
+
 /* H7: whatever a guest writes into its page, targets stay within its RAM. */
 static void test_lies_stay_within_bounds(void **state)
 {
@@ -399,6 +428,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_reserve_is_not_for_sale, kernel_teardown),
 		cmocka_unit_test_teardown(test_asked_while_one_vcpu_waits, kernel_teardown),
 		cmocka_unit_test_teardown(test_deaf_while_one_vcpu_waits, kernel_teardown),
+		cmocka_unit_test_teardown(test_boot_cpu_is_not_called_without_end, kernel_teardown),
 		cmocka_unit_test_teardown(test_lies_stay_within_bounds, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

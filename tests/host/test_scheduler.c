@@ -325,7 +325,10 @@ static void house_is_kept_between_guests(void **state)
 	start(2);
 	(void)make_vcpu(0, 1);
 	assert_int_equal(go(0), IN_GUEST);
+	assert_false(scheduler_is_idle(1));
 	assert_int_equal(go(1), ASLEEP); /* on_house() sees that it is not CPU 1's */
+	assert_true(scheduler_is_idle(1));
+	assert_false(scheduler_is_idle(0));
 	assert_int_equal(cpus[1].deadline, fake_tsc + 20 * MS);
 	assert_int_equal(cpus[0].rounds, 1);
 	assert_int_equal(run_slice(0), IN_GUEST);
