@@ -59,7 +59,7 @@ static uint64_t settle(struct promise *promise)
 void frame_cache_fill(struct promise *promise, vm_id_t owner)
 {
 	struct frame_cache *cache = &promise->cache;
-	if (floor_pages == FRAME_CACHES_OFF ||
+	if (floor_pages == FRAME_CACHES_OFF || frame_counts[FRAME_ZEROED] == 0 ||
 	    promise_spare_locked() < floor_pages + FRAME_CACHE_SIZE) {
 		return;
 	}

@@ -21,6 +21,8 @@
  *
  *   - A frame that is lent to a VM becomes GUEST under the lock of that VM's address space alone.
  *     Its tag is one word for that reason: who looks at a neighbour's reads it at once.
+ *   - So do many frames at once on their way back, GUEST to REVOKING to DIRTY, until they are put
+ *     into the pool's list; frame_lock is for the sums.
  *   - `gfn` of a GUEST frame, and the links of a page-table page, belong to who holds the lock of
  *     its owner's address space.
  */
@@ -136,8 +138,7 @@ static inline struct frame_step frame_step(struct frame_tag expected, struct fra
 
 /*
  * The one place where a state changes. Panics when the extent at `pfn` is not exactly as expected.
- * Whoever takes many steps at once accounts for all of them afterwards, before letting go of
- * frame_lock.
+ * Whoever takes many steps at once accounts for all of them afterwards, under frame_lock.
  */
 static inline void frame_step_take(struct frame_step step, pfn_t pfn)
 {

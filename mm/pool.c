@@ -99,7 +99,8 @@ void pool_put_dirty(pfn_t pfn)
 
 /*
  * The frames of a run of one order are linked through `next` already; what they lack is the way
- * back, and the run its place at the head of the pool's list.
+ * back, and the run its place at the head of the pool's list. Only that last step is under
+ * frame_lock, so that CPUs that give back at the same time do not wait for each other.
  */
 static uint32_t take_revoked_run(uint32_t first, vm_id_t owner)
 {
@@ -117,6 +118,7 @@ static uint32_t take_revoked_run(uint32_t first, vm_id_t owner)
 		at = frame_table[at].next;
 		count++;
 	} while (at != FRAME_NONE && frame_table[at].tag.order == order);
+	lock_acquire(&frame_lock);
 	frame_step_account(FRAME_REVOKING, FRAME_DIRTY, count << order);
 	uint32_t head = dirty_pool.heads[order];
 	frame_table[last].next = head;
@@ -125,6 +127,7 @@ static uint32_t take_revoked_run(uint32_t first, vm_id_t owner)
 	}
 	dirty_pool.heads[order] = first;
 	dirty_pool.orders |= 1u << order;
+	lock_release(&frame_lock);
 	return at;
 }
 

@@ -5,8 +5,9 @@
  * owner is lent to that VM (mm/cache.h), is in no list, and is merged with nothing.
  *
  * Lock: frame_lock, held by the caller, and what the functions say of letting it go. Tags that are
- * looked at while merging may belong to frames that a VM takes from its cache at this moment,
- * without frame_lock: they are read as single words, and neither value is a free neighbour's.
+ * looked at while merging may belong to frames that a VM takes from its cache or that are taken
+ * from it at this moment, without frame_lock: they are read as single words, and no such value is a
+ * free neighbour's.
  */
 #ifndef MM_POOL_H
 #define MM_POOL_H
@@ -28,7 +29,7 @@ void pool_put_dirty(pfn_t pfn);
 
 /*
  * Makes a list of REVOKING extents of `owner`, linked through frame->next from `head`, DIRTY. The
- * caller has seen the flush epoch reached.
+ * caller has seen the flush epoch reached, and does not hold frame_lock.
  */
 void pool_take_revoked(uint32_t head, vm_id_t owner);
 

@@ -32,9 +32,7 @@ void reclaim_flush(struct s2_locked locked)
 		return;
 	}
 	tlb_epoch_enforce(s2, tlb_epoch_request(s2));
-	lock_acquire(&frame_lock);
 	pool_take_revoked(s2->revoking_head, s2->owner);
 	s2->revoking_head = FRAME_NONE;
 	s2->revoking_pages = 0;
-	lock_release(&frame_lock);
 }

@@ -15,9 +15,9 @@
 void reclaim_push(struct s2 *s2, pfn_t pfn, struct frame_tag tag);
 
 /*
- * The same for many, with one step: the caller holds frame_lock, starts with *head =
- * s2->revoking_head, and afterwards accounts for the step, takes the pages off the promise and adds
- * them to s2->revoking_pages, once for all.
+ * The same for many, with one step: the caller starts with *head = s2->revoking_head, and
+ * afterwards accounts for the step, takes the pages off the promise, both under frame_lock, and
+ * adds them to s2->revoking_pages, once for all.
  */
 static inline void reclaim_push_one(uint32_t *head, pfn_t pfn, struct frame_step step)
 {

@@ -49,7 +49,7 @@ static void run_take_out(struct run *run, uint64_t mark)
 	uint64_t *entry = run->entry;
 	uint64_t *const end = entry + run->count;
 	uint64_t leaves = 0;
-	lock_acquire(&frame_lock);
+	/* These frames are ours alone: frame_lock is for the sums, and others wait for it. */
 	uint32_t head = s2->revoking_head;
 	for (; entry < end; entry++) {
 		uint64_t value = entry_read(entry);
@@ -68,6 +68,7 @@ static void run_take_out(struct run *run, uint64_t mark)
 		leaves++;
 	}
 	s2->revoking_head = head;
+	lock_acquire(&frame_lock);
 	frame_step_account(FRAME_GUEST, FRAME_REVOKING, leaves << tag.order);
 	promise_held_remove(&s2->promise, leaves << tag.order);
 	lock_release(&frame_lock);
@@ -171,7 +172,6 @@ bool s2_clear_leaves(struct s2 *s2, pfn_t table, unsigned level)
 			return false;
 		}
 	}
-	lock_acquire(&frame_lock);
 	uint32_t head = s2->revoking_head;
 	for (unsigned i = 0; i < S2_ENTRIES; i++) {
 		uint64_t *entry = table_entry(table, i);
@@ -183,6 +183,7 @@ bool s2_clear_leaves(struct s2 *s2, pfn_t table, unsigned level)
 		}
 	}
 	s2->revoking_head = head;
+	lock_acquire(&frame_lock);
 	frame_step_account(FRAME_GUEST, FRAME_REVOKING, leaves << tag.order);
 	promise_held_remove(&s2->promise, leaves << tag.order);
 	lock_release(&frame_lock);
