@@ -246,14 +246,14 @@ enum exit_action hypercall_handle(struct vcpu *vcpu, bool privileged)
 	if (!privileged) {
 		return answer(vcpu, AEROSTAT_ERROR_PRIVILEGE);
 	}
+	if (__builtin_expect(number == AEROSTAT_CALL_NULL, 1)) {
+		return answer(vcpu, unused_are_zero(vcpu, 0) ? 0 : AEROSTAT_ERROR_RESERVED);
+	}
 	if (number >= AEROSTAT_CALL_COUNT) {
 		return answer(vcpu, AEROSTAT_ERROR_UNKNOWN_CALL);
 	}
 	if (!unused_are_zero(vcpu, argument_counts[number])) {
 		return answer(vcpu, AEROSTAT_ERROR_RESERVED);
-	}
-	if (number == AEROSTAT_CALL_NULL) {
-		return answer(vcpu, 0);
 	}
 	return dispatch(vcpu, number);
 }
