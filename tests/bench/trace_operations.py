@@ -24,7 +24,7 @@ import runs  # noqa: E402
 from runs import BenchError, emulators, iso, scenario  # noqa: E402
 
 MEMORY = 128  # MiB
-TIMEOUT = 120
+TIMEOUT = 400
 OPERATIONS_MAX = 40
 GUEST = "name=bench mem=96M min=4M max=96M -- run=trace"
 UPPER_HALF = 1 << 63
@@ -33,6 +33,9 @@ STEP = re.compile(r"^\(0\)\.\[(\d+)\] \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]+) \(
 KINDS = ("vmread", "vmwrite", "invept", "invvpid", "rdmsr", "wrmsr")
 ENTRIES = ("vmresume", "vmlaunch")
 ZEROING = "rep stosq"  # one tick for each eight bytes
+# Functions that write entries of second-stage tables, and how it looks: not to the stack.
+ENTRY_WRITERS = ("entry_write", "split_entry")
+STORE = re.compile(r"^mov qword ptr ds:\[")
 SEND_FUNCTION = "lapic_command"  # whoever interrupts another processor calls it
 
 
@@ -133,6 +136,10 @@ class Symbols:
         return self.function(address) if name == "??" else name
 
 
+def writes_entry(function, instruction):
+    return function in ENTRY_WRITERS and STORE.match(instruction) is not None
+
+
 def summarize(steps, symbols):
     """Counts of one operation."""
     mnemonics = collections.Counter()
@@ -144,9 +151,7 @@ def summarize(steps, symbols):
         functions[symbols.innermost(address)] += ticks
         zeroed += 8 * ticks if instruction.startswith(ZEROING) else 0
         sent += symbols.is_start(address, SEND_FUNCTION)
-        target = instruction.partition(" ")[2].partition(",")[0]
-        if symbols.innermost(address) == "entry_write" and words[0] == "mov" and "[" in target:
-            entries += 1
+        entries += writes_entry(symbols.innermost(address), instruction)
     return {
         "instructions": sum(ticks for ticks, _, _ in steps),
         "exits": sum(mnemonics[name] for name in ENTRIES),
