@@ -37,7 +37,10 @@ void arch_pause(void);
 uint64_t arch_tsc(void);
 uint64_t arch_tsc_khz(void);
 
-/* Sleeps until an interrupt arrives or the TSC passes `deadline_tsc`; may return early. */
+/*
+ * Sleeps until an interrupt arrives or the TSC passes `deadline_tsc`; may return early. When it has
+ * passed already, interrupts that are pending are taken, and that is all.
+ */
 void arch_idle(uint64_t deadline_tsc);
 
 /* Writes to the console that the command line chose; adds CR before LF. Any context. */

@@ -316,6 +316,7 @@ static void sleep_until(struct worker *worker, uint64_t deadline_tsc)
 static void idle(struct worker *worker, uint64_t now, uint64_t next_wake)
 {
 	if (scrub_step(SCRUB_ORDER) > 0) {
+		arch_idle(0); /* interrupts do not wait until all is scrubbed */
 		return;
 	}
 	uint64_t deadline = min_u64(next_wake, now + LOOK_MS * arch_tsc_khz());

@@ -4,6 +4,7 @@
  * BX does nothing, and the emulator can be told to stop there. Each operation has been done before,
  * and its time slice has just begun. Which one was which is said at the end, in a line `traced`.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "guests/bench/area.h"
@@ -14,11 +15,19 @@
 #include "guests/lib/hypercall.h"
 
 #define REST_MS 2000
-#define BATCH 64
 #define ORDER_2M 9
+#define EXTENTS 16
+#define NAMES_PER_LINE 4
+#define PAGE_BYTES 4096
+#define CR0_NE 0x20ul
 
-static uint64_t field;	/* pages */
-static uint64_t extent; /* of 2 MiB */
+static uint64_t field;	 /* pages */
+static uint64_t extents; /* EXTENTS of 2 MiB */
+static uint64_t split;	 /* an extent of 2 MiB that loses a page */
+
+/* Of the operation at hand: how many pages or extents, and as one range or in one range each. */
+static unsigned batch;
+static bool scattered;
 
 static void mark(void)
 {
@@ -33,24 +42,34 @@ static void yield(void)
 
 static void call(uint64_t number)
 {
-	hypercall(number, (uintptr_t)area_ranges, 1, 0, 0);
+	hypercall(number, (uintptr_t)area_ranges, scattered ? batch : 1, 0, 0);
 }
 
-static void prepare_pages(uint64_t count)
+/* Neighbours lie across the border of the field's two extents, scattered ones have gaps. */
+static uint64_t page(unsigned i)
 {
-	area_range(&area_ranges[0], field + 16, (uint32_t)count, 0);
+	return scattered ? field + 16 + 2 * i : field + AREA_EXTENT_PAGES - batch / 2 + i;
 }
 
-static void prepare_extent(void)
+static void touch(uint64_t gfn)
 {
-	area_range(&area_ranges[0], extent, 1, ORDER_2M);
+	*(volatile char *)(gfn * PAGE_BYTES) = 1;
 }
 
-static void touch_pages(void)
+static void prepare_pages(void)
 {
-	for (unsigned i = 0; i < BATCH; i++) {
-		area_touch(field + 16 + i);
+	if (!scattered) {
+		area_range(&area_ranges[0], page(0), batch, 0);
+		return;
 	}
+	for (unsigned i = 0; i < batch; i++) {
+		area_range(&area_ranges[i], page(i), 1, 0);
+	}
+}
+
+static void prepare_extents(void)
+{
+	area_range(&area_ranges[0], extents, batch, ORDER_2M);
 }
 
 static void nothing(void)
@@ -65,6 +84,19 @@ static void op_null(void)
 static void op_cpuid(void)
 {
 	cpu_identify(AEROSTAT_CPUID_SIGNATURE);
+}
+
+static void op_cpuid_features(void)
+{
+	cpu_identify(1);
+}
+
+static void op_cr0(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("movq %%cr0, %0" : "=r"(value));
+	__asm__ volatile("movq %0, %%cr0" : : "r"(value ^ CR0_NE));
 }
 
 static void op_rdmsr(void)
@@ -95,12 +127,12 @@ static void op_out(void)
 
 static void op_touch_page(void)
 {
-	*(volatile char *)((field + 16) * 4096) = 1;
+	touch(page(0));
 }
 
 static void op_touch_extent(void)
 {
-	*(volatile char *)(extent * 4096) = 1;
+	touch(extents);
 }
 
 static void op_surrender(void)
@@ -123,64 +155,57 @@ static void op_emergency(void)
 	call(AEROSTAT_CALL_BALLOON_EMERGENCY);
 }
 
-static void prepare_page_surrendered(void)
+static void prepare_pages_touched(void)
 {
-	prepare_pages(1);
+	for (unsigned i = 0; i < batch; i++) {
+		touch(page(i));
+	}
+	prepare_pages();
+}
+
+static void prepare_pages_surrendered(void)
+{
+	prepare_pages_touched();
 	op_surrender();
+	prepare_pages();
 }
 
-static void prepare_page_touched(void)
+static void prepare_pages_given_back(void)
 {
-	op_touch_page();
-	prepare_pages(1);
-}
-
-static void prepare_page_surrendered_again(void)
-{
-	prepare_page_surrendered();
-	prepare_pages(1);
-}
-
-static void prepare_page_given_back(void)
-{
-	prepare_page_surrendered();
-	prepare_pages(1);
+	prepare_pages_surrendered();
 	op_return();
 }
 
-static void prepare_batch(void)
-{
-	touch_pages();
-	prepare_pages(BATCH);
-}
-
-static void prepare_batch_surrendered(void)
-{
-	prepare_batch();
-	op_surrender();
-	prepare_pages(BATCH);
-}
-
-static void prepare_extent_touched(void)
+static void prepare_extents_touched(void)
 {
 	/* Out of the balloon first, if it is there: a touch would bring one page only. */
-	prepare_extent();
+	prepare_extents();
 	op_return();
-	op_touch_extent();
-	prepare_extent();
+	for (unsigned i = 0; i < batch; i++) {
+		touch(extents + i * AREA_EXTENT_PAGES);
+	}
+	prepare_extents();
 }
 
-static void prepare_extent_surrendered(void)
+static void prepare_extents_surrendered(void)
 {
-	prepare_extent_touched();
+	prepare_extents_touched();
 	op_surrender();
-	prepare_extent();
+	prepare_extents();
 }
 
-static void prepare_extent_given_back(void)
+static void prepare_extents_given_back(void)
 {
-	prepare_extent_surrendered();
+	prepare_extents_surrendered();
 	op_return();
+}
+
+/* A new one each time: it is in pages afterwards. */
+static void prepare_split(void)
+{
+	split = area_take_extents(1);
+	touch(split);
+	area_range(&area_ranges[0], split + 100, 1, 0);
 }
 
 /* By the names of the rows that they explain. */
@@ -188,55 +213,93 @@ static const struct {
 	const char *name;
 	void (*prepare)(void);
 	void (*operation)(void);
+	unsigned batch;
+	bool scattered;
 } operations[] = {
-	{"null_hypercall", nothing, op_null},
-	{"cpuid", nothing, op_cpuid},
-	{"rdmsr", nothing, op_rdmsr},
-	{"wrmsr", nothing, op_wrmsr},
-	{"in", nothing, op_in},
-	{"out", nothing, op_out},
-	{"cr8_write", nothing, op_cr8},
-	{"yield", nothing, yield},
-	{"fill_4k_zeroed", prepare_page_given_back, op_touch_page},
-	{"touch_surrendered_4k", prepare_page_surrendered, op_touch_page},
-	{"fill_2m_zeroed", prepare_extent_given_back, op_touch_extent},
-	{"surrender_4k_x1", prepare_page_touched, op_surrender},
-	{"return_4k_x1", prepare_page_surrendered_again, op_return},
-	{"report_4k_x64", prepare_batch, op_report},
-	{"surrender_4k_x64", prepare_batch, op_surrender},
-	{"return_4k_x64", prepare_batch_surrendered, op_return},
-	{"surrender_2m", prepare_extent_touched, op_surrender},
-	{"return_2m", prepare_extent_surrendered, op_return},
-	{"report_2m", prepare_extent_touched, op_report},
-	{"emergency_2m", prepare_extent_surrendered, op_emergency},
+	{"null_hypercall", nothing, op_null, 0, false},
+	{"cpuid", nothing, op_cpuid, 0, false},
+	{"cpuid_features", nothing, op_cpuid_features, 0, false},
+	{"rdmsr", nothing, op_rdmsr, 0, false},
+	{"wrmsr", nothing, op_wrmsr, 0, false},
+	{"in", nothing, op_in, 0, false},
+	{"out", nothing, op_out, 0, false},
+	{"cr0_write", nothing, op_cr0, 0, false},
+	{"cr8_write", nothing, op_cr8, 0, false},
+	{"yield", nothing, yield, 0, false},
+	{"fill_4k_zeroed", prepare_pages_given_back, op_touch_page, 1, false},
+	{"touch_surrendered_4k", prepare_pages_surrendered, op_touch_page, 1, false},
+	{"fill_2m_zeroed", prepare_extents_given_back, op_touch_extent, 1, false},
+	{"surrender_4k_x1", prepare_pages_touched, op_surrender, 1, false},
+	{"return_4k_x1", prepare_pages_surrendered, op_return, 1, false},
+	{"surrender_4k_x8", prepare_pages_touched, op_surrender, 8, false},
+	{"return_4k_x8", prepare_pages_surrendered, op_return, 8, false},
+	{"report_4k_x64", prepare_pages_touched, op_report, 64, false},
+	{"surrender_4k_x64", prepare_pages_touched, op_surrender, 64, false},
+	{"return_4k_x64", prepare_pages_surrendered, op_return, 64, false},
+	{"surrender_4k_x512", prepare_pages_touched, op_surrender, 512, false},
+	{"return_4k_x512", prepare_pages_surrendered, op_return, 512, false},
+	{"surrender_4k_x8_scattered", prepare_pages_touched, op_surrender, 8, true},
+	{"return_4k_x8_scattered", prepare_pages_surrendered, op_return, 8, true},
+	{"surrender_4k_x64_scattered", prepare_pages_touched, op_surrender, 64, true},
+	{"return_4k_x64_scattered", prepare_pages_surrendered, op_return, 64, true},
+	{"surrender_4k_of_2m", prepare_split, op_surrender, 1, false},
+	{"surrender_2m", prepare_extents_touched, op_surrender, 1, false},
+	{"return_2m", prepare_extents_surrendered, op_return, 1, false},
+	{"surrender_2m_x16", prepare_extents_touched, op_surrender, EXTENTS, false},
+	{"return_2m_x16", prepare_extents_surrendered, op_return, EXTENTS, false},
+	{"report_2m", prepare_extents_touched, op_report, 1, false},
+	{"emergency_2m", prepare_extents_surrendered, op_emergency, 1, false},
 };
 
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+static void trace(unsigned i)
+{
+	batch = operations[i].batch;
+	scattered = operations[i].scattered;
+	operations[i].prepare();
+	operations[i].operation();
+	operations[i].prepare();
+	area_rest(REST_MS);
+	yield();
+	mark();
+	operations[i].operation();
+	mark();
+	if (area_ranges[0].status > AEROSTAT_RANGE_OK) {
+		area_fail("an operation that was to be traced was refused");
+	}
+}
+
+/* Nothing has been zeroed yet: these two come first. */
+static void trace_unzeroed(void)
+{
+	uint64_t fresh = area_take_extents(2);
+
+	batch = 1;
+	touch(page(1));
+	mark();
+	touch(page(0));
+	mark();
+	touch(fresh);
+	mark();
+	touch(fresh + AREA_EXTENT_PAGES);
+	mark();
+}
 
 void probe_trace(void)
 {
 	area_attach(0);
 	field = area_take_field();
-	extent = area_take_extents(1);
+	trace_unzeroed();
+	extents = area_take_extents(EXTENTS);
 	for (unsigned i = 0; i < OPERATIONS; i++) {
-		operations[i].prepare();
-		operations[i].operation();
-		operations[i].prepare();
-		area_rest(REST_MS);
-		yield();
-		mark();
-		operations[i].operation();
-		mark();
-		if (area_ranges[0].status > AEROSTAT_RANGE_OK) {
-			area_fail("an operation that was to be traced was refused");
+		trace(i);
+	}
+	console_print("traced fill_4k_unzeroed fill_2m_unzeroed\n");
+	for (unsigned i = 0; i < OPERATIONS; i++) {
+		console_print(i % NAMES_PER_LINE == 0 ? "traced %s" : " %s", operations[i].name);
+		if (i % NAMES_PER_LINE == NAMES_PER_LINE - 1 || i == OPERATIONS - 1) {
+			console_print("\n");
 		}
 	}
-	console_print("traced");
-	for (unsigned i = 0; i < OPERATIONS; i++) {
-		console_print(" %s", operations[i].name);
-		if (i % 8 == 7) {
-			console_print("\ntraced");
-		}
-	}
-	console_print("\n");
 }

@@ -272,6 +272,8 @@ void lapic_timer_disarm(void)
 void arch_idle(uint64_t deadline_tsc)
 {
 	if (tsc_read() >= deadline_tsc) {
+		/* STI holds interrupts off for one more instruction. */
+		__asm__ volatile("sti; nop; cli" : : : "memory");
 		return;
 	}
 	lapic_timer_arm(deadline_tsc);
