@@ -94,6 +94,7 @@ HV_C_SOURCES := \
 	kernel/vcpu.c \
 	kernel/vm.c \
 	kernel/vm_config.c \
+	kernel/working_set.c \
 	mm/alloc.c \
 	mm/audit.c \
 	mm/cache.c \
@@ -108,6 +109,7 @@ HV_C_SOURCES := \
 	mm/s2_join.c \
 	mm/s2_life.c \
 	mm/s2_run.c \
+	mm/s2_sample.c \
 	mm/s2_shape.c \
 	drivers/phys/acpi.c \
 	drivers/phys/emulator.c \

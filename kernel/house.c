@@ -10,6 +10,7 @@
 #include "kernel/report.h"
 #include "kernel/scheduler.h"
 #include "kernel/vm.h"
+#include "kernel/working_set.h"
 #include "mm/audit.h"
 #include "mm/reclaim.h"
 
@@ -103,6 +104,7 @@ bool house_keep(uint64_t now_tsc, bool at_once)
 	}
 	next_tsc = now_tsc + ROUND_US * arch_tsc_khz() / 1000;
 	monitor_poll(options, now_tsc);
+	working_set_poll(now_tsc);
 	governor_poll(now_tsc);
 	audit_poll(now_tsc);
 	if (now_tsc >= next_look_tsc) {

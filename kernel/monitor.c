@@ -12,6 +12,7 @@
 
 #define LINE_BYTES 160
 #define HOMES_BYTES 9
+#define NUMBER_BYTES 24
 
 static const char *state_word(const struct vm *vm)
 {
@@ -53,6 +54,16 @@ static void print_homes(const struct vm *vm, char *text, size_t bytes)
 	}
 }
 
+/* The estimate, or a dash while there is none. */
+static void print_active(const struct vm *vm, char *text, size_t bytes)
+{
+	if (vm->working_set.known) {
+		snprintf(text, bytes, "%llu", (unsigned long long)vm->working_set.active_pages * 4);
+	} else {
+		snprintf(text, bytes, "-");
+	}
+}
+
 static void print_line(const char *line)
 {
 	arch_console_write(line, strlen(line));
@@ -62,16 +73,19 @@ static void print_table(void)
 {
 	char line[LINE_BYTES];
 	char homes[HOMES_BYTES];
-	print_line("NAME             STATE     CPU          MAX-K   HELD-K  LARGE-K  BALLOON-K  "
+	char active[NUMBER_BYTES];
+	print_line("NAME             STATE     CPU          MAX-K   HELD-K ACTIVE-K  LARGE-K  "
+		   "BALLOON-K  "
 		   "TARGET-K   FAULTS  HYPERCALLS\n");
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];
 		print_homes(vm, homes, sizeof(homes));
+		print_active(vm, active, sizeof(active));
 		snprintf(line, sizeof(line),
-			 "%-16s %-9s %-8s %9llu %8llu %8llu %10llu %9llu %8llu %11llu\n",
+			 "%-16s %-9s %-8s %9llu %8llu %8s %8llu %10llu %9llu %8llu %11llu\n",
 			 vm_name(vm), state_word(vm), homes,
 			 (unsigned long long)vm->config.max_pages * 4,
-			 (unsigned long long)vm->s2.mapped_pages * 4,
+			 (unsigned long long)vm->s2.mapped_pages * 4, active,
 			 (unsigned long long)vm->s2.large_pages * 4,
 			 (unsigned long long)vm->s2.ballooned_pages * 4,
 			 (unsigned long long)vm->balloon.target_pages * 4,

@@ -37,19 +37,23 @@ static const char *state_name(enum vm_state state)
 static void print_vm(const struct vm *vm)
 {
 	const struct balloon *balloon = &vm->balloon;
+	char active[24] = "unknown";
+	if (vm->working_set.known) {
+		snprintf(active, sizeof(active), "%llu", U(vm->working_set.active_pages));
+	}
 	log_event(vm_name(vm),
 		  "result state=%s code=%llu mem_pages=%llu min_pages=%llu max_pages=%llu "
 		  "held_pages=%llu held_peak_pages=%llu large_peak_pages=%llu ballooned_pages=%llu "
 		  "ballooned_peak_pages=%llu target_pages=%llu target_peak_pages=%llu faults=%llu "
 		  "hypercalls=%llu surrendered_pages=%llu returned_pages=%llu touched_pages=%llu "
-		  "reported_pages=%llu vcpus=%u flush_kicks=%llu digest=0x%llx",
+		  "reported_pages=%llu active_pages=%s vcpus=%u flush_kicks=%llu digest=0x%llx",
 		  state_name(vm->state), U(vm->exit_code), U(vm->config.mem_pages),
 		  U(vm->config.min_pages), U(vm->config.max_pages), U(vm->s2.mapped_pages),
 		  U(vm->held_peak_pages), U(vm->large_peak_pages), U(vm->s2.ballooned_pages),
 		  U(balloon->size_peak_pages), U(balloon->target_pages),
 		  U(balloon->target_peak_pages), U(vm_fault_count(vm)), U(vm_hypercall_count(vm)),
 		  U(balloon->surrendered_pages), U(balloon->returned_pages),
-		  U(balloon->touched_pages), U(balloon->reported_pages), vm->config.vcpus,
+		  U(balloon->touched_pages), U(balloon->reported_pages), active, vm->config.vcpus,
 		  U(vm->s2.tlb.kick_count), U(vm->digest));
 }
 

@@ -15,6 +15,7 @@
 #include "base/types.h"
 #include "kernel/vcpu.h"
 #include "kernel/vm_config.h"
+#include "kernel/working_set.h"
 #include "mm/s2.h"
 
 #define VMS_MAX 64
@@ -52,6 +53,7 @@ struct vm {
 	bool s2_exists; /* from s2_create to the end of the teardown */
 	struct vcpu vcpus[AEROSTAT_VCPUS_MAX];
 	struct balloon balloon;
+	struct working_set working_set;
 	uint64_t held_peak_pages;
 	uint64_t large_peak_pages; /* mapped by entries of 2 MiB or more */
 	uint64_t exit_code;

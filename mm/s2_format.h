@@ -3,6 +3,10 @@
  * What mm/ has to know of a processor's second-stage page-table format, and nothing else: masks and
  * flag words. Tables have 512 entries of 64 bits on four levels; level 0 maps 4 KiB, level 1 2 MiB,
  * level 2 1 GiB. One constant per backend (EPT: SDM vol. 3, 29.3.2), a fake one in host tests.
+ *
+ * The processor writes to entries, too: with atomic operations, and only to present ones, it sets
+ * the accessed flag (and, in a leaf, one that says dirty). What mm/ compares of a present entry is
+ * therefore never all of it.
  */
 #ifndef MM_S2_FORMAT_H
 #define MM_S2_FORMAT_H
@@ -22,6 +26,7 @@ struct s2_format {
 	 */
 	uint64_t ballooned_entry;
 	uint64_t pinned_flag;
+	uint64_t accessed_flag;	 /* set by the processor when it uses an entry; 0: never */
 	unsigned max_leaf_level; /* highest level that may map memory: 0, 1 or 2 */
 };
 

@@ -13,9 +13,14 @@
 #include "mm/s2_shape.h"
 #include "mm/tlb.h"
 
-/* All 512 entries are leaves, none pinned; *in_place: their frames are one aligned run. */
-static bool is_whole(const struct s2 *s2, pfn_t table, unsigned level, bool *in_place)
+/*
+ * All 512 entries are leaves, none pinned; *in_place: their frames are one aligned run. *accessed:
+ * the flag, if any of them has it.
+ */
+static bool is_whole(const struct s2 *s2, pfn_t table, unsigned level, bool *in_place,
+		     uint64_t *accessed)
 {
+	*accessed = 0;
 	if (table_present(table) != S2_ENTRIES) {
 		return false;
 	}
@@ -29,6 +34,7 @@ static bool is_whole(const struct s2 *s2, pfn_t table, unsigned level, bool *in_
 			return false;
 		}
 		*in_place = *in_place && entry_pfn(s2->format, value).n == first.n + i * step;
+		*accessed |= value & s2->format->accessed_flag;
 	}
 	return true;
 }
@@ -45,16 +51,17 @@ static pfn_t unite(struct s2 *s2, pfn_t table, unsigned level)
 }
 
 /* Replaces the entry that leads to the table, by one leaf. The table goes. */
-static void replace_table(struct s2 *s2, struct s2_path *path, uint64_t *entry, pfn_t pfn)
+static void replace_table(struct s2 *s2, struct s2_path *path, uint64_t *entry, pfn_t pfn,
+			  uint64_t accessed)
 {
 	unsigned level = path->level;
-	entry_write(entry, leaf_value(s2->format, pfn, level + 1));
+	entry_write(entry, leaf_value(s2->format, pfn, level + 1) | accessed);
 	s2_revoke_table(s2, path->table[level]);
 	s2->large_pages += level == 0 ? S2_ENTRIES : 0;
 }
 
 /* Brings the 512 pages that the table maps to the extent at `pfn`; the old frames go. */
-static void move(struct s2 *s2, struct s2_path *path, uint64_t *entry, pfn_t pfn)
+static void move(struct s2 *s2, struct s2_path *path, uint64_t *entry, pfn_t pfn, uint64_t accessed)
 {
 	pfn_t table = path->table[0];
 	entry_write(entry, 0);
@@ -63,7 +70,7 @@ static void move(struct s2 *s2, struct s2_path *path, uint64_t *entry, pfn_t pfn
 		pfn_t from = entry_pfn(s2->format, entry_read(table_entry(table, i)));
 		memcpy(pfn_to_virt((pfn_t){pfn.n + i}), pfn_to_virt(from), PAGE_BYTES);
 	}
-	replace_table(s2, path, entry, pfn);
+	replace_table(s2, path, entry, pfn, accessed);
 	for (unsigned i = 0; i < S2_ENTRIES; i++) {
 		pfn_t old = entry_pfn(s2->format, entry_read(table_entry(table, i)));
 		reclaim_push(s2, old, (struct frame_tag){FRAME_GUEST, ORDER_4K, s2->owner});
@@ -75,16 +82,18 @@ enum status s2_join(struct s2_locked locked, gfn_t gfn)
 	struct s2 *s2 = locked.s2;
 	struct s2_path path;
 	bool in_place;
+	uint64_t accessed;
 	CHECK(gfn.n < s2->limit_pages);
 	(void)s2_walk(s2, gfn, &path);
 	if (path.level >= s2->format->max_leaf_level ||
-	    !is_whole(s2, path.table[path.level], path.level, &in_place)) {
+	    !is_whole(s2, path.table[path.level], path.level, &in_place, &accessed)) {
 		return STATUS_NOT_FOUND;
 	}
 	unsigned parent = path.level + 1;
 	uint64_t *entry = table_entry(path.table[parent], entry_index(gfn, parent));
 	if (in_place) {
-		replace_table(s2, &path, entry, unite(s2, path.table[path.level], path.level));
+		pfn_t united = unite(s2, path.table[path.level], path.level);
+		replace_table(s2, &path, entry, united, accessed);
 		return STATUS_OK;
 	}
 	if (path.level > 0) {
@@ -94,7 +103,7 @@ enum status s2_join(struct s2_locked locked, gfn_t gfn)
 	pfn_t pfn;
 	enum status status = frame_alloc_guest(&s2->promise, ORDER_2M, s2->owner, start, &pfn);
 	if (status == STATUS_OK) {
-		move(s2, &path, entry, pfn);
+		move(s2, &path, entry, pfn, accessed);
 	}
 	return status;
 }

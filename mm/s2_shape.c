@@ -61,7 +61,8 @@ static uint64_t first_child(const struct s2_format *format, uint64_t value, unsi
 		return value;
 	}
 	*step = order_pages(level_order(level - 1)) << PAGE_SHIFT;
-	return leaf_value(format, entry_pfn(format, value), level - 1);
+	return leaf_value(format, entry_pfn(format, value), level - 1) |
+	       (value & format->accessed_flag);
 }
 
 /* Fills `table` as the replacement of `entry` on `level` and links it there. */
@@ -182,7 +183,7 @@ enum status s2_pin(struct s2_locked locked, gfn_t gfn, pfn_t *pfn)
 	entry = s2_descend(s2, gfn, &path, 0, &spares);
 	uint64_t value = entry_read(entry);
 	*pfn = entry_pfn(s2->format, value);
-	entry_write(entry, value | s2->format->pinned_flag);
+	entry_set_flags(entry, s2->format->pinned_flag);
 	return STATUS_OK;
 }
 
@@ -192,5 +193,5 @@ void s2_unpin(struct s2_locked locked, gfn_t gfn)
 	uint64_t *entry = s2_walk(locked.s2, gfn, &path);
 	uint64_t value = entry_read(entry);
 	CHECK(path.level == 0 && (value & locked.s2->format->pinned_flag) != 0);
-	entry_write(entry, value & ~locked.s2->format->pinned_flag);
+	entry_clear_flags(entry, locked.s2->format->pinned_flag);
 }

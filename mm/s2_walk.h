@@ -45,6 +45,17 @@ static inline void entry_write(uint64_t *entry, uint64_t value)
 	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
 }
 
+/* Flags of a present entry, which the processor may be changing others of. */
+static inline void entry_set_flags(uint64_t *entry, uint64_t flags)
+{
+	__atomic_fetch_or(entry, flags, __ATOMIC_RELEASE);
+}
+
+static inline void entry_clear_flags(uint64_t *entry, uint64_t flags)
+{
+	__atomic_fetch_and(entry, ~flags, __ATOMIC_RELEASE);
+}
+
 static inline enum s2_entry_kind entry_kind(const struct s2_format *format, uint64_t value,
 					    unsigned level)
 {

@@ -9,7 +9,8 @@ HOST_EXTRA_FLAGS += -Wno-clobbered
 FAKE_WORLD := tests/host/fake/panic.c tests/host/fake/phys.c tests/host/fake/tlb.c \
 	tests/host/fake/world.c tests/host/fake/model.c
 MM_SOURCES := mm/alloc.c mm/audit.c mm/cache.c mm/frame.c mm/guest_copy.c mm/memmap.c mm/phys.c \
-	mm/pool.c mm/promise.c mm/reclaim.c mm/s2.c mm/s2_join.c mm/s2_life.c mm/s2_run.c mm/s2_shape.c
+	mm/pool.c mm/promise.c mm/reclaim.c mm/s2.c mm/s2_join.c mm/s2_life.c mm/s2_run.c mm/s2_sample.c \
+	mm/s2_shape.c
 
 HOST_TESTS += test_memmap
 HOST_test_memmap := tests/host/test_memmap.c mm/memmap.c
@@ -82,6 +83,9 @@ HOST_test_x86_walk := tests/host/test_x86_walk.c arch/x86/guest/walk.c $(FAKE_WO
 HOST_TESTS += test_s2_join
 HOST_test_s2_join := tests/host/test_s2_join.c $(FAKE_WORLD) $(MM_SOURCES)
 
+HOST_TESTS += test_s2_sample
+HOST_test_s2_sample := tests/host/test_s2_sample.c $(FAKE_WORLD) $(MM_SOURCES)
+
 HOST_TESTS += test_reclaim
 HOST_test_reclaim := tests/host/test_reclaim.c $(FAKE_WORLD) $(MM_SOURCES)
 
@@ -145,7 +149,7 @@ include tests/fuzz/fuzz.mk
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/balloon.c \
 	kernel/balloon_ranges.c kernel/elf.c kernel/governor.c kernel/hypercall.c kernel/loader.c \
 	kernel/park.c kernel/policy.c kernel/run_queue.c kernel/scheduler.c kernel/vcpu.c \
-	kernel/vm.c kernel/vm_config.c $(FAKE_WORLD) $(MM_SOURCES)
+	kernel/vm.c kernel/vm_config.c kernel/working_set.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/test_balloon.c $(KERNEL_SOURCES)
@@ -176,6 +180,9 @@ HOST_test_hypercall_vcpus := tests/host/test_hypercall_vcpus.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_governor
 HOST_test_governor := tests/host/test_governor.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_working_set
+HOST_test_working_set := tests/host/test_working_set.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_detach
 HOST_test_detach := tests/host/test_detach.c $(KERNEL_SOURCES)

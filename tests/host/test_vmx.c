@@ -80,6 +80,7 @@ static void test_caps_of_a_good_processor(void **state)
 	assert_int_equal(caps.revision, 4);
 	assert_int_equal(caps.timer_shift, 7);
 	assert_int_equal(caps.ept_leaf_level, 2);
+	assert_true(caps.ept_accessed);
 	assert_true(caps.vpid);
 	assert_true(caps.vpid_single);
 	assert_true(caps.virtual_nmis);
@@ -159,8 +160,9 @@ static void test_caps_optional(void **state)
 	forbid(&msrs.pin, PIN_VIRTUAL_NMIS);
 	forbid(&msrs.secondary,
 	       SECONDARY_VPID | SECONDARY_WBINVD_EXITING | SECONDARY_ENCLS_EXITING);
-	msrs.ept_vpid &= ~(BIT(16) | BIT(17));
+	msrs.ept_vpid &= ~(BIT(16) | BIT(17) | BIT(21));
 	expect_ok();
+	assert_false(caps.ept_accessed);
 	assert_false(caps.vpid);
 	assert_false(caps.virtual_nmis);
 	assert_false(caps.encls_exiting);
@@ -191,6 +193,10 @@ static void test_caps_alike(void **state)
 	assert_true(vmx_caps_alike(&caps, &other));
 	msrs = skylake;
 	msrs.ept_vpid &= ~BIT(17); /* no 1 GiB pages */
+	assert_int_equal(vmx_caps_compute(&msrs, &other, &sentence), STATUS_OK);
+	assert_false(vmx_caps_alike(&caps, &other));
+	msrs = skylake;
+	msrs.ept_vpid &= ~BIT(21); /* no accessed flags */
 	assert_int_equal(vmx_caps_compute(&msrs, &other, &sentence), STATUS_OK);
 	assert_false(vmx_caps_alike(&caps, &other));
 	msrs = skylake;

@@ -16,6 +16,7 @@
 #define NPT_USER BIT(2) /* every access of a guest counts as one from user mode */
 /* Memory type bits are zero: entry 0 of the host's PAT, write-back. */
 #define NPT_RIGHTS (NPT_PRESENT | NPT_WRITE | NPT_USER)
+#define NPT_ACCESSED BIT(5) /* every processor with nested paging sets it */
 #define NPT_LARGE BIT(7)
 #define NPT_ADDRESS 0x000ffffffffff000ull
 #define NPT_SOFTWARE_BALLOONED BIT(9)
@@ -29,6 +30,7 @@ static struct s2_format npt_format = {
 	.address_mask = NPT_ADDRESS,
 	.ballooned_entry = NPT_SOFTWARE_BALLOONED,
 	.pinned_flag = NPT_SOFTWARE_PINNED,
+	.accessed_flag = NPT_ACCESSED,
 	.max_leaf_level = 1,
 };
 

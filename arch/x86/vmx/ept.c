@@ -23,14 +23,20 @@
  */
 #define EPT_IGNORE_PAT BIT(6)
 #define EPT_LARGE BIT(7)
+#define EPT_ACCESSED BIT(8) /* while the EPT pointer asks for it */
 #define EPT_ADDRESS 0x000ffffffffff000ull
 #define EPT_SOFTWARE_BALLOONED BIT(11)
 #define EPT_SOFTWARE_PINNED BIT(52)
 
-/* EPT pointer (25.6.11). Accessed and dirty flags stay off: nobody reads them, and the processor
- * would write to tables that mm/ changes. */
+/*
+ * EPT pointer (25.6.11). Accessed and dirty flags are on where the processor has them: the working
+ * set is estimated from the former (29.3.5). The processor then writes to tables that mm/ changes,
+ * but only as mm/s2_format.h says; and the guest's own page walks count as writes, which makes no
+ * difference, because every leaf may be written.
+ */
 #define EPT_POINTER_WB 6ull
 #define EPT_POINTER_4_LEVELS (3ull << 3)
+#define EPT_POINTER_ACCESSED BIT(6)
 
 static struct s2_format ept_format = {
 	.present_mask = EPT_RIGHTS,
@@ -46,6 +52,7 @@ static struct s2_format ept_format = {
 void vmx_ept_init(void)
 {
 	ept_format.max_leaf_level = vmx_caps.ept_leaf_level;
+	ept_format.accessed_flag = vmx_caps.ept_accessed ? EPT_ACCESSED : 0;
 }
 
 const struct s2_format *vmx_s2_format(void)
@@ -55,7 +62,9 @@ const struct s2_format *vmx_s2_format(void)
 
 uint64_t vmx_ept_pointer(const struct s2 *s2)
 {
-	return pfn_to_hpa(s2->root).v | EPT_POINTER_4_LEVELS | EPT_POINTER_WB;
+	uint64_t accessed = vmx_caps.ept_accessed ? EPT_POINTER_ACCESSED : 0;
+
+	return pfn_to_hpa(s2->root).v | accessed | EPT_POINTER_4_LEVELS | EPT_POINTER_WB;
 }
 
 void vmx_flush_s2(const struct s2 *s2)

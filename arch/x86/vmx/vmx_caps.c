@@ -165,6 +165,7 @@ static const char *basic_check(uint64_t basic)
 #define EPT_2MIB BIT(16)
 #define EPT_1GIB BIT(17)
 #define EPT_INVEPT BIT(20)
+#define EPT_ACCESSED_DIRTY BIT(21)
 #define EPT_INVEPT_SINGLE BIT(25)
 #define VPID_INVVPID BIT(32)
 #define VPID_INVVPID_SINGLE BIT(41)
@@ -185,6 +186,7 @@ static const char *ept_compute(uint64_t cap, struct vmx_caps *caps)
 	if (cap & EPT_2MIB) {
 		caps->ept_leaf_level = cap & EPT_1GIB ? 2 : 1;
 	}
+	caps->ept_accessed = (cap & EPT_ACCESSED_DIRTY) != 0;
 	caps->vpid_single = (cap & VPID_INVVPID_SINGLE) != 0;
 	if (!(cap & VPID_INVVPID) || !(cap & (VPID_INVVPID_SINGLE | VPID_INVVPID_ALL))) {
 		caps->secondary &= ~SECONDARY_VPID; /* tagged, but nothing to drop them with */
@@ -240,6 +242,7 @@ bool vmx_caps_alike(const struct vmx_caps *one, const struct vmx_caps *other)
 	       one->encls_exiting == other->encls_exiting &&
 	       one->timer_shift == other->timer_shift &&
 	       one->ept_leaf_level == other->ept_leaf_level &&
-	       one->cr0_fixed0 == other->cr0_fixed0 && one->cr0_fixed1 == other->cr0_fixed1 &&
-	       one->cr4_fixed0 == other->cr4_fixed0 && one->cr4_fixed1 == other->cr4_fixed1;
+	       one->ept_accessed == other->ept_accessed && one->cr0_fixed0 == other->cr0_fixed0 &&
+	       one->cr0_fixed1 == other->cr0_fixed1 && one->cr4_fixed0 == other->cr4_fixed0 &&
+	       one->cr4_fixed1 == other->cr4_fixed1;
 }

@@ -39,6 +39,7 @@ struct vmx_caps {
 	bool encls_exiting;
 	unsigned timer_shift;	 /* the preemption timer counts once in 2^n TSC ticks */
 	unsigned ept_leaf_level; /* highest that may map memory */
+	bool ept_accessed;	 /* sets accessed and dirty flags when the EPT pointer says so */
 	uint64_t cr0_fixed0, cr0_fixed1;
 	uint64_t cr4_fixed0, cr4_fixed1;
 };

@@ -37,6 +37,7 @@ struct walk {
 	uint64_t pfn;	/* of the leaf's extent */
 	uint64_t tables[S2_LEVELS];
 	unsigned lowest; /* level of the last table passed */
+	uint64_t *entry; /* the last one looked at */
 };
 
 /* Follows gfn down from `table`, which is one of level `from`. */
@@ -44,8 +45,9 @@ static struct walk walk_from(const struct s2 *s2, uint64_t gfn, unsigned from, u
 {
 	struct walk walk = {.hit = false};
 	for (unsigned level = from + 1; level-- > 0;) {
-		const uint64_t *entries = pfn_to_virt((pfn_t){table});
-		uint64_t value = entries[(gfn >> (9 * level)) % S2_ENTRIES];
+		uint64_t *entries = pfn_to_virt((pfn_t){table});
+		walk.entry = &entries[(gfn >> (9 * level)) % S2_ENTRIES];
+		uint64_t value = *walk.entry;
 		walk.tables[level] = table;
 		walk.lowest = level;
 		if ((value & s2->format->present_mask) == 0) {
@@ -101,6 +103,9 @@ static bool is_current(const struct cached *entry)
 	struct walk walk = walk_tables(entry->s2, entry->gfn);
 	if (entry->is_table) {
 		return walk.lowest <= entry->level && walk.tables[entry->level] == entry->pfn;
+	}
+	if (walk.hit && (*walk.entry & entry->s2->format->accessed_flag) == 0) {
+		return false; /* software wants to be told of the next access */
 	}
 	if (!walk.hit || walk.level > entry->level) {
 		return walk.hit && walk_pfn(&walk, entry->gfn) == entry->pfn;
@@ -195,6 +200,7 @@ static struct walk caching_walk(const struct s2 *s2, unsigned cpu, uint64_t gfn,
 		add(s2, cpu, gfn & ~covered, walk.tables[level], level, true);
 	}
 	if (walk.hit) {
+		*walk.entry |= s2->format->accessed_flag | FAKE_TLB_DIRTY;
 		uint64_t covered = (1ull << (9 * walk.level)) - 1;
 		add(s2, cpu, gfn & ~covered, walk.pfn, walk.level, false);
 	}
@@ -256,6 +262,17 @@ void fake_tlb_check(void)
 	for (unsigned i = 0; i < cached_end; i++) {
 		if (cache[i].used) {
 			check_entry(&cache[i]);
+		}
+	}
+}
+
+void fake_tlb_enter(struct s2 *s2, unsigned cpu)
+{
+	for (unsigned i = 0; i < cached_end; i++) {
+		struct cached *entry = &cache[i];
+		if (entry->used && entry->s2 == s2 && entry->cpu == cpu &&
+		    entry->stale_epoch != 0) {
+			*entry = (struct cached){0};
 		}
 	}
 }

@@ -23,6 +23,15 @@ void fake_tlb_reset(void);
  */
 uint8_t *fake_tlb_access(const struct s2 *s2, unsigned cpu, gfn_t gfn);
 
+/*
+ * The flag that a walk sets in the leaf that it ends at, beside the accessed flag of the format:
+ * nothing of the product knows it. What is cached sets nothing.
+ */
+#define FAKE_TLB_DIRTY (1ull << 8)
+
+/* `cpu` enters the guest: it flushes for all that has been requested. */
+void fake_tlb_enter(struct s2 *s2, unsigned cpu);
+
 /* See above. */
 void fake_tlb_check(void);
 

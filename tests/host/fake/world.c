@@ -18,6 +18,7 @@ struct s2_format fake_format = {
 	.address_mask = 0x00fffffffffff000,
 	.ballooned_entry = 0x2ba1100000ba1105,
 	.pinned_flag = BIT(57),
+	.accessed_flag = BIT(7),
 	.max_leaf_level = 2,
 };
 

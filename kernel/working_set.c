@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See working_set.h. */
+#include "kernel/working_set.h"
+
+#include "base/bits.h"
+#include "base/log.h"
+#include "kernel/arch.h"
+#include "kernel/vm.h"
+
+#define PERIOD_MS 1000
+#define DECAY 4 /* of what was used no more, one part in so many is forgotten a second */
+
+uint64_t working_set_smooth(uint64_t active_pages, uint64_t sampled_pages)
+{
+	if (sampled_pages >= active_pages) {
+		return sampled_pages;
+	}
+	return active_pages - (active_pages - sampled_pages + DECAY - 1) / DECAY;
+}
+
+static void take_sample(struct vm *vm)
+{
+	struct working_set *set = &vm->working_set;
+	struct s2_locked locked = s2_lock(&vm->s2);
+	if (!set->begun) {
+		s2_sample_init(&set->sample, vm->id);
+		set->begun = true;
+	} else {
+		uint64_t sampled = s2_sample_end(locked, &set->sample);
+		uint64_t smooth = working_set_smooth(set->active_pages, sampled);
+		set->active_pages = set->known ? smooth : sampled;
+		set->known = true;
+	}
+	s2_sample_begin(locked, &set->sample);
+	s2_unlock(locked);
+}
+
+static void say_once(void)
+{
+	static bool said;
+	if (!said) {
+		said = true;
+		log_event(NULL, "working-set: not estimated, as this processor does not note which "
+				"pages a guest uses");
+	}
+}
+
+void working_set_poll(uint64_t now_tsc)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		struct vm *vm = &vms[i];
+		if (vm->state != VM_RUNNING || now_tsc < vm->working_set.due_tsc) {
+			continue;
+		}
+		vm->working_set.due_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
+		if (s2_can_sample(&vm->s2)) {
+			take_sample(vm);
+			return;
+		}
+		say_once();
+	}
+}
