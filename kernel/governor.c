@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/string.h"
 #include "kernel/arch.h"
 #include "kernel/balloon.h"
 #include "kernel/house.h"
@@ -24,6 +25,7 @@
 #define FORGIVE_MS 2000	   /* and is asked again after that */
 #define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
 #define REST_MICROS 250	   /* so long the boot CPU's guest runs between two calls from other CPUs */
+#define BUSY_PERIODS 8	   /* so many are let pass by a VM whose lock is taken whenever one looks */
 #define WORD_MS 500 /* guests decide how often the host becomes short: not every time a line */
 
 static struct governor {
@@ -43,6 +45,12 @@ static struct governor {
 } governor;
 
 static struct policy_vm policy_vms[VMS_MAX];
+
+/* Of each VM: what it said when it was last read, and for how many periods it has been too busy. */
+static struct said {
+	struct balloon_statistics statistics;
+	unsigned busy_periods;
+} said[VMS_MAX];
 
 static uint64_t ticks(uint64_t ms)
 {
@@ -73,6 +81,7 @@ void governor_init(void)
 	governor.somebody_waits = false;
 	governor.frames_came_back = false;
 	governor.looked_tsc = 0;
+	memset(said, 0, sizeof(said));
 }
 
 static bool flag(const bool *value)
@@ -198,11 +207,26 @@ static void judge_driver(struct vm *vm, const struct balloon_statistics *statist
 	}
 }
 
+/*
+ * The calls of many vCPUs can keep a VM's lock busy without a gap. The boot CPU and its guests do
+ * not queue up behind them every period; what the VM said last will do for a while.
+ */
+static void listen(struct vm *vm, struct said *to)
+{
+	if (lock_is_taken(&vm->s2.lock) && to->busy_periods < BUSY_PERIODS) {
+		to->busy_periods++;
+		return;
+	}
+	to->busy_periods = 0;
+	to->statistics = balloon_read_statistics(vm);
+}
+
 static unsigned gather(uint64_t now)
 {
 	for (unsigned i = 0; i < vm_count; i++) {
 		struct vm *vm = &vms[i];
-		struct balloon_statistics statistics = balloon_read_statistics(vm);
+		listen(vm, &said[i]);
+		struct balloon_statistics statistics = said[i].statistics;
 		bool alive = vm->state == VM_RUNNING;
 		if (alive && vm->balloon.attached) {
 			judge_driver(vm, &statistics, now);
@@ -257,8 +281,8 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t old = vms[i].balloon.target_pages;
 		uint64_t target = policy_vms[i].new_target_pages;
-		if (!policy_vms[i].attached) {
-			continue;
+		if (!policy_vms[i].attached || said[i].busy_periods > 0) {
+			continue; /* one that is busy is told in the next period */
 		}
 		balloon_set_target(&vms[i], target, pressure);
 		if ((old == 0) != (target == 0)) {

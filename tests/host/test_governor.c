@@ -388,6 +388,34 @@ static void test_boot_cpu_is_not_called_without_end(void **state)
 	assert_true(run_queues[0].wanted);
 }
 
+/*
+ * H11, regression: the boot CPU queued up for the lock of a VM whose vCPUs were always calling, in
+ * each period.
+ */
+static void test_busy_vm_is_not_waited_for(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *vm = kernel_vm("busy", 6000, 3000, 100);
+	struct aerostat_balloon_page *page = attach(vm);
+	for (uint64_t gfn = 0; promise_spare() >= LOW; gfn++) {
+		assert_int_equal(touch(vm, gfn, 1), 1);
+	}
+	periods(1);
+	page->total_pages = 6000;
+	page->free_pages = 2000;
+	page->idle_pages = 2000;
+	struct s2_locked locked = s2_lock(&vm->s2);
+	for (unsigned i = 0; i < 8; i++) {
+		fake_tsc += 10 * 1000;
+		governor_poll(fake_tsc); /* would wait for ever */
+		assert_int_equal(vm->balloon.target_pages, 0);
+	}
+	s2_unlock(locked);
+	periods(1);
+	assert_true(vm->balloon.target_pages > 0);
+}
+
 /* H7: whatever a guest writes into its page, targets stay within its RAM. */
 static void test_lies_stay_within_bounds(void **state)
 {
@@ -429,6 +457,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_asked_while_one_vcpu_waits, kernel_teardown),
 		cmocka_unit_test_teardown(test_deaf_while_one_vcpu_waits, kernel_teardown),
 		cmocka_unit_test_teardown(test_boot_cpu_is_not_called_without_end, kernel_teardown),
+		cmocka_unit_test_teardown(test_busy_vm_is_not_waited_for, kernel_teardown),
 		cmocka_unit_test_teardown(test_lies_stay_within_bounds, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
