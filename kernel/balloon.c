@@ -161,6 +161,9 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn)
 		return wait_for_frame(vcpu);
 	}
 	CHECK(status == STATUS_OK);
+	if (pages > 1) {
+		governor_filled_large();
+	}
 	return EXIT_RESUME;
 }
 

@@ -32,7 +32,7 @@ static struct governor {
 	uint64_t low_pages;
 	uint64_t high_pages;
 	uint64_t free_low;
-	unsigned fill_order; /* judged before every slice, so that a fault need not */
+	unsigned fill_order; /* judged now and then, so that a fault need not */
 	uint64_t next_tsc;
 	uint64_t progress_tsc; /* when frames last came back from anybody */
 	bool is_short;
@@ -137,6 +137,16 @@ static unsigned judge_fill_order(void)
 	}
 	uint64_t generous = governor.high_pages + GENEROUS_GIBS * order_pages(ORDER_1G);
 	return spare_pages() > generous ? ORDER_1G : ORDER_2M;
+}
+
+/*
+ * Not only when the boot CPU looks again: until then another one could take all that is left, past
+ * both thresholds, and those who could give would be asked when they have not even a frame for
+ * their driver.
+ */
+void governor_filled_large(void)
+{
+	__atomic_store_n(&governor.fill_order, judge_fill_order(), __ATOMIC_RELAXED);
 }
 
 unsigned governor_fill_order(const struct vm *vm)

@@ -33,6 +33,9 @@ void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew);
 /* The largest extent that a demand fill of this VM should use now. */
 unsigned governor_fill_order(const struct vm *vm);
 
+/* A demand fill has just taken a large extent: is there enough for the next? Any CPU. */
+void governor_filled_large(void);
+
 /*
  * May this VM take a frame now? Not what others wait for who have less than their allotment, if it
  * has its own already: or it could take back at once, for ever, what it gives.

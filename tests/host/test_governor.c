@@ -416,6 +416,24 @@ static void test_busy_vm_is_not_waited_for(void **state)
 	assert_true(vm->balloon.target_pages > 0);
 }
 
+/*
+ * Regression: fills went on with 2 MiB until the boot CPU looked the next time, and left nothing
+ * when those who could give were asked at last.
+ */
+static void test_large_fills_stop_in_time(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *vm = kernel_vm("large", 30000, 30000, 100);
+	periods(1);
+	for (uint64_t i = 0; i < 30; i++) {
+		assert_int_equal(touch(vm, i * 512, 1), 1);
+	}
+	assert_true(vm->s2.large_pages >= 5 * 512);
+	assert_in_range(promise_spare(), HIGH - 30, HIGH + 512);
+	periods(1);
+}
+
 /* H7: whatever a guest writes into its page, targets stay within its RAM. */
 static void test_lies_stay_within_bounds(void **state)
 {
@@ -458,6 +476,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_deaf_while_one_vcpu_waits, kernel_teardown),
 		cmocka_unit_test_teardown(test_boot_cpu_is_not_called_without_end, kernel_teardown),
 		cmocka_unit_test_teardown(test_busy_vm_is_not_waited_for, kernel_teardown),
+		cmocka_unit_test_teardown(test_large_fills_stop_in_time, kernel_teardown),
 		cmocka_unit_test_teardown(test_lies_stay_within_bounds, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
