@@ -15,10 +15,10 @@
 #include "kernel/vm.h"
 
 /*
- * The doorbell is a virtual interrupt: the processor delivers it as soon as the guest's IF and CR8
- * let it through. While an instruction is shadowed by STI or MOV SS it is not even offered, because
- * some emulators forget the shadow at VMRUN; the next exit comes with the end of the slice at the
- * latest.
+ * The doorbell is an event of the entry where the guest can take it at once, else a virtual
+ * interrupt: the processor delivers it as soon as the guest's IF and CR8 let it through. While an
+ * instruction is shadowed by STI or MOV SS it is not even offered, because some emulators forget
+ * the shadow at VMRUN; the next exit comes with the end of the slice at the latest.
  */
 static void doorbell_prepare(struct svm_vcpu *svm)
 {
@@ -33,6 +33,11 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 	guest_doorbell_take(vcpu);
 	if (!vector) {
 		return; /* it had one when it rang */
+	}
+	if (vmcb->rflags & RFLAGS_IF && !svm->arch.event.info &&
+	    priority > (vmcb->virtual_interrupt & VIRTUAL_TPR)) {
+		svm->arch.event.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | vector;
+		return;
 	}
 	vmcb->virtual_vector = vector;
 	vmcb->virtual_interrupt = (vmcb->virtual_interrupt & ~VIRTUAL_PRIORITY) | VIRTUAL_REQUEST |
