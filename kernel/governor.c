@@ -20,6 +20,7 @@
 
 #define EMERGENCY_PAGES 512 /* 2 MiB: what a guest that is out of memory gets at once */
 #define GENEROUS_GIBS 4	    /* spare GiB from which on a demand fill may take a whole one */
+#define IDLE_TAX_PERCENT 75 /* an idle page counts for as much as four that are used */
 #define PERIOD_MS 10
 #define ANSWER_MS 1000	   /* a driver with idle pages that has not moved by then does not answer */
 #define FORGIVE_MS 2000	   /* and is asked again after that */
@@ -251,6 +252,8 @@ static unsigned gather(uint64_t now)
 			.free_pages = statistics.free_pages,
 			.idle_pages = statistics.idle_pages,
 			.wanted_pages = statistics.wanted_pages,
+			.active_pages = vm->working_set.active_pages,
+			.active_known = vm->working_set.known,
 			.shares = max_u64(vm->config.shares, 1),
 			.attached = alive && vm->balloon.attached,
 			.unresponsive = vm->balloon.unresponsive,
@@ -418,6 +421,7 @@ static void decide(uint64_t now_tsc)
 		.spare_pages = spare_pages(),
 		.low_pages = governor.low_pages,
 		.high_pages = governor.high_pages,
+		.idle_tax_percent = IDLE_TAX_PERCENT,
 	};
 	unsigned count = gather(now_tsc);
 	policy_decide(&host, policy_vms, count);
