@@ -676,7 +676,7 @@ static uint64_t sum_of_targets(const struct policy_vm *vms, unsigned count)
 	return sum;
 }
 
-/* Does as it was told, and wants nothing: what it is asked for is asked for now. */
+/* Does as it was told, and wants nothing. */
 static struct policy_vm settled_vm(void)
 {
 	struct policy_vm vm = random_vm();
