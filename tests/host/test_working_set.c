@@ -104,6 +104,26 @@ static void test_periods(void **state)
 	kernel_vm_end(two);
 }
 
+/* The lock is somebody's: the sample waits, the other VM's does not. */
+static void test_busy_lock(void **state)
+{
+	(void)state;
+	kernel_start(6000, 0);
+	struct vm *one = start_vm("a");
+	struct vm *two = start_vm("b");
+	fake_tsc += SECOND;
+	one->working_set.due_tsc = two->working_set.due_tsc = fake_tsc;
+	one->s2.lock.next++; /* another CPU has it */
+	working_set_poll(fake_tsc);
+	assert_false(one->working_set.begun);
+	assert_true(two->working_set.begun);
+	one->s2.lock.next--;
+	working_set_poll(fake_tsc);
+	assert_true(one->working_set.begun);
+	kernel_vm_end(one);
+	kernel_vm_end(two);
+}
+
 static void test_processor_that_does_not_tell(void **state)
 {
 	const uint64_t flag = fake_format.accessed_flag;
@@ -125,6 +145,7 @@ int main(void)
 		cmocka_unit_test(test_smoothing),
 		cmocka_unit_test_teardown(test_estimate_follows_use, kernel_teardown),
 		cmocka_unit_test_teardown(test_periods, kernel_teardown),
+		cmocka_unit_test_teardown(test_busy_lock, kernel_teardown),
 		cmocka_unit_test_teardown(test_processor_that_does_not_tell, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
