@@ -479,13 +479,14 @@ $(B)/host/obj/%.c.o: %.c $(B)/host/flags
 	$(Q)$(HOSTCC) $(HOST_FLAGS) -MMD -MP -c $< -o $@
 
 define host_rule
-$(B)/host/$(1): $(HOST_$(1):%=$(B)/host/obj/%.o)
+$(B)/host/$(1): $(HOST_$(1):%=$(B)/host/$(or $(HOST_OBJECTS_$(1)),obj)/%.o)
 	$$(call say,HOST,$$@)
 	$(Q)$(HOSTCC) $$(HOST_FLAGS) $$^ -lcmocka -o $$@
 endef
 $(foreach program,$(HOST_TESTS),$(eval $(call host_rule,$(program))))
 
-HOST_OBJECTS := $(foreach program,$(HOST_TESTS),$(HOST_$(program):%=$(B)/host/obj/%.o))
+HOST_OBJECTS := $(foreach program,$(HOST_TESTS), \
+	$(HOST_$(program):%=$(B)/host/$(or $(HOST_OBJECTS_$(program)),obj)/%.o))
 
 .PHONY: FORCE
 FORCE:

@@ -18,7 +18,9 @@
 #include "kernel/working_set.h"
 #include "mm/s2.h"
 
+#ifndef VMS_MAX /* small worlds have less */
 #define VMS_MAX 64
+#endif
 
 enum vm_state {
 	VM_UNUSED,
