@@ -238,8 +238,8 @@ $(B)/host/small_balloon_fast: $(HOST_test_small_balloon:%=$(B)/host/fast-small/%
 small-worlds: $(B)/host/small_world_fast $(B)/host/small_balloon_fast
 	@SMALL_WORLD_STATES=$(or $(SMALL_WORLD_STATES),1000000) \
 		SMALL_WORLD_SECONDS=$(or $(SMALL_WORLD_SECONDS),1200) $<
-	@SMALL_BALLOON_STATES=$(or $(SMALL_BALLOON_STATES),1000000) \
-		SMALL_BALLOON_SECONDS=$(or $(SMALL_BALLOON_SECONDS),150) $(B)/host/small_balloon_fast
+	@SMALL_BALLOON_STATES=$(or $(SMALL_BALLOON_STATES),2000000) \
+		SMALL_BALLOON_SECONDS=$(or $(SMALL_BALLOON_SECONDS),100) $(B)/host/small_balloon_fast
 
 $(B)/host/model_fast: $(HOST_test_model:%=$(B)/host/fast/%.o)
 	$(call say,HOST,$@)

@@ -87,10 +87,11 @@ static const struct shape {
 	{1, {{.gfn = 0, .count = 1}}},
 	{1, {{.gfn = 1, .count = 1}}},
 	{1, {{.gfn = 0, .count = 2}}},
-	{1, {{.gfn = 1, .count = 2}}}, /* and the array, in a world of three pages */
-	{1, {{.gfn = 0, .count = 3}}},
-	{1, {{.gfn = 0, .count = 2, .done = 1}}},
-	{2, {{.gfn = 0, .count = 2}, {.gfn = 1, .count = 1}}}, /* they overlap */
+	{1, {{.gfn = 1, .count = 2}}},
+	{1, {{.gfn = 0, .count = 3}}}, /* and the array, in a world of three pages */
+	{1, {{.gfn = 2, .count = 2}}}, /* in one of four */
+	{1, {{.gfn = 0, .count = 3, .done = 1}}},
+	{2, {{.gfn = 0, .count = 3}, {.gfn = 1, .count = 2}}}, /* they overlap */
 	{2, {{.gfn = 1, .count = 1}, {.gfn = 1, .count = 1}}},
 	{9,
 	 {{.gfn = 0, .count = 1, .order = 1},
@@ -629,15 +630,15 @@ static void explore(const struct small_world *world, bool is_short)
 	print_message("%s: %llu distinct states, %llu steps, depth %u%s\n", world->name,
 		      (unsigned long long)result.states, (unsigned long long)result.transitions,
 		      result.depth, result.complete ? ", and there are no more" : "");
-	assert_true(result.states >= 500);
+	assert_true(result.states >= 100);
 }
 
 static void test_two_vms(void **state)
 {
 	static const struct small_world world = {
-		.name = "two VMs of 3 pages over the balloon, 14 frames",
+		.name = "two VMs of 4 pages over the balloon, 14 frames",
 		.frames = 14,
-		.pages = 3,
+		.pages = 4,
 		.vms = 2,
 		.vms_at_start = 2,
 		.reserve_pages = 2,
@@ -650,9 +651,9 @@ static void test_two_vms(void **state)
 static void test_two_vms_short_of_memory(void **state)
 {
 	static const struct small_world world = {
-		.name = "two VMs of 3 pages and nothing but the reserve, 14 frames",
+		.name = "two VMs of 4 pages and nothing but the reserve, 14 frames",
 		.frames = 14,
-		.pages = 3,
+		.pages = 4,
 		.vms = 2,
 		.vms_at_start = 2,
 		.reserve_pages = 2,
@@ -666,8 +667,8 @@ static void test_two_vms_short_of_memory(void **state)
 static void test_three_vms(void **state)
 {
 	static const struct small_world world = {
-		.name = "three VMs of 3 pages over the balloon, 18 frames",
-		.frames = 18,
+		.name = "three VMs of 3 pages over the balloon, 16 frames",
+		.frames = 16,
 		.pages = 3,
 		.vms = 3,
 		.vms_at_start = 2,
