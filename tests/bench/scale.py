@@ -20,7 +20,7 @@ MISSED = {
                     "the pools, which gives out extents one by one, and here all processors do nothing "
                     "else; frames of 4 KiB come 32 at a time from a cache of their VM"),
 }
-APART_TICKS = 25000  # half a millisecond: VMs that begin within that have begun together
+APART_TICKS = 50000  # a millisecond: VMs that begin within that have begun together
 
 SAYS = re.compile(r"^says: (ticks=\d+ .*)$")
 
@@ -47,7 +47,7 @@ JOBS = (
     Job("large", "2 MiB, zeroed extents are ready", "mem=76M min=1M",
         "order=9 touch=64M stay=20 until=6200", 512),
     Job("ready", "4 KiB, zeroed frames are ready", "mem=28M min=1M",
-        "order=0 touch=16M stay=20 until=6500", 1),
+        "order=0 touch=16M stay=20 until=6700", 1),
 )
 MEMORY_PER_CPU = 144  # MiB
 MEMORY_BASE = 64
