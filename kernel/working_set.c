@@ -54,6 +54,10 @@ void working_set_poll(uint64_t now_tsc)
 		if (vm->state != VM_RUNNING || now_tsc < due) {
 			continue;
 		}
+		if (due == 0) { /* it has just started: its pages have yet to come */
+			vm->working_set.due_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
+			continue;
+		}
 		if (lock_is_taken(&vm->s2.lock) && now_tsc - due < PATIENCE_MS * arch_tsc_khz()) {
 			continue; /* the boot CPU's guests need not queue up for this */
 		}

@@ -58,6 +58,9 @@ static void test_estimate_follows_use(void **state)
 	kernel_start(6000, 0);
 	struct vm *vm = start_vm("a");
 	poll_all();
+	assert_false(vm->working_set.begun); /* it has just started */
+	second(vm, 0);
+	assert_true(vm->working_set.begun);
 	assert_false(vm->working_set.known);
 	second(vm, 1000);
 	assert_true(vm->working_set.known);
@@ -80,6 +83,8 @@ static void test_periods(void **state)
 	kernel_start(6000, 0);
 	struct vm *one = start_vm("a");
 	struct vm *two = start_vm("b");
+	poll_all();
+	fake_tsc += SECOND;
 	working_set_poll(fake_tsc);
 	assert_true(one->working_set.begun);
 	assert_false(two->working_set.begun);
