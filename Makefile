@@ -227,7 +227,7 @@ endif
 
 .PHONY: all guests run test iso debug clean check help format
 .PHONY: fuzz fuzz-keep mutants models coverage deps-fuzz
-.PHONY: bench bench-peers bench-trace bench-guard
+.PHONY: bench bench-peers bench-scale bench-trace bench-guard
 .PHONY: test-host test-boot test-long test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
 
 # The empty recipes keep make from saying that there was nothing to do.
@@ -308,6 +308,11 @@ bench-peers: ## count the same operations on Linux with KVM, in the same emulato
 	@tools/install-deps build iso run bochs nested
 	@$(PYTHON) tests/bench/bench_peers.py
 
+bench-scale: ## what 1, 2, 4 and 8 processors get done, how evenly 64 VMs share four; fails when an aim is missed
+	@tools/install-deps build iso run bochs
+	@$(MAKE) all
+	@$(PYTHON) tests/bench/bench_scale.py --build $(B) $(if $(LONG),--check)
+
 bench-trace: ## where the instructions of single operations go; TRACE="surrender_2m ..." for some
 	@tools/install-deps build iso run bochs
 	@$(MAKE) all
@@ -318,6 +323,7 @@ bench-guard: # for tools/test-all: compare only
 	@$(MAKE) all
 	@ACCEL=bochs $(PYTHON) tests/bench/bench.py --build $(B) --guard
 	@ACCEL=tcg $(PYTHON) tests/bench/bench.py --build $(B) --guard
+	@$(PYTHON) tests/bench/bench_scale.py --build $(B) --guard
 
 check: ## static checks: format, warnings, layers, words, sources, cppcheck, reproducible builds
 	@tools/install-deps build iso test
@@ -473,13 +479,14 @@ $(B)/host/obj/%.c.o: %.c $(B)/host/flags
 	$(Q)$(HOSTCC) $(HOST_FLAGS) -MMD -MP -c $< -o $@
 
 define host_rule
-$(B)/host/$(1): $(HOST_$(1):%=$(B)/host/obj/%.o)
+$(B)/host/$(1): $(HOST_$(1):%=$(B)/host/$(or $(HOST_OBJECTS_$(1)),obj)/%.o)
 	$$(call say,HOST,$$@)
 	$(Q)$(HOSTCC) $$(HOST_FLAGS) $$^ -lcmocka -o $$@
 endef
 $(foreach program,$(HOST_TESTS),$(eval $(call host_rule,$(program))))
 
-HOST_OBJECTS := $(foreach program,$(HOST_TESTS),$(HOST_$(program):%=$(B)/host/obj/%.o))
+HOST_OBJECTS := $(foreach program,$(HOST_TESTS), \
+	$(HOST_$(program):%=$(B)/host/$(or $(HOST_OBJECTS_$(program)),obj)/%.o))
 
 .PHONY: FORCE
 FORCE:

@@ -162,7 +162,7 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn)
 	}
 	CHECK(status == STATUS_OK);
 	if (pages > 1) {
-		governor_filled_large();
+		governor_filled_large(pages);
 	}
 	return EXIT_RESUME;
 }

@@ -20,6 +20,7 @@
 
 #define EMERGENCY_PAGES 512 /* 2 MiB: what a guest that is out of memory gets at once */
 #define GENEROUS_GIBS 4	    /* spare GiB from which on a demand fill may take a whole one */
+#define IDLE_TAX_PERCENT 75 /* an idle page counts for as much as four that are used */
 #define PERIOD_MS 10
 #define ANSWER_MS 1000	   /* a driver with idle pages that has not moved by then does not answer */
 #define FORGIVE_MS 2000	   /* and is asked again after that */
@@ -32,7 +33,8 @@ static struct governor {
 	uint64_t low_pages;
 	uint64_t high_pages;
 	uint64_t free_low;
-	unsigned fill_order; /* judged now and then, so that a fault need not */
+	unsigned fill_order;	/* judged now and then, so that a fault need not */
+	int64_t unjudged_pages; /* may be filled large before that is judged again; atomic */
 	uint64_t next_tsc;
 	uint64_t progress_tsc; /* when frames last came back from anybody */
 	bool is_short;
@@ -72,6 +74,7 @@ void governor_init(void)
 	governor.free_low = free_pages;
 	frame_caches_floor_set(governor.high_pages); /* lent only while the host has plenty */
 	governor.fill_order = ORDER_4K;
+	governor.unjudged_pages = 0;
 	governor.next_tsc = 0;
 	governor.progress_tsc = arch_tsc();
 	governor.is_short = false;
@@ -132,21 +135,28 @@ bool governor_is_plentiful(void)
 /* What a demand fill may take at most, from what is spare now. */
 static unsigned judge_fill_order(void)
 {
-	if (!governor_is_plentiful()) {
+	uint64_t enough = governor.high_pages + order_pages(ORDER_2M);
+	uint64_t spare = spare_pages();
+	__atomic_store_n(&governor.unjudged_pages, (int64_t)(sub_floor_u64(spare, enough) / 2),
+			 __ATOMIC_RELAXED);
+	if (spare <= enough) {
 		return ORDER_4K;
 	}
 	uint64_t generous = governor.high_pages + GENEROUS_GIBS * order_pages(ORDER_1G);
-	return spare_pages() > generous ? ORDER_1G : ORDER_2M;
+	return spare > generous ? ORDER_1G : ORDER_2M;
 }
 
 /*
  * Not only when the boot CPU looks again: until then another one could take all that is left, past
  * both thresholds, and those who could give would be asked when they have not even a frame for
- * their driver.
+ * their driver. But not behind each fill either: sums take frame_lock, and half of what is left
+ * above the threshold may go before they are asked for.
  */
-void governor_filled_large(void)
+void governor_filled_large(uint64_t pages)
 {
-	__atomic_store_n(&governor.fill_order, judge_fill_order(), __ATOMIC_RELAXED);
+	if (__atomic_sub_fetch(&governor.unjudged_pages, (int64_t)pages, __ATOMIC_RELAXED) <= 0) {
+		__atomic_store_n(&governor.fill_order, judge_fill_order(), __ATOMIC_RELAXED);
+	}
 }
 
 unsigned governor_fill_order(const struct vm *vm)
@@ -251,6 +261,8 @@ static unsigned gather(uint64_t now)
 			.free_pages = statistics.free_pages,
 			.idle_pages = statistics.idle_pages,
 			.wanted_pages = statistics.wanted_pages,
+			.active_pages = vm->working_set.active_pages,
+			.active_known = vm->working_set.known,
 			.shares = max_u64(vm->config.shares, 1),
 			.attached = alive && vm->balloon.attached,
 			.unresponsive = vm->balloon.unresponsive,
@@ -418,6 +430,7 @@ static void decide(uint64_t now_tsc)
 		.spare_pages = spare_pages(),
 		.low_pages = governor.low_pages,
 		.high_pages = governor.high_pages,
+		.idle_tax_percent = IDLE_TAX_PERCENT,
 	};
 	unsigned count = gather(now_tsc);
 	policy_decide(&host, policy_vms, count);

@@ -34,7 +34,7 @@ void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew);
 unsigned governor_fill_order(const struct vm *vm);
 
 /* A demand fill has just taken a large extent: is there enough for the next? Any CPU. */
-void governor_filled_large(void);
+void governor_filled_large(uint64_t pages);
 
 /*
  * May this VM take a frame now? Not what others wait for who have less than their allotment, if it

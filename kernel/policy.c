@@ -13,6 +13,10 @@
 #define PORTION_PAGES_MIN 64
 #define PORTIONS 64
 
+/* Weights of pages are in units of this: a page in use counts for one. */
+#define WEIGHT_UNIT 1024
+#define TAX_PERCENT_MAX 99
+
 enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH };
 
 /* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
@@ -67,6 +71,21 @@ static uint64_t capacity_pages(const struct policy_vm *vm, enum tier tier)
 	return sub_floor_u64(room, sub_floor_u64(vm->new_target_pages, vm->ballooned_pages));
 }
 
+/*
+ * Under a tax t an idle page is worth 1 / (1 - t) pages in use, when it is weighed against shares:
+ * t / (1 - t) more. A VM without an estimate is taken to use what it holds.
+ */
+static uint64_t page_weight(const struct policy_host *host, const struct policy_vm *vm)
+{
+	if (!vm->active_known || vm->held_pages == 0) {
+		return WEIGHT_UNIT;
+	}
+	uint64_t tax = min_u64(host->idle_tax_percent, TAX_PERCENT_MAX);
+	uint64_t extra = WEIGHT_UNIT * tax / (100 - tax);
+	return WEIGHT_UNIT +
+	       extra * sub_floor_u64(vm->held_pages, vm->active_pages) / vm->held_pages;
+}
+
 /* a / a_shares > b / b_shares without dividing. */
 static bool more_per_share(uint64_t a, uint64_t a_shares, uint64_t b, uint64_t b_shares)
 {
@@ -85,13 +104,16 @@ static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint6
 	while (need > 0) {
 		struct policy_vm *best = NULL;
 		uint64_t best_capacity = 0;
+		uint64_t best_weighed = 0;
 		for (unsigned i = 0; i < count; i++) {
 			uint64_t capacity = capacity_pages(&vms[i], tier);
+			uint64_t weighed = capacity * vms[i].weight;
 			if (capacity > 0 &&
-			    (best == NULL || more_per_share(capacity, vms[i].shares, best_capacity,
-							    best->shares))) {
+			    (best == NULL ||
+			     more_per_share(weighed, vms[i].shares, best_weighed, best->shares))) {
 				best = &vms[i];
 				best_capacity = capacity;
+				best_weighed = weighed;
 			}
 		}
 		if (best == NULL) {
@@ -201,6 +223,7 @@ void policy_decide(const struct policy_host *host, struct policy_vm *vms, unsign
 	bool waiting = false;
 	for (unsigned i = 0; i < count; i++) {
 		vms[i].new_target_pages = standing_target(&vms[i]);
+		vms[i].weight = page_weight(host, &vms[i]);
 		waiting = waiting || vms[i].waiting;
 	}
 	uint64_t granted = grant_wanted(vms, count);

@@ -14,6 +14,12 @@
  *	2. all idle pages,				   } only while a VM waits that
  *	3. room to grow beyond the allotment, idle or not, } has less than its own allotment.
  *
+ * Whose memory lies idle pays for it: where an estimate says how much of what a VM holds is in use,
+ * what it has to give counts for more, up to 1 / (1 - tax) times as much if all of it is idle. That
+ * changes who is asked first, and nothing else: a guest that has no pages to spare has none to give
+ * whatever the estimate says, and the bounds above hold. With equal shares, the VM that uses its
+ * memory keeps up to that many times as many spare pages; shares weigh against it.
+ *
  * Above `high` what was asked for and not given is no longer asked for, and balloons deflate.
  */
 #ifndef KERNEL_POLICY_H
@@ -25,6 +31,7 @@ struct policy_host {
 	uint64_t spare_pages; /* free and promised to nobody */
 	uint64_t low_pages;
 	uint64_t high_pages;
+	unsigned idle_tax_percent; /* 0: what is in use makes no difference; at most 99 */
 };
 
 struct policy_vm {
@@ -38,11 +45,15 @@ struct policy_vm {
 	uint64_t free_pages;   /* the guest's word, as are the next two */
 	uint64_t idle_pages;
 	uint64_t wanted_pages;
-	uint64_t shares;   /* > 0 */
-	bool attached;	   /* has a driver */
-	bool unresponsive; /* did not move when it was asked */
-	bool waiting;	   /* a vCPU of it waits for a frame */
-	bool acts;	   /* and another one could answer meanwhile */
+	uint64_t active_pages; /* of held_pages, in use; an estimate of ours ... */
+	bool active_known;     /* ... if there is one */
+	uint64_t shares;       /* > 0 */
+	bool attached;	       /* has a driver */
+	bool unresponsive;     /* did not move when it was asked */
+	bool waiting;	       /* a vCPU of it waits for a frame */
+	bool acts;	       /* and another one could answer meanwhile */
+	/* Ours, while deciding: what a page that it could give counts for. */
+	uint64_t weight;
 	/* Out. */
 	uint64_t new_target_pages;
 };

@@ -104,7 +104,9 @@ bool report_results(bool details)
 	vms_audit(&audit);
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];
+		struct s2_locked locked = s2_lock(&vms[i].s2);
 		balloon_note_peaks(&vms[i]);
+		s2_unlock(locked);
 		if (details) {
 			print_vm(vm);
 			print_costs(vm);

@@ -18,7 +18,9 @@
 #include "kernel/working_set.h"
 #include "mm/s2.h"
 
+#ifndef VMS_MAX /* small worlds have less */
 #define VMS_MAX 64
+#endif
 
 enum vm_state {
 	VM_UNUSED,
@@ -87,7 +89,7 @@ void vm_start(const struct boot_module *module);
  */
 void vms_release(void);
 
-/* Marks a VM as over; its vCPU does not run again and the scheduler tears it down. */
+/* Marks a VM as over: its vCPUs do not run again, and the boot CPU tears it down. Any CPU. */
 void vm_finish(struct vm *vm, uint64_t exit_code, uint64_t digest);
 void vm_kill(struct vm *vm, const char *reason);
 

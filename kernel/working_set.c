@@ -8,7 +8,8 @@
 #include "kernel/vm.h"
 
 #define PERIOD_MS 1000
-#define DECAY 4 /* of what was used no more, one part in so many is forgotten a second */
+#define PATIENCE_MS 100 /* so long a sample waits for a moment when nobody else has the lock */
+#define DECAY 4		/* of what was used no more, one part in so many is forgotten a second */
 
 uint64_t working_set_smooth(uint64_t active_pages, uint64_t sampled_pages)
 {
@@ -49,8 +50,16 @@ void working_set_poll(uint64_t now_tsc)
 {
 	for (unsigned i = 0; i < vm_count; i++) {
 		struct vm *vm = &vms[i];
-		if (vm->state != VM_RUNNING || now_tsc < vm->working_set.due_tsc) {
+		uint64_t due = vm->working_set.due_tsc;
+		if (vm->state != VM_RUNNING || now_tsc < due) {
 			continue;
+		}
+		if (due == 0) { /* it has just started: its pages have yet to come */
+			vm->working_set.due_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
+			continue;
+		}
+		if (lock_is_taken(&vm->s2.lock) && now_tsc - due < PATIENCE_MS * arch_tsc_khz()) {
+			continue; /* the boot CPU's guests need not queue up for this */
 		}
 		vm->working_set.due_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
 		if (s2_can_sample(&vm->s2)) {

@@ -11,9 +11,9 @@
 
 struct working_set {
 	struct s2_sample sample;
-	uint64_t due_tsc;
-	bool begun; /* a sample is under way until then */
-	bool known; /* there has been one */
+	uint64_t due_tsc; /* of the next step; 0: has not been looked at */
+	bool begun;	  /* a sample is under way until then */
+	bool known;	  /* there has been one */
 	uint64_t active_pages;
 };
 

@@ -20,7 +20,9 @@
 
 #include "mm/frame.h"
 
+#ifndef FRAME_CACHE_SIZE /* small worlds have less */
 #define FRAME_CACHE_SIZE 32
+#endif
 #define FRAME_CACHES_OFF UINT64_MAX
 
 struct promise;

@@ -16,7 +16,7 @@
 
 #define S2_SAMPLE_PAGES 128
 /* Guest frames that are looked at, at most, to find that many mapped ones. */
-#define S2_SAMPLE_DRAWS (8 * S2_SAMPLE_PAGES)
+#define S2_SAMPLE_DRAWS (4 * S2_SAMPLE_PAGES)
 
 struct s2_sample {
 	uint64_t random;

@@ -54,16 +54,16 @@ static void move_extents(unsigned count, const char *surrender_name, const char 
 	measure_row(fill_name, &fills, count);
 }
 
-static void probe_report(void)
+static void probe_report(unsigned count, const char *name)
 {
-	uint64_t gfn = area_take_extents(1);
+	uint64_t gfn = area_take_extents(count);
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		touch(gfn, 1);
+		touch(gfn, count);
 		area_rest(REST_MS);
-		measure_add(&samples, issue(AEROSTAT_CALL_BALLOON_REPORT, gfn, 1, ORDER_2M));
+		measure_add(&samples, issue(AEROSTAT_CALL_BALLOON_REPORT, gfn, count, ORDER_2M));
 	}
-	measure_row("report_2m", &samples, 1);
+	measure_row(name, &samples, count);
 }
 
 static void probe_emergency(void)
@@ -98,7 +98,8 @@ void probe_extents(void)
 {
 	move_extents(1, "surrender_2m", "return_2m", "return_fill_2m");
 	move_extents(BATCH, "surrender_2m_x16", "return_2m_x16", "return_fill_2m_x16");
-	probe_report();
+	probe_report(1, "report_2m");
+	probe_report(BATCH, "report_2m_x16");
 	probe_emergency();
 	probe_split();
 }

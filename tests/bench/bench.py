@@ -92,14 +92,6 @@ def print_verdict(verdict, kind):
         print(f"FAILED: {sentence}")
 
 
-def write_summary(build, kind, verdict):
-    """For the total of `make test`: all rows of one backend are one test."""
-    failed = 1 if verdict.failures else 0
-    os.makedirs(os.path.join(build, "summary"), exist_ok=True)
-    with open(os.path.join(build, "summary", f"bench-{kind}"), "w", encoding="ascii") as file:
-        file.write(f"{1 - failed} {failed}\n")
-
-
 def main():
     arguments = parse_arguments()
     kind, why = emulators.choose(os.environ.get("ACCEL") or "bochs")
@@ -127,7 +119,7 @@ def main():
     print_verdict(verdict, kind)
     if not arguments.guard:
         finish(arguments, budgets, values, kind, complete)
-    write_summary(arguments.build, kind, verdict)
+    runs.write_summary(arguments.build, kind, verdict.failures)
     print(f"bench: {len(values)} rows, {len(verdict.failures)} failures")
     return 1 if verdict.failures and not arguments.accept else 0
 

@@ -6,6 +6,7 @@ import os
 
 import footprint
 import rows
+import scale
 import stretches
 from runs import ROOT, read_runs
 
@@ -16,6 +17,8 @@ BACKENDS = {"bochs": "VT-x", "tcg": "AMD-V"}
 COUNTED = {"exits": "exits", "vmread": "VMREAD", "vmwrite": "VMWRITE", "invept": "INVEPT",
            "ipi": "IPI", "table_entries": "entries", "zeroed_bytes": "bytes zeroed"}
 PEERS_HEADING = "Beside KVM"
+SCALE_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scale.json")
+SCALE_HEADING = "Several processors"
 IMAGE_BUDGET = 192 * 1024  # bytes of text and rodata
 
 
@@ -160,6 +163,42 @@ def rewrite_peers(values):
     rewrite_section(PEERS_HEADING, {"PEERS": peers(values)})
 
 
+def store_scale(found):
+    with open(SCALE_FILE, "w", encoding="ascii") as file:
+        json.dump(found, file, indent=1)
+        file.write("\n")
+
+
+def scale_lines():
+    """What tests/bench/bench_scale.py has found."""
+    try:
+        with open(SCALE_FILE, encoding="ascii") as file:
+            found = json.load(file)
+    except FileNotFoundError:
+        return ["Not measured yet: `make bench-scale`."]
+    counts = list(found["rows"][0]["cpus"])
+    head = ["per million ticks"] + [f"{cpus}:" for cpus in counts]
+    head += [f"efficiency at {cpus}:" for cpus in counts[1:]]
+    lines = []
+    for row in found["rows"]:
+        cells = row["cpus"]
+        lines.append([row["title"]] + [f"{cells[cpus]['rate']:,.1f}" for cpus in counts] +
+                     [f"{cells[cpus]['efficiency']:.2f}" for cpus in counts[1:]])
+    out = table(head, lines)
+    for sentence in scale.explanations(found["rows"]):
+        out += ["", f"*Missed*: {sentence[0].lower()}{sentence[1:]}"]
+    for entry in found["spreads"]:
+        out.append("")
+        out.append(f"{entry['vms']} VMs on {entry['cpus']} processors: the first was through after "
+                   f"{entry['first']:.3f} s, the last after {entry['last']:.3f} s of emulated time, a "
+                   f"spread of {100 * entry['spread']:.1f} %.")
+    return out
+
+
+def rewrite_scale():
+    rewrite_section(SCALE_HEADING, {"SCALE": scale_lines()})
+
+
 def write(budgets, values, found, stretches_found, build):
     with open(TEMPLATE, encoding="utf-8") as file:
         text = file.read()
@@ -174,6 +213,7 @@ def write(budgets, values, found, stretches_found, build):
         "PEERS": peers(values),
         "TRACED": traced(found),
         "STRETCHES": watched(stretches_found),
+        "SCALE": scale_lines(),
     }
     with open(PAGE, "w", encoding="utf-8") as file:
         file.write(fill(text, parts))

@@ -196,6 +196,19 @@ HOST_TESTS += test_small_region
 HOST_test_small_region := tests/host/test_small_region.c tests/host/fake/explorer.c $(FAKE_WORLD) \
 	$(MM_SOURCES)
 
+# VMs and caches as small as the world, so its objects lie apart from the others.
+HOST_TESTS += test_small_balloon
+HOST_OBJECTS_test_small_balloon := small
+HOST_test_small_balloon := tests/host/test_small_balloon.c tests/host/fake/explorer.c \
+	tests/host/fake/small_balloon.c $(filter-out kernel/governor.c,$(KERNEL_SOURCES))
+
+SMALL_FLAGS := -DVMS_MAX=3 -DFRAME_CACHE_SIZE=2 -DCACHED_MAX=128
+
+$(B)/host/small/%.c.o: %.c $(B)/host/flags
+	@mkdir -p $(@D)
+	$(call say,HOST,$<)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) $(SMALL_FLAGS) -MMD -MP -c $< -o $@
+
 # Small worlds without sanitizers, fast enough for millions of states: part of make test-long.
 FAST_FLAGS = $(filter-out -O1 -fsanitize=% -fno-sanitize-recover=%,$(HOST_FLAGS)) -O2
 
@@ -210,10 +223,23 @@ $(B)/host/small_world_fast: $(HOST_test_small_world:%=$(B)/host/fast/%.o)
 
 -include $(HOST_test_small_world:%.c=$(B)/host/fast/%.c.d)
 
+$(B)/host/fast-small/%.c.o: %.c $(B)/host/flags
+	@mkdir -p $(@D)
+	$(call say,HOST,$<)
+	$(Q)$(HOSTCC) $(FAST_FLAGS) $(SMALL_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/host/small_balloon_fast: $(HOST_test_small_balloon:%=$(B)/host/fast-small/%.o)
+	$(call say,HOST,$@)
+	$(Q)$(HOSTCC) $(FAST_FLAGS) $^ -lcmocka -o $@
+
+-include $(HOST_test_small_balloon:%.c=$(B)/host/fast-small/%.c.d)
+
 .PHONY: small-worlds
-small-worlds: $(B)/host/small_world_fast
+small-worlds: $(B)/host/small_world_fast $(B)/host/small_balloon_fast
 	@SMALL_WORLD_STATES=$(or $(SMALL_WORLD_STATES),1000000) \
 		SMALL_WORLD_SECONDS=$(or $(SMALL_WORLD_SECONDS),1200) $<
+	@SMALL_BALLOON_STATES=$(or $(SMALL_BALLOON_STATES),2000000) \
+		SMALL_BALLOON_SECONDS=$(or $(SMALL_BALLOON_SECONDS),100) $(B)/host/small_balloon_fast
 
 $(B)/host/model_fast: $(HOST_test_model:%=$(B)/host/fast/%.o)
 	$(call say,HOST,$@)

@@ -108,6 +108,30 @@ static void test_asks_within_one_period(void **state)
 	assert_int_equal(page->doorbells, 1);
 }
 
+/* Both have as much to give; the one that does not use what it holds is asked for more of it. */
+static void test_idle_memory_is_asked_for_first(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 0);
+	struct vm *pair[2] = {kernel_vm("busy", 5000, 3000, 100),
+			      kernel_vm("idle", 5000, 3000, 100)};
+	for (unsigned i = 0; i < 2; i++) {
+		struct aerostat_balloon_page *page = attach(pair[i]);
+		touch(pair[i], 100, 2000);
+		page->free_pages = 1000;
+		page->idle_pages = 1000;
+		pair[i]->working_set.known = true;
+		pair[i]->working_set.active_pages = i == 0 ? 2000 : 0;
+	}
+	struct vm *taker = kernel_vm("taker", 5000, 3000, 100);
+	while (promise_spare() >= LOW) {
+		assert_int_equal(touch(taker, taker->s2.mapped_pages, 1), 1);
+	}
+	periods(1);
+	assert_true(pair[1]->balloon.target_pages > 0);
+	assert_int_equal(pair[0]->balloon.target_pages, 0);
+}
+
 /* P1: a guest that misses pages has its target lowered in the next period. */
 static void test_gives_back_within_one_period(void **state)
 {
@@ -463,6 +487,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_no_pressure_no_targets, kernel_teardown),
 		cmocka_unit_test_teardown(test_asks_within_one_period, kernel_teardown),
+		cmocka_unit_test_teardown(test_idle_memory_is_asked_for_first, kernel_teardown),
 		cmocka_unit_test_teardown(test_gives_back_within_one_period, kernel_teardown),
 		cmocka_unit_test_teardown(test_deaf_driver_is_noticed, kernel_teardown),
 		cmocka_unit_test_teardown(test_deaf_driver_is_forgiven, kernel_teardown),

@@ -32,6 +32,7 @@
 #include "mm/guest_copy.h"
 #include "mm/reclaim.h"
 #include "mm/s2.h"
+#include "mm/s2_sample.h"
 #include "mm/tlb.h"
 
 #define CPUS FAKE_THREADS
@@ -51,6 +52,7 @@ static const struct s2_format format = {
 	.address_mask = 0x00fffffffffff000,
 	.ballooned_entry = 0x2ba1100000ba1105,
 	.pinned_flag = BIT(57),
+	.accessed_flag = BIT(7),
 	.max_leaf_level = 1,
 };
 
@@ -62,6 +64,7 @@ struct machine {
 	uint32_t users; /* CPUs between look and leave */
 	uint64_t lives; /* how often it was begun */
 	bool pinned;	/* under the address space's lock */
+	struct s2_sample sample;
 };
 
 /* What a CPU has written last to its word of a kept page. */
@@ -88,11 +91,13 @@ enum event {
 	DEATHS,
 	SCRUBBED,
 	AUDITS,
+	SAMPLES,
+	IDLE_SAMPLES,
 	EVENTS
 };
 static const char *const event_names[EVENTS] = {
-	"faults", "refused", "given",  "returned", "joins",
-	"moves",  "splits",  "deaths", "scrubbed", "audits",
+	"faults", "refused", "given",	 "returned", "joins",	"moves",
+	"splits", "deaths",  "scrubbed", "audits",   "samples", "idle samples",
 };
 static uint64_t events[EVENTS];
 
@@ -141,6 +146,7 @@ static void begin(struct machine *machine)
 	(void)tlb_epoch_request(&machine->s2);
 	machine->lives++;
 	machine->pinned = false;
+	s2_sample_init(&machine->sample, machine->lives);
 	__atomic_store_n(&machine->life, status == STATUS_OK ? ALIVE : ABSENT, __ATOMIC_SEQ_CST);
 }
 
@@ -309,6 +315,19 @@ static void join(struct machine *machine)
 	s2_unlock(locked);
 }
 
+/* What was used since the last time, and forgets it. */
+static void sample(struct machine *machine)
+{
+	struct s2_locked locked = s2_lock(&machine->s2);
+	uint64_t pages = s2_sample_end(locked, &machine->sample);
+	if (pages > machine->s2.mapped_pages) {
+		fake_fail("VM %u uses more than it has", machine->s2.owner);
+	}
+	s2_sample_begin(locked, &machine->sample);
+	s2_unlock(locked);
+	count(pages > 0 ? SAMPLES : IDLE_SAMPLES);
+}
+
 static void pin_or_unpin(struct machine *machine)
 {
 	struct s2_locked locked = s2_lock(&machine->s2);
@@ -399,6 +418,8 @@ static void use_machine(struct machine *machine)
 			fill(machine);
 		} else if (what < 22) {
 			scatter(machine);
+		} else if (what < 24) {
+			sample(machine);
 		}
 	}
 }
@@ -589,7 +610,8 @@ static void test_all_at_once(void **state)
 {
 	(void)state;
 	run(one_step, 3);
-	assert_true(events[FAULTS] > 0 && events[GIVEN] > 0 && events[DEATHS] > 0);
+	assert_true(events[FAULTS] > 0 && events[GIVEN] > 0 && events[DEATHS] > 0 &&
+		    events[SAMPLES] > 0);
 }
 
 static void test_move_under_stores(void **state)

@@ -59,7 +59,7 @@ static void test_p5_no_pressure_no_targets(void **state)
 {
 	(void)state;
 	for (uint64_t spare = LOW; spare < 3 * HIGH; spare += 7) {
-		struct policy_host host = {spare, LOW, HIGH};
+		struct policy_host host = {spare, LOW, HIGH, 0};
 		struct policy_vm vms[3] = {typical(), typical(), typical()};
 		vms[1].idle_pages = 0;
 		vms[2].held_pages = 10000;
@@ -92,7 +92,7 @@ static void test_never_below_min(void **state)
 
 static void test_p1_need_and_margin_stay(void **state)
 {
-	struct policy_host broke = {0, 100000, 200000};
+	struct policy_host broke = {0, 100000, 200000, 0};
 	(void)state;
 	for (uint64_t idle = 0; idle <= 4000; idle += 13) {
 		for (unsigned untouched = 0; untouched < 2; untouched++) {
@@ -128,7 +128,7 @@ static void test_p1_request_follows_use(void **state)
 /* All that is idle, margin included, only for a VM that waits below its own allotment. */
 static void test_idle_and_growth_only_for_the_entitled(void **state)
 {
-	struct policy_host broke = {0, 100000, 200000};
+	struct policy_host broke = {0, 100000, 200000, 0};
 	(void)state;
 	for (unsigned entitled = 0; entitled < 2; entitled++) {
 		struct policy_vm vms[2] = {typical(), typical()};
@@ -147,7 +147,7 @@ static void test_idle_and_growth_only_for_the_entitled(void **state)
 
 static void test_shares_decide(void **state)
 {
-	struct policy_host host = {0, 1000, 4000};
+	struct policy_host host = {0, 1000, 4000, 0};
 	struct policy_vm vms[2] = {typical(), typical()};
 	(void)state;
 	vms[0].shares = 300;
@@ -159,7 +159,7 @@ static void test_shares_decide(void **state)
 	/* And who counts for more gets more back. */
 	vms[0].target_pages = vms[0].ballooned_pages = 2000;
 	vms[1].target_pages = vms[1].ballooned_pages = 2000;
-	struct policy_host better = {3000, 1000, 2000};
+	struct policy_host better = {3000, 1000, 2000, 0};
 	policy_decide(&better, vms, 2);
 	assert_int_equal(vms[0].new_target_pages + vms[1].new_target_pages, 3000);
 	assert_true(vms[0].new_target_pages < vms[1].new_target_pages);
@@ -216,7 +216,7 @@ static void test_p2_gap_changes_nothing(void **state)
 {
 	(void)state;
 	for (uint64_t spare = LOW; spare <= HIGH; spare += 10) {
-		struct policy_host host = {spare, LOW, HIGH};
+		struct policy_host host = {spare, LOW, HIGH, 0};
 		struct policy_vm vms[2] = {typical(), typical()};
 		vms[0].target_pages = 1234;
 		vms[0].ballooned_pages = 1000;
@@ -231,7 +231,7 @@ static void test_p2_gap_changes_nothing(void **state)
 static void test_p5_above_high_balloons_deflate(void **state)
 {
 	struct policy_vm vms[2] = {typical(), typical()};
-	struct policy_host host = {HIGH + 1000, LOW, HIGH};
+	struct policy_host host = {HIGH + 1000, LOW, HIGH, 0};
 	(void)state;
 	vms[0].target_pages = 3000;
 	vms[0].ballooned_pages = 2500;
@@ -292,6 +292,8 @@ static struct policy_vm random_vm(void)
 	vm.held_pages = below(vm.max_pages - vm.ballooned_pages + 1);
 	vm.target_pages = below(2) * below(vm.max_pages - vm.min_pages + 1);
 	vm.shares = below(2) == 0 ? 100 : below(10000) + 1;
+	vm.active_pages = below(8) == 0 ? UINT64_MAX : below(vm.held_pages + 1);
+	vm.active_known = below(4) != 0;
 	vm.attached = below(8) != 0;
 	vm.unresponsive = below(8) == 0;
 	vm.waiting = below(8) == 0;
@@ -308,6 +310,7 @@ static struct policy_host random_host(void)
 	struct policy_host host = {.low_pages = below(1ull << (5 + below(20)))};
 	host.high_pages = host.low_pages * 2;
 	host.spare_pages = below(host.low_pages * 4 + 1);
+	host.idle_tax_percent = (unsigned)below(3) * 50; /* 100 is too much, and is taken as 99 */
 	return host;
 }
 
@@ -380,9 +383,12 @@ static void test_h7_random_statistics(void **state)
 
 static void test_h7_absurd_statistics(void **state)
 {
-	struct policy_host all[] = {short_host,		calm_host,
-				    rich_host,		{0, UINT64_MAX / 2, UINT64_MAX - 1},
-				    {UINT64_MAX, 1, 2}, {0, 0, 0}};
+	struct policy_host all[] = {short_host,
+				    calm_host,
+				    rich_host,
+				    {0, UINT64_MAX / 2, UINT64_MAX - 1, 75},
+				    {UINT64_MAX, 1, 2, 99},
+				    {0, 0, 0, 75}};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(all) * 64 * 3; i++) {
 		struct policy_vm vms[3] = {typical(), typical(), typical()};
@@ -408,7 +414,7 @@ static void test_thousands_of_vms(void **state)
 {
 	enum { COUNT = 5000 };
 	struct policy_vm *vms = calloc(COUNT, sizeof(*vms));
-	struct policy_host host = {0, 1ull << 24, 1ull << 25};
+	struct policy_host host = {0, 1ull << 24, 1ull << 25, 0};
 	uint64_t sum = 0;
 	(void)state;
 	random_state = 77;
@@ -446,6 +452,7 @@ struct simulation {
 	struct policy_vm vms[SIM_VMS];
 	uint64_t used[SIM_VMS];
 	uint64_t speed;
+	unsigned tax;
 	unsigned reversals;
 	int direction[SIM_VMS];
 };
@@ -460,10 +467,11 @@ static uint64_t sim_spare(const struct simulation *sim)
 	return SIM_PAGES - held;
 }
 
-static void sim_start(struct simulation *sim, uint64_t speed)
+static void sim_start(struct simulation *sim, uint64_t speed, unsigned tax)
 {
 	memset(sim, 0, sizeof(*sim));
 	sim->speed = speed;
+	sim->tax = tax;
 	for (unsigned i = 0; i < SIM_VMS; i++) {
 		sim->vms[i] = (struct policy_vm){
 			.min_pages = SIM_MIN,
@@ -503,6 +511,8 @@ static void sim_driver(struct simulation *sim, unsigned i)
 	} else {
 		vm->ballooned_pages -= min_u64(vm->ballooned_pages - vm->target_pages, sim->speed);
 	}
+	vm->active_pages = sim->used[i];
+	vm->active_known = sim->tax > 0;
 	vm->idle_pages = vm->held_pages - sim->used[i];
 	vm->free_pages = vm->max_pages - vm->ballooned_pages - sim->used[i];
 }
@@ -514,7 +524,7 @@ static void sim_step(struct simulation *sim, uint64_t first, uint64_t second)
 		sim_guest(sim, i, wants[i]);
 		sim_driver(sim, i);
 	}
-	struct policy_host host = {sim_spare(sim), 400, 800};
+	struct policy_host host = {sim_spare(sim), 400, 800, sim->tax};
 	policy_decide(&host, sim->vms, SIM_VMS);
 	for (unsigned i = 0; i < SIM_VMS; i++) {
 		struct policy_vm *vm = &sim->vms[i];
@@ -534,9 +544,9 @@ static void test_p2_rivals_do_not_oscillate(void **state)
 {
 	static const uint64_t speeds[] = {16, 200, 5000};
 	(void)state;
-	for (unsigned s = 0; s < ARRAY_COUNT(speeds); s++) {
+	for (unsigned s = 0; s < 2 * ARRAY_COUNT(speeds); s++) {
 		struct simulation sim;
-		sim_start(&sim, speeds[s]);
+		sim_start(&sim, speeds[s / 2], s % 2 * 75);
 		for (unsigned period = 0; period < 1000; period++) {
 			sim_step(&sim, 9000, 9000);
 		}
@@ -547,23 +557,24 @@ static void test_p2_rivals_do_not_oscillate(void **state)
 /* P2: the same, but need flickers by a little every period. */
 static void test_p2_noise_does_not_oscillate(void **state)
 {
-	struct simulation sim;
 	(void)state;
-	random_state = 5;
-	sim_start(&sim, 500);
-	for (unsigned period = 0; period < 1000; period++) {
-		sim_step(&sim, 6500 + below(200), 6500 + below(200));
+	for (unsigned tax = 0; tax <= 75; tax += 75) {
+		struct simulation sim;
+		random_state = 5;
+		sim_start(&sim, 500, tax);
+		for (unsigned period = 0; period < 1000; period++) {
+			sim_step(&sim, 6500 + below(200), 6500 + below(200));
+		}
+		print_message("reversals with noise: %u\n", sim.reversals);
+		assert_true(sim.reversals <= 40);
 	}
-	print_message("reversals with noise: %u\n", sim.reversals);
-	assert_true(sim.reversals <= 40);
 }
 
 /* Memory follows need that moves, and targets turn only when the need does. */
-static void test_p2_alternating_need(void **state)
+static void alternate(unsigned tax)
 {
 	struct simulation sim;
-	(void)state;
-	sim_start(&sim, 300);
+	sim_start(&sim, 300, tax);
 	for (unsigned period = 0; period < 1000; period++) {
 		bool second = period / 100 % 2 == 1;
 		sim_step(&sim, second ? 2000 : 9000, second ? 9000 : 2000);
@@ -575,12 +586,19 @@ static void test_p2_alternating_need(void **state)
 	assert_true(sim.reversals <= 6 * 10);
 }
 
+static void test_p2_alternating_need(void **state)
+{
+	(void)state;
+	for (unsigned tax = 0; tax <= 75; tax += 75) {
+		alternate(tax);
+	}
+}
 /* P5: a need that ends leaves no balloon behind. */
 static void test_p5_balloons_empty_after_pressure(void **state)
 {
 	struct simulation sim;
 	(void)state;
-	sim_start(&sim, 300);
+	sim_start(&sim, 300, 75);
 	for (unsigned period = 0; period < 300; period++) {
 		sim_step(&sim, period < 50 ? 9000 : 2000, period < 50 ? 0 : 9000);
 	}
@@ -591,6 +609,130 @@ static void test_p5_balloons_empty_after_pressure(void **state)
 	}
 	assert_int_equal(sim.vms[0].target_pages, 0);
 	assert_int_equal(sim.vms[0].ballooned_pages, 0);
+}
+
+/* ---- The tax on idle memory ---- */
+
+static const struct policy_host taxed_host = {0, 1000, 4000, 75};
+
+/* Two that have the same to give: the one that uses its memory keeps four times as much of it. */
+static void test_tax_idle_memory_is_asked_first(void **state)
+{
+	struct policy_vm vms[2] = {typical(), typical()};
+	(void)state;
+	vms[0].active_known = vms[1].active_known = true;
+	vms[0].active_pages = 8000;
+	vms[1].active_pages = 0;
+	policy_decide(&taxed_host, vms, 2);
+	assert_int_equal(vms[0].new_target_pages + vms[1].new_target_pages, 4000);
+	uint64_t left[2] = {3750 - vms[0].new_target_pages, 3750 - vms[1].new_target_pages};
+	assert_in_range(left[0], sub_floor_u64(4 * left[1], 300), 4 * left[1] + 300);
+	/* Four times the shares outweigh it. */
+	vms[1].shares = 400;
+	policy_decide(&taxed_host, vms, 2);
+	uint64_t targets[2] = {vms[0].new_target_pages, vms[1].new_target_pages};
+	assert_in_range(targets[0], sub_floor_u64(targets[1], 100), targets[1] + 100);
+}
+
+/* Off, or without estimates, or with equal ones, all is as if there were no tax. */
+static void test_tax_off(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 20000; round++) {
+		struct policy_vm plain[5];
+		struct policy_vm vms[5];
+		random_state = 0x9e3779b97f4a7c15ull * (round + 1);
+		struct policy_host host = random_host();
+		for (unsigned i = 0; i < 5; i++) {
+			plain[i] = vms[i] = random_vm();
+			plain[i].active_known = false;
+			if (round % 3 == 0) {
+				vms[i].active_known = false;
+			} else if (round % 3 == 1) {
+				vms[i].active_known = true;
+				vms[i].active_pages = round % 2 == 0 ? 0 : vms[i].held_pages;
+			}
+		}
+		policy_decide(&host, plain, 5);
+		if (round % 3 == 2) {
+			host.idle_tax_percent = 0;
+		}
+		policy_decide(&host, vms, 5);
+		for (unsigned i = 0; i < 5; i++) {
+			if (round % 3 == 1 && vms[i].held_pages == 0) {
+				continue;
+			}
+			assert_int_equal(vms[i].new_target_pages, plain[i].new_target_pages);
+		}
+	}
+}
+
+static uint64_t sum_of_targets(const struct policy_vm *vms, unsigned count)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < count; i++) {
+		sum += vms[i].new_target_pages;
+	}
+	return sum;
+}
+
+/* Does as it was told, and wants nothing. */
+static struct policy_vm settled_vm(void)
+{
+	struct policy_vm vm = random_vm();
+	vm.ballooned_pages = min_u64(vm.ballooned_pages, vm.max_pages - vm.min_pages);
+	vm.target_pages = vm.ballooned_pages;
+	vm.wanted_pages = 0;
+	return vm;
+}
+
+/* Who uses less is asked for no less, the others for no more; all together for the same. */
+static void test_tax_is_monotonic(void **state)
+{
+	unsigned moved = 0;
+	(void)state;
+	for (unsigned round = 0; round < 20000; round++) {
+		struct policy_vm busy[5];
+		struct policy_vm idle[5];
+		random_state = 0x9e3779b97f4a7c15ull * (round + 1);
+		uint64_t idle_pages = 0;
+		for (unsigned i = 0; i < 5; i++) {
+			busy[i] = idle[i] = settled_vm();
+			idle_pages += min_u64(busy[i].idle_pages, busy[i].held_pages);
+		}
+		uint64_t need = below(idle_pages + 1) / 4 + 1;
+		struct policy_host host = {0, need, need, 75};
+		busy[0].active_known = idle[0].active_known = true;
+		idle[0].active_pages = below(min_u64(busy[0].active_pages, busy[0].held_pages) + 1);
+		policy_decide(&host, busy, 5);
+		policy_decide(&host, idle, 5);
+		assert_int_equal(sum_of_targets(busy, 5), sum_of_targets(idle, 5));
+		assert_true(idle[0].new_target_pages >= busy[0].new_target_pages);
+		for (unsigned i = 1; i < 5; i++) {
+			assert_true(idle[i].new_target_pages <= busy[i].new_target_pages);
+		}
+		moved += idle[0].new_target_pages > busy[0].new_target_pages ? 1 : 0;
+	}
+	print_message("asked for more because it uses less: %u of 20000\n", moved);
+	assert_true(moved > 300);
+}
+
+/* A guest that has nothing to spare by its own word is asked for nothing, however idle it looks. */
+static void test_tax_need_and_minimum_stay(void **state)
+{
+	struct policy_host broke = {0, 100000, 200000, 99};
+	(void)state;
+	for (uint64_t idle = 0; idle <= 4000; idle += 100) {
+		struct policy_vm vms[2] = {typical(), typical()};
+		vms[0].active_known = true;
+		vms[0].idle_pages = vms[0].free_pages = idle;
+		policy_decide(&broke, vms, 2);
+		assert_int_equal(vms[0].new_target_pages,
+				 idle - min_u64(idle, max_u64(32, idle / 16)));
+		vms[0].held_pages = 1000 + idle / 2;
+		policy_decide(&broke, vms, 2);
+		assert_true(vms[0].new_target_pages <= idle / 2);
+	}
 }
 
 int main(void)
@@ -616,6 +758,10 @@ int main(void)
 		cmocka_unit_test(test_p2_noise_does_not_oscillate),
 		cmocka_unit_test(test_p2_alternating_need),
 		cmocka_unit_test(test_p5_balloons_empty_after_pressure),
+		cmocka_unit_test(test_tax_idle_memory_is_asked_first),
+		cmocka_unit_test(test_tax_off),
+		cmocka_unit_test(test_tax_is_monotonic),
+		cmocka_unit_test(test_tax_need_and_minimum_stay),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

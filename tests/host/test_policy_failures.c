@@ -36,7 +36,7 @@ static struct policy_vm donor(void)
 
 static void decide(uint64_t spare, unsigned count)
 {
-	const struct policy_host host = {spare, LOW, HIGH};
+	const struct policy_host host = {spare, LOW, HIGH, 75};
 	policy_decide(&host, vms, count);
 }
 

@@ -58,6 +58,9 @@ static void test_estimate_follows_use(void **state)
 	kernel_start(6000, 0);
 	struct vm *vm = start_vm("a");
 	poll_all();
+	assert_false(vm->working_set.begun); /* it has just started */
+	second(vm, 0);
+	assert_true(vm->working_set.begun);
 	assert_false(vm->working_set.known);
 	second(vm, 1000);
 	assert_true(vm->working_set.known);
@@ -80,6 +83,8 @@ static void test_periods(void **state)
 	kernel_start(6000, 0);
 	struct vm *one = start_vm("a");
 	struct vm *two = start_vm("b");
+	poll_all();
+	fake_tsc += SECOND;
 	working_set_poll(fake_tsc);
 	assert_true(one->working_set.begun);
 	assert_false(two->working_set.begun);
@@ -100,6 +105,26 @@ static void test_periods(void **state)
 	fake_tsc += SECOND;
 	poll_all();
 	assert_int_equal(two->working_set.sample.random, random);
+	kernel_vm_end(one);
+	kernel_vm_end(two);
+}
+
+/* The lock is somebody's: the sample waits, the other VM's does not. */
+static void test_busy_lock(void **state)
+{
+	(void)state;
+	kernel_start(6000, 0);
+	struct vm *one = start_vm("a");
+	struct vm *two = start_vm("b");
+	fake_tsc += SECOND;
+	one->working_set.due_tsc = two->working_set.due_tsc = fake_tsc;
+	one->s2.lock.next++; /* another CPU has it */
+	working_set_poll(fake_tsc);
+	assert_false(one->working_set.begun);
+	assert_true(two->working_set.begun);
+	one->s2.lock.next--;
+	working_set_poll(fake_tsc);
+	assert_true(one->working_set.begun);
 	kernel_vm_end(one);
 	kernel_vm_end(two);
 }
@@ -125,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_smoothing),
 		cmocka_unit_test_teardown(test_estimate_follows_use, kernel_teardown),
 		cmocka_unit_test_teardown(test_periods, kernel_teardown),
+		cmocka_unit_test_teardown(test_busy_lock, kernel_teardown),
 		cmocka_unit_test_teardown(test_processor_that_does_not_tell, kernel_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,11 +54,14 @@ struct explorer {
 	uint64_t hash[2];
 	uint32_t current;
 	unsigned operation;
+	struct explorer_result result;
 	uint8_t frames[FRAMES_MAX]; /* states */
 	uint8_t frames_before[FRAMES_MAX];
 };
 
 static struct explorer *explorer;
+unsigned explorer_page_words = 1;
+void (*explorer_describe)(unsigned operation);
 
 void explorer_mix(uint64_t word)
 {
@@ -78,11 +81,17 @@ RAW static void put(uint64_t place, uint64_t value)
 	explorer->buffer[explorer->buffered++] = value;
 }
 
+/* The word behind word i, of those that matter in a frame. */
+static uint64_t next_word(uint64_t i, bool whole)
+{
+	return whole || i + 1 < explorer_page_words || i == LAST ? i + 1 : LAST;
+}
+
 RAW static void put_frame(uint64_t pfn, enum frame_state state)
 {
 	const uint64_t *words = pfn_to_virt((pfn_t){pfn});
 	bool whole = state == FRAME_HYPERVISOR || state == FRAME_REVOKING;
-	for (uint64_t i = 0; i < WORDS; i += whole || i == LAST ? 1 : LAST) {
+	for (uint64_t i = 0; i < WORDS; i = next_word(i, whole)) {
 		if (words[i] != 0) {
 			put(pfn * WORDS + i, words[i]);
 		}
@@ -124,11 +133,31 @@ RAW static void save(struct saved *state)
 	}
 }
 
-RAW static void clear(uint64_t pfn, bool whole)
+static void clear(uint64_t pfn, bool whole)
 {
 	uint64_t *words = pfn_to_virt((pfn_t){pfn});
-	for (uint64_t i = 0; i < WORDS; i += whole || i == LAST ? 1 : LAST) {
-		words[i] = 0;
+	memset(words, 0, (whole ? WORDS : explorer_page_words) * sizeof(uint64_t));
+	words[LAST] = 0;
+}
+
+/* Most are as they were in the first state, so eight are looked at in one go. */
+RAW static void restore_first(void)
+{
+	const uint64_t *first = explorer->first;
+	size_t count = explorer->variables;
+	size_t i = 0;
+	for (; i + 8 <= count; i += 8) {
+		const uint64_t *now = __data_start + i;
+		uint64_t changed = (now[0] ^ first[i]) | (now[1] ^ first[i + 1]) |
+				   (now[2] ^ first[i + 2]) | (now[3] ^ first[i + 3]) |
+				   (now[4] ^ first[i + 4]) | (now[5] ^ first[i + 5]) |
+				   (now[6] ^ first[i + 6]) | (now[7] ^ first[i + 7]);
+		for (size_t at = i; changed != 0 && at < i + 8; at++) {
+			__data_start[at] = first[at];
+		}
+	}
+	for (; i < count; i++) {
+		__data_start[i] = first[i];
 	}
 }
 
@@ -141,11 +170,7 @@ static bool plain(uint8_t state)
 RAW static void restore(const struct saved *state)
 {
 	collect_states(explorer->frames_before);
-	for (size_t i = 0; i < explorer->variables; i++) {
-		if (__data_start[i] != explorer->first[i]) {
-			__data_start[i] = explorer->first[i];
-		}
-	}
+	restore_first();
 	for (uint32_t i = 0; i < state->variable_count; i += 2) {
 		__data_start[state->pairs[i]] = state->pairs[i + 1];
 	}
@@ -199,9 +224,23 @@ static bool take_in(void (*hash)(void), uint16_t depth)
 	return true;
 }
 
+static void print_operations(uint32_t at)
+{
+	if (at != 0) {
+		print_operations(explorer->states[at].parent);
+		explorer_describe(explorer->states[at].operation);
+	}
+}
+
 void explorer_print_path(void)
 {
 	uint32_t at = explorer->current;
+	if (explorer_describe != NULL) {
+		print_error("after this, from the first state:\n");
+		print_operations(at);
+		explorer_describe(explorer->operation);
+		return;
+	}
 	print_error("operations, last first: %u", explorer->operation);
 	while (at != 0) {
 		print_error(" %u", explorer->states[at].operation);
@@ -246,6 +285,14 @@ static void end(void)
 	explorer = NULL;
 }
 
+void explorer_stop(void)
+{
+	if (explorer != NULL) {
+		explorer_print_path();
+		end();
+	}
+}
+
 static void expand(const struct saved *state, explorer_operation operation,
 		   unsigned operation_count, void (*hash)(void), struct explorer_result *result)
 {
@@ -269,10 +316,9 @@ static void expand(const struct saved *state, explorer_operation operation,
 struct explorer_result explorer_run(explorer_operation operation, unsigned operation_count,
 				    void (*hash)(void), uint64_t states_max, unsigned seconds)
 {
-	/* Not among the variables that are restored: */
-	struct explorer_result *result = calloc(1, sizeof(*result));
 	time_t stop = time(NULL) + (time_t)seconds;
 	begin(states_max);
+	struct explorer_result *result = &explorer->result; /* not among what is restored */
 	assert_true(frame_table_count <= FRAMES_MAX);
 	remember_first();
 	(void)take_in(hash, 0);
@@ -290,7 +336,6 @@ struct explorer_result explorer_run(explorer_operation operation, unsigned opera
 	result->complete = at == explorer->state_count;
 	result->states = explorer->state_count;
 	struct explorer_result answer = *result;
-	free(result);
 	end();
 	return answer;
 }

@@ -35,7 +35,17 @@ struct explorer_result explorer_run(explorer_operation operation, unsigned opera
 
 void explorer_mix(uint64_t word);
 
-/* The numbers of the operations that led to the state which is tried now; for messages. */
+/* Of a guest's or a ZEROED page that many words at its beginning matter, and the last; usually 1.
+ */
+extern unsigned explorer_page_words;
+
+/* Prints one operation for people, as a line; NULL: numbers do. */
+extern void (*explorer_describe)(unsigned operation);
+
+/* The operations that led to the state which is tried now, for messages. */
 void explorer_print_path(void);
+
+/* For a teardown: if a test has failed inside of a run, prints the path and forgets the run. */
+void explorer_stop(void);
 
 #endif

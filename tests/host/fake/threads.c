@@ -148,17 +148,25 @@ static bool covers(const struct cached *cached, const struct s2 *s2, uint64_t gf
 	return cached->s2 == s2 && gfn - cached->first < cached->pages;
 }
 
-/* Down from a table on `level`; false: not mapped. Fills the caches on its way. */
+/*
+ * Down from a table on `level`; false: not mapped. Fills the caches on its way. As a processor
+ * does, it says in each entry that it was used, but only in the very entry that it has read.
+ */
 static bool walk(const struct s2 *s2, uint64_t gfn, unsigned level, uint64_t table,
 		 struct cached *leaf)
 {
+	const uint64_t accessed = s2->format->accessed_flag;
 	for (;; level--) {
 		uint64_t *entries = pfn_to_virt((pfn_t){table});
 		uint64_t *entry = &entries[(gfn >> (9 * level)) % S2_ENTRIES];
 		uint64_t value = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
-		if ((value & s2->format->present_mask) == 0) {
-			return false;
-		}
+		do {
+			if ((value & s2->format->present_mask) == 0) {
+				return false;
+			}
+		} while ((value & accessed) == 0 &&
+			 !__atomic_compare_exchange_n(entry, &value, value | accessed, false,
+						      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 		uint64_t pages = 1ull << (9 * level);
 		table = (value & s2->format->address_mask) >> PAGE_SHIFT;
 		if (level == 0 || (value & s2->format->large_flag) != 0) {

@@ -10,7 +10,9 @@
 #include "mm/phys.h"
 #include "mm/tlb.h"
 
+#ifndef CACHED_MAX /* small worlds have less */
 #define CACHED_MAX 512
+#endif
 
 /* A cached leaf, or with `is_table` a cached pointer to the table on `level` that covers gfn. */
 struct cached {

@@ -1,0 +1,702 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Small worlds of whole VMs: two or three of them with a few pages each, a dozen frames, the real
+ * balloon, hypercalls, governor, scheduler and mm/. Breadth first, everything that a guest can ask
+ * and the hypervisor can do: touches, attaching, calls over good, bad and overlapping ranges,
+ * targets, waiting for a frame and being let go on, scrubbing, frames lent and taken back, death at
+ * any moment and teardown. After each step every page, counter and answer is what a table of pages
+ * predicts. (mm/ alone, which gets further: test_small_world.c.)
+ *
+ * SMALL_BALLOON_STATES and SMALL_BALLOON_SECONDS say when each world is to be left.
+ */
+#include "fake/explorer.h"
+#include "fake/small_balloon.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "kernel/governor.h"
+#include "kernel/hypercall.h"
+#include "kernel/scheduler.h"
+#include "mm/alloc.h"
+#include "mm/cache.h"
+#include "mm/phys.h"
+#include "mm/reclaim.h"
+
+#define OPERATIONS_MAX 240
+#define VECTOR 0x40
+
+enum kind {
+	TOUCH,
+	ATTACH,
+	DETACH,
+	RANGES,
+	RANGES_UNWRITTEN, /* the guest has not written its array */
+	WAIT,
+	EXIT,
+	STATISTICS, /* the driver says how much is idle: something, or nothing again */
+	VM_KINDS,
+	KILL = VM_KINDS,
+	TEARDOWN,
+	TARGET,
+	CREATE,
+	SCRUB,
+	DRAIN,
+	LOOK,
+	DECIDE,
+	HOST_FRAME, /* the hypervisor takes one for itself, or gives it back */
+};
+
+static const char *const names[] = {
+	"touches page",
+	"attaches page",
+	"detaches",
+	"calls with ranges",
+	"calls with an array that it never wrote",
+	"waits",
+	"exits",
+	"says how much is idle",
+	"is killed",
+	"is torn down by a step",
+	"is given the target",
+	"is created",
+	"a frame is scrubbed",
+	"lent frames are taken back",
+	"the governor looks who waits",
+	"the governor decides",
+	"the hypervisor takes a frame or gives it back",
+};
+
+struct operation {
+	uint8_t kind;
+	uint8_t vm;
+	uint8_t vcpu;
+	uint8_t call;  /* enum balloon_operation */
+	uint8_t value; /* page, shape or target */
+};
+
+static struct operation operations[OPERATIONS_MAX];
+static unsigned operation_count;
+
+/* The last page of RAM holds the ranges. */
+static const struct shape {
+	unsigned count;
+	struct aerostat_range ranges[SMALL_RANGES_MAX];
+} shapes[] = {
+	{1, {{.gfn = 0, .count = 1}}},
+	{1, {{.gfn = 1, .count = 1}}},
+	{1, {{.gfn = 0, .count = 2}}},
+	{1, {{.gfn = 1, .count = 2}}},
+	{1, {{.gfn = 0, .count = 3}}}, /* and the array, in a world of three pages */
+	{1, {{.gfn = 2, .count = 2}}}, /* in one of four */
+	{1, {{.gfn = 0, .count = 3, .done = 1}}},
+	{2, {{.gfn = 0, .count = 3}, {.gfn = 1, .count = 2}}}, /* they overlap */
+	{2, {{.gfn = 1, .count = 1}, {.gfn = 1, .count = 1}}},
+	{9,
+	 {{.gfn = 0, .count = 1, .order = 1},
+	  {.gfn = 0, .count = 1, .order = 9},
+	  {.gfn = 1, .count = 1, .order = 9},
+	  {.gfn = 0, .count = 0},
+	  {.gfn = 0, .count = 1, .done = 2},
+	  {.gfn = 0, .count = 1, .reserved = 1},
+	  {.gfn = 0, .count = 1, .flags = 1},
+	  {.gfn = SMALL_PAGES_MAX, .count = 1},
+	  {.gfn = BIT(63), .count = UINT32_MAX}}},
+};
+
+/* ---- Guests ---------------------------------------------------------------------------------- */
+
+static uint64_t *access_page(struct vcpu *vcpu, uint64_t gfn)
+{
+	return (uint64_t *)fake_tlb_access(&vcpu->vm->s2, vcpu->index, (gfn_t){gfn});
+}
+
+static struct small_guest *guest_of(const struct vcpu *vcpu)
+{
+	return &small_guests[vcpu->vm - vms];
+}
+
+/* How the touch must end; what it looks at is as it was before. */
+struct touch_prospect {
+	bool promised; /* by its minimum */
+	bool plenty;   /* a frame beyond the reserve, and nobody comes before it */
+	bool reserve;  /* its driver may have one of the reserve */
+	uint64_t slack;
+};
+
+static struct touch_prospect look_ahead(const struct vm *vm)
+{
+	const struct small_guest *guest = &small_guests[vm - vms];
+	uint64_t mapped = vm->s2.mapped_pages;
+	bool asked = guest->target_pages > vm->s2.ballooned_pages;
+	struct touch_prospect prospect = {.slack = small_slack()};
+	prospect.promised = mapped < vm->config.min_pages;
+	prospect.plenty = prospect.slack > small_world->reserve_pages && governor_may_fill(vm);
+	prospect.reserve =
+		guest->attached && (asked || mapped < vm->config.mem_pages) && prospect.slack > 0;
+	return prospect;
+}
+
+/* The page is there: what the guest finds, and writes. Not over its balloon page. */
+static void use_page(struct vcpu *vcpu, uint64_t gfn, uint64_t *page, bool fresh)
+{
+	const struct small_guest *guest = guest_of(vcpu);
+	if (guest->attached && guest->page_gfn == gfn) {
+		return;
+	}
+	if (page[0] != 0 && (fresh || page[0] != small_pattern(vcpu->vm))) {
+		fail_msg("VM %u finds %llx", vcpu->vm->id, (unsigned long long)page[0]);
+	}
+	small_write(vcpu->vm, page);
+}
+
+static void judge_touch(struct vcpu *vcpu, uint64_t gfn, struct touch_prospect prospect,
+			enum exit_action action)
+{
+	struct small_guest *guest = guest_of(vcpu);
+	enum on_touch on_touch = vcpu->vm->config.on_touch;
+	bool may_fill = guest->pages[gfn] == S2_EMPTY || on_touch == ON_TOUCH_ZERO;
+	bool ordinary = prospect.promised || prospect.plenty;
+	if (action == EXIT_RESUME) {
+		assert_true(may_fill && (ordinary || prospect.reserve));
+		guest->driver_pages += ordinary ? 0 : 1;
+		guest->pages[gfn] = S2_MAPPED;
+	} else if (action == EXIT_BLOCK) {
+		assert_false(may_fill && (ordinary || prospect.reserve));
+		assert_int_equal(vcpu->wait, WAIT_MEMORY);
+	} else {
+		assert_int_equal(action, on_touch == ON_TOUCH_FAULT ? EXIT_INJECT : EXIT_KILL);
+		assert_false(may_fill);
+	}
+	uint64_t floor = action == EXIT_RESUME && !ordinary ? 0 : small_world->reserve_pages;
+	assert_true(small_slack() >= min_u64(prospect.slack, floor));
+}
+
+/* True: the page is mapped, and written. Else the vCPU waits, got a fault, or is over. */
+static bool touch(struct vcpu *vcpu, uint64_t gfn)
+{
+	uint64_t *page = access_page(vcpu, gfn);
+	if (page != NULL) {
+		use_page(vcpu, gfn, page, false);
+		return true;
+	}
+	struct touch_prospect prospect = look_ahead(vcpu->vm);
+	enum exit_action action = balloon_touch(vcpu, (gfn_t){gfn});
+	judge_touch(vcpu, gfn, prospect, action);
+	if (action == EXIT_RESUME) {
+		page = access_page(vcpu, gfn);
+		assert_non_null(page);
+		use_page(vcpu, gfn, page, true);
+	}
+	return action == EXIT_RESUME;
+}
+
+static int64_t call(struct vcpu *vcpu, uint64_t number, uint64_t rdi, uint64_t rsi)
+{
+	vcpu->regs[GPR_RAX] = number;
+	vcpu->regs[GPR_RDI] = rdi;
+	vcpu->regs[GPR_RSI] = rsi;
+	(void)hypercall_handle(vcpu, true);
+	int64_t result = (int64_t)vcpu->regs[GPR_RAX];
+	memset(vcpu->regs, 0, sizeof(vcpu->regs));
+	return result;
+}
+
+static void attach(struct vcpu *vcpu, uint64_t gfn)
+{
+	struct small_guest *guest = guest_of(vcpu);
+	struct touch_prospect prospect = look_ahead(vcpu->vm);
+	bool outside = gfn >= small_world->pages;
+	bool fits = outside || guest->pages[gfn] != S2_EMPTY || prospect.promised ||
+		    prospect.slack > small_world->reserve_pages;
+	bool good = !outside && guest->pages[gfn] != S2_BALLOONED && fits;
+	int64_t result = call(vcpu, AEROSTAT_CALL_BALLOON_ATTACH, gfn, gfn == 0 ? VECTOR : 0);
+	if (guest->attached) {
+		assert_int_equal(result, AEROSTAT_ERROR_STATE);
+		return;
+	}
+	assert_int_equal(result, good ? 0 : AEROSTAT_ERROR_ADDRESS);
+	if (good) {
+		guest->pages[gfn] = S2_MAPPED;
+		guest->attached = true;
+		guest->page_gfn = gfn;
+		assert_int_equal(vcpu->doorbell_vector, gfn == 0 ? VECTOR : 0);
+	}
+}
+
+static void detach(struct vcpu *vcpu)
+{
+	struct small_guest *guest = guest_of(vcpu);
+	int64_t result = call(vcpu, AEROSTAT_CALL_BALLOON_DETACH, 0, 0);
+	assert_int_equal(result, guest->attached ? 0 : AEROSTAT_ERROR_STATE);
+	if (guest->attached) {
+		guest->attached = false;
+		guest->target_pages = 0;
+		small_write(vcpu->vm, access_page(vcpu, guest->page_gfn));
+	}
+}
+
+static const uint8_t call_numbers[] = {
+	[BALLOON_SURRENDER] = AEROSTAT_CALL_BALLOON_SURRENDER,
+	[BALLOON_REPORT] = AEROSTAT_CALL_BALLOON_REPORT,
+	[BALLOON_RETURN] = AEROSTAT_CALL_BALLOON_RETURN,
+	[BALLOON_EMERGENCY] = AEROSTAT_CALL_BALLOON_EMERGENCY,
+};
+
+/* Pages that came back with a frame: those that the answer says, and perhaps more. */
+static void take_in_backed(const struct vm *vm, const struct aerostat_range *range,
+			   const struct aerostat_range *before)
+{
+	struct small_guest *guest = &small_guests[vm - vms];
+	struct s2_locked locked = s2_lock((struct s2 *)(uintptr_t)&vm->s2);
+	for (uint32_t i = before->done; i < range->done; i++) {
+		uint64_t gfn = range->gfn + i;
+		bool mapped = s2_lookup(locked, (gfn_t){gfn}).kind == S2_MAPPED;
+		assert_true(mapped || (range->flags & AEROSTAT_RANGE_FLAG_BACKED) == 0);
+		guest->pages[gfn] = mapped ? S2_MAPPED : guest->pages[gfn];
+	}
+	s2_unlock(locked);
+}
+
+static void judge_answers(const struct vm *vm, enum balloon_operation operation,
+			  const struct shape *shape, const struct aerostat_range *expected,
+			  const struct aerostat_range *answers)
+{
+	for (unsigned i = 0; i < shape->count; i++) {
+		const struct aerostat_range *answer = &answers[i];
+		uint32_t backed = answer->flags & AEROSTAT_RANGE_FLAG_BACKED;
+		assert_int_equal(answer->status, expected[i].status);
+		assert_int_equal(answer->done, expected[i].done);
+		assert_int_equal(answer->flags & ~backed, expected[i].flags);
+		assert_true(backed == 0 || (operation == BALLOON_EMERGENCY &&
+					    expected[i].status == AEROSTAT_RANGE_OK));
+		bool judged = answer->done > shape->ranges[i].done;
+		if (operation == BALLOON_EMERGENCY && judged) {
+			take_in_backed(vm, answer, &shape->ranges[i]);
+		}
+	}
+}
+
+static void call_ranges(struct vcpu *vcpu, enum balloon_operation operation,
+			const struct shape *shape)
+{
+	struct vm *vm = vcpu->vm;
+	struct small_guest *guest = guest_of(vcpu);
+	struct aerostat_range expected[SMALL_RANGES_MAX];
+	uint64_t array = small_world->pages - 1;
+	size_t bytes = shape->count * sizeof(struct aerostat_range);
+	if (!touch(vcpu, array)) {
+		return;
+	}
+	uint64_t mapped = vm->s2.mapped_pages;
+	uint64_t slack = small_slack();
+	uint64_t *page = access_page(vcpu, array);
+	memcpy(page, shape->ranges, bytes);
+	memcpy(expected, shape->ranges, bytes);
+	int64_t result = call(vcpu, call_numbers[operation], array << PAGE_SHIFT, shape->count);
+	if (!guest->attached) {
+		assert_int_equal(result, AEROSTAT_ERROR_STATE);
+		assert_memory_equal(page, shape->ranges, bytes);
+	} else {
+		assert_int_equal(result, shape->count);
+		small_predict(vm, operation, expected, shape->count, array);
+		judge_answers(vm, operation, shape, expected, (struct aerostat_range *)page);
+		uint64_t freed = sub_floor_u64(mapped, vm->s2.mapped_pages);
+		guest->driver_pages = sub_floor_u64(guest->driver_pages, freed);
+		/* Out of the reserve only up to its allotment. */
+		uint64_t lacking = sub_floor_u64(vm->config.mem_pages, mapped);
+		uint64_t least = min_u64(slack, small_world->reserve_pages);
+		assert_true(small_slack() + lacking >= least);
+	}
+	small_write(vm, page);
+}
+
+/* Zeros, or what the page held: no range at all. The answer goes where no page may be yet. */
+static void call_unwritten(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	struct small_guest *guest = guest_of(vcpu);
+	uint64_t array = small_world->pages - 1;
+	struct touch_prospect prospect = look_ahead(vm);
+	int64_t result = call(vcpu, AEROSTAT_CALL_BALLOON_RETURN, array << PAGE_SHIFT, 1);
+	if (!guest->attached) {
+		assert_int_equal(result, AEROSTAT_ERROR_STATE);
+		return;
+	}
+	bool fits = guest->pages[array] == S2_MAPPED || prospect.promised ||
+		    prospect.slack > small_world->reserve_pages;
+	if (guest->pages[array] == S2_BALLOONED || !fits) {
+		assert_int_equal(result, AEROSTAT_ERROR_ADDRESS);
+		return;
+	}
+	assert_int_equal(result, 1);
+	guest->pages[array] = S2_MAPPED;
+	struct aerostat_range *range = (struct aerostat_range *)access_page(vcpu, array);
+	assert_int_equal(range->status, AEROSTAT_RANGE_BAD_COUNT);
+	small_write(vm, (uint64_t *)range);
+}
+
+static void say_idle(struct vcpu *vcpu)
+{
+	const struct small_guest *guest = guest_of(vcpu);
+	struct aerostat_balloon_page *page =
+		(struct aerostat_balloon_page *)access_page(vcpu, guest->page_gfn);
+	uint64_t idle = page->idle_pages == 0 ? 2 : 0;
+	page->free_pages = idle;
+	page->idle_pages = idle;
+	page->total_pages = small_world->pages;
+}
+
+static void act(struct vcpu *vcpu, const struct operation *o)
+{
+	switch (o->kind) {
+	case TOUCH:
+		(void)touch(vcpu, o->value);
+		break;
+	case ATTACH:
+		attach(vcpu, o->value);
+		break;
+	case DETACH:
+		detach(vcpu);
+		break;
+	case RANGES:
+		call_ranges(vcpu, (enum balloon_operation)o->call, &shapes[o->value]);
+		break;
+	case RANGES_UNWRITTEN:
+		call_unwritten(vcpu);
+		break;
+	case WAIT:
+		(void)call(vcpu, AEROSTAT_CALL_WAIT, 0, 0);
+		break;
+	case EXIT:
+		(void)call(vcpu, AEROSTAT_CALL_EXIT, 0, 0);
+		break;
+	default:
+		say_idle(vcpu);
+	}
+}
+
+/* ---- The hypervisor -------------------------------------------------------------------------- */
+
+static void note_targets(void)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		const struct balloon *balloon = &vms[i].balloon;
+		if (vms[i].state == VM_RUNNING) {
+			assert_true(balloon->attached || balloon->target_pages == 0);
+			small_guests[i].target_pages = balloon->target_pages;
+		}
+	}
+}
+
+/* Whoever could have a frame now is not left waiting. */
+static void check_waiting(void)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		const struct vm *vm = &vms[i];
+		struct touch_prospect prospect = look_ahead(vm);
+		bool could = prospect.promised || prospect.plenty || prospect.reserve;
+		assert_false(vm_waits_for_memory(vm) && could);
+	}
+}
+
+static void set_target(struct vm *vm, uint64_t pages)
+{
+	struct small_guest *guest = &small_guests[vm - vms];
+	bool changed = guest->attached && guest->target_pages != pages;
+	balloon_set_target(vm, pages, pages == 0 ? AEROSTAT_PRESSURE_NONE : AEROSTAT_PRESSURE_LOW);
+	guest->target_pages = guest->attached ? pages : 0;
+	for (unsigned i = 0; changed && i < vm->config.vcpus; i++) {
+		const struct vcpu *vcpu = &vm->vcpus[i];
+		assert_true(vcpu->event);
+		assert_true(vcpu->doorbell_pending || vcpu->doorbell_vector == 0);
+		assert_true(vcpu->state == VCPU_QUEUED || vcpu->wait == WAIT_MEMORY);
+	}
+}
+
+static void tear_down(struct vm *vm)
+{
+	assert_true(scheduler_retire(vm));
+	if (!vm_teardown_step(vm)) {
+		return;
+	}
+	world_forget(&vm->s2);
+	for (uint64_t pfn = 0; pfn < frame_table_count; pfn++) {
+		assert_true(frame_table[pfn].tag.owner != vm->id);
+	}
+}
+
+static void move_host_frame(void)
+{
+	const struct frame_tag tag = {FRAME_HYPERVISOR, ORDER_4K, VM_ID_HOST};
+	pfn_t pfn = {small_host_frame};
+	if (small_host_frame != 0) {
+		frame_free(pfn, tag);
+		small_host_frame = 0;
+		return;
+	}
+	bool fits = small_slack() > small_world->reserve_pages;
+	enum status status = frame_alloc(ORDER_4K, tag, &pfn);
+	assert_int_equal(status, fits ? STATUS_OK : STATUS_NO_MEMORY);
+	small_host_frame = status == STATUS_OK ? pfn.n : 0;
+}
+
+static enum explorer_outcome act_for_host(const struct operation *o)
+{
+	struct vm *vm = &vms[o->vm];
+	switch (o->kind) {
+	case KILL:
+		vm_kill(vm, "so it was chosen");
+		break;
+	case TEARDOWN:
+		tear_down(vm);
+		break;
+	case TARGET:
+		set_target(vm, o->value);
+		break;
+	case CREATE:
+		return small_create() ? EXPLORER_DONE : EXPLORER_UNWANTED;
+	case SCRUB:
+		return scrub_step(ORDER_4K) != 0 ? EXPLORER_DONE : EXPLORER_IMPOSSIBLE;
+	case DRAIN:
+		frame_caches_empty();
+		break;
+	case HOST_FRAME:
+		move_host_frame();
+		break;
+	default:
+		small_governor(o->kind == DECIDE);
+		note_targets();
+		check_waiting();
+	}
+	return EXPLORER_DONE;
+}
+
+/* ---- Operations ------------------------------------------------------------------------------ */
+
+/* Without a balloon, or an array, all calls over ranges end alike: one of them is enough. */
+static bool is_worth_a_call(const struct operation *o)
+{
+	const struct small_guest *guest = &small_guests[o->vm];
+	bool first = o->value == 0 && o->call == BALLOON_SURRENDER;
+	return first || (guest->attached && guest->pages[small_world->pages - 1] == S2_MAPPED);
+}
+
+static bool is_possible(const struct operation *o)
+{
+	const struct vm *vm = &vms[o->vm];
+	const struct vcpu *vcpu = &vm->vcpus[o->vcpu];
+	bool attached = small_guests[o->vm].attached;
+	if (o->kind == CREATE) {
+		return vm_count < small_world->vms;
+	}
+	if (o->kind == TEARDOWN) {
+		return vm_is_over(vm) && vm->s2_exists;
+	}
+	if (o->kind > TARGET) {
+		return true;
+	}
+	if (vm->state != VM_RUNNING || (o->kind < VM_KINDS && vcpu->state != VCPU_QUEUED)) {
+		return false;
+	}
+	if (o->kind == RANGES) {
+		return is_worth_a_call(o);
+	}
+	return attached || (o->kind != STATISTICS && o->kind != TARGET);
+}
+
+static enum explorer_outcome carry_out(const struct operation *o)
+{
+	enum explorer_outcome outcome = EXPLORER_DONE;
+	if (!is_possible(o)) {
+		return EXPLORER_IMPOSSIBLE;
+	}
+	if (o->kind < VM_KINDS) {
+		struct vcpu *vcpu = &vms[o->vm].vcpus[o->vcpu];
+		kernel_pick(vcpu);
+		act(vcpu, o);
+		kernel_settle(vcpu);
+	} else {
+		outcome = act_for_host(o);
+	}
+	if (fake_log_text[0] != '\0') {
+		memset(fake_log_text, 0, sizeof(fake_log_text));
+		fake_log_clear();
+	}
+	if (outcome != EXPLORER_IMPOSSIBLE) {
+		small_check();
+	}
+	return outcome;
+}
+
+static enum explorer_outcome operate(unsigned number)
+{
+	return carry_out(&operations[number]);
+}
+
+static void describe(unsigned number)
+{
+	const struct operation *o = &operations[number];
+	static const char *const calls[] = {"surrender", "report", "return", "emergency"};
+	const char *call_name = o->kind == RANGES ? calls[o->call] : "";
+	print_error("  VM %u vCPU %u %s %u %s\n", o->vm + 1u, o->vcpu, names[o->kind], o->value,
+		    call_name);
+}
+
+static void add(enum kind kind, unsigned vm, unsigned vcpu, unsigned which, unsigned value)
+{
+	assert_true(operation_count < OPERATIONS_MAX);
+	operations[operation_count++] = (struct operation){
+		(uint8_t)kind, (uint8_t)vm, (uint8_t)vcpu, (uint8_t)which, (uint8_t)value};
+}
+
+static void add_vcpu(unsigned vm, unsigned vcpu)
+{
+	for (unsigned gfn = 0; gfn < small_world->pages; gfn++) {
+		add(TOUCH, vm, vcpu, 0, gfn);
+	}
+	add(DETACH, vm, vcpu, 0, 0);
+	add(WAIT, vm, vcpu, 0, 0);
+}
+
+static void list_operations(void)
+{
+	operation_count = 0;
+	for (unsigned vm = 0; vm < small_world->vms; vm++) {
+		for (unsigned vcpu = 0; vcpu < small_world->vm[vm].vcpus; vcpu++) {
+			add_vcpu(vm, vcpu);
+		}
+		add(ATTACH, vm, 0, 0, 0);
+		add(ATTACH, vm, 0, 0, 1);
+		add(ATTACH, vm, 0, 0, small_world->pages);
+		for (unsigned i = 0; i < ARRAY_COUNT(call_numbers) * ARRAY_COUNT(shapes); i++) {
+			add(RANGES, vm, 0, i % ARRAY_COUNT(call_numbers),
+			    i / ARRAY_COUNT(call_numbers));
+		}
+		add(RANGES_UNWRITTEN, vm, 0, 0, 0);
+		add(EXIT, vm, 0, 0, 0);
+		add(STATISTICS, vm, 0, 0, 0);
+		add(KILL, vm, 0, 0, 0);
+		add(TEARDOWN, vm, 0, 0, 0);
+		add(TARGET, vm, 0, 0, 0);
+		add(TARGET, vm, 0, 0, 2);
+	}
+	for (enum kind kind = CREATE; kind <= HOST_FRAME; kind++) {
+		add(kind, 0, 0, 0, 0);
+	}
+}
+
+/* ---- Worlds ---------------------------------------------------------------------------------- */
+
+static uint64_t limit_of(const char *name, uint64_t usual)
+{
+	const char *text = getenv(name);
+	return text == NULL ? usual : strtoull(text, NULL, 10);
+}
+
+/*
+ * Both have a balloon, and all but the reserve is in use: the first has surrendered a page and has
+ * its allotment, the second lacks a page.
+ */
+static void make_short(void)
+{
+	static const struct operation steps[] = {
+		{.kind = ATTACH, .vm = 1, .value = 1},
+		{.kind = ATTACH, .vm = 0, .value = 1},
+		{.kind = RANGES, .vm = 0, .call = BALLOON_SURRENDER},
+		{.kind = TOUCH, .vm = 1, .value = 2},
+	};
+	for (unsigned i = 0; i < ARRAY_COUNT(steps); i++) {
+		assert_int_equal(carry_out(&steps[i]), EXPLORER_DONE);
+	}
+	assert_int_equal(small_slack(), small_world->reserve_pages);
+}
+
+static void explore(const struct small_world *world, bool is_short)
+{
+	uint64_t states = limit_of("SMALL_BALLOON_STATES", 100000);
+	unsigned seconds = (unsigned)limit_of("SMALL_BALLOON_SECONDS", 3);
+	small_start(world);
+	list_operations();
+	explorer_page_words = SMALL_PAGE_WORDS;
+	explorer_describe = describe;
+	small_check();
+	if (is_short) {
+		make_short();
+	}
+	struct explorer_result result =
+		explorer_run(operate, operation_count, small_hash, states, seconds);
+	print_message("%s: %llu distinct states, %llu steps, depth %u%s\n", world->name,
+		      (unsigned long long)result.states, (unsigned long long)result.transitions,
+		      result.depth, result.complete ? ", and there are no more" : "");
+	assert_true(result.states >= 100);
+}
+
+static void test_two_vms(void **state)
+{
+	static const struct small_world world = {
+		.name = "two VMs of 4 pages over the balloon, 14 frames",
+		.frames = 14,
+		.pages = 4,
+		.vms = 2,
+		.vms_at_start = 2,
+		.reserve_pages = 2,
+		.vm = {{2, 1, ON_TOUCH_ZERO, 2}, {2, 0, ON_TOUCH_FAULT, 1}},
+	};
+	(void)state;
+	explore(&world, false);
+}
+
+static void test_two_vms_short_of_memory(void **state)
+{
+	static const struct small_world world = {
+		.name = "two VMs of 4 pages and nothing but the reserve, 14 frames",
+		.frames = 14,
+		.pages = 4,
+		.vms = 2,
+		.vms_at_start = 2,
+		.reserve_pages = 2,
+		.vm = {{2, 1, ON_TOUCH_ZERO, 2}, {3, 0, ON_TOUCH_ZERO, 1}},
+	};
+	(void)state;
+	explore(&world, true);
+}
+
+/* The third begins when there is room for it, and a touch of the balloon is its end. */
+static void test_three_vms(void **state)
+{
+	static const struct small_world world = {
+		.name = "three VMs of 3 pages over the balloon, 16 frames",
+		.frames = 16,
+		.pages = 3,
+		.vms = 3,
+		.vms_at_start = 2,
+		.reserve_pages = 1,
+		.vm = {{2, 1, ON_TOUCH_ZERO, 1},
+		       {2, 0, ON_TOUCH_FAULT, 1},
+		       {1, 1, ON_TOUCH_STOP, 1}},
+	};
+	(void)state;
+	explore(&world, false);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	explorer_stop();
+	explorer_page_words = 1;
+	explorer_describe = NULL;
+	small_stop();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_two_vms, stop),
+		cmocka_unit_test_teardown(test_two_vms_short_of_memory, stop),
+		cmocka_unit_test_teardown(test_three_vms, stop),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
