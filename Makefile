@@ -365,7 +365,7 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
 	@echo 'Variables of run: SCENARIO= ACCEL=kvm|tcg|bochs MEM=MiB CPUS=1..64 (processors)'
-	@echo '   QUANTUM=1..32 (Bochs: instructions of one processor before the next one'"'"'s turn)'
+	@echo '   QUANTUM=1..32 (Bochs without its debugger: instructions of one processor before the next one'"'"'s turn)'
 	@echo '   BATCH=1 TIMEOUT=SECONDS EXACT=0|1 CPU_MODEL= OPTIONS='
 	@echo 'of others: DEBUG=1 CROSS_COMPILE=PREFIX V=1 FUZZ_SECONDS= FUZZ= MUTANTS= RUNS= ACCEPT=1 PARTS='
 

@@ -9,8 +9,8 @@
     scenario = NAME           take guests, options, memory and expectations from there, or
     modules  = IMAGE | STRING               one module per line; IMAGE!DAMAGE breaks it first
     memory, cpu_model, quantum, maxcpus, options      as in tools/scenario.py
-    sweep    = number of boots on Bochs, each with another quantum, and with other numbers wherever a
-               module says offset=*: other interleavings; `make test-long` boots twice with each quantum
+    sweep    = number of boots on Bochs, with other numbers wherever a module says offset=*
+               (and another quantum, which only a Bochs without debugger heeds): other interleavings; `make test-long` boots twice with each quantum
     timeout  = seconds        mandatory; for one processor
     long     = yes            only for `make test-long` (which sets LONG=1)
     expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
