@@ -64,6 +64,16 @@ static void give(struct vm *vm, uint64_t gfn, uint32_t count)
 	world_check();
 }
 
+/* Uses up all memory: `vm` waits then. */
+static void exhaust(struct vm *vm)
+{
+	uint64_t gfn = 200;
+	while (touch(vm, gfn, 1) == 1) {
+		gfn++;
+	}
+	assert_int_equal(promise_spare(), 0);
+}
+
 /* P5: nobody is short, so nobody is asked, whatever he has lying idle. */
 static void test_no_pressure_no_targets(void **state)
 {
@@ -79,6 +89,9 @@ static void test_no_pressure_no_targets(void **state)
 	assert_int_equal(page->pressure, AEROSTAT_PRESSURE_NONE);
 	assert_int_equal(page->doorbells, 0);
 	assert_true(governor_next_tsc() > fake_tsc);
+	assert_true(governor_is_plentiful());
+	exhaust(kernel_vm("taker", 6000, 6000, 100));
+	assert_false(governor_is_plentiful());
 }
 
 /* The donor is asked in the period in which memory becomes short, and asked no more after it. */
@@ -152,16 +165,6 @@ static void test_gives_back_within_one_period(void **state)
 	periods(1);
 	assert_int_equal(vm->balloon.target_pages, 300);
 	assert_int_equal(page->target_pages, 300);
-}
-
-/* Uses up all memory: `vm` waits then. */
-static void exhaust(struct vm *vm)
-{
-	uint64_t gfn = 200;
-	while (touch(vm, gfn, 1) == 1) {
-		gfn++;
-	}
-	assert_int_equal(promise_spare(), 0);
 }
 
 /* P3: a driver that has idle pages and does not move is left alone, noted, and forgiven. */
