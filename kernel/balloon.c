@@ -84,7 +84,8 @@ static enum exit_action inject_protection_fault(struct vcpu *vcpu)
 	return EXIT_INJECT;
 }
 
-#define DRIVER_PAGES_MAX 32
+#define DRIVER_PAGES_MAX 32 /* out of the emergency reserve, */
+#define DRIVER_PRICE 4	    /* and another one when as many have come back for it */
 
 /* The guest gets nothing now: it waits until there is a frame. The governor hears of it at once. */
 static enum exit_action wait_for_frame(struct vcpu *vcpu)
@@ -109,15 +110,17 @@ static enum exit_action answer_touch(struct vcpu *vcpu)
 /*
  * The VM is asked to give, or will be if it goes on, for it has less than its allotment: perhaps
  * its driver needs a frame to be able to give (a page of its books, a stack). A few come from the
- * emergency reserve, or all could wait for each other; there is another one for each frame that it
- * gives, so that nobody empties the reserve.
+ * emergency reserve, or all could wait for each other. Each has its price in frames that it frees,
+ * and more than one: nobody empties the reserve, and who gives to take again leaves the rest to
+ * others.
  */
 bool balloon_may_use_reserve(const struct vm *vm)
 {
 	const struct balloon *balloon = &vm->balloon;
 	bool asked = balloon->target_pages > vm->s2.ballooned_pages;
 	bool entitled = vm->s2.mapped_pages < vm->config.mem_pages;
-	return balloon->attached && (asked || entitled) && balloon->driver_pages < DRIVER_PAGES_MAX;
+	uint64_t debt = balloon->driver_debt_pages + DRIVER_PRICE;
+	return balloon->attached && (asked || entitled) && debt <= DRIVER_PAGES_MAX * DRIVER_PRICE;
 }
 
 /* There is no frame for what the VM touches but in the reserve. */
@@ -131,7 +134,7 @@ static enum status touch_for_driver(struct s2_locked locked, struct vm *vm, gfn_
 	enum status status =
 		s2_touch(locked, gfn, ORDER_4K, vm->config.on_touch == ON_TOUCH_ZERO, was, pages);
 	vm->s2.promise.emergency = false;
-	vm->balloon.driver_pages += status == STATUS_OK ? 1 : 0;
+	vm->balloon.driver_debt_pages += status == STATUS_OK ? DRIVER_PRICE : 0;
 	return status;
 }
 

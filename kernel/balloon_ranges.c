@@ -218,7 +218,7 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 	}
 	reclaim_flush(locked);
 	uint64_t freed = sub_floor_u64(held, vm->s2.mapped_pages);
-	vm->balloon.driver_pages = sub_floor_u64(vm->balloon.driver_pages, freed);
+	vm->balloon.driver_debt_pages = sub_floor_u64(vm->balloon.driver_debt_pages, freed);
 	governor_frames_came_back(vm, freed, vm->s2.ballooned_pages > size);
 	balloon_publish_size(vm);
 	return finished;

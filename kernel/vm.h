@@ -41,10 +41,10 @@ struct balloon {
 	uint64_t size_peak_pages;
 	uint64_t surrendered_pages; /* since start, as are the next three */
 	uint64_t returned_pages;
-	uint64_t touched_pages;	 /* taken back by touching */
-	uint64_t reported_pages; /* contents dropped by free-page reports */
-	uint64_t driver_pages;	 /* given from the reserve, less what the VM has freed since */
-	bool unresponsive;	 /* missed a deadline and has not moved since */
+	uint64_t touched_pages;	    /* taken back by touching */
+	uint64_t reported_pages;    /* contents dropped by free-page reports */
+	uint64_t driver_debt_pages; /* to be freed for what its driver had from the reserve */
+	bool unresponsive;	    /* missed a deadline and has not moved since */
 };
 
 struct vm {

@@ -17,8 +17,7 @@
     expect_only = ...         instead of those of the scenario
 
 `make test` boots every case on QEMU with each number of processors, and on Bochs, which is slow, with
-those that it names, or with one: the first case with the first number, the second with the second, and
-so on. `make test-long` boots everything everywhere, and on QEMU also with processors that run at once
+those that it names, or with the first. `make test-long` boots everything everywhere, and on QEMU also with processors that run at once
 instead of in turns.
 """
 
@@ -105,14 +104,14 @@ def sweep_places(section, cpus, everywhere):
     return [Place("bochs", cpus, sweep=boot) for boot in boots]
 
 
-def places(section, turn, everywhere):
-    """Where the case number `turn` is booted."""
+def places(section, everywhere):
+    """Where the case is booted."""
     numbers = read_numbers(section, "cpus", DEFAULT_CPUS)
     found = []
     for machine in section.get("machine", DEFAULT_MACHINES).split():
         chosen = numbers
         if machine != "tcg" and not everywhere:
-            chosen = read_numbers(section, "bochs", str(numbers[turn % len(numbers)]))
+            chosen = read_numbers(section, "bochs", str(numbers[0]))
         if machine == "bochs" and "sweep" in section:
             found += [place for number in read_numbers(section, "bochs", "2")
                       for place in sweep_places(section, number, everywhere)]
@@ -173,8 +172,8 @@ def read_cases():
     everywhere = os.environ.get("LONG") == "1"
     names = [name for name in parser.sections()
              if everywhere or not parser[name].getboolean("long", fallback=False)]
-    found = [parse_case(name, parser[name], place) for turn, name in enumerate(names)
-             for place in places(parser[name], turn, everywhere)]
+    found = [parse_case(name, parser[name], place) for name in names
+             for place in places(parser[name], everywhere)]
     return sorted(found, key=lambda case: case.place.machine != "bochs")
 
 

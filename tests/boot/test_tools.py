@@ -128,10 +128,10 @@ expect =
 
 
 def test_every_case_is_booted_with_one_two_and_four_processors():
-    for turn in range(3):
-        places = [str(place) for place in cases.places({}, turn, everywhere=False)]
-        assert places == ["tcg-1", "tcg-2", "tcg-4", f"bochs-{(1, 2, 4)[turn]}"]
-    everywhere = {str(place) for place in cases.places({}, 0, everywhere=True)}
+    for named, numbers in (({}, "1"), ({"bochs": "2 4"}, "24")):
+        places = [str(place) for place in cases.places(named, everywhere=False)]
+        assert places == ["tcg-1", "tcg-2", "tcg-4"] + [f"bochs-{number}" for number in numbers]
+    everywhere = {str(place) for place in cases.places({}, everywhere=True)}
     assert everywhere == {"tcg-1", "tcg-2", "tcg-4", "tcg-2-at-once", "tcg-4-at-once", "bochs-1",
                           "bochs-2", "bochs-4"}
 
@@ -140,13 +140,13 @@ def test_a_sweep_has_every_quantum_and_no_start_twice():
     parser = scenario.new_parser()
     parser.read_string(RACE)
     race = parser["race"]
-    places = cases.places(race, 0, everywhere=True)
+    places = cases.places(race, everywhere=True)
     boots = [cases.parse_case("race", race, place) for place in places if place.sweep]
     assert [boot.quantum for boot in boots] == list(range(1, 33)) * 2
     assert boots[0].racers() == ["a", "b", "c"]
     starts = [string.rpartition("=")[2] for boot in boots for _, _, string in boot.modules[:2]]
     assert len(set(starts)) == 128
-    few = cases.places(race, 0, everywhere=False)
+    few = cases.places(race, everywhere=False)
     assert [place.sweep for place in few if place.sweep] == [1, 9, 17, 25]
 
 

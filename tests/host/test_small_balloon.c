@@ -160,7 +160,7 @@ static void judge_touch(struct vcpu *vcpu, uint64_t gfn, struct touch_prospect p
 	bool ordinary = prospect.promised || prospect.plenty;
 	if (action == EXIT_RESUME) {
 		assert_true(may_fill && (ordinary || prospect.reserve));
-		guest->driver_pages += ordinary ? 0 : 1;
+		guest->driver_debt_pages += ordinary ? 0 : 4;
 		guest->pages[gfn] = S2_MAPPED;
 	} else if (action == EXIT_BLOCK) {
 		assert_false(may_fill && (ordinary || prospect.reserve));
@@ -303,7 +303,7 @@ static void call_ranges(struct vcpu *vcpu, enum balloon_operation operation,
 		small_predict(vm, operation, expected, shape->count, array);
 		judge_answers(vm, operation, shape, expected, (struct aerostat_range *)page);
 		uint64_t freed = sub_floor_u64(mapped, vm->s2.mapped_pages);
-		guest->driver_pages = sub_floor_u64(guest->driver_pages, freed);
+		guest->driver_debt_pages = sub_floor_u64(guest->driver_debt_pages, freed);
 		/* Out of the reserve only up to its allotment. */
 		uint64_t lacking = sub_floor_u64(vm->config.mem_pages, mapped);
 		uint64_t least = min_u64(slack, small_world->reserve_pages);

@@ -247,7 +247,7 @@ static void check_vm(struct vm *vm)
 		check_pages(vm);
 		assert_int_equal(vm->balloon.attached, guest->attached);
 		assert_int_equal(vm->balloon.target_pages, guest->target_pages);
-		assert_int_equal(vm->balloon.driver_pages, guest->driver_pages);
+		assert_int_equal(vm->balloon.driver_debt_pages, guest->driver_debt_pages);
 	}
 	assert_int_equal(vm->s2.revoking_pages, 0);
 	assert_false(vm->s2.promise.emergency);
@@ -298,7 +298,7 @@ static void hash_balloon(const struct vm *vm)
 {
 	const struct balloon *balloon = &vm->balloon;
 	explorer_mix(balloon->attached | balloon->unresponsive << 1 | balloon->target_pages << 8 |
-		     balloon->driver_pages << 16);
+		     balloon->driver_debt_pages << 16);
 	if (balloon->attached) {
 		const struct aerostat_balloon_page *page = balloon->page;
 		explorer_mix(balloon->page_gfn.n | (uint64_t)page->pressure << 8 |

@@ -37,7 +37,7 @@ struct small_guest {
 	bool attached;
 	uint64_t page_gfn;
 	uint64_t target_pages;
-	uint64_t driver_pages;
+	uint64_t driver_debt_pages;
 };
 
 extern const struct small_world *small_world;
