@@ -11,6 +11,8 @@
     memory, cpu_model, quantum, maxcpus, options      as in tools/scenario.py
     sweep    = number of boots on Bochs, with other numbers wherever a module says offset=*
                (and another quantum, which only a Bochs without debugger heeds): other interleavings; `make test-long` boots twice with each quantum
+    at_once  = no: what it expects is counted in time, and processors that run at once have the time of
+               this machine, however busy that is
     timeout  = seconds        mandatory; for one processor
     long     = yes            only for `make test-long` (which sets LONG=1)
     expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
@@ -32,7 +34,7 @@ import scenario
 
 DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 KEYS = {"machine", "cpus", "bochs", "scenario", "modules", "memory", "cpu_model", "quantum",
-        "maxcpus", "options", "sweep", "timeout", "long", "expect", "expect_only"}
+        "maxcpus", "options", "at_once", "sweep", "timeout", "long", "expect", "expect_only"}
 DEFAULT_MEMORY = 64
 DEFAULT_MACHINES = "tcg bochs"
 DEFAULT_CPUS = "1 2 4"
@@ -117,7 +119,7 @@ def places(section, everywhere):
                       for place in sweep_places(section, number, everywhere)]
             continue
         found += [Place(machine, number) for number in chosen]
-        if machine == "tcg" and everywhere:
+        if machine == "tcg" and everywhere and section.get("at_once", "yes") == "yes":
             found += [Place(machine, number, at_once=True) for number in numbers if number > 1]
     return found
 
