@@ -80,6 +80,7 @@ HV_C_SOURCES := \
 	kernel/log.c \
 	kernel/main.c \
 	kernel/monitor.c \
+	kernel/oom.c \
 	kernel/options.c \
 	kernel/panic.c \
 	kernel/park.c \
@@ -94,6 +95,7 @@ HV_C_SOURCES := \
 	kernel/vcpu.c \
 	kernel/vm.c \
 	kernel/vm_config.c \
+	kernel/waiters.c \
 	kernel/working_set.c \
 	mm/alloc.c \
 	mm/audit.c \

@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "kernel/arch.h"
 #include "kernel/governor.h"
+#include "kernel/waiters.h"
 #include "mm/phys.h"
 #include "mm/reclaim.h"
 
@@ -145,7 +146,7 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn)
 	uint64_t pages;
 	enum status status = STATUS_NO_MEMORY;
 	struct s2_locked locked = s2_lock(&vm->s2);
-	if (governor_may_fill(vm)) {
+	if (waiters_allow_fill(vm)) {
 		status = s2_touch(locked, gfn, governor_fill_order(vm),
 				  vm->config.on_touch == ON_TOUCH_ZERO, &was, &pages);
 	}

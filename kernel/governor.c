@@ -11,9 +11,11 @@
 #include "kernel/arch.h"
 #include "kernel/balloon.h"
 #include "kernel/house.h"
+#include "kernel/oom.h"
 #include "kernel/policy.h"
 #include "kernel/scheduler.h"
 #include "kernel/vm.h"
+#include "kernel/waiters.h"
 #include "mm/cache.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
@@ -22,12 +24,11 @@
 #define GENEROUS_GIBS 4	    /* spare GiB from which on a demand fill may take a whole one */
 #define IDLE_TAX_PERCENT 75 /* an idle page counts for as much as four that are used */
 #define PERIOD_MS 10
-#define ANSWER_MS 1000	   /* a driver with idle pages that has not moved by then does not answer */
-#define FORGIVE_MS 2000	   /* and is asked again after that */
-#define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
-#define REST_MICROS 250	   /* so long the boot CPU's guest runs between two calls from other CPUs */
-#define BUSY_PERIODS 8	   /* so many are let pass by a VM whose lock is taken whenever one looks */
-#define WORD_MS 500 /* guests decide how often the host becomes short: not every time a line */
+#define ANSWER_MS 1000	/* a driver with idle pages that has not moved by then does not answer */
+#define FORGIVE_MS 2000 /* and is asked again after that */
+#define REST_MICROS 250 /* so long the boot CPU's guest runs between two calls from other CPUs */
+#define BUSY_PERIODS 8	/* so many are let pass by a VM whose lock is taken whenever one looks */
+#define WORD_MS 500	/* guests decide how often the host becomes short: not every time a line */
 
 static struct governor {
 	uint64_t low_pages;
@@ -36,11 +37,9 @@ static struct governor {
 	unsigned fill_order;	/* judged now and then, so that a fault need not */
 	int64_t unjudged_pages; /* may be filled large before that is judged again; atomic */
 	uint64_t next_tsc;
-	uint64_t progress_tsc; /* when frames last came back from anybody */
 	bool is_short;
 	bool said_short;     /* what the log says last, */
 	uint64_t said_tsc;   /* and since when */
-	bool entitled_waits; /* a VM waits that has less than its allotment, and answers */
 	bool somebody_waits; /* when last looked, or since */
 	bool frames_came_back;
 	uint64_t looked_tsc; /* when it was last here; atomic */
@@ -76,15 +75,15 @@ void governor_init(void)
 	governor.fill_order = ORDER_4K;
 	governor.unjudged_pages = 0;
 	governor.next_tsc = 0;
-	governor.progress_tsc = arch_tsc();
 	governor.is_short = false;
 	governor.said_short = false;
 	governor.said_tsc = 0;
-	governor.entitled_waits = false;
 	governor.somebody_waits = false;
 	governor.frames_came_back = false;
 	governor.looked_tsc = 0;
 	memset(said, 0, sizeof(said));
+	waiters_init();
+	oom_init(arch_tsc());
 }
 
 static bool flag(const bool *value)
@@ -175,24 +174,12 @@ void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew)
 	vm->balloon.unresponsive = false;
 	vm->balloon.target_set_tsc = now;
 	if (freed_pages > 0) {
-		__atomic_store_n(&governor.progress_tsc, now, __ATOMIC_RELAXED);
+		oom_note_progress(now);
 		flag_set(&governor.frames_came_back, true);
 		if (flag(&governor.somebody_waits)) {
 			call_house();
 		}
 	}
-}
-
-/* It comes before all that have their allotment already. */
-static bool is_entitled(const struct vm *vm)
-{
-	return vm_waits_for_memory(vm) && !vm->balloon.unresponsive &&
-	       vm->s2.mapped_pages < vm->config.mem_pages;
-}
-
-bool governor_may_fill(const struct vm *vm)
-{
-	return !flag(&governor.entitled_waits) || vm->s2.mapped_pages < vm->config.mem_pages;
 }
 
 /*
@@ -316,114 +303,6 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 	}
 }
 
-/*
- * May this waiting VM try again? What it was promised it always may have; beyond that, VMs below
- * their allotment go first, and one whose driver does not answer goes last.
- */
-static bool may_go_on(const struct vm *vm, uint64_t spare)
-{
-	if (vm->s2.promise.held_pages < vm->config.min_pages) {
-		return true;
-	}
-	/* It was not asked yet when it began to wait, or the reserve was empty then. */
-	if (balloon_may_use_reserve(vm) && frame_count_free() > promise_owed()) {
-		return true;
-	}
-	if (spare == 0 || (vm->balloon.unresponsive && spare < governor.low_pages)) {
-		return false;
-	}
-	return governor_may_fill(vm);
-}
-
-static void grant(struct vm *vm)
-{
-	for (unsigned i = 0; i < vm->config.vcpus; i++) {
-		if (__atomic_load_n(&vm->vcpus[i].wait, __ATOMIC_ACQUIRE) == WAIT_MEMORY) {
-			vcpu_grant(&vm->vcpus[i]);
-		}
-	}
-}
-
-/* Lets those go on who may; true: somebody is left who may not. */
-static bool wake_waiting(void)
-{
-	uint64_t spare = spare_pages();
-	bool left = false;
-	for (unsigned i = 0; i < vm_count; i++) {
-		if (!vm_waits_for_memory(&vms[i])) {
-			continue;
-		}
-		if (may_go_on(&vms[i], spare)) {
-			grant(&vms[i]);
-		} else {
-			left = true;
-		}
-	}
-	return left;
-}
-
-/*
- * Whom to give up on: one that does not answer, else the one most above its allotment per share,
- * else one that waits. *victim_excess tells whether it holds more than it was due.
- */
-static struct vm *choose_victim(uint64_t *victim_excess)
-{
-	struct vm *victim = NULL;
-	*victim_excess = 0;
-	for (unsigned i = 0; i < vm_count; i++) {
-		struct vm *vm = &vms[i];
-		if (vm->state != VM_RUNNING) {
-			continue;
-		}
-		bool deaf = vm->balloon.unresponsive || !vm->balloon.attached;
-		uint64_t floor = deaf ? vm->config.min_pages : vm->config.mem_pages;
-		uint64_t excess = sub_floor_u64(vm->s2.mapped_pages, floor) * 10000;
-		excess = excess / max_u64(vm->config.shares, 1) * (deaf ? 2 : 1);
-		if (excess > *victim_excess || (victim == NULL && vm_waits_for_memory(vm))) {
-			victim = vm;
-			*victim_excess = excess;
-		}
-	}
-	return victim;
-}
-
-/* Nobody gives, somebody has waited for long, and no answer is pending: one VM has to go. */
-static void end_starvation(uint64_t now)
-{
-	bool starving = false;
-	for (unsigned i = 0; i < vm_count; i++) {
-		uint64_t since = vm_blocked_since(&vms[i]);
-		starving = starving || sub_floor_u64(now, since) > ticks(STARVATION_MS);
-	}
-	uint64_t progress = __atomic_load_n(&governor.progress_tsc, __ATOMIC_RELAXED);
-	if (!starving || sub_floor_u64(now, progress) < ticks(STARVATION_MS)) {
-		return;
-	}
-	uint64_t excess;
-	struct vm *victim = choose_victim(&excess);
-	if (victim != NULL) {
-		__atomic_store_n(&governor.progress_tsc, now, __ATOMIC_RELAXED);
-		vm_kill(victim,
-			excess > 0 ? "the host is out of memory, nobody gives any back, and it "
-				     "holds the most beyond what it was allotted"
-				   : "the host is out of memory, nobody gives any back, and it "
-				     "waits for more");
-	}
-}
-
-/* Who waits, and whether one of them comes before others. */
-static bool look_for_waiting(void)
-{
-	bool waiting = false;
-	bool entitled = false;
-	for (unsigned i = 0; i < vm_count; i++) {
-		waiting = waiting || vm_waits_for_memory(&vms[i]);
-		entitled = entitled || is_entitled(&vms[i]);
-	}
-	flag_set(&governor.entitled_waits, entitled);
-	return waiting;
-}
-
 static void decide(uint64_t now_tsc)
 {
 	struct policy_host host = {
@@ -435,7 +314,7 @@ static void decide(uint64_t now_tsc)
 	unsigned count = gather(now_tsc);
 	policy_decide(&host, policy_vms, count);
 	publish(&host, count, now_tsc);
-	end_starvation(now_tsc);
+	oom_check(now_tsc);
 }
 
 void governor_poll(uint64_t now_tsc)
@@ -446,9 +325,9 @@ void governor_poll(uint64_t now_tsc)
 	/* Before the look: who begins to wait behind it raises the flag again. */
 	flag_set(&governor.somebody_waits, false);
 	bool left = false;
-	if (look_for_waiting()) {
+	if (waiters_look()) {
 		flag_set(&governor.somebody_waits, true);
-		left = wake_waiting();
+		left = waiters_wake(spare_pages(), governor.low_pages);
 	}
 	/* Who was let go on and finds nothing waits again, and then it is time to think. */
 	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The governor connects the policy with the world: reads statistics, runs the policy once a period
- * (at once when somebody waits for a frame), publishes targets, lets waiting vCPUs go on, notices
- * drivers that do not move, and has the last word when the host is out of memory.
+ * (at once when somebody waits for a frame), publishes targets, lets VMs that wait go on
+ * (waiters.h), notices drivers that do not move, and calls the last resort when the host is out of
+ * memory (oom.h).
  */
 #ifndef KERNEL_GOVERNOR_H
 #define KERNEL_GOVERNOR_H
@@ -35,12 +36,6 @@ unsigned governor_fill_order(const struct vm *vm);
 
 /* A demand fill has just taken a large extent: is there enough for the next? Any CPU. */
 void governor_filled_large(uint64_t pages);
-
-/*
- * May this VM take a frame now? Not what others wait for who have less than their allotment, if it
- * has its own already: or it could take back at once, for ever, what it gives.
- */
-bool governor_may_fill(const struct vm *vm);
 
 /* Is there enough spare memory for optional work such as joining pages? */
 bool governor_is_plentiful(void);

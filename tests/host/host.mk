@@ -148,8 +148,9 @@ include tests/fuzz/fuzz.mk
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/balloon.c \
 	kernel/balloon_ranges.c kernel/elf.c kernel/governor.c kernel/hypercall.c kernel/loader.c \
-	kernel/park.c kernel/policy.c kernel/run_queue.c kernel/scheduler.c kernel/vcpu.c \
-	kernel/vm.c kernel/vm_config.c kernel/working_set.c $(FAKE_WORLD) $(MM_SOURCES)
+	kernel/oom.c kernel/park.c kernel/policy.c kernel/run_queue.c kernel/scheduler.c \
+	kernel/vcpu.c kernel/vm.c kernel/vm_config.c kernel/waiters.c kernel/working_set.c \
+	$(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/test_balloon.c $(KERNEL_SOURCES)
@@ -200,7 +201,7 @@ HOST_test_small_region := tests/host/test_small_region.c tests/host/fake/explore
 HOST_TESTS += test_small_balloon
 HOST_OBJECTS_test_small_balloon := small
 HOST_test_small_balloon := tests/host/test_small_balloon.c tests/host/fake/explorer.c \
-	tests/host/fake/small_balloon.c $(filter-out kernel/governor.c,$(KERNEL_SOURCES))
+	tests/host/fake/small_balloon.c $(filter-out kernel/governor.c kernel/waiters.c,$(KERNEL_SOURCES))
 
 SMALL_FLAGS := -DVMS_MAX=3 -DFRAME_CACHE_SIZE=2 -DCACHED_MAX=128
 

@@ -12,6 +12,7 @@
 #include "kernel/governor.h"
 #include "kernel/run_queue.h"
 #include "kernel/scheduler.h"
+#include "kernel/waiters.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
@@ -273,7 +274,7 @@ static void test_entitled_goes_first(void **state)
 	assert_int_equal(touch(entitled, 1000, 1), 0);
 	periods(1);
 	assert_true(waits(sated));
-	assert_false(governor_may_fill(sated));
+	assert_false(waiters_allow_fill(sated));
 	give(donor, 200, 10);
 	periods(1);
 	assert_int_equal(entitled->vcpus[0].state, VCPU_QUEUED);

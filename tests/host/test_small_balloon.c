@@ -19,6 +19,7 @@
 #include "kernel/governor.h"
 #include "kernel/hypercall.h"
 #include "kernel/scheduler.h"
+#include "kernel/waiters.h"
 #include "mm/alloc.h"
 #include "mm/cache.h"
 #include "mm/phys.h"
@@ -132,7 +133,7 @@ static struct touch_prospect look_ahead(const struct vm *vm)
 	bool asked = guest->target_pages > vm->s2.ballooned_pages;
 	struct touch_prospect prospect = {.slack = small_slack()};
 	prospect.promised = mapped < vm->config.min_pages;
-	prospect.plenty = prospect.slack > small_world->reserve_pages && governor_may_fill(vm);
+	prospect.plenty = prospect.slack > small_world->reserve_pages && waiters_allow_fill(vm);
 	prospect.reserve =
 		guest->attached && (asked || mapped < vm->config.mem_pages) && prospect.slack > 0;
 	return prospect;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See small_balloon.h. kernel/governor.c is compiled into this file: its thresholds must be as
- * small as the world, and what it remembers belongs to the state.
+ * See small_balloon.h. kernel/governor.c and kernel/waiters.c are compiled into this file: the
+ * thresholds must be as small as the world, and what both remember belongs to the state.
  */
 #include "fake/small_balloon.h"
 
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/governor.c"
+#include "kernel/waiters.c"
 
 #include "mm/alloc.h"
 #include "mm/phys.h"
@@ -346,8 +347,7 @@ void small_hash(void)
 		hash_vm(&vms[i]);
 	}
 	explorer_mix(vm_count | (uint64_t)(small_host_frame != 0) << 8 |
-		     (uint64_t)governor.entitled_waits << 9 |
-		     (uint64_t)governor.somebody_waits << 10 |
+		     (uint64_t)entitled_waits << 9 | (uint64_t)governor.somebody_waits << 10 |
 		     (uint64_t)governor.frames_came_back << 11);
 	unsigned count = fake_tlb_digest(cached, ARRAY_COUNT(cached));
 	for (unsigned i = 0; i < count; i++) {
