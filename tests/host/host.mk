@@ -28,6 +28,9 @@ HOST_test_guest_lib := tests/host/test_guest_lib.c $(GUEST_SOURCES)
 HOST_TESTS += test_guest_balloon
 HOST_test_guest_balloon := tests/host/test_guest_balloon.c $(GUEST_SOURCES)
 
+HOST_TESTS += test_guest_keeper
+HOST_test_guest_keeper := tests/host/test_guest_keeper.c $(GUEST_SOURCES)
+
 HOST_TESTS += test_guest_vcpus
 HOST_test_guest_vcpus := tests/host/test_guest_vcpus.c $(GUEST_SOURCES)
 
@@ -41,8 +44,10 @@ HOST_TESTS += test_promise
 HOST_test_promise := tests/host/test_promise.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_multiboot2
-HOST_test_multiboot2 := tests/host/test_multiboot2.c arch/x86/boot/multiboot2.c \
-	arch/x86/boot/ram.c mm/memmap.c
+HOST_test_multiboot2 := tests/host/test_multiboot2.c arch/x86/boot/multiboot2.c
+
+HOST_TESTS += test_ram
+HOST_test_ram := tests/host/test_ram.c arch/x86/boot/ram.c mm/memmap.c
 
 HOST_TESTS += test_printf
 HOST_test_printf := tests/host/test_printf.c
