@@ -98,7 +98,11 @@ HOST_TESTS += test_guest_copy
 HOST_test_guest_copy := tests/host/test_guest_copy.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_audit
-HOST_test_audit := tests/host/test_audit.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_audit := tests/host/test_audit.c tests/host/fake/audited.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_audit_sums
+HOST_test_audit_sums := tests/host/test_audit_sums.c tests/host/fake/audited.c $(FAKE_WORLD) \
+	$(MM_SOURCES)
 
 HOST_TESTS += test_tlb
 HOST_test_tlb := tests/host/test_tlb.c tests/host/fake/panic.c kernel/tlb.c
