@@ -162,7 +162,11 @@ KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/balloon
 	$(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_balloon
-HOST_test_balloon := tests/host/test_balloon.c $(KERNEL_SOURCES)
+HOST_test_balloon := tests/host/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_balloon_ranges
+HOST_test_balloon_ranges := tests/host/test_balloon_ranges.c tests/host/fake/driver.c \
+	$(KERNEL_SOURCES)
 
 HOST_TESTS += test_vm_config
 HOST_test_vm_config := tests/host/test_vm_config.c kernel/vm_config.c
@@ -190,6 +194,9 @@ HOST_test_hypercall_vcpus := tests/host/test_hypercall_vcpus.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_governor
 HOST_test_governor := tests/host/test_governor.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_waiters
+HOST_test_waiters := tests/host/test_waiters.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_working_set
 HOST_test_working_set := tests/host/test_working_set.c $(KERNEL_SOURCES)

@@ -200,3 +200,64 @@ void *kernel_guest_page(struct vm *vm, uint64_t gfn)
 	assert_non_null(page);
 	return page;
 }
+
+void kernel_periods(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		fake_tsc += 10 * 1000;
+		governor_poll(fake_tsc);
+		world_check();
+	}
+}
+
+struct aerostat_balloon_page *kernel_attach(struct vm *vm)
+{
+	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_BALLOON_ATTACH, KERNEL_BALLOON_GFN, 0), 0);
+	return kernel_guest_page(vm, KERNEL_BALLOON_GFN);
+}
+
+bool kernel_waits(const struct vm *vm)
+{
+	bool asleep = vm->vcpus[0].state == VCPU_ASLEEP;
+	assert_int_equal(asleep, vm_waits_for_memory(vm));
+	return asleep;
+}
+
+uint64_t kernel_touch_pages(struct vm *vm, uint64_t gfn, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		if (kernel_touch(vm, gfn + i) != EXIT_RESUME) {
+			assert_true(kernel_waits(vm));
+			return i;
+		}
+	}
+	return count;
+}
+
+void kernel_give(struct vm *vm, uint64_t gfn, uint32_t count)
+{
+	struct aerostat_range range = {.gfn = gfn, .count = count};
+	while (kernel_ranges(vm, BALLOON_SURRENDER, &range, 1, 1) == 0) {
+	}
+	assert_int_equal(range.status, AEROSTAT_RANGE_OK);
+	world_check();
+}
+
+void kernel_exhaust(struct vm *vm)
+{
+	uint64_t gfn = 200;
+	while (kernel_touch_pages(vm, gfn, 1) == 1) {
+		gfn++;
+	}
+	assert_int_equal(promise_spare(), 0);
+}
+
+uint64_t kernel_drain(struct vm *greedy)
+{
+	uint64_t taken = 0;
+	while (greedy->vcpus[0].state == VCPU_RUNNING) {
+		taken += kernel_touch(greedy, taken) == EXIT_RESUME;
+		world_check();
+	}
+	return taken;
+}

@@ -44,6 +44,28 @@ int64_t kernel_vcpu_call(struct vcpu *vcpu, uint64_t number, uint64_t rdi, uint6
 /* vCPU 0, which can run, touches a page that is not mapped; settles likewise. */
 enum exit_action kernel_touch(struct vm *vm, uint64_t gfn);
 
+/* Touches pages from `gfn` on until vCPU 0 blocks or `count` are touched; answers how many. */
+uint64_t kernel_touch_pages(struct vm *vm, uint64_t gfn, uint64_t count);
+
+/* Touches pages from 0 on until vCPU 0 does not run any more; answers how many it got. */
+uint64_t kernel_drain(struct vm *vm);
+
+/* Uses up all memory: the VM waits then. */
+void kernel_exhaust(struct vm *vm);
+
+/* vCPU 0 waits for a frame, or runs. */
+bool kernel_waits(const struct vm *vm);
+
+/* Attaches a balloon page. */
+#define KERNEL_BALLOON_GFN 4
+struct aerostat_balloon_page *kernel_attach(struct vm *vm);
+
+/* Surrenders single pages, which it has. */
+void kernel_give(struct vm *vm, uint64_t gfn, uint32_t count);
+
+/* Lets a period of the governor pass `count` times. */
+void kernel_periods(unsigned count);
+
 /* One call of balloon_run_ranges() with the lock. */
 unsigned kernel_ranges(struct vm *vm, enum balloon_operation operation,
 		       struct aerostat_range *ranges, unsigned count, uint64_t array_gfn);
