@@ -110,9 +110,14 @@ HOST_test_tlb := tests/host/test_tlb.c tests/host/fake/panic.c kernel/tlb.c
 HOST_TESTS += test_run_queue
 HOST_test_run_queue := tests/host/test_run_queue.c tests/host/fake/panic.c kernel/run_queue.c
 
-HOST_TESTS += test_scheduler
-HOST_test_scheduler := tests/host/test_scheduler.c tests/host/fake/cpus.c tests/host/fake/panic.c \
+SCHEDULER_SOURCES := tests/host/fake/contexts.c tests/host/fake/cpus.c tests/host/fake/panic.c \
 	kernel/park.c kernel/run_queue.c kernel/scheduler.c kernel/vcpu.c
+
+HOST_TESTS += test_scheduler
+HOST_test_scheduler := tests/host/test_scheduler.c $(SCHEDULER_SOURCES)
+
+HOST_TESTS += test_scheduler_cpus
+HOST_test_scheduler_cpus := tests/host/test_scheduler_cpus.c $(SCHEDULER_SOURCES)
 
 HOST_TESTS += test_park
 HOST_test_park := tests/host/test_park.c kernel/park.c
@@ -181,7 +186,14 @@ HOST_TESTS += test_options
 HOST_test_options := tests/host/test_options.c kernel/options.c
 
 HOST_TESTS += test_policy
-HOST_test_policy := tests/host/test_policy.c kernel/policy.c
+HOST_test_policy := tests/host/test_policy.c tests/host/fake/policy.c kernel/policy.c
+
+HOST_TESTS += test_policy_simulation
+HOST_test_policy_simulation := tests/host/test_policy_simulation.c tests/host/fake/policy.c \
+	kernel/policy.c
+
+HOST_TESTS += test_policy_tax
+HOST_test_policy_tax := tests/host/test_policy_tax.c tests/host/fake/policy.c kernel/policy.c
 
 HOST_TESTS += test_hypercall
 HOST_test_hypercall := tests/host/test_hypercall.c $(KERNEL_SOURCES)
