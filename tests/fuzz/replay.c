@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fake/environment.h"
 #include "fuzz.h"
 
 #define INPUT_BYTES_MAX 16384
@@ -143,10 +144,8 @@ static size_t mutate(uint8_t *data, size_t bytes)
 static void mutations(void **state)
 {
 	static uint8_t data[INPUT_BYTES_MAX];
-	const char *rounds_text = getenv("FUZZ_ROUNDS");
-	const char *seed_text = getenv("FUZZ_SEED");
-	uint64_t rounds = rounds_text != NULL ? strtoull(rounds_text, NULL, 0) : ROUNDS;
-	uint64_t seed = seed_text != NULL ? strtoull(seed_text, NULL, 0) : 1;
+	uint64_t rounds = environment_number("FUZZ_ROUNDS", ROUNDS);
+	uint64_t seed = environment_number("FUZZ_SEED", 1);
 	(void)state;
 	random_state = seed * 0x9e3779b97f4a7c15 | 1;
 	for (uint64_t i = 0; i < rounds; i++) {

@@ -216,9 +216,10 @@ HOST_test_working_set := tests/host/test_working_set.c $(KERNEL_SOURCES)
 HOST_TESTS += test_detach
 HOST_test_detach := tests/host/test_detach.c $(KERNEL_SOURCES)
 
-# Two files of mm/ are compiled into the test itself: it saves and restores their statics.
+# Two files of mm/ are compiled into small_mm.c: it saves and restores their statics.
 HOST_TESTS += test_small_world
-HOST_test_small_world := tests/host/test_small_world.c tests/host/fake/panic.c tests/host/fake/phys.c \
+HOST_test_small_world := tests/host/test_small_world.c tests/host/fake/panic.c \
+	tests/host/fake/phys.c tests/host/fake/small_mm.c tests/host/fake/small_search.c \
 	$(filter-out mm/pool.c mm/promise.c,$(MM_SOURCES))
 
 HOST_TESTS += test_small_region
@@ -229,7 +230,8 @@ HOST_test_small_region := tests/host/test_small_region.c tests/host/fake/explore
 HOST_TESTS += test_small_balloon
 HOST_OBJECTS_test_small_balloon := small
 HOST_test_small_balloon := tests/host/test_small_balloon.c tests/host/fake/explorer.c \
-	tests/host/fake/small_balloon.c $(filter-out kernel/governor.c kernel/waiters.c,$(KERNEL_SOURCES))
+	tests/host/fake/small_balloon.c tests/host/fake/small_guest.c \
+	$(filter-out kernel/governor.c kernel/waiters.c,$(KERNEL_SOURCES))
 
 SMALL_FLAGS := -DVMS_MAX=3 -DFRAME_CACHE_SIZE=2 -DCACHED_MAX=128
 

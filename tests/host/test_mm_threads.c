@@ -21,6 +21,7 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "fake/environment.h"
 #include "fake/phys.h"
 #include "fake/threads.h"
 
@@ -550,12 +551,6 @@ static void *cpu_main(void *argument)
 	return NULL;
 }
 
-static uint64_t environment(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-	return text == NULL ? otherwise : strtoull(text, NULL, 0);
-}
-
 static void start(void)
 {
 	static struct memmap available;
@@ -578,8 +573,8 @@ static void run(void (*what)(void), uint64_t seconds)
 	step = what;
 	over = false;
 	memset(events, 0, sizeof(events));
-	seed = environment("THREADS_SEED", 1);
-	end_time = seconds_now() + environment("THREADS_SECONDS", seconds);
+	seed = environment_number("THREADS_SEED", 1);
+	end_time = seconds_now() + environment_number("THREADS_SECONDS", seconds);
 	print_message("THREADS_SEED=%llu\n", (unsigned long long)seed);
 	frame_caches_floor_set(FRAME_CACHES_OFF);
 	while (scrub_step(ORDER_2M) != 0) {

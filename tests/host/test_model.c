@@ -6,9 +6,9 @@
  *
  *	MODEL_SEED=n MODEL_STEPS=n build/host/test_model		repeat a walk
  */
+#include "fake/environment.h"
 #include "fake/model.h"
 
-#include <stdlib.h>
 #include <time.h>
 
 #include "base/bits.h"
@@ -205,12 +205,6 @@ static void one_step(void)
 	}
 }
 
-static uint64_t environment(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-	return text == NULL ? otherwise : strtoull(text, NULL, 0);
-}
-
 static void walk(uint64_t seed, uint64_t steps, unsigned max_leaf_level)
 {
 	random_state = seed * 0x9e3779b97f4a7c15 + max_leaf_level + 1;
@@ -243,7 +237,7 @@ static uint64_t seed_of_this_run;
 
 static void run(unsigned max_leaf_level)
 {
-	uint64_t steps = environment("MODEL_STEPS", 12000);
+	uint64_t steps = environment_number("MODEL_STEPS", 12000);
 	print_message("MODEL_SEED=%llu MODEL_STEPS=%llu, leaves up to level %u\n",
 		      (unsigned long long)seed_of_this_run, (unsigned long long)steps,
 		      max_leaf_level);
@@ -277,6 +271,6 @@ int main(void)
 		TEST(test_walk_2m),
 		TEST(test_walk_1g),
 	};
-	seed_of_this_run = environment("MODEL_SEED", (uint64_t)time(NULL));
+	seed_of_this_run = environment_number("MODEL_SEED", (uint64_t)time(NULL));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

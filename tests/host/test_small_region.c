@@ -7,10 +7,10 @@
  *
  *	SMALL_REGION_SECONDS=n build/host/test_small_region	explore further
  */
+#include "fake/environment.h"
 #include "fake/explorer.h"
 #include "fake/world.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -308,8 +308,7 @@ static void start(uint64_t singles)
 
 static void explore(uint64_t singles)
 {
-	const char *text = getenv("SMALL_REGION_SECONDS");
-	unsigned seconds = text == NULL ? 5 : (unsigned)strtoul(text, NULL, 0);
+	unsigned seconds = (unsigned)environment_number("SMALL_REGION_SECONDS", 5);
 	start(singles);
 	struct explorer_result result =
 		explorer_run(operate, OPERATIONS, hash_world, 400000, seconds);
