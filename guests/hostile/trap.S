@@ -4,6 +4,7 @@
  * 6.14.5 on the interrupt stack table: every exception gets a good stack, whatever RSP is).
  */
 #include "guests/hostile/trap.h"
+#include "guests/lib/exception_stubs.inc"
 #include "guests/lib/hypercall_site.inc"
 
 #define RFLAGS_FIXED 0x2
@@ -12,26 +13,7 @@
 	.text
 	.code64
 
-	.altmacro
-	.macro stub vector
-trap_stub_\vector:
-	.if \vector != 8 && (\vector < 10 || \vector > 14) && \vector != 17 && \vector != 21 \
-		&& \vector != 29 && \vector != 30
-	pushq $0
-	.endif
-	pushq $\vector
-	jmp trap_common
-	.endm
-
-	.macro stub_address vector
-	.quad trap_stub_\vector
-	.endm
-
-	.set index, 0
-	.rept 32
-	stub %index
-	.set index, index + 1
-	.endr
+	exception_stubs trap, 32, trap_common
 
 	/* From RSP up: vector, error, RIP, CS, RFLAGS, RSP, SS. */
 trap_common:
@@ -180,11 +162,7 @@ leave_32:
 	.balign 8
 	.globl trap_stubs
 trap_stubs:
-	.set index, 0
-	.rept 32
-	stub_address %index
-	.set index, index + 1
-	.endr
+	exception_stub_table trap, 32
 
 	.section .bss.trap, "aw", @nobits
 	.balign 16

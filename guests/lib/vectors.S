@@ -1,36 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Where exceptions and the doorbell arrive (Intel SDM volume 3, chapter 6). An exception ends the
- * guest, or the attempt that it happened in (attempt.h), so nothing is saved: its stub completes the frame to {vector, error, RIP, CS, RFLAGS, RSP,
- * SS} and calls fault_report(frame). The doorbell only leaves a note, one per vCPU; MOV changes no
- * register and no flag. There is no interrupt controller that would have to be told.
+ * guest through fault_report(frame), or the attempt that it happened in (attempt.h), so nothing is
+ * saved. The doorbell only leaves a note, one per vCPU; MOV changes no register and no flag. There
+ * is no interrupt controller that would have to be told.
  */
+#include "guests/lib/exception_stubs.inc"
 #include "guests/lib/layout.h"
 
 	.text
 	.code64
 
-	.altmacro
-	/* Only these vectors come with an error code. */
-	.macro stub vector
-fault_stub_\vector:
-	.if \vector != 8 && (\vector < 10 || \vector > 14) && \vector != 17 && \vector != 21 \
-		&& \vector != 29 && \vector != 30
-	pushq $0
-	.endif
-	pushq $\vector
-	jmp fault_common
-	.endm
-
-	.macro stub_address vector
-	.quad fault_stub_\vector
-	.endm
-
-	.set index, 0
-	.rept EXCEPTION_COUNT
-	stub %index
-	.set index, index + 1
-	.endr
+	exception_stubs fault, EXCEPTION_COUNT, fault_common
 
 fault_common:
 	cmpq $0, %gs:VCPU_ATTEMPT
@@ -79,10 +60,6 @@ doorbell_entry:
 	.balign 8
 	.globl fault_stubs
 fault_stubs:
-	.set index, 0
-	.rept EXCEPTION_COUNT
-	stub_address %index
-	.set index, index + 1
-	.endr
+	exception_stub_table fault, EXCEPTION_COUNT
 
 	.section .note.GNU-stack, "", @progbits

@@ -3,6 +3,7 @@
  * Where expected exceptions arrive, a visit to user mode, and the way through the processor's older
  * modes (Intel SDM volume 3, chapters 6 and 10.9). Every register is preserved by the handlers.
  */
+#include "guests/lib/exception_stubs.inc"
 #include "guests/lib/hypercall_site.inc"
 #include "guests/probe/trap.h"
 
@@ -19,26 +20,7 @@
 	.text
 	.code64
 
-	.altmacro
-	.macro stub vector
-trap_stub_\vector:
-	.if \vector != 8 && (\vector < 10 || \vector > 14) && \vector != 17 && \vector != 21 \
-		&& \vector != 29 && \vector != 30
-	pushq $0
-	.endif
-	pushq $\vector
-	jmp trap_common
-	.endm
-
-	.macro stub_address vector
-	.quad trap_stub_\vector
-	.endm
-
-	.set index, 0
-	.rept 32
-	stub %index
-	.set index, index + 1
-	.endr
+	exception_stubs trap, 32, trap_common
 
 	.globl trap_software_stub
 trap_software_stub:
@@ -184,11 +166,7 @@ mode_round_trip:
 	.balign 8
 	.globl trap_stubs
 trap_stubs:
-	.set index, 0
-	.rept 32
-	stub_address %index
-	.set index, index + 1
-	.endr
+	exception_stub_table trap, 32
 
 	.section .bss.trap, "aw", @nobits
 	.balign 16

@@ -130,8 +130,8 @@ HOST_test_scheduler_threads := tests/host/test_scheduler_threads.c kernel/park.c
 	kernel/scheduler.c kernel/tlb.c kernel/vcpu.c
 
 HOST_TESTS += test_mm_threads
-HOST_test_mm_threads := tests/host/test_mm_threads.c tests/host/fake/threads.c \
-	tests/host/fake/phys.c kernel/tlb.c $(MM_SOURCES)
+HOST_test_mm_threads := tests/host/test_mm_threads.c tests/host/fake/machines.c \
+	tests/host/fake/threads.c tests/host/fake/phys.c kernel/tlb.c $(MM_SOURCES)
 
 HOST_TESTS += $(THREAD_TESTS:%=%_tsan)
 TSAN_FLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DAEROSTAT_HOST_TEST \

@@ -18,6 +18,18 @@
 #define LOW (FRAMES / 32)
 #define HIGH (2 * LOW)
 
+/* A VM that holds its allotment, and says that two thirds of it are idle. */
+static struct vm *idle_vm(struct aerostat_balloon_page **page)
+{
+	kernel_start(FRAMES, 1);
+	struct vm *vm = kernel_vm("idle", 5000, 3000, 100);
+	*page = kernel_attach(vm);
+	kernel_touch_pages(vm, 200, 3000);
+	(*page)->free_pages = 2000;
+	(*page)->idle_pages = 2000;
+	return vm;
+}
+
 /* P5: nobody is short, so nobody is asked, whatever he has lying idle. */
 static void test_no_pressure_no_targets(void **state)
 {
@@ -41,13 +53,9 @@ static void test_no_pressure_no_targets(void **state)
 /* The donor is asked in the period in which memory becomes short, and asked no more after it. */
 static void test_asks_within_one_period(void **state)
 {
+	struct aerostat_balloon_page *page;
 	(void)state;
-	kernel_start(FRAMES, 1);
-	struct vm *donor = kernel_vm("donor", 5000, 3000, 100);
-	struct aerostat_balloon_page *page = kernel_attach(donor);
-	kernel_touch_pages(donor, 100, 3000);
-	page->free_pages = 2000;
-	page->idle_pages = 2000;
+	struct vm *donor = idle_vm(&page);
 	struct vm *taker = kernel_vm("taker", 5000, 3000, 100);
 	while (promise_spare() >= LOW) {
 		assert_int_equal(kernel_touch_pages(taker, taker->s2.mapped_pages, 1), 1);
@@ -56,7 +64,7 @@ static void test_asks_within_one_period(void **state)
 	assert_true(donor->balloon.target_pages > 0);
 	assert_int_equal(page->pressure, AEROSTAT_PRESSURE_LOW);
 	assert_int_equal(page->doorbells, 1);
-	kernel_give(donor, 100, (uint32_t)donor->balloon.target_pages);
+	kernel_give(donor, 200, (uint32_t)donor->balloon.target_pages);
 	page->free_pages -= donor->s2.ballooned_pages;
 	page->idle_pages -= donor->s2.ballooned_pages;
 	uint64_t target = donor->balloon.target_pages;
@@ -114,13 +122,9 @@ static void test_gives_back_within_one_period(void **state)
 /* P3: a driver that has idle pages and does not move is left alone, noted, and forgiven. */
 static void test_deaf_driver_is_noticed(void **state)
 {
+	struct aerostat_balloon_page *page;
 	(void)state;
-	kernel_start(FRAMES, 1);
-	struct vm *deaf = kernel_vm("deaf", 5000, 3000, 100);
-	struct aerostat_balloon_page *page = kernel_attach(deaf);
-	kernel_touch_pages(deaf, 200, 3000);
-	page->free_pages = 2000;
-	page->idle_pages = 2000;
+	struct vm *deaf = idle_vm(&page);
 	struct vm *taker = kernel_vm("taker", 5000, 4000, 100);
 	kernel_exhaust(taker);
 	kernel_periods(1);
@@ -137,13 +141,9 @@ static void test_deaf_driver_is_noticed(void **state)
 /* It is left out for two seconds, not for ever: then it is asked again. */
 static void test_deaf_driver_is_forgiven(void **state)
 {
+	struct aerostat_balloon_page *page;
 	(void)state;
-	kernel_start(FRAMES, 1);
-	struct vm *deaf = kernel_vm("deaf", 5000, 3000, 100);
-	struct aerostat_balloon_page *page = kernel_attach(deaf);
-	kernel_touch_pages(deaf, 200, 3000);
-	page->free_pages = 2000;
-	page->idle_pages = 2000;
+	struct vm *deaf = idle_vm(&page);
 	struct vm *taker = kernel_vm("taker", 5000, 4000, 100);
 	kernel_exhaust(taker);
 	kernel_periods(106);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fake/format.h"
 #include "fake/phys.h"
 
 #include "mm/pool.c"
@@ -34,13 +35,7 @@ struct small_snapshot {
 };
 
 const struct s2_format small_mm_format = {
-	.present_mask = BIT(62) | BIT(3),
-	.table_flags = BIT(62) | BIT(1),
-	.leaf_flags = BIT(3) | BIT(9) | BIT(58),
-	.large_flag = BIT(61),
-	.address_mask = 0x00fffffffffff000,
-	.ballooned_entry = 0x2ba1100000ba1105,
-	.pinned_flag = BIT(57),
+	FAKE_FORMAT,
 	.max_leaf_level = 0,
 };
 

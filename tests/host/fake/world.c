@@ -6,19 +6,14 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "fake/format.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
 #include "mm/reclaim.h"
 
 struct s2_format fake_format = {
-	.present_mask = BIT(62) | BIT(3),
-	.table_flags = BIT(62) | BIT(1),
-	.leaf_flags = BIT(3) | BIT(9) | BIT(58),
-	.large_flag = BIT(61),
-	.address_mask = 0x00fffffffffff000,
-	.ballooned_entry = 0x2ba1100000ba1105,
-	.pinned_flag = BIT(57),
-	.accessed_flag = BIT(7),
+	FAKE_FORMAT,
+	.accessed_flag = FAKE_ACCESSED_FLAG,
 	.max_leaf_level = 2,
 };
 
