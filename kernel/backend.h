@@ -25,7 +25,6 @@ struct backend {
 
 	/* Once per CPU, before its first run(): VMXON and the like. Errors as probe. */
 	enum status (*cpu_start)(const char **sentence);
-	void (*cpu_stop)(void);
 
 	/* Constant after cpu_start on the boot CPU. */
 	const struct s2_format *(*s2_format)(void);
@@ -58,9 +57,6 @@ struct backend {
 
 	/* Prints the guest's RIP, control registers and general registers through log_event. */
 	void (*vcpu_dump)(const struct vcpu *vcpu);
-
-	/* True when the guest is at CPL 0 in protected mode (no virtual-8086, no real mode). */
-	bool (*vcpu_is_kernel)(const struct vcpu *vcpu);
 };
 
 extern const struct backend vmx_backend;

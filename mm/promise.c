@@ -95,16 +95,11 @@ static uint64_t spare_for(const struct promise *promise)
 	return promise->emergency ? sub_floor_u64(supply(), owed_pages) : promise_spare_locked();
 }
 
-bool promise_allows(const struct promise *promise, uint64_t pages)
-{
-	return pages - own_pages(promise, pages) <= spare_for(promise);
-}
-
 bool promise_take(struct promise *promise, uint64_t pages)
 {
 	/* Enough for everybody is the common case, and then nothing more has to be known. */
 	uint64_t own = own_pages(promise, pages);
-	if (supply() < owed_pages + reserve_pages + pages && pages - own > spare_for(promise)) {
+	if (pages > promise_spare_locked() && pages - own > spare_for(promise)) {
 		return false;
 	}
 	promise->held_pages += pages;

@@ -12,10 +12,10 @@
  * because ordinary use starts only above it.
  *
  * Lock: frame_lock for the account of all, and for every word of a promise but `emergency`; the
- *pages that a VM holds and its tables change only while the lock of its address space is held as
- *well, except that frames which it was lent may be taken back at any time (mm/cache.h). `emergency`
- * belongs to who holds the lock of the address space. Others read single words of it as they are at
- * the moment.
+ * pages that a VM holds and its tables change only while the lock of its address space is held as
+ * well, except that frames which it was lent may be taken back at any time (mm/cache.h).
+ * `emergency` belongs to who holds the lock of the address space. Others read single words of a
+ * promise as they are at the moment.
  */
 #ifndef MM_PROMISE_H
 #define MM_PROMISE_H
@@ -46,17 +46,20 @@ void promise_reserve_set(uint64_t pages);
 uint64_t promise_spare(void);
 uint64_t promise_spare_locked(void);
 
-/* Takes on a promise. NO_MEMORY: there is not enough that is not promised already. */
+/*
+ * Takes on a promise of so many frames. NO_MEMORY: there is not enough that is not promised
+ * already. Takes frame_lock.
+ */
 MUST_CHECK enum status promise_make(struct promise *promise, uint64_t min_pages,
 				    uint64_t table_pages_worst);
 
-/* Withdraws it; nothing of the VM is mapped any more. */
+/* Withdraws it; nothing of the VM is mapped any more. Takes frame_lock. */
 void promise_withdraw(struct promise *promise);
 
-/* May this VM take `pages` more for its memory without breaking a promise to another? As above. */
-bool promise_allows(const struct promise *promise, uint64_t pages);
-
-/* promise_allows and promise_held_add in one; false: nothing was charged. As above. */
+/*
+ * Charges `pages` more for this VM's memory. False, and nothing was charged: that would break a
+ * promise to another. Caller holds frame_lock.
+ */
 bool promise_take(struct promise *promise, uint64_t pages);
 
 /* Bookkeeping of what was handed over and what came back. Caller holds frame_lock. */

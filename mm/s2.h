@@ -85,7 +85,7 @@ struct s2_slot {
 };
 
 /*
- * An empty address space of `limit_pages` of RAM (1 .. 2^36) for VM `owner`, with min_pages
+ * An empty address space of `limit_pages` of RAM (1 .. 2^32 - 1) for VM `owner`, with min_pages
  * promised. NO_MEMORY: the promise (with its page tables) cannot be kept; nothing was changed.
  */
 MUST_CHECK enum status s2_create(struct s2 *s2, const struct s2_format *format, vm_id_t owner,
@@ -159,9 +159,9 @@ void s2_unpin(struct s2_locked locked, gfn_t gfn);
 /*
  * Maps the region around gfn larger by one level if all 512 pieces are MAPPED and none is pinned:
  * 4 KiB to 2 MiB, in place where the frames are one aligned run, else by copying to a zeroed extent
- * that nobody was promised; 2 MiB to 1 GiB in place only. vCPUs may run meanwhile;
- * who touches what is being moved faults and waits for the lock. The caller flushes before it lets
- * the lock go, so that what is left over is free. NOT_FOUND: not whole; NO_MEMORY: no such extent.
+ * that nobody was promised; 2 MiB to 1 GiB in place only. vCPUs may run meanwhile; who touches what
+ * is being moved faults and waits for the lock. The caller flushes before it lets the lock go, so
+ * that what is left over is free. NOT_FOUND: not whole; NO_MEMORY: no such extent.
  */
 MUST_CHECK enum status s2_join(struct s2_locked locked, gfn_t gfn);
 

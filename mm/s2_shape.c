@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Splitting, collapsing, pinning and joining of second-stage table entries. All under s2->lock.
- */
+/* Splitting, collapsing and pinning of second-stage table entries. All under s2->lock. */
 #include "mm/s2_shape.h"
 
 #include "base/string.h"

@@ -7,12 +7,12 @@
  *
  *	need=SIZE rounds=N [after=MS] [phase=even|odd slot=MS]
  *
- * It starts `after` that time, so that others can have had their memory first.
- * With a phase, it computes in every second slot of time only, and owns nothing in the others: two
- * such VMs with opposite phases pull the host's memory to and fro.
+ * It starts `after` that time, so that others can have had their memory first. With a phase, it
+ * computes in every second slot of time only, and owns nothing in the others: two such VMs with
+ * opposite phases pull the host's memory to and fro.
  *
  * Where the VM has several vCPUs, each writes its share of the pages and then walks its share of
- *the way around; the digest is the sum of theirs.
+ * the way around; the digest is the sum of theirs.
  */
 #include <stddef.h>
 

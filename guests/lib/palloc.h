@@ -2,9 +2,10 @@
 /*
  * The guest's page allocator, made for living with a balloon. Every page of RAM is in one state:
  *
- *	FRESH        free, and the host holds nothing for it: never touched, or back from the
- *balloon IDLE         free, and the host probably holds a frame for it: giving it away helps USED
- *somebody's, or not ours to give (image, books, start information) SURRENDERED  in the balloon
+ *	FRESH        free, and the host holds no frame: never touched, or back from the balloon
+ *	IDLE         free, and the host probably holds a frame for it: giving it away helps
+ *	USED         somebody's, or not ours to give (image, books, start information)
+ *	SURRENDERED  in the balloon
  *	GIVING       on its way into the balloon: one vCPU has a hypercall for it under way
  *	TAKING       the same, on its way out of the balloon, or being reported
  *
@@ -16,10 +17,10 @@
  * extent becomes IDLE as a whole when the first page of it is handed out.
  *
  * Lock: palloc_lock guards the books, the counts and what balloon.c plans. What a program calls
- * takes it; what balloon.c calls (choose, and books.h for what becomes of the pages) expects it. It
- *is never held during a hypercall, which is what GIVING and TAKING are for: no other vCPU chooses
- *those pages. The doorbell's handler does not come here. The functions never touch the pages
- *themselves.
+ * takes it; what balloon.c calls (choose, and books.h for what becomes of the pages) expects it.
+ * It is never held during a hypercall, which is what GIVING and TAKING are for: no other vCPU
+ * chooses those pages. The doorbell's handler does not come here. The functions never touch the
+ * pages themselves.
  */
 #ifndef GUESTS_LIB_PALLOC_H
 #define GUESTS_LIB_PALLOC_H

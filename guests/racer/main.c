@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * racer: a VM whose vCPUs work against the hypervisor together, which takes several at the same
- *time. It checks every answer and every byte that it sees; its neighbours check theirs.
+ * time. It checks every answer and every byte that it sees; its neighbours check theirs.
  *
  *	attack=h3|h4|both|calls rounds=N offset=N order=0|9 seed=N
  *

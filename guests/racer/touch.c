@@ -12,9 +12,9 @@
  * write that reaches a frame of another VM is found there.
  *
  * Pages are filled with pairs of words, SECRET_PREFIX and {mark of this VM, writer, epoch}; the
- *epoch counts how often the pages have gone. In the last 8 bytes of the last page is a function
- *that answers the epoch. Where zeros are instead, from its start or from its second instruction on,
- *they run on into the page behind, which catches them; on the way they add to a byte at RAX.
+ * epoch counts how often the pages have gone. In the last 8 bytes of the last page is a function
+ * that answers the epoch. Where zeros are instead, from its start or from its second instruction
+ * on, they run on into the page behind, which catches them; on the way they add to a byte at RAX.
  */
 #include "guests/racer/race.h"
 

@@ -47,10 +47,11 @@ static void test_overflow(void **state)
 	assert_int_equal(promise_make(&promise, UINT64_MAX, UINT64_MAX), STATUS_NO_MEMORY);
 	assert_int_equal(promise_make(&promise, BIT(63), BIT(63)), STATUS_NO_MEMORY);
 	assert_int_equal(promise_make(&promise, 4, 0), STATUS_OK);
-	assert_false(promise_allows(&promise, UINT64_MAX));
-	assert_false(promise_allows(&promise, BIT(63)));
-	assert_true(promise_allows(&promise, 16));
-	assert_false(promise_allows(&promise, 17));
+	assert_false(promise_take(&promise, UINT64_MAX));
+	assert_false(promise_take(&promise, BIT(63)));
+	assert_false(promise_take(&promise, 17));
+	assert_true(promise_take(&promise, 16));
+	promise_held_remove(&promise, 16);
 	promise_withdraw(&promise);
 }
 

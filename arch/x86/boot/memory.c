@@ -7,7 +7,7 @@
  *	available	the rest of ram; the frame table hands it out from then on
  *
  * Only what ram_find() calls RAM is ever touched, and what the loader put somewhere for us. Boot
- *CPU only, no lock.
+ * CPU only, no lock.
  */
 #include "arch/x86/boot/memory.h"
 

@@ -45,9 +45,8 @@ static inline void msr_write(uint32_t index, uint64_t value)
 			 : "memory");
 }
 
-/* The same for registers that a processor may lack: false, and nothing changed, when it has not. */
+/* Reads one that a processor may lack: false, and *value is as it was, when it has not. */
 bool msr_read_safe(uint32_t index, uint64_t *value);
-bool msr_write_safe(uint32_t index, uint64_t value);
 
 #endif /* __ASSEMBLY__ */
 

@@ -30,16 +30,10 @@ static void vcpu_evict(struct vcpu *vcpu)
 	svm_evict(svm_of(vcpu));
 }
 
-static bool vcpu_is_kernel(const struct vcpu *vcpu)
-{
-	return svm_is_kernel(svm_of(vcpu));
-}
-
 const struct backend svm_backend = {
 	.name = "AMD-V",
 	.probe = svm_probe,
 	.cpu_start = svm_cpu_start,
-	.cpu_stop = svm_cpu_stop,
 	.s2_format = svm_s2_format,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
@@ -47,5 +41,4 @@ const struct backend svm_backend = {
 	.vcpu_evict = vcpu_evict,
 	.flush_s2 = svm_flush_s2,
 	.vcpu_dump = guest_dump_registers,
-	.vcpu_is_kernel = vcpu_is_kernel,
 };

@@ -124,23 +124,5 @@ enum status svm_cpu_start(const char **sentence)
 	__asm__ volatile("vmsave %0" : : "a"(pfn_to_hpa(cpu->host_area).v) : "memory");
 	cpu->index = arch_cpu_index();
 	svm_asids_init(&cpu->asids, svm_caps.asid_count);
-	cpu->on = true;
 	return STATUS_OK;
-}
-
-void svm_cpu_stop(void)
-{
-	struct svm_cpu *cpu = svm_cpu();
-
-	if (!cpu->on) {
-		return;
-	}
-	if (cpu->loaded) {
-		svm_evict(cpu->loaded);
-	}
-	msr_write(MSR_VM_HSAVE_PA, 0);
-	msr_write(MSR_IA32_EFER, msr_read(MSR_IA32_EFER) & ~(uint64_t)EFER_SVME);
-	cpu->on = false;
-	frame_free(cpu->host_area, area_tag);
-	frame_free(cpu->processor_area, area_tag);
 }

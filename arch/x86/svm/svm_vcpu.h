@@ -40,7 +40,6 @@ static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
 /* On cache lines of its own: each CPU writes its own. */
 struct svm_cpu {
 	unsigned index;
-	bool on;
 	pfn_t processor_area; /* where VMRUN keeps the host's state; its layout is not ours to know
 			       */
 	pfn_t host_area;      /* what VMLOAD brings back after an exit: FS, GS, TR, system calls */
@@ -52,7 +51,6 @@ struct svm_cpu {
 struct svm_cpu *svm_cpu(void);
 enum status svm_probe(const char **sentence);
 enum status svm_cpu_start(const char **sentence);
-void svm_cpu_stop(void);
 
 /* svm_setup.c: controls and first state of a new guest. */
 void svm_setup_controls(struct svm_vcpu *svm);

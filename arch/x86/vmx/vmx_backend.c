@@ -43,14 +43,6 @@ static void vcpu_destroy(struct vcpu *vcpu)
 	guest_vcpu_free(vcpu);
 }
 
-static bool vcpu_is_kernel(const struct vcpu *vcpu)
-{
-	struct vmx_vcpu *vmx = vmx_of(vcpu);
-
-	CHECK(vmx_is_here(vmx));
-	return vmx_is_kernel(vmx);
-}
-
 static void vcpu_evict(struct vcpu *vcpu)
 {
 	vmx_evict(vmx_of(vcpu));
@@ -60,7 +52,6 @@ const struct backend vmx_backend = {
 	.name = "VT-x",
 	.probe = vmx_probe,
 	.cpu_start = vmx_cpu_start,
-	.cpu_stop = vmx_cpu_stop,
 	.s2_format = vmx_s2_format,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
@@ -68,5 +59,4 @@ const struct backend vmx_backend = {
 	.vcpu_evict = vcpu_evict,
 	.flush_s2 = vmx_flush_s2,
 	.vcpu_dump = vmx_vcpu_dump,
-	.vcpu_is_kernel = vcpu_is_kernel,
 };

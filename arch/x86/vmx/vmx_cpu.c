@@ -148,24 +148,7 @@ enum status vmx_cpu_start(const char **sentence)
 		*sentence = "the processor refused to turn VT-x on (VMXON failed)";
 		return STATUS_UNSUPPORTED;
 	}
-	cpu->on = true;
 	return STATUS_OK;
-}
-
-void vmx_cpu_stop(void)
-{
-	struct vmx_cpu *cpu = vmx_cpu();
-
-	if (!cpu->on) {
-		return;
-	}
-	if (cpu->current) {
-		vmx_evict(cpu->current);
-	}
-	CHECK(vmx_vmxoff());
-	write_cr4(read_cr4() & ~(uint64_t)CR4_VMXE);
-	cpu->on = false;
-	frame_free(cpu->region, region_tag);
 }
 
 /* The first time, and whenever it has been elsewhere in between. */

@@ -7,11 +7,12 @@
  *	RDI  vcpu; its general registers are the first thing in it
  *	ESI  0: VMLAUNCH, else VMRESUME
  *
- * Returns when vmx_exit() or vmx_exit_hypercall() has answered false. Interrupts are off, the vCPU's VMCS is current. All
- * general registers except RSP are the guest's between the instruction and vmx_exit_entry, where the
- * processor has set RSP, RFLAGS (interrupts and direction flag off), segments, CR0, CR3, CR4, EFER
- * and PAT from the host-state area. Not saved here, because the hypervisor never uses it: x87, SSE
- * and AVX state, debug registers, CR2, SYSCALL registers (vmx_state.c switches them between guests).
+ * Returns when vmx_exit() or vmx_exit_hypercall() has answered false. Interrupts are off, the vCPU's
+ * VMCS is current. All general registers except RSP are the guest's between the instruction and
+ * vmx_exit_entry, where the processor has set RSP, RFLAGS (interrupts and direction flag off),
+ * segments, CR0, CR3, CR4, EFER and PAT from the host-state area. Not saved here, because the
+ * hypervisor never uses it: x87, SSE and AVX state, debug registers, CR2, SYSCALL registers
+ * (vmx_state.c switches them between guests).
  *
  * A hypercall reads and changes none of RBX and R12 to R15, which are in vcpu only when this returns:
  * until then C gives them back as they were.

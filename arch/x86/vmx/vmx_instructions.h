@@ -35,14 +35,6 @@ MUST_CHECK static inline bool vmx_vmxon(hpa_t region)
 	return !failed;
 }
 
-MUST_CHECK static inline bool vmx_vmxoff(void)
-{
-	bool failed;
-
-	__asm__ volatile("vmxoff" : "=@ccbe"(failed) : : "memory");
-	return !failed;
-}
-
 MUST_CHECK static inline bool vmx_vmclear(hpa_t vmcs)
 {
 	bool failed;

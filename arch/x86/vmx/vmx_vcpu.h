@@ -49,7 +49,6 @@ static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 
 /* On a cache line of its own: each CPU writes its own at every switch. */
 struct vmx_cpu {
-	bool on;      /* in VMX root operation */
 	pfn_t region; /* of VMXON */
 	/* Whose VMCS VMREAD and VMWRITE reach, and whose registers are in the processor; or NULL.
 	 */
@@ -60,7 +59,6 @@ struct vmx_cpu {
 struct vmx_cpu *vmx_cpu(void);
 enum status vmx_probe(const char **sentence);
 enum status vmx_cpu_start(const char **sentence);
-void vmx_cpu_stop(void);
 
 /*
  * Brings it to this CPU, which no other vCPU is on: its VMCS is the current one, filled if it has
