@@ -10,17 +10,18 @@
     modules  = IMAGE | STRING               one module per line; IMAGE!DAMAGE breaks it first
     memory, cpu_model, quantum, maxcpus, options      as in tools/scenario.py
     sweep    = number of boots on Bochs, with other numbers wherever a module says offset=*
-               (and another quantum, which only a Bochs without debugger heeds): other interleavings; `make test-long` boots twice with each quantum
-    at_once  = no: what it expects is counted in time, and processors that run at once have the time of
-               this machine, however busy that is
+               (and another quantum, which only a Bochs without debugger heeds): other
+               interleavings; `make test-long` boots twice with each quantum
+    at_once  = no: what it expects is counted in time, and processors that run at once have the time
+               of this machine, however busy that is
     timeout  = seconds        mandatory; for one processor
     long     = yes            only for `make test-long` (which sets LONG=1)
     expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
     expect_only = ...         instead of those of the scenario
 
 `make test` boots every case on QEMU with each number of processors, and on Bochs, which is slow, with
-those that it names, or with the first. `make test-long` boots everything everywhere, and on QEMU also with processors that run at once
-instead of in turns.
+those that it names, or with the first. `make test-long` boots everything everywhere, and on QEMU also
+with processors that run at once instead of in turns.
 """
 
 import glob

@@ -5,8 +5,6 @@
  */
 #include "fake/driver.h"
 
-#include <string.h>
-
 #include "base/bits.h"
 #include "kernel/balloon.h"
 #include "kernel/governor.h"

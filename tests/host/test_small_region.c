@@ -11,8 +11,6 @@
 #include "fake/explorer.h"
 #include "fake/world.h"
 
-#include <string.h>
-
 #include "base/bits.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
