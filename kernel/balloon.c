@@ -26,12 +26,25 @@ static void begin(struct vm *vm, gfn_t gfn, pfn_t pfn)
 	balloon->page->size_pages = vm->s2.ballooned_pages;
 }
 
+bool balloon_may_populate(struct s2_locked locked, const struct vm *vm, gfn_t gfn)
+{
+	return governor_may_fill(vm) || s2_lookup(locked, gfn).kind != S2_EMPTY;
+}
+
+static enum status pin(struct s2_locked locked, const struct vm *vm, gfn_t gfn, pfn_t *pfn)
+{
+	if (gfn.n < vm->s2.limit_pages && !balloon_may_populate(locked, vm, gfn)) {
+		return STATUS_NO_MEMORY;
+	}
+	return s2_pin(locked, gfn, pfn);
+}
+
 enum status balloon_attach(struct vcpu *vcpu, gfn_t gfn, uint8_t vector)
 {
 	struct vm *vm = vcpu->vm;
 	pfn_t pfn;
 	struct s2_locked locked = s2_lock(&vm->s2);
-	enum status status = vm->balloon.attached ? STATUS_EXISTS : s2_pin(locked, gfn, &pfn);
+	enum status status = vm->balloon.attached ? STATUS_EXISTS : pin(locked, vm, gfn, &pfn);
 	if (status == STATUS_OK) {
 		begin(vm, gfn, pfn);
 		/* Under the lock: the first change of the target is to ring it. */

@@ -86,6 +86,9 @@ static enum status back_extent(struct range_call *call, gfn_t gfn, unsigned orde
 	if (order > ORDER_2M) {
 		return STATUS_UNSUPPORTED;
 	}
+	if (!governor_may_fill(vm)) {
+		return STATUS_NO_MEMORY;
+	}
 	promise->emergency = vm->s2.mapped_pages < vm->config.mem_pages;
 	while (status == STATUS_OK && gfn.n < end) {
 		uint64_t pages;

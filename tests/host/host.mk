@@ -181,6 +181,9 @@ HOST_test_hypercall_vcpus := tests/host/test_hypercall_vcpus.c $(KERNEL_SOURCES)
 HOST_TESTS += test_governor
 HOST_test_governor := tests/host/test_governor.c $(KERNEL_SOURCES)
 
+HOST_TESTS += test_fairness
+HOST_test_fairness := tests/host/test_fairness.c $(KERNEL_SOURCES)
+
 HOST_TESTS += test_working_set
 HOST_test_working_set := tests/host/test_working_set.c $(KERNEL_SOURCES)
 

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guests that try to have more than their turn: kernel/governor.c and the balloon over a world in
+ * which memory is short. Each test is a pattern of giving and taking by which one VM kept another
+ * one from its frames, got it ended in its place, or was never judged.
+ */
+#include "fake/kernel.h"
+
+#include "kernel/governor.h"
+#include "mm/frame.h"
+#include "mm/promise.h"
+
+#define PAGE_GFN 4
+#define FRAMES 6000
+
+static void periods(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		fake_tsc += 10 * 1000;
+		governor_poll(fake_tsc);
+		world_check();
+	}
+}
+
+static struct aerostat_balloon_page *attach(struct vm *vm)
+{
+	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_BALLOON_ATTACH, PAGE_GFN, 0), 0);
+	return kernel_guest_page(vm, PAGE_GFN);
+}
+
+/* Touches pages from `gfn` on until the vCPU blocks or `count` are touched; answers how many. */
+static uint64_t touch(struct vm *vm, uint64_t gfn, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		if (kernel_touch(vm, gfn + i) != EXIT_RESUME) {
+			return i;
+		}
+	}
+	return count;
+}
+
+static void run(struct vm *vm, enum balloon_operation operation, uint64_t gfn, uint32_t count)
+{
+	struct aerostat_range range = {.gfn = gfn, .count = count};
+	while (kernel_ranges(vm, operation, &range, 1, 1) == 0) {
+	}
+	assert_int_equal(range.status, AEROSTAT_RANGE_OK);
+	world_check();
+}
+
+static bool can_run(const struct vm *vm)
+{
+	return vm->state == VM_RUNNING && vm->vcpus[0].state != VCPU_ASLEEP;
+}
+
+/* Takes all memory that is left; `vm` waits then. */
+static void exhaust(struct vm *vm)
+{
+	uint64_t gfn = 200;
+	while (touch(vm, gfn, 1) == 1) {
+		gfn++;
+	}
+	assert_int_equal(promise_spare(), 0);
+}
+
+/* ---- Frames taken by calls, past those who wait for them -------------------------------------*/
+
+/* `greedy` is above its allotment and runs, `entitled` has less than its own and waits. */
+static void start_greedy(struct vm **greedy, struct vm **entitled, struct vm **donor)
+{
+	kernel_start(FRAMES, 1);
+	*donor = kernel_vm("donor", 3000, 1000, 100);
+	(void)attach(*donor);
+	touch(*donor, 200, 1000);
+	*greedy = kernel_vm("greedy", 6000, 500, 50);
+	(void)attach(*greedy);
+	touch(*greedy, 200, 1000);
+	run(*greedy, BALLOON_SURRENDER, 1500, 100);
+	*entitled = kernel_vm("entitled", 6000, 5800, 50);
+	exhaust(*entitled);
+	periods(1);
+	assert_false(governor_may_fill(*greedy));
+	(*greedy)->balloon.driver_debt_pages = 4 * 32; /* nothing from the reserve */
+	run(*donor, BALLOON_SURRENDER, 200, 10);
+}
+
+/* Regression: EMERGENCY gave a VM above its allotment what others waited for. */
+static void test_emergency_waits_its_turn(void **state)
+{
+	struct vm *greedy, *entitled, *donor;
+	(void)state;
+	start_greedy(&greedy, &entitled, &donor);
+	uint64_t held = greedy->s2.mapped_pages;
+	struct aerostat_range range = {.gfn = 1500, .count = 50};
+	assert_int_equal(kernel_ranges(greedy, BALLOON_EMERGENCY, &range, 1, 1), 1);
+	assert_int_equal(range.status, AEROSTAT_RANGE_OK);
+	assert_int_equal(range.flags, AEROSTAT_RANGE_FLAG_ZERO);
+	assert_int_equal(greedy->s2.mapped_pages, held);
+	periods(1);
+	assert_true(can_run(entitled));
+}
+
+/* Regression: so did an array of ranges in a page that was not there, and ATTACH. */
+static void test_calls_wait_their_turn(void **state)
+{
+	struct vm *greedy, *entitled, *donor;
+	(void)state;
+	start_greedy(&greedy, &entitled, &donor);
+	uint64_t held = greedy->s2.mapped_pages;
+	for (uint64_t gfn = 3000; gfn < 3010; gfn++) {
+		assert_int_equal(
+			kernel_call(greedy, AEROSTAT_CALL_BALLOON_REPORT, gfn * PAGE_BYTES, 1),
+			AEROSTAT_ERROR_ADDRESS);
+	}
+	assert_int_equal(kernel_call(greedy, AEROSTAT_CALL_BALLOON_DETACH, 0, 0), 0);
+	assert_int_equal(kernel_call(greedy, AEROSTAT_CALL_BALLOON_ATTACH, 3000, 0),
+			 AEROSTAT_ERROR_ADDRESS);
+	assert_int_equal(kernel_call(greedy, AEROSTAT_CALL_BALLOON_ATTACH, 6000, 0),
+			 AEROSTAT_ERROR_ADDRESS);
+	assert_int_equal(kernel_call(greedy, AEROSTAT_CALL_BALLOON_ATTACH, PAGE_GFN, 0), 0);
+	assert_int_equal(greedy->s2.mapped_pages, held);
+	periods(1);
+	assert_true(can_run(entitled));
+	assert_int_equal(touch(entitled, 100, 10), 10);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, kernel_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_emergency_waits_its_turn),
+		TEST(test_calls_wait_their_turn),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
