@@ -273,7 +273,10 @@ bool vm_can_act(const struct vm *vm)
 		enum vcpu_state state = __atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE);
 		enum vcpu_wait wait = __atomic_load_n(&vcpu->wait, __ATOMIC_ACQUIRE);
 		bool runs = state == VCPU_QUEUED || state == VCPU_RUNNING;
-		if ((runs && wait != WAIT_MEMORY) || (state == VCPU_ASLEEP && wait == WAIT_EVENT)) {
+		bool hears = wait == WAIT_EVENT ||
+			     (wait == WAIT_DOORBELL &&
+			      __atomic_load_n(&vcpu->doorbell_vector, __ATOMIC_RELAXED) != 0);
+		if ((runs && wait != WAIT_MEMORY) || (state == VCPU_ASLEEP && hears)) {
 			return true;
 		}
 	}

@@ -104,7 +104,8 @@ void vm_log(struct vm *vm, const char *format, ...) __attribute__((format(printf
 bool vm_waits_for_memory(const struct vm *vm);
 uint64_t vm_blocked_since(const struct vm *vm);
 
-/* Some vCPU of it could serve the balloon now: it runs, or would hear of a new target in WAIT. */
+/* Some vCPU of it could serve the balloon now: it runs, or a new target would end its WAIT or HLT.
+ */
 bool vm_can_act(const struct vm *vm);
 
 /* Every vCPU that was started waits, and nothing outside the VM will ever wake one. */
