@@ -205,7 +205,6 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 		call.work_left *= 2;
 	}
 	uint64_t held = vm->s2.mapped_pages;
-	uint64_t size = vm->s2.ballooned_pages;
 	balloon_note_peaks(vm);
 	while (finished < count && call.work_left > 0) {
 		struct aerostat_range *range = &ranges[finished];
@@ -222,7 +221,7 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 	reclaim_flush(locked);
 	uint64_t freed = sub_floor_u64(held, vm->s2.mapped_pages);
 	vm->balloon.driver_debt_pages = sub_floor_u64(vm->balloon.driver_debt_pages, freed);
-	governor_frames_came_back(vm, freed, vm->s2.ballooned_pages > size);
+	governor_frames_came_back(vm, freed);
 	balloon_publish_size(vm);
 	return finished;
 }

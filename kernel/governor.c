@@ -23,6 +23,7 @@
 #define IDLE_TAX_PERCENT 75 /* an idle page counts for as much as four that are used */
 #define PERIOD_MS 10
 #define ANSWER_MS 1000	   /* a driver with idle pages that has not moved by then does not answer */
+#define ANSWER_PARTS 16	   /* nor does one that has given less than one part of so many */
 #define FORGIVE_MS 2000	   /* and is asked again after that */
 #define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
 #define REST_MICROS 250	   /* so long the boot CPU's guest runs between two calls from other CPUs */
@@ -166,20 +167,20 @@ unsigned governor_fill_order(const struct vm *vm)
 	return vm->balloon.target_pages == 0 ? order : ORDER_4K;
 }
 
-void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew)
+void governor_frames_came_back(struct vm *vm, uint64_t freed_pages)
 {
-	if (freed_pages == 0 && !grew) {
+	/* What it is promised itself nobody else can have. */
+	uint64_t held = vm->s2.promise.held_pages;
+	uint64_t useful =
+		min_u64(freed_pages, sub_floor_u64(held + freed_pages, vm->config.min_pages));
+	if (useful == 0) {
 		return;
 	}
-	uint64_t now = arch_tsc();
-	vm->balloon.unresponsive = false;
-	vm->balloon.target_set_tsc = now;
-	if (freed_pages > 0) {
-		__atomic_store_n(&governor.progress_tsc, now, __ATOMIC_RELAXED);
-		flag_set(&governor.frames_came_back, true);
-		if (flag(&governor.somebody_waits)) {
-			call_house();
-		}
+	__atomic_fetch_add(&vm->balloon.given_pages, useful, __ATOMIC_RELAXED);
+	__atomic_store_n(&governor.progress_tsc, arch_tsc(), __ATOMIC_RELAXED);
+	flag_set(&governor.frames_came_back, true);
+	if (flag(&governor.somebody_waits)) {
+		call_house();
 	}
 }
 
@@ -204,26 +205,65 @@ static bool acts_while_waiting(const struct vm *vm)
 	return vm->s2.promise.held_pages >= vm->config.mem_pages && vm_can_act(vm);
 }
 
-/* A driver that has idle pages and was asked for them long ago is not answering. */
+/* From now on its driver has time to answer, if it is asked for anything. */
+static void judge_from(struct vm *vm, uint64_t idle_pages, uint64_t now)
+{
+	struct balloon *balloon = &vm->balloon;
+	uint64_t missing = sub_floor_u64(balloon->target_pages, vm->s2.ballooned_pages);
+	balloon->asked_pages = min_u64(missing, idle_pages);
+	balloon->asked_tsc = now;
+	balloon->asked_size_pages = vm->s2.ballooned_pages;
+	__atomic_store_n(&balloon->given_pages, 0, __ATOMIC_RELAXED);
+}
+
+/*
+ * A driver that has idle pages and was asked for them long ago is not answering, unless frames came
+ * for a good part of them: what it said that it has counts as on its way, and nobody else is asked
+ * for it. A balloon that grows by pages without frames is no answer.
+ */
 static void judge_driver(struct vm *vm, const struct balloon_statistics *statistics, uint64_t now)
 {
 	struct balloon *balloon = &vm->balloon;
-	uint64_t age = sub_floor_u64(now, balloon->target_set_tsc);
+	uint64_t age = sub_floor_u64(now, balloon->asked_tsc);
+	uint64_t given = __atomic_load_n(&balloon->given_pages, __ATOMIC_RELAXED);
+	uint64_t idle = statistics->idle_pages;
+	/* What is not there any more need not be given. */
+	uint64_t due = min_u64(balloon->asked_pages, idle + given);
+	bool answered = given > 0 && given >= due / ANSWER_PARTS;
 	if (balloon->unresponsive) {
-		if (age > ticks(FORGIVE_MS)) {
+		if (age > ticks(FORGIVE_MS) || answered) {
 			balloon->unresponsive = false;
-			balloon->target_set_tsc = now;
+			judge_from(vm, idle, now);
 		}
-	} else if (balloon->target_pages <= vm->s2.ballooned_pages || statistics->idle_pages == 0 ||
+	} else if (balloon->asked_pages == 0 || idle == 0 ||
+		   (answered && balloon->target_pages <= vm->s2.ballooned_pages) ||
 		   (vm_waits_for_memory(vm) && !acts_while_waiting(vm))) {
 		/* What is not there, and who waits for a frame himself, cannot be given. */
-		balloon->target_set_tsc = now;
+		judge_from(vm, idle, now);
 	} else if (age > ticks(ANSWER_MS)) {
+		if (answered) {
+			judge_from(vm, idle, now);
+			return;
+		}
 		balloon->unresponsive = true;
-		balloon->target_set_tsc = now;
+		balloon->asked_tsc = now;
 		vm_log(vm, "driver does not answer target=%llu size=%llu",
 		       (unsigned long long)balloon->target_pages,
 		       (unsigned long long)vm->s2.ballooned_pages);
+	}
+}
+
+/*
+ * The policy has decided: it is asked for the first time; or not any more, and not because it has
+ * put pages without frames into its balloon.
+ */
+static void judge_target(struct vm *vm, uint64_t target, uint64_t idle_pages, uint64_t now)
+{
+	const struct balloon *balloon = &vm->balloon;
+	uint64_t size = vm->s2.ballooned_pages;
+	bool withdrawn = target <= size && size <= balloon->asked_size_pages;
+	if (!balloon->unresponsive && (balloon->asked_pages == 0 || withdrawn)) {
+		judge_from(vm, idle_pages, now);
 	}
 }
 
@@ -250,6 +290,8 @@ static unsigned gather(uint64_t now)
 		bool alive = vm->state == VM_RUNNING;
 		if (alive && vm->balloon.attached) {
 			judge_driver(vm, &statistics, now);
+		} else if (!vm->balloon.unresponsive) {
+			vm->balloon.asked_pages = 0;
 		}
 		policy_vms[i] = (struct policy_vm){
 			.min_pages = vm->config.min_pages,
@@ -307,6 +349,7 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 			continue; /* one that is busy is told in the next period */
 		}
 		balloon_set_target(&vms[i], target, pressure);
+		judge_target(&vms[i], target, said[i].statistics.idle_pages, now);
 		if ((old == 0) != (target == 0)) {
 			vm_log(&vms[i], "target pages=%llu held=%llu ballooned=%llu",
 			       (unsigned long long)target,

@@ -25,10 +25,10 @@ uint64_t governor_next_tsc(void);
 
 /*
  * A VM has just surrendered or reported something. Frames that came back are progress for
- * everybody; a balloon that grew, or frames, show that the driver answers. A call that did neither
- * shows nothing. Any CPU; the lock of the VM's address space is held.
+ * everybody, and show that its driver answers, as far as they are not promised to the VM itself.
+ * Any CPU; the lock of the VM's address space is held.
  */
-void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew);
+void governor_frames_came_back(struct vm *vm, uint64_t freed_pages);
 
 /* The largest extent that a demand fill of this VM should use now. */
 unsigned governor_fill_order(const struct vm *vm);

@@ -6,6 +6,7 @@
  */
 #include "fake/kernel.h"
 
+#include "base/bits.h"
 #include "kernel/governor.h"
 #include "kernel/scheduler.h"
 #include "mm/frame.h"
@@ -13,6 +14,7 @@
 
 #define PAGE_GFN 4
 #define FRAMES 6000
+#define SECOND 100 /* periods of the governor */
 
 static void periods(unsigned count)
 {
@@ -133,6 +135,132 @@ static void test_calls_wait_their_turn(void **state)
 	assert_int_equal(touch(entitled, 100, 10), 10);
 }
 
+/* ---- Judgement that is put off ---------------------------------------------------------------*/
+
+/*
+ * Regression: a VM that gave and took pages of its guaranteed minimum, which nobody else can have,
+ * made it look as if memory came back: nobody was ever given up on, and others waited for ever.
+ */
+static void test_giving_what_is_promised_is_no_progress(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *churn = kernel_vm("churn", 2000, 1000, 500);
+	(void)attach(churn);
+	touch(churn, 200, 300);
+	struct vm *greedy = kernel_vm("greedy", 5000, 1000, 100);
+	touch(greedy, 200, 3500);
+	struct vm *waiter = kernel_vm("waiter", 5000, 4000, 100);
+	exhaust(waiter);
+	for (unsigned i = 0; i < 5 * SECOND; i++) {
+		run(churn, BALLOON_REPORT, 200, 1);
+		assert_int_equal(touch(churn, 200, 1), 1);
+		periods(1);
+	}
+	assert_int_equal(greedy->state, VM_KILLED);
+	assert_int_equal(waiter->state, VM_RUNNING);
+	assert_int_equal(churn->state, VM_RUNNING);
+}
+
+/*
+ * A VM that holds no more than its allotment says that it has a lot of idle pages, and does what it
+ * can not to count as deaf without giving them. Another one would give if it were asked.
+ */
+static void drip(void (*pretend)(struct vm *vm, unsigned period))
+{
+	kernel_start(FRAMES, 1);
+	struct vm *miser = kernel_vm("miser", 20000, 3000, 100);
+	say_idle(attach(miser), 2800);
+	touch(miser, 200, 2900);
+	struct vm *donor = kernel_vm("donor", 4000, 500, 100);
+	struct aerostat_balloon_page *page = attach(donor);
+	say_idle(page, 800);
+	touch(donor, 200, 1500);
+	struct vm *waiter = kernel_vm("waiter", 5000, 4000, 100);
+	exhaust(waiter);
+	uint64_t held = waiter->s2.mapped_pages;
+	for (unsigned i = 0; i < 5 * SECOND; i++) {
+		periods(1);
+		pretend(miser, i);
+		uint64_t missing =
+			sub_floor_u64(donor->balloon.target_pages, donor->s2.ballooned_pages);
+		if (missing > 0) {
+			run(donor, BALLOON_SURRENDER, 200 + donor->s2.ballooned_pages,
+			    (uint32_t)missing);
+			say_idle(page, 800 - donor->s2.ballooned_pages);
+		}
+		if (can_run(waiter)) {
+			(void)touch(waiter, 200 + waiter->s2.mapped_pages, 5);
+		}
+	}
+	assert_int_equal(donor->state, VM_RUNNING);
+	assert_int_equal(waiter->state, VM_RUNNING);
+	assert_true(waiter->s2.mapped_pages > held + 100);
+}
+
+static void give_one_untouched(struct vm *vm, unsigned period)
+{
+	if (period % 90 == 89) {
+		run(vm, BALLOON_SURRENDER, 4000 + period, 1);
+	}
+}
+
+/*
+ * H7, regression: a driver that surrendered a page now and then answered, whatever it was asked
+ * for. What it said that it could give counted as on its way, so nobody else was asked; and when
+ * nothing came for seconds, an honest VM above its allotment was ended.
+ */
+static void test_untouched_page_is_no_answer(void **state)
+{
+	(void)state;
+	drip(give_one_untouched);
+}
+
+static void give_one(struct vm *vm, unsigned period)
+{
+	if (period % 90 == 89) {
+		run(vm, BALLOON_SURRENDER, 200 + period, 1);
+	}
+}
+
+static void test_one_page_is_no_answer(void **state)
+{
+	(void)state;
+	drip(give_one);
+}
+
+/* All that it is asked for, out of pages that have no frames, and back again. */
+static void give_all_untouched(struct vm *vm, unsigned period)
+{
+	uint32_t missing =
+		(uint32_t)sub_floor_u64(vm->balloon.target_pages, vm->s2.ballooned_pages);
+	if (period % 20 == 0 && vm->s2.ballooned_pages > 0) {
+		run(vm, BALLOON_RETURN, 3500, (uint32_t)vm->s2.ballooned_pages);
+	} else if (missing > 0 && vm->s2.ballooned_pages + missing < 16000) {
+		run(vm, BALLOON_SURRENDER, 3500 + vm->s2.ballooned_pages, missing);
+	}
+}
+
+static void test_balloon_without_frames_is_no_answer(void **state)
+{
+	(void)state;
+	drip(give_all_untouched);
+}
+
+static void attach_again(struct vm *vm, unsigned period)
+{
+	if (period % 90 == 89) {
+		assert_int_equal(kernel_call(vm, AEROSTAT_CALL_BALLOON_DETACH, 0, 0), 0);
+		(void)attach(vm);
+	}
+}
+
+static void test_attaching_again_is_no_answer(void **state)
+{
+	(void)state;
+	drip(attach_again);
+}
+
 /* ---- Who can act -----------------------------------------------------------------------------*/
 
 /*
@@ -167,6 +295,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_emergency_waits_its_turn),
 		TEST(test_calls_wait_their_turn),
+		TEST(test_giving_what_is_promised_is_no_progress),
+		TEST(test_untouched_page_is_no_answer),
+		TEST(test_one_page_is_no_answer),
+		TEST(test_balloon_without_frames_is_no_answer),
+		TEST(test_attaching_again_is_no_answer),
 		TEST(test_driver_in_halt_is_asked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
