@@ -103,7 +103,14 @@ static enum exit_action inject_protection_fault(struct vcpu *vcpu)
 /* The guest gets nothing now: it waits until there is a frame. The governor hears of it at once. */
 static enum exit_action wait_for_frame(struct vcpu *vcpu)
 {
-	vcpu->blocked_since_tsc = arch_tsc();
+	uint64_t now = arch_tsc();
+	uint64_t granted = __atomic_load_n(&vcpu->granted_tsc, __ATOMIC_RELAXED);
+	/* Others took what it was told of, though it came at once: it waits still, not again. */
+	if (vcpu->fault_count != vcpu->retry_fault ||
+	    sub_floor_u64(now, granted) > governor_hold_ticks()) {
+		vcpu->blocked_since_tsc = now;
+	}
+	vcpu->retry_fault = vcpu->fault_count + 1;
 	__atomic_store_n(&vcpu->granted, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&vcpu->wait, WAIT_MEMORY, __ATOMIC_SEQ_CST);
 	governor_somebody_waits();

@@ -73,6 +73,13 @@ struct range_call {
 	uint64_t work_left;
 };
 
+/* Not what others wait for; but they do not wait for the reserve. */
+static bool may_back(const struct vm *vm)
+{
+	return governor_may_fill(vm) ||
+	       (vm->s2.mapped_pages < vm->config.mem_pages && promise_spare() == 0);
+}
+
 /*
  * Gives frames to an extent that has just left the balloon, as far as the host has any. The reserve
  * is for VMs that have less than their allotment; a gigabyte is too much for one call.
@@ -86,7 +93,7 @@ static enum status back_extent(struct range_call *call, gfn_t gfn, unsigned orde
 	if (order > ORDER_2M) {
 		return STATUS_UNSUPPORTED;
 	}
-	if (!governor_may_fill(vm)) {
+	if (!may_back(vm)) {
 		return STATUS_NO_MEMORY;
 	}
 	promise->emergency = vm->s2.mapped_pages < vm->config.mem_pages;

@@ -26,6 +26,9 @@
 #define ANSWER_PARTS 16	   /* nor does one that has given less than one part of so many */
 #define FORGIVE_MS 2000	   /* and is asked again after that */
 #define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
+#define OVERDUE_MS 16000   /* or frames came, but not to who waits and comes before others */
+#define TURN_MS 500	   /* who has waited for so long has the next frames for itself alone, */
+#define HOLD_MS 20	   /* and so much time to come and take them */
 #define REST_MICROS 250	   /* so long the boot CPU's guest runs between two calls from other CPUs */
 #define BUSY_PERIODS 8	   /* so many are let pass by a VM whose lock is taken whenever one looks */
 #define WORD_MS 500 /* guests decide how often the host becomes short: not every time a line */
@@ -39,10 +42,13 @@ static struct governor {
 	uint64_t next_tsc;
 	uint64_t progress_tsc; /* when frames last came back from anybody */
 	bool is_short;
-	bool said_short;     /* what the log says last, */
-	uint64_t said_tsc;   /* and since when */
-	bool entitled_waits; /* a VM waits that has less than its allotment, and answers */
-	bool somebody_waits; /* when last looked, or since */
+	bool said_short;       /* what the log says last, */
+	uint64_t said_tsc;     /* and since when */
+	uint64_t gave_up_tsc;  /* when a VM was ended for want of memory */
+	bool entitled_waits;   /* a VM waits that has less than its allotment, and answers */
+	vm_id_t turn;	       /* the one that has waited too long, or VM_ID_HOST; atomic */
+	uint64_t turn_end_tsc; /* when others may come again, if it does not wait any more */
+	bool somebody_waits;   /* when last looked, or since */
 	bool frames_came_back;
 	uint64_t looked_tsc; /* when it was last here; atomic */
 } governor;
@@ -81,7 +87,10 @@ void governor_init(void)
 	governor.is_short = false;
 	governor.said_short = false;
 	governor.said_tsc = 0;
+	governor.gave_up_tsc = 0;
 	governor.entitled_waits = false;
+	governor.turn = VM_ID_HOST;
+	governor.turn_end_tsc = 0;
 	governor.somebody_waits = false;
 	governor.frames_came_back = false;
 	governor.looked_tsc = 0;
@@ -191,9 +200,24 @@ static bool is_entitled(const struct vm *vm)
 	       vm->s2.mapped_pages < vm->config.mem_pages;
 }
 
+/* Nobody has waited for too long, or it is the one; or it takes what it was promised. */
+static bool is_its_turn(const struct vm *vm)
+{
+	vm_id_t turn = __atomic_load_n(&governor.turn, __ATOMIC_RELAXED);
+	return turn == VM_ID_HOST || turn == vm->id || vm->s2.mapped_pages < vm->config.min_pages;
+}
+
+uint64_t governor_hold_ticks(void)
+{
+	return ticks(HOLD_MS);
+}
+
 bool governor_may_fill(const struct vm *vm)
 {
-	return !flag(&governor.entitled_waits) || vm->s2.mapped_pages < vm->config.mem_pages;
+	if (!flag(&governor.entitled_waits)) {
+		return true;
+	}
+	return vm->s2.mapped_pages < vm->config.mem_pages && is_its_turn(vm);
 }
 
 /*
@@ -430,22 +454,33 @@ static struct vm *choose_victim(uint64_t *victim_excess)
 	return victim;
 }
 
+/* What others give and take back at once is no progress to who waits all the time. */
+static bool is_overdue(const struct vm *vm, uint64_t now)
+{
+	return is_entitled(vm) && now - governor.gave_up_tsc > ticks(STARVATION_MS) &&
+	       sub_floor_u64(now, vm_blocked_since(vm)) > ticks(OVERDUE_MS);
+}
+
 /* Nobody gives, somebody has waited for long, and no answer is pending: one VM has to go. */
 static void end_starvation(uint64_t now)
 {
 	bool starving = false;
+	bool overdue = false;
 	for (unsigned i = 0; i < vm_count; i++) {
 		uint64_t since = vm_blocked_since(&vms[i]);
 		starving = starving || sub_floor_u64(now, since) > ticks(STARVATION_MS);
+		overdue = overdue || is_overdue(&vms[i], now);
 	}
 	uint64_t progress = __atomic_load_n(&governor.progress_tsc, __ATOMIC_RELAXED);
-	if (!starving || sub_floor_u64(now, progress) < ticks(STARVATION_MS)) {
+	starving = starving && sub_floor_u64(now, progress) >= ticks(STARVATION_MS);
+	if (!starving && !overdue) {
 		return;
 	}
 	uint64_t excess;
 	struct vm *victim = choose_victim(&excess);
 	if (victim != NULL) {
 		__atomic_store_n(&governor.progress_tsc, now, __ATOMIC_RELAXED);
+		governor.gave_up_tsc = now;
 		vm_kill(victim,
 			excess > 0 ? "the host is out of memory, nobody gives any back, and it "
 				     "holds the most beyond what it was allotted"
@@ -454,8 +489,43 @@ static void end_starvation(uint64_t now)
 	}
 }
 
+/* Of those that wait and come before others the one that has waited longest, if that is too long.
+ */
+static const struct vm *find_overlooked(uint64_t now)
+{
+	const struct vm *overlooked = NULL;
+	uint64_t first = sub_floor_u64(now, ticks(TURN_MS));
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (is_entitled(&vms[i]) && vm_blocked_since(&vms[i]) < first) {
+			overlooked = &vms[i];
+			first = vm_blocked_since(&vms[i]);
+		}
+	}
+	return overlooked;
+}
+
+/*
+ * Who frees a frame and takes it again does so in less time than it takes to tell one that waits.
+ * So after a while that one has the next frames for itself, until it comes and takes them.
+ */
+static void choose_turn(uint64_t now)
+{
+	vm_id_t turn = VM_ID_HOST;
+	const struct vm *overlooked = find_overlooked(now);
+	if (overlooked != NULL) {
+		turn = overlooked->id;
+		governor.turn_end_tsc = now + ticks(HOLD_MS);
+	} else if (now < governor.turn_end_tsc) {
+		turn = governor.turn;
+	}
+	if (spare_pages() >= governor.low_pages) {
+		turn = VM_ID_HOST;
+	}
+	__atomic_store_n(&governor.turn, turn, __ATOMIC_RELAXED);
+}
+
 /* Who waits, and whether one of them comes before others. */
-static bool look_for_waiting(void)
+static bool look_for_waiting(uint64_t now)
 {
 	bool waiting = false;
 	bool entitled = false;
@@ -463,7 +533,8 @@ static bool look_for_waiting(void)
 		waiting = waiting || vm_waits_for_memory(&vms[i]);
 		entitled = entitled || is_entitled(&vms[i]);
 	}
-	flag_set(&governor.entitled_waits, entitled);
+	choose_turn(now);
+	flag_set(&governor.entitled_waits, entitled || governor.turn != VM_ID_HOST);
 	return waiting;
 }
 
@@ -489,7 +560,7 @@ void governor_poll(uint64_t now_tsc)
 	/* Before the look: who begins to wait behind it raises the flag again. */
 	flag_set(&governor.somebody_waits, false);
 	bool left = false;
-	if (look_for_waiting()) {
+	if (look_for_waiting(now_tsc)) {
 		flag_set(&governor.somebody_waits, true);
 		left = wake_waiting();
 	}

@@ -38,9 +38,13 @@ void governor_filled_large(uint64_t pages);
 
 /*
  * May this VM take a frame now? Not what others wait for who have less than their allotment, if it
- * has its own already: or it could take back at once, for ever, what it gives.
+ * has its own already: or it could take back at once, for ever, what it gives. Nor while one of
+ * those has waited so long that it is its turn.
  */
 bool governor_may_fill(const struct vm *vm);
+
+/* A vCPU that was granted a try so long ago has had its chance; see vcpu->blocked_since_tsc. */
+uint64_t governor_hold_ticks(void);
 
 /* Is there enough spare memory for optional work such as joining pages? */
 bool governor_is_plentiful(void);

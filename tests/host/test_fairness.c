@@ -261,6 +261,120 @@ static void test_attaching_again_is_no_answer(void **state)
 	drip(attach_again);
 }
 
+/* ---- Turns -----------------------------------------------------------------------------------*/
+
+static void start_rivals(struct vm **churn, struct vm **waiter)
+{
+	kernel_start(FRAMES, 1);
+	*churn = kernel_vm("churn", 5000, 4000, 100);
+	(void)attach(*churn);
+	touch(*churn, 200, 3000);
+	*waiter = kernel_vm("waiter", 5000, 4000, 100);
+	exhaust(*waiter);
+	(*churn)->balloon.driver_debt_pages = 4 * 32;
+}
+
+/*
+ * H7, regression: two VMs below their allotments; one gave a page and took it back before anybody
+ * looked. The other one waited for ever, and as frames came back all the time, nobody was ended.
+ */
+static void test_page_taken_back_at_once(void **state)
+{
+	struct vm *churn, *waiter;
+	(void)state;
+	start_rivals(&churn, &waiter);
+	unsigned served = 0;
+	for (unsigned i = 0; i < 2 * SECOND; i++) {
+		if (can_run(churn)) {
+			run(churn, BALLOON_REPORT, 200 + i, 1);
+			(void)touch(churn, 200 + i, 1);
+		}
+		periods(1);
+		if (can_run(waiter)) {
+			served += (unsigned)touch(waiter, 200 + waiter->s2.mapped_pages, 1);
+		}
+	}
+	assert_int_equal(churn->state, VM_RUNNING);
+	assert_int_equal(waiter->state, VM_RUNNING);
+	assert_true(served > 0);
+}
+
+/* Regression: or it let the other one be told of the page, and took it all the same. */
+static void test_page_taken_before_the_turn(void **state)
+{
+	struct vm *churn, *waiter;
+	(void)state;
+	start_rivals(&churn, &waiter);
+	unsigned served = 0;
+	for (unsigned i = 0; i < 2 * SECOND; i++) {
+		bool runs = can_run(churn);
+		if (runs) {
+			run(churn, BALLOON_REPORT, 200 + i, 1);
+		}
+		periods(1);
+		if (runs && can_run(churn)) {
+			(void)touch(churn, 200 + i, 1);
+		}
+		if (can_run(waiter)) {
+			served += (unsigned)touch(waiter, 200 + waiter->s2.mapped_pages, 1);
+		}
+	}
+	assert_int_equal(churn->state, VM_RUNNING);
+	assert_int_equal(waiter->state, VM_RUNNING);
+	assert_true(served > 0);
+}
+
+/*
+ * Regression: it filled the reserve with one page and had another one out of it, so that frames
+ * came back all the time, and nobody was given up on while the other one waited.
+ */
+static void test_reserve_in_circles(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *churn = kernel_vm("churn", 3000, 2000, 100);
+	(void)attach(churn);
+	touch(churn, 200, 1000);
+	run(churn, BALLOON_SURRENDER, 2000, 2);
+	struct vm *greedy = kernel_vm("greedy", 5000, 1000, 100);
+	touch(greedy, 200, 2500);
+	struct vm *waiter = kernel_vm("waiter", 5000, 4000, 100);
+	exhaust(waiter);
+	uint64_t gfn = 2000;
+	for (unsigned i = 0; i < 17 * SECOND; i++) {
+		run(churn, BALLOON_EMERGENCY, gfn, 1);
+		gfn = 4001 - gfn;
+		run(churn, BALLOON_SURRENDER, gfn == 2000 ? 2001 : 2000, 1);
+		periods(1);
+	}
+	assert_int_equal(greedy->state, VM_KILLED);
+	assert_int_equal(waiter->state, VM_RUNNING);
+	assert_int_equal(churn->state, VM_RUNNING);
+}
+
+/* Who does not come when it is its turn has not waited, and keeps others waiting but for a moment.
+ */
+static void test_turn_that_is_not_taken(void **state)
+{
+	struct vm *churn, *waiter;
+	(void)state;
+	start_rivals(&churn, &waiter);
+	periods(60);
+	assert_false(governor_may_fill(churn));
+	assert_true(governor_may_fill(waiter));
+	run(churn, BALLOON_REPORT, 200, 2);
+	periods(1);
+	assert_int_equal(waiter->vcpus[0].state, VCPU_QUEUED);
+	periods(1);
+	assert_false(governor_may_fill(churn));
+	periods(2);
+	assert_true(governor_may_fill(churn));
+	assert_int_equal(touch(churn, 200, 2), 2);
+	uint64_t now = fake_tsc;
+	assert_int_equal(touch(waiter, 200 + waiter->s2.mapped_pages, 1), 0);
+	assert_int_equal(vm_blocked_since(waiter), now);
+}
+
 /* ---- Who can act -----------------------------------------------------------------------------*/
 
 /*
@@ -300,6 +414,10 @@ int main(void)
 		TEST(test_one_page_is_no_answer),
 		TEST(test_balloon_without_frames_is_no_answer),
 		TEST(test_attaching_again_is_no_answer),
+		TEST(test_page_taken_back_at_once),
+		TEST(test_page_taken_before_the_turn),
+		TEST(test_reserve_in_circles),
+		TEST(test_turn_that_is_not_taken),
 		TEST(test_driver_in_halt_is_asked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
