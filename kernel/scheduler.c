@@ -73,14 +73,18 @@ bool scheduler_is_idle(unsigned cpu)
 	return (__atomic_load_n(&idle_mask, __ATOMIC_RELAXED) >> cpu & 1) != 0;
 }
 
-/* Locks the queue that the vCPU belongs to, whichever that is by then. */
+/*
+ * Locks the queue that the vCPU belongs to, whichever that is by then. It can have gone away and
+ * come back since the first look, and who brought it back did not hold our lock when he wrote
+ * `home`: so the second look orders what he wrote, too.
+ */
 static struct run_queue *lock_home(struct vcpu *vcpu)
 {
 	for (;;) {
 		unsigned home = __atomic_load_n(&vcpu->home, __ATOMIC_ACQUIRE);
 		struct run_queue *queue = &run_queues[home];
 		lock_acquire(&queue->lock);
-		if (__atomic_load_n(&vcpu->home, __ATOMIC_RELAXED) == home) {
+		if (__atomic_load_n(&vcpu->home, __ATOMIC_ACQUIRE) == home) {
 			return queue;
 		}
 		lock_release(&queue->lock);
