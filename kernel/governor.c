@@ -193,11 +193,10 @@ void governor_frames_came_back(struct vm *vm, uint64_t freed_pages)
 	}
 }
 
-/* It comes before all that have their allotment already. */
-static bool is_entitled(const struct vm *vm)
+/* When it waits, it comes before all that have their allotment already. */
+static bool goes_first(const struct vm *vm)
 {
-	return vm_waits_for_memory(vm) && !vm->balloon.unresponsive &&
-	       vm->s2.mapped_pages < vm->config.mem_pages;
+	return !vm->balloon.unresponsive && vm->s2.mapped_pages < vm->config.mem_pages;
 }
 
 /* Nobody has waited for too long, or it is the one; or it takes what it was promised. */
@@ -230,10 +229,10 @@ static bool acts_while_waiting(const struct vm *vm)
 }
 
 /* From now on its driver has time to answer, if it is asked for anything. */
-static void judge_from(struct vm *vm, uint64_t idle_pages, uint64_t now)
+static void judge_from(struct vm *vm, uint64_t target, uint64_t idle_pages, uint64_t now)
 {
 	struct balloon *balloon = &vm->balloon;
-	uint64_t missing = sub_floor_u64(balloon->target_pages, vm->s2.ballooned_pages);
+	uint64_t missing = sub_floor_u64(target, vm->s2.ballooned_pages);
 	balloon->asked_pages = min_u64(missing, idle_pages);
 	balloon->asked_tsc = now;
 	balloon->asked_size_pages = vm->s2.ballooned_pages;
@@ -257,16 +256,16 @@ static void judge_driver(struct vm *vm, const struct balloon_statistics *statist
 	if (balloon->unresponsive) {
 		if (age > ticks(FORGIVE_MS) || answered) {
 			balloon->unresponsive = false;
-			judge_from(vm, idle, now);
+			judge_from(vm, balloon->target_pages, idle, now);
 		}
 	} else if (balloon->asked_pages == 0 || idle == 0 ||
 		   (answered && balloon->target_pages <= vm->s2.ballooned_pages) ||
 		   (vm_waits_for_memory(vm) && !acts_while_waiting(vm))) {
 		/* What is not there, and who waits for a frame himself, cannot be given. */
-		judge_from(vm, idle, now);
+		judge_from(vm, balloon->target_pages, idle, now);
 	} else if (age > ticks(ANSWER_MS)) {
 		if (answered) {
-			judge_from(vm, idle, now);
+			judge_from(vm, balloon->target_pages, idle, now);
 			return;
 		}
 		balloon->unresponsive = true;
@@ -287,7 +286,7 @@ static void judge_target(struct vm *vm, uint64_t target, uint64_t idle_pages, ui
 	uint64_t size = vm->s2.ballooned_pages;
 	bool withdrawn = target <= size && size <= balloon->asked_size_pages;
 	if (!balloon->unresponsive && (balloon->asked_pages == 0 || withdrawn)) {
-		judge_from(vm, idle_pages, now);
+		judge_from(vm, target, idle_pages, now);
 	}
 }
 
@@ -372,8 +371,8 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 		if (!policy_vms[i].attached || said[i].busy_periods > 0) {
 			continue; /* one that is busy is told in the next period */
 		}
-		balloon_set_target(&vms[i], target, pressure);
 		judge_target(&vms[i], target, said[i].statistics.idle_pages, now);
+		balloon_set_target(&vms[i], target, pressure);
 		if ((old == 0) != (target == 0)) {
 			vm_log(&vms[i], "target pages=%llu held=%llu ballooned=%llu",
 			       (unsigned long long)target,
@@ -455,24 +454,27 @@ static struct vm *choose_victim(uint64_t *victim_excess)
 }
 
 /* What others give and take back at once is no progress to who waits all the time. */
-static bool is_overdue(const struct vm *vm, uint64_t now)
+static bool is_overdue(const struct vm *vm, uint64_t waited, uint64_t now)
 {
-	return is_entitled(vm) && now - governor.gave_up_tsc > ticks(STARVATION_MS) &&
-	       sub_floor_u64(now, vm_blocked_since(vm)) > ticks(OVERDUE_MS);
+	return waited > ticks(OVERDUE_MS) && goes_first(vm) &&
+	       now - governor.gave_up_tsc > ticks(STARVATION_MS);
 }
 
 /* Nobody gives, somebody has waited for long, and no answer is pending: one VM has to go. */
 static void end_starvation(uint64_t now)
 {
+	uint64_t long_ticks = ticks(STARVATION_MS);
 	bool starving = false;
 	bool overdue = false;
 	for (unsigned i = 0; i < vm_count; i++) {
-		uint64_t since = vm_blocked_since(&vms[i]);
-		starving = starving || sub_floor_u64(now, since) > ticks(STARVATION_MS);
-		overdue = overdue || is_overdue(&vms[i], now);
+		uint64_t waited = sub_floor_u64(now, vm_blocked_since(&vms[i]));
+		if (waited > long_ticks) {
+			starving = true;
+			overdue = overdue || is_overdue(&vms[i], waited, now);
+		}
 	}
 	uint64_t progress = __atomic_load_n(&governor.progress_tsc, __ATOMIC_RELAXED);
-	starving = starving && sub_floor_u64(now, progress) >= ticks(STARVATION_MS);
+	starving = starving && sub_floor_u64(now, progress) >= long_ticks;
 	if (!starving && !overdue) {
 		return;
 	}
@@ -489,36 +491,21 @@ static void end_starvation(uint64_t now)
 	}
 }
 
-/* Of those that wait and come before others the one that has waited longest, if that is too long.
- */
-static const struct vm *find_overlooked(uint64_t now)
-{
-	const struct vm *overlooked = NULL;
-	uint64_t first = sub_floor_u64(now, ticks(TURN_MS));
-	for (unsigned i = 0; i < vm_count; i++) {
-		if (is_entitled(&vms[i]) && vm_blocked_since(&vms[i]) < first) {
-			overlooked = &vms[i];
-			first = vm_blocked_since(&vms[i]);
-		}
-	}
-	return overlooked;
-}
-
 /*
  * Who frees a frame and takes it again does so in less time than it takes to tell one that waits.
- * So after a while that one has the next frames for itself, until it comes and takes them.
+ * So `first`, who comes before others and has waited the longest, since `since`, has the next
+ * frames for itself after a while, until it comes and takes them.
  */
-static void choose_turn(uint64_t now)
+static void choose_turn(const struct vm *first, uint64_t since, uint64_t now)
 {
-	vm_id_t turn = VM_ID_HOST;
-	const struct vm *overlooked = find_overlooked(now);
-	if (overlooked != NULL) {
-		turn = overlooked->id;
+	vm_id_t turn = governor.turn;
+	if (first != NULL && sub_floor_u64(now, since) > ticks(TURN_MS)) {
+		turn = first->id;
 		governor.turn_end_tsc = now + ticks(HOLD_MS);
-	} else if (now < governor.turn_end_tsc) {
-		turn = governor.turn;
+	} else if (now >= governor.turn_end_tsc) {
+		turn = VM_ID_HOST;
 	}
-	if (spare_pages() >= governor.low_pages) {
+	if (turn != VM_ID_HOST && spare_pages() >= governor.low_pages) {
 		turn = VM_ID_HOST;
 	}
 	__atomic_store_n(&governor.turn, turn, __ATOMIC_RELAXED);
@@ -528,13 +515,18 @@ static void choose_turn(uint64_t now)
 static bool look_for_waiting(uint64_t now)
 {
 	bool waiting = false;
-	bool entitled = false;
+	const struct vm *first = NULL;
+	uint64_t first_since = UINT64_MAX;
 	for (unsigned i = 0; i < vm_count; i++) {
-		waiting = waiting || vm_waits_for_memory(&vms[i]);
-		entitled = entitled || is_entitled(&vms[i]);
+		uint64_t since = vm_blocked_since(&vms[i]);
+		waiting = waiting || since != UINT64_MAX;
+		if (since < first_since && goes_first(&vms[i])) {
+			first = &vms[i];
+			first_since = since;
+		}
 	}
-	choose_turn(now);
-	flag_set(&governor.entitled_waits, entitled || governor.turn != VM_ID_HOST);
+	choose_turn(first, first_since, now);
+	flag_set(&governor.entitled_waits, first != NULL || governor.turn != VM_ID_HOST);
 	return waiting;
 }
 
