@@ -68,6 +68,7 @@ HV_C_SOURCES := \
 	arch/x86/vmx/vmx_run.c \
 	arch/x86/vmx/vmx_setup.c \
 	arch/x86/vmx/vmx_state.c \
+	kernel/answers.c \
 	kernel/balloon.c \
 	kernel/balloon_ranges.c \
 	kernel/elf.c \

@@ -27,12 +27,25 @@ static void begin(struct vm *vm, gfn_t gfn, pfn_t pfn)
 	balloon->page->size_pages = vm->s2.ballooned_pages;
 }
 
+bool balloon_may_populate(struct s2_locked locked, const struct vm *vm, gfn_t gfn)
+{
+	return waiters_allow_fill(vm) || s2_lookup(locked, gfn).kind != S2_EMPTY;
+}
+
+static enum status pin(struct s2_locked locked, const struct vm *vm, gfn_t gfn, pfn_t *pfn)
+{
+	if (gfn.n < vm->s2.limit_pages && !balloon_may_populate(locked, vm, gfn)) {
+		return STATUS_NO_MEMORY;
+	}
+	return s2_pin(locked, gfn, pfn);
+}
+
 enum status balloon_attach(struct vcpu *vcpu, gfn_t gfn, uint8_t vector)
 {
 	struct vm *vm = vcpu->vm;
 	pfn_t pfn;
 	struct s2_locked locked = s2_lock(&vm->s2);
-	enum status status = vm->balloon.attached ? STATUS_EXISTS : s2_pin(locked, gfn, &pfn);
+	enum status status = vm->balloon.attached ? STATUS_EXISTS : pin(locked, vm, gfn, &pfn);
 	if (status == STATUS_OK) {
 		begin(vm, gfn, pfn);
 		/* Under the lock: the first change of the target is to ring it. */
@@ -91,7 +104,14 @@ static enum exit_action inject_protection_fault(struct vcpu *vcpu)
 /* The guest gets nothing now: it waits until there is a frame. The governor hears of it at once. */
 static enum exit_action wait_for_frame(struct vcpu *vcpu)
 {
-	vcpu->blocked_since_tsc = arch_tsc();
+	uint64_t now = arch_tsc();
+	uint64_t granted = __atomic_load_n(&vcpu->granted_tsc, __ATOMIC_RELAXED);
+	/* Others took what it was told of, though it came at once: it waits still, not again. */
+	if (vcpu->fault_count != vcpu->retry_fault ||
+	    sub_floor_u64(now, granted) > waiters_hold_ticks()) {
+		vcpu->blocked_since_tsc = now;
+	}
+	vcpu->retry_fault = vcpu->fault_count + 1;
 	__atomic_store_n(&vcpu->granted, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&vcpu->wait, WAIT_MEMORY, __ATOMIC_SEQ_CST);
 	governor_somebody_waits();

@@ -69,6 +69,12 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn);
  */
 bool balloon_may_use_reserve(const struct vm *vm);
 
+/*
+ * May a call put a frame behind this page of RAM? If it has one already, or a touch could have one:
+ * calls get nothing that others wait for who come first.
+ */
+bool balloon_may_populate(struct s2_locked locked, const struct vm *vm, gfn_t gfn);
+
 /* Publishes the target and the pressure; rings the doorbell when the target has changed. */
 void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure);
 

@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "kernel/balloon.h"
 #include "kernel/governor.h"
+#include "kernel/waiters.h"
 #include "mm/reclaim.h"
 
 static uint8_t range_status(enum status status)
@@ -73,6 +74,13 @@ struct range_call {
 	uint64_t work_left;
 };
 
+/* Not what others wait for; but they do not wait for the reserve. */
+static bool may_back(const struct vm *vm)
+{
+	return waiters_allow_fill(vm) ||
+	       (vm->s2.mapped_pages < vm->config.mem_pages && promise_spare() == 0);
+}
+
 /*
  * Gives frames to an extent that has just left the balloon, as far as the host has any. The reserve
  * is for VMs that have less than their allotment; a gigabyte is too much for one call.
@@ -85,6 +93,9 @@ static enum status back_extent(struct range_call *call, gfn_t gfn, unsigned orde
 	uint64_t end = gfn.n + order_pages(order);
 	if (order > ORDER_2M) {
 		return STATUS_UNSUPPORTED;
+	}
+	if (!may_back(vm)) {
+		return STATUS_NO_MEMORY;
 	}
 	promise->emergency = vm->s2.mapped_pages < vm->config.mem_pages;
 	while (status == STATUS_OK && gfn.n < end) {
@@ -202,7 +213,6 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 		call.work_left *= 2;
 	}
 	uint64_t held = vm->s2.mapped_pages;
-	uint64_t size = vm->s2.ballooned_pages;
 	balloon_note_peaks(vm);
 	while (finished < count && call.work_left > 0) {
 		struct aerostat_range *range = &ranges[finished];
@@ -219,7 +229,7 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 	reclaim_flush(locked);
 	uint64_t freed = sub_floor_u64(held, vm->s2.mapped_pages);
 	vm->balloon.driver_debt_pages = sub_floor_u64(vm->balloon.driver_debt_pages, freed);
-	governor_frames_came_back(vm, freed, vm->s2.ballooned_pages > size);
+	governor_frames_came_back(vm, freed);
 	balloon_publish_size(vm);
 	return finished;
 }

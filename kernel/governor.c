@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "kernel/answers.h"
 #include "kernel/arch.h"
 #include "kernel/balloon.h"
 #include "kernel/house.h"
@@ -24,8 +25,6 @@
 #define GENEROUS_GIBS 4	    /* spare GiB from which on a demand fill may take a whole one */
 #define IDLE_TAX_PERCENT 75 /* an idle page counts for as much as four that are used */
 #define PERIOD_MS 10
-#define ANSWER_MS 1000	/* a driver with idle pages that has not moved by then does not answer */
-#define FORGIVE_MS 2000 /* and is asked again after that */
 #define REST_MICROS 250 /* so long the boot CPU's guest runs between two calls from other CPUs */
 #define BUSY_PERIODS 8	/* so many are let pass by a VM whose lock is taken whenever one looks */
 #define WORD_MS 500	/* guests decide how often the host becomes short: not every time a line */
@@ -52,11 +51,6 @@ static struct said {
 	struct balloon_statistics statistics;
 	unsigned busy_periods;
 } said[VMS_MAX];
-
-static uint64_t ticks(uint64_t ms)
-{
-	return ms * arch_tsc_khz();
-}
 
 /* Without frame_lock: a sum that is a moment old decides as well as one that is not. */
 static uint64_t spare_pages(void)
@@ -165,52 +159,20 @@ unsigned governor_fill_order(const struct vm *vm)
 	return vm->balloon.target_pages == 0 ? order : ORDER_4K;
 }
 
-void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew)
+void governor_frames_came_back(struct vm *vm, uint64_t freed_pages)
 {
-	if (freed_pages == 0 && !grew) {
+	/* What it is promised itself nobody else can have. */
+	uint64_t held = vm->s2.promise.held_pages;
+	uint64_t useful =
+		min_u64(freed_pages, sub_floor_u64(held + freed_pages, vm->config.min_pages));
+	if (useful == 0) {
 		return;
 	}
-	uint64_t now = arch_tsc();
-	vm->balloon.unresponsive = false;
-	vm->balloon.target_set_tsc = now;
-	if (freed_pages > 0) {
-		oom_note_progress(now);
-		flag_set(&governor.frames_came_back, true);
-		if (flag(&governor.somebody_waits)) {
-			call_house();
-		}
-	}
-}
-
-/*
- * It waits for a frame, and may as well be asked for others: it has its allotment, and a vCPU that
- * does not wait. Or a VM could keep what it has by letting one of its vCPUs wait for ever.
- */
-static bool acts_while_waiting(const struct vm *vm)
-{
-	return vm->s2.promise.held_pages >= vm->config.mem_pages && vm_can_act(vm);
-}
-
-/* A driver that has idle pages and was asked for them long ago is not answering. */
-static void judge_driver(struct vm *vm, const struct balloon_statistics *statistics, uint64_t now)
-{
-	struct balloon *balloon = &vm->balloon;
-	uint64_t age = sub_floor_u64(now, balloon->target_set_tsc);
-	if (balloon->unresponsive) {
-		if (age > ticks(FORGIVE_MS)) {
-			balloon->unresponsive = false;
-			balloon->target_set_tsc = now;
-		}
-	} else if (balloon->target_pages <= vm->s2.ballooned_pages || statistics->idle_pages == 0 ||
-		   (vm_waits_for_memory(vm) && !acts_while_waiting(vm))) {
-		/* What is not there, and who waits for a frame himself, cannot be given. */
-		balloon->target_set_tsc = now;
-	} else if (age > ticks(ANSWER_MS)) {
-		balloon->unresponsive = true;
-		balloon->target_set_tsc = now;
-		vm_log(vm, "driver does not answer target=%llu size=%llu",
-		       (unsigned long long)balloon->target_pages,
-		       (unsigned long long)vm->s2.ballooned_pages);
+	answers_note_given(vm, useful);
+	oom_note_progress(arch_tsc());
+	flag_set(&governor.frames_came_back, true);
+	if (flag(&governor.somebody_waits)) {
+		call_house();
 	}
 }
 
@@ -235,8 +197,8 @@ static unsigned gather(uint64_t now)
 		listen(vm, &said[i]);
 		struct balloon_statistics statistics = said[i].statistics;
 		bool alive = vm->state == VM_RUNNING;
-		if (alive && vm->balloon.attached) {
-			judge_driver(vm, &statistics, now);
+		if (alive) {
+			answers_judge(vm, statistics.idle_pages, now);
 		}
 		policy_vms[i] = (struct policy_vm){
 			.min_pages = vm->config.min_pages,
@@ -254,7 +216,7 @@ static unsigned gather(uint64_t now)
 			.attached = alive && vm->balloon.attached,
 			.unresponsive = vm->balloon.unresponsive,
 			.waiting = vm_waits_for_memory(vm),
-			.acts = acts_while_waiting(vm),
+			.acts = vm_acts_while_waiting(vm),
 		};
 	}
 	return vm_count;
@@ -262,7 +224,8 @@ static unsigned gather(uint64_t now)
 
 static void say_pressure(const struct policy_host *host, uint64_t now)
 {
-	if (governor.is_short == governor.said_short || now - governor.said_tsc < ticks(WORD_MS)) {
+	if (governor.is_short == governor.said_short ||
+	    now - governor.said_tsc < WORD_MS * arch_tsc_khz()) {
 		return;
 	}
 	governor.said_short = governor.is_short;
@@ -293,6 +256,7 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 		if (!policy_vms[i].attached || said[i].busy_periods > 0) {
 			continue; /* one that is busy is told in the next period */
 		}
+		answers_note_target(&vms[i], target, said[i].statistics.idle_pages, now);
 		balloon_set_target(&vms[i], target, pressure);
 		if ((old == 0) != (target == 0)) {
 			vm_log(&vms[i], "target pages=%llu held=%llu ballooned=%llu",
@@ -325,7 +289,7 @@ void governor_poll(uint64_t now_tsc)
 	/* Before the look: who begins to wait behind it raises the flag again. */
 	flag_set(&governor.somebody_waits, false);
 	bool left = false;
-	if (waiters_look()) {
+	if (waiters_look(spare_pages() < governor.low_pages, now_tsc)) {
 		flag_set(&governor.somebody_waits, true);
 		left = waiters_wake(spare_pages(), governor.low_pages);
 	}
@@ -333,7 +297,7 @@ void governor_poll(uint64_t now_tsc)
 	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
 		return;
 	}
-	governor.next_tsc = now_tsc + ticks(PERIOD_MS);
+	governor.next_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
 	flag_set(&governor.frames_came_back, false);
 	decide(now_tsc);
 }

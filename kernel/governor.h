@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The governor connects the policy with the world: reads statistics, runs the policy once a period
- * (at once when somebody waits for a frame), publishes targets, lets VMs that wait go on
- * (waiters.h), notices drivers that do not move, and calls the last resort when the host is out of
- * memory (oom.h).
+ * (at once when somebody waits for a frame), publishes targets, lets waiting vCPUs go on, notices
+ * drivers that do not move, and has the last word when the host is out of memory.
  */
 #ifndef KERNEL_GOVERNOR_H
 #define KERNEL_GOVERNOR_H
@@ -26,10 +25,10 @@ uint64_t governor_next_tsc(void);
 
 /*
  * A VM has just surrendered or reported something. Frames that came back are progress for
- * everybody; a balloon that grew, or frames, show that the driver answers. A call that did neither
- * shows nothing. Any CPU; the lock of the VM's address space is held.
+ * everybody, and show that its driver answers, as far as they are not promised to the VM itself.
+ * Any CPU; the lock of the VM's address space is held.
  */
-void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew);
+void governor_frames_came_back(struct vm *vm, uint64_t freed_pages);
 
 /* The largest extent that a demand fill of this VM should use now. */
 unsigned governor_fill_order(const struct vm *vm);

@@ -137,8 +137,8 @@ static int64_t work_on_ranges(struct s2_locked locked, struct vm *vm,
 	struct aerostat_range ranges[AEROSTAT_RANGES_MAX];
 	size_t bytes = count * sizeof(struct aerostat_range);
 	enum status status = guest_copy_in(locked, address, ranges, bytes);
-	if (status != STATUS_OK) {
-		return memory_error(status);
+	if (status != STATUS_OK || !balloon_may_populate(locked, vm, gpa_to_gfn(address))) {
+		return AEROSTAT_ERROR_ADDRESS;
 	}
 	unsigned finished = balloon_run_ranges(locked, vm, operation, ranges, (unsigned)count,
 					       gpa_to_gfn(address));

@@ -5,14 +5,18 @@
 #include "base/bits.h"
 #include "kernel/arch.h"
 #include "kernel/vm.h"
+#include "kernel/waiters.h"
 
 #define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
+#define OVERDUE_MS 16000   /* or frames came, but not to one that waits and comes before others */
 
-static uint64_t progress_tsc; /* when frames last came back from anybody */
+static uint64_t progress_tsc; /* when frames last came back from anybody; atomic */
+static uint64_t gave_up_tsc;  /* when a VM was last killed here */
 
 void oom_init(uint64_t now_tsc)
 {
 	progress_tsc = now_tsc;
+	gave_up_tsc = 0;
 }
 
 void oom_note_progress(uint64_t now_tsc)
@@ -46,17 +50,29 @@ static struct vm *choose_victim(uint64_t *victim_excess)
 	return victim;
 }
 
-/* Somebody has waited for long, and nothing has come back from anybody in that time. */
+/* What others give and take back at once is no progress to who waits all the time. */
+static bool is_overdue(const struct vm *vm, uint64_t waited, uint64_t now_tsc)
+{
+	return waited > OVERDUE_MS * arch_tsc_khz() && waiters_goes_first(vm) &&
+	       now_tsc - gave_up_tsc > STARVATION_MS * arch_tsc_khz();
+}
+
+/* Somebody has waited for long, and in that time nothing has come back from anybody, or not to it.
+ */
 static bool is_starving(uint64_t now_tsc)
 {
-	uint64_t patience = STARVATION_MS * arch_tsc_khz();
 	bool starving = false;
+	bool overdue = false;
 	for (unsigned i = 0; i < vm_count; i++) {
-		uint64_t since = vm_blocked_since(&vms[i]);
-		starving = starving || sub_floor_u64(now_tsc, since) > patience;
+		uint64_t waited = sub_floor_u64(now_tsc, vm_blocked_since(&vms[i]));
+		if (waited > STARVATION_MS * arch_tsc_khz()) {
+			starving = true;
+			overdue = overdue || is_overdue(&vms[i], waited, now_tsc);
+		}
 	}
 	uint64_t progress = __atomic_load_n(&progress_tsc, __ATOMIC_RELAXED);
-	return starving && sub_floor_u64(now_tsc, progress) >= patience;
+	return overdue ||
+	       (starving && sub_floor_u64(now_tsc, progress) >= STARVATION_MS * arch_tsc_khz());
 }
 
 void oom_check(uint64_t now_tsc)
@@ -68,6 +84,7 @@ void oom_check(uint64_t now_tsc)
 	struct vm *victim = choose_victim(&excess);
 	if (victim != NULL) {
 		oom_note_progress(now_tsc);
+		gave_up_tsc = now_tsc;
 		vm_kill(victim,
 			excess > 0 ? "the host is out of memory, nobody gives any back, and it "
 				     "holds the most beyond what it was allotted"

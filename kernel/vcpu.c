@@ -4,6 +4,7 @@
 #include "kernel/vcpu.h"
 
 #include "base/string.h"
+#include "kernel/arch.h"
 #include "kernel/scheduler.h"
 #include "kernel/vm.h"
 
@@ -55,6 +56,7 @@ void vcpu_post_event(struct vcpu *vcpu)
 
 void vcpu_grant(struct vcpu *vcpu)
 {
+	__atomic_store_n(&vcpu->granted_tsc, arch_tsc(), __ATOMIC_RELAXED);
 	__atomic_store_n(&vcpu->granted, true, __ATOMIC_SEQ_CST);
 	scheduler_notify(vcpu);
 }

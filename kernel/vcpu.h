@@ -83,7 +83,9 @@ struct vcpu {
 	enum vcpu_state state;
 	enum vcpu_wait wait;
 	uint64_t wake_tsc;	    /* WAIT_EVENT: earliest end */
-	uint64_t blocked_since_tsc; /* WAIT_MEMORY */
+	uint64_t blocked_since_tsc; /* WAIT_MEMORY: tries that found nothing are part of it */
+	uint64_t granted_tsc;	    /* when it was granted the last one, */
+	uint64_t retry_fault;	    /* and which of its faults that will be */
 	unsigned home;		    /* CPU whose queue it belongs to */
 	unsigned resident;	    /* CPU that has parts of its state in registers, or CPU_NONE */
 	uint64_t virtual_ticks;	    /* ticks that it ran, divided by its weight */

@@ -266,18 +266,26 @@ uint64_t vm_blocked_since(const struct vm *vm)
 	return since;
 }
 
-bool vm_can_act(const struct vm *vm)
+static bool can_act(const struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->config.vcpus; i++) {
 		const struct vcpu *vcpu = &vm->vcpus[i];
 		enum vcpu_state state = __atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE);
 		enum vcpu_wait wait = __atomic_load_n(&vcpu->wait, __ATOMIC_ACQUIRE);
 		bool runs = state == VCPU_QUEUED || state == VCPU_RUNNING;
-		if ((runs && wait != WAIT_MEMORY) || (state == VCPU_ASLEEP && wait == WAIT_EVENT)) {
+		bool hears = wait == WAIT_EVENT ||
+			     (wait == WAIT_DOORBELL &&
+			      __atomic_load_n(&vcpu->doorbell_vector, __ATOMIC_RELAXED) != 0);
+		if ((runs && wait != WAIT_MEMORY) || (state == VCPU_ASLEEP && hears)) {
 			return true;
 		}
 	}
 	return false;
+}
+
+bool vm_acts_while_waiting(const struct vm *vm)
+{
+	return vm->s2.promise.held_pages >= vm->config.mem_pages && can_act(vm);
 }
 
 bool vm_is_stuck(const struct vm *vm)

@@ -36,7 +36,6 @@ struct balloon {
 	gfn_t page_gfn; /* pinned while attached */
 	struct aerostat_balloon_page *page;
 	uint64_t target_pages;
-	uint64_t target_set_tsc; /* when the target last rose */
 	uint64_t target_peak_pages;
 	uint64_t size_peak_pages;
 	uint64_t surrendered_pages; /* since start, as are the next three */
@@ -44,7 +43,12 @@ struct balloon {
 	uint64_t touched_pages;	    /* taken back by touching */
 	uint64_t reported_pages;    /* contents dropped by free-page reports */
 	uint64_t driver_debt_pages; /* to be freed for what its driver had from the reserve */
-	bool unresponsive;	    /* missed a deadline and has not moved since */
+	/* The governor's, to judge the driver: what it was asked for, when, and at which size. */
+	uint64_t asked_pages;
+	uint64_t asked_tsc;
+	uint64_t asked_size_pages;
+	uint64_t given_pages; /* freed since, and of use to others; atomic */
+	bool unresponsive;    /* missed a deadline and has not given enough since */
 };
 
 struct vm {
@@ -104,8 +108,12 @@ void vm_log(struct vm *vm, const char *format, ...) __attribute__((format(printf
 bool vm_waits_for_memory(const struct vm *vm);
 uint64_t vm_blocked_since(const struct vm *vm);
 
-/* Some vCPU of it could serve the balloon now: it runs, or would hear of a new target in WAIT. */
-bool vm_can_act(const struct vm *vm);
+/*
+ * It waits for a frame, and may as well be asked for others: it has its allotment, and a vCPU that
+ * could serve the balloon now, because it runs, or a new target would end its WAIT or HLT. Or a VM
+ * could keep what it has by letting one of its vCPUs wait for ever.
+ */
+bool vm_acts_while_waiting(const struct vm *vm);
 
 /* Every vCPU that was started waits, and nothing outside the VM will ever wake one. */
 bool vm_is_stuck(const struct vm *vm);

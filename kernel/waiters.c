@@ -1,42 +1,86 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See waiters.h. No locks: sums are read as they are, and the one word that is kept is atomic. */
+/* See waiters.h. No locks: sums are read as they are, and what other CPUs ask for is atomic. */
 #include "kernel/waiters.h"
 
+#include "base/bits.h"
+#include "kernel/arch.h"
 #include "kernel/balloon.h"
 #include "kernel/vcpu.h"
 #include "kernel/vm.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
-static bool entitled_waits; /* as of the last look */
+#define TURN_MS 500 /* who has waited for so long has the next frames for itself alone, */
+#define HOLD_MS 20  /* and so much time to come and take them */
+
+static bool entitled_waits;   /* as of the last look; atomic */
+static vm_id_t turn;	      /* the one that has waited too long, or VM_ID_HOST; atomic */
+static uint64_t turn_end_tsc; /* when others may come again, if it does not wait any more */
 
 void waiters_init(void)
 {
 	entitled_waits = false;
+	turn = VM_ID_HOST;
+	turn_end_tsc = 0;
 }
 
-/* It comes before all that have their allotment already. */
-static bool is_entitled(const struct vm *vm)
+uint64_t waiters_hold_ticks(void)
 {
-	return vm_waits_for_memory(vm) && !vm->balloon.unresponsive &&
-	       vm->s2.mapped_pages < vm->config.mem_pages;
+	return HOLD_MS * arch_tsc_khz();
+}
+
+bool waiters_goes_first(const struct vm *vm)
+{
+	return !vm->balloon.unresponsive && vm->s2.mapped_pages < vm->config.mem_pages;
+}
+
+/* Nobody has waited for too long, or it is the one; or it takes what it was promised. */
+static bool is_its_turn(const struct vm *vm)
+{
+	vm_id_t whose = __atomic_load_n(&turn, __ATOMIC_RELAXED);
+	return whose == VM_ID_HOST || whose == vm->id || vm->s2.mapped_pages < vm->config.min_pages;
 }
 
 bool waiters_allow_fill(const struct vm *vm)
 {
-	return !__atomic_load_n(&entitled_waits, __ATOMIC_ACQUIRE) ||
-	       vm->s2.mapped_pages < vm->config.mem_pages;
+	if (!__atomic_load_n(&entitled_waits, __ATOMIC_ACQUIRE)) {
+		return true;
+	}
+	return vm->s2.mapped_pages < vm->config.mem_pages && is_its_turn(vm);
 }
 
-bool waiters_look(void)
+/*
+ * Who frees a frame and takes it again does so in less time than it takes to tell one that waits.
+ * So `first`, who comes before others and has waited the longest, since `since`, has the next
+ * frames for itself after a while, until it comes and takes them; but not when there is plenty.
+ */
+static void choose_turn(const struct vm *first, uint64_t since, bool scarce, uint64_t now_tsc)
+{
+	vm_id_t whose = turn;
+	if (first != NULL && sub_floor_u64(now_tsc, since) > TURN_MS * arch_tsc_khz()) {
+		whose = first->id;
+		turn_end_tsc = now_tsc + HOLD_MS * arch_tsc_khz();
+	} else if (now_tsc >= turn_end_tsc) {
+		whose = VM_ID_HOST;
+	}
+	__atomic_store_n(&turn, scarce ? whose : VM_ID_HOST, __ATOMIC_RELAXED);
+}
+
+bool waiters_look(bool scarce, uint64_t now_tsc)
 {
 	bool waiting = false;
-	bool entitled = false;
+	const struct vm *first = NULL;
+	uint64_t first_since = UINT64_MAX;
 	for (unsigned i = 0; i < vm_count; i++) {
-		waiting = waiting || vm_waits_for_memory(&vms[i]);
-		entitled = entitled || is_entitled(&vms[i]);
+		uint64_t since = vm_blocked_since(&vms[i]);
+		waiting = waiting || since != UINT64_MAX;
+		if (since < first_since && waiters_goes_first(&vms[i])) {
+			first = &vms[i];
+			first_since = since;
+		}
 	}
-	__atomic_store_n(&entitled_waits, entitled, __ATOMIC_SEQ_CST);
+	choose_turn(first, first_since, scarce, now_tsc);
+	__atomic_store_n(&entitled_waits, first != NULL || turn != VM_ID_HOST, __ATOMIC_SEQ_CST);
 	return waiting;
 }
 

@@ -2,7 +2,8 @@
 /*
  * VMs that wait for memory (a vCPU touched a page, and there was no frame): which of them come
  * before others, and which may try again. A VM that has less than its allotment, and a driver that
- * answers, is entitled: until it has a frame, those that have their allotment get none.
+ * answers, is entitled: until it has a frame, those that have their allotment get none. One that
+ * has waited for half a second all the same has its turn: the next frames are for it alone.
  */
 #ifndef KERNEL_WAITERS_H
 #define KERNEL_WAITERS_H
@@ -14,8 +15,11 @@ struct vm;
 /* Nobody waits. Boot. */
 void waiters_init(void);
 
-/* Does a VM wait? Keeps whether an entitled one does, for waiters_allow_fill. Boot CPU. */
-bool waiters_look(void);
+/*
+ * Does a VM wait? Keeps whether an entitled one does, and whose turn it is, for waiters_allow_fill;
+ * nobody's unless memory is `scarce`. Boot CPU.
+ */
+bool waiters_look(bool scarce, uint64_t now_tsc);
 
 /*
  * Lets those try again who may; below `low_pages` of `spare_pages` that is nobody whose driver does
@@ -23,10 +27,17 @@ bool waiters_look(void);
  */
 bool waiters_wake(uint64_t spare_pages, uint64_t low_pages);
 
+/* If it waits, it is entitled. */
+bool waiters_goes_first(const struct vm *vm);
+
 /*
  * May this VM take a frame now? Not what entitled VMs wait for, if it has its allotment already: or
- * it could take back at once, for ever, what it gives. Any CPU.
+ * it could take back at once, for ever, what it gives. Nor what one of those waits for whose turn
+ * it is. Any CPU.
  */
 bool waiters_allow_fill(const struct vm *vm);
+
+/* A vCPU that was granted a try so long ago has had its chance; see vcpu->blocked_since_tsc. */
+uint64_t waiters_hold_ticks(void);
 
 #endif

@@ -309,6 +309,7 @@ enum status s2_return(struct s2_locked locked, gfn_t gfn, unsigned order, uint64
 	struct s2_path path;
 	uint64_t *entry = s2_walk(s2, gfn, &path);
 	if (path.level < level) {
+		*work += level > 1 ? S2_ENTRIES : 0;
 		return s2_any_ballooned(s2, path.table[level], gfn, level) ? STATUS_MIXED
 									   : STATUS_NOT_SURRENDERED;
 	}

@@ -160,7 +160,7 @@ HOST_test_policy_failures := tests/host/test_policy_failures.c kernel/policy.c
 include tests/fuzz/fuzz.mk
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
-KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/balloon.c \
+KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/answers.c kernel/balloon.c \
 	kernel/balloon_ranges.c kernel/elf.c kernel/governor.c kernel/hypercall.c kernel/loader.c \
 	kernel/oom.c kernel/park.c kernel/policy.c kernel/run_queue.c kernel/scheduler.c \
 	kernel/vcpu.c kernel/vm.c kernel/vm_config.c kernel/waiters.c kernel/working_set.c \
@@ -209,6 +209,9 @@ HOST_test_governor := tests/host/test_governor.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_waiters
 HOST_test_waiters := tests/host/test_waiters.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_fairness
+HOST_test_fairness := tests/host/test_fairness.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_working_set
 HOST_test_working_set := tests/host/test_working_set.c $(KERNEL_SOURCES)

@@ -76,11 +76,34 @@ static void test_run_is_judged_like_its_extents(void **state)
 	world_destroy_all();
 }
 
+/*
+ * Regression: RETURN of a gigabyte that is not in the balloon looked at the 512 tables below it and
+ * counted as one piece of work, so that a call of 170 such ranges took as long as eighty others.
+ */
+static void test_refused_gigabyte_is_counted(void **state)
+{
+	(void)state;
+	world_start(RAM_FIRST, RAM_FRAMES, 1);
+	struct s2 *s2 = world_create(1, 512 * 512, 0);
+	for (uint64_t gfn = 0; gfn < 512 * 512; gfn += 512) {
+		assert_int_equal(world_populate(s2, gfn, ORDER_4K), STATUS_OK);
+	}
+	struct s2_locked locked = s2_lock(s2);
+	uint64_t work = 0;
+	assert_int_equal(s2_return(locked, (gfn_t){0}, ORDER_1G, &work), STATUS_NOT_SURRENDERED);
+	assert_true(work >= 512);
+	assert_int_equal(s2_return(locked, (gfn_t){0}, ORDER_2M, &work), STATUS_NOT_SURRENDERED);
+	assert_int_equal(work, 1);
+	s2_unlock(locked);
+	world_destroy_all();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_teardown_step_is_bounded, world_teardown),
 		cmocka_unit_test_teardown(test_run_is_judged_like_its_extents, world_teardown),
+		cmocka_unit_test_teardown(test_refused_gigabyte_is_counted, world_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,6 +173,7 @@ enum exit_action kernel_touch(struct vm *vm, uint64_t gfn)
 {
 	struct vcpu *vcpu = &vm->vcpus[0];
 	kernel_pick(vcpu);
+	vcpu->fault_count++;
 	enum exit_action action = balloon_touch(vcpu, (gfn_t){gfn});
 	if (action == EXIT_BLOCK || action == EXIT_KILL) {
 		kernel_settle(vcpu);
