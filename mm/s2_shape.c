@@ -123,7 +123,7 @@ void s2_collapse(struct s2 *s2, gfn_t gfn, struct s2_path *path)
 	while (path->level < S2_LEVELS - 2) {
 		pfn_t table = path->table[path->level];
 		unsigned ballooned = table_ballooned(table);
-		if (table_present(table) != 0 || (ballooned != 0 && ballooned != S2_ENTRIES)) {
+		if (!table_is_uniform(table)) {
 			return;
 		}
 		path->level++;

@@ -14,6 +14,7 @@
  */
 #include "fake/panic.h"
 #include "fake/phys.h"
+#include "fake/runs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -451,10 +452,11 @@ static void move_run(const struct operation *o)
 	uint64_t work;
 	gfn_t gfn = {o->gfn};
 	struct s2_locked locked = s2_lock(&spaces[o->vm]);
-	enum status status =
-		o->kind == SURRENDER_RUN ? s2_surrender_run(locked, gfn, 0, count, &done, &work)
-		: o->kind == REPORT_RUN	 ? s2_report_run(locked, gfn, 0, count, &done, &work)
-					 : s2_return_run(locked, gfn, 0, count, &done, &work);
+	enum status status = o->kind == SURRENDER_RUN
+				     ? run_once(locked, RUN_SURRENDER, gfn, 0, count, &done, &work)
+			     : o->kind == REPORT_RUN
+				     ? run_once(locked, RUN_REPORT, gfn, 0, count, &done, &work)
+				     : run_once(locked, RUN_RETURN, gfn, 0, count, &done, &work);
 	s2_unlock(locked);
 	enum status first = judge_slot(&machine->slots[o->gfn], o->kind);
 	if (status != STATUS_NO_MEMORY || o->kind != SURRENDER_RUN) {
