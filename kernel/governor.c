@@ -133,10 +133,9 @@ bool governor_is_plentiful(void)
 }
 
 /* What a demand fill may take at most, from what is spare now. */
-static unsigned judge_fill_order(void)
+static unsigned judge_fill_order(uint64_t spare)
 {
 	uint64_t enough = governor.high_pages + order_pages(ORDER_2M);
-	uint64_t spare = spare_pages();
 	__atomic_store_n(&governor.unjudged_pages, (int64_t)(sub_floor_u64(spare, enough) / 2),
 			 __ATOMIC_RELAXED);
 	if (spare <= enough) {
@@ -155,7 +154,8 @@ static unsigned judge_fill_order(void)
 void governor_filled_large(uint64_t pages)
 {
 	if (__atomic_sub_fetch(&governor.unjudged_pages, (int64_t)pages, __ATOMIC_RELAXED) <= 0) {
-		__atomic_store_n(&governor.fill_order, judge_fill_order(), __ATOMIC_RELAXED);
+		__atomic_store_n(&governor.fill_order, judge_fill_order(spare_pages()),
+				 __ATOMIC_RELAXED);
 	}
 }
 
@@ -183,11 +183,10 @@ void governor_frames_came_back(struct vm *vm, uint64_t freed_pages, bool grew)
 	}
 }
 
-/* It comes before all that have their allotment already. */
+/* When it waits, it comes before all that have their allotment already. */
 static bool is_entitled(const struct vm *vm)
 {
-	return vm_waits_for_memory(vm) && !vm->balloon.unresponsive &&
-	       vm->s2.mapped_pages < vm->config.mem_pages;
+	return !vm->balloon.unresponsive && vm->s2.mapped_pages < vm->config.mem_pages;
 }
 
 bool governor_may_fill(const struct vm *vm)
@@ -345,9 +344,8 @@ static void grant(struct vm *vm)
 }
 
 /* Lets those go on who may; true: somebody is left who may not. */
-static bool wake_waiting(void)
+static bool wake_waiting(uint64_t spare)
 {
-	uint64_t spare = spare_pages();
 	bool left = false;
 	for (unsigned i = 0; i < vm_count; i++) {
 		if (!vm_waits_for_memory(&vms[i])) {
@@ -417,8 +415,10 @@ static bool look_for_waiting(void)
 	bool waiting = false;
 	bool entitled = false;
 	for (unsigned i = 0; i < vm_count; i++) {
-		waiting = waiting || vm_waits_for_memory(&vms[i]);
-		entitled = entitled || is_entitled(&vms[i]);
+		if (vm_waits_for_memory(&vms[i])) {
+			waiting = true;
+			entitled = entitled || is_entitled(&vms[i]);
+		}
 	}
 	flag_set(&governor.entitled_waits, entitled);
 	return waiting;
@@ -441,15 +441,18 @@ static void decide(uint64_t now_tsc)
 void governor_poll(uint64_t now_tsc)
 {
 	__atomic_store_n(&governor.looked_tsc, arch_tsc(), __ATOMIC_RELAXED);
-	governor.free_low = min_u64(governor.free_low, frame_count_free());
-	__atomic_store_n(&governor.fill_order, judge_fill_order(), __ATOMIC_RELAXED);
 	/* Before the look: who begins to wait behind it raises the flag again. */
 	flag_set(&governor.somebody_waits, false);
-	bool left = false;
-	if (look_for_waiting()) {
+	bool waiting = look_for_waiting();
+	if (waiting) {
 		flag_set(&governor.somebody_waits, true);
-		left = wake_waiting();
 	}
+	/* Behind the flag: frames of whoever has not seen it are in these sums, for all here. */
+	uint64_t free = frame_count_free();
+	uint64_t spare = min_u64(promise_spare(), free);
+	governor.free_low = min_u64(governor.free_low, free);
+	__atomic_store_n(&governor.fill_order, judge_fill_order(spare), __ATOMIC_RELAXED);
+	bool left = waiting && wake_waiting(spare);
 	/* Who was let go on and finds nothing waits again, and then it is time to think. */
 	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
 		return;
