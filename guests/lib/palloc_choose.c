@@ -93,23 +93,25 @@ static void choose_extents(struct chooser *chooser, enum page_state state)
 /* Single pages of one extent, counted together; false when the chooser is full. */
 static bool choose_pages_of(struct chooser *chooser, uint64_t extent, enum page_state state)
 {
-	uint8_t *states = books.states + extent * PALLOC_EXTENT_PAGES;
+	uint8_t *const first = books.states + extent * PALLOC_EXTENT_PAGES;
+	uint8_t *byte = first + PALLOC_EXTENT_PAGES;
 	uint64_t start = books_extent_start(extent);
 	unsigned chosen = 0;
-	bool more = true;
+	bool full = false;
 
-	for (unsigned i = PALLOC_EXTENT_PAGES; more && i-- > 0;) {
-		if ((states[i] & BOOKS_STATE) != state) {
+	while (byte-- > first) {
+		if ((*byte & BOOKS_STATE) != state) {
 			continue;
 		}
-		more = choose(chooser, start + i, 0);
-		if (more) {
-			states[i] = (uint8_t)((states[i] & ~BOOKS_STATE) | chooser->to);
-			chosen++;
+		full = !choose(chooser, start + (uint64_t)(byte - first), 0);
+		if (full) {
+			break;
 		}
+		*byte = (uint8_t)((*byte & ~BOOKS_STATE) | chooser->to);
+		chosen++;
 	}
 	books_count_change(extent, state, chooser->to, chosen);
-	return more;
+	return !full;
 }
 
 /*
