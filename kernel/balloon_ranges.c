@@ -92,19 +92,15 @@ static uint64_t extents_before(const struct range_call *call, gfn_t gfn, unsigne
 /* As many of the extents as are plain, at once. */
 static uint64_t apply_run(struct range_call *call, gfn_t gfn, unsigned order, uint64_t count)
 {
-	switch (call->operation) {
-	case BALLOON_SURRENDER:
-		count = extents_before(call, gfn, order, count);
-		return s2_surrender_run(&call->batch, gfn, order, count);
-	case BALLOON_REPORT:
-		count = extents_before(call, gfn, order, count);
-		return s2_report_run(&call->batch, gfn, order, count);
-	case BALLOON_RETURN:
-		return s2_return_run(&call->batch, gfn, order, count);
-	case BALLOON_EMERGENCY:
-		break; /* one by one: each is given its frames */
+	if (!s2_batch_find(&call->batch, gfn, order)) {
+		return 0;
 	}
-	return 0;
+	if (call->operation == BALLOON_RETURN) {
+		return s2_return_run(&call->batch, gfn, count);
+	}
+	count = extents_before(call, gfn, order, count);
+	return call->operation == BALLOON_SURRENDER ? s2_surrender_run(&call->batch, gfn, count)
+						    : s2_report_run(&call->batch, gfn, count);
 }
 
 /* One extent that is not plain, or is refused. */

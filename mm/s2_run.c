@@ -71,8 +71,7 @@ static void set_order(struct s2_batch *batch, unsigned order)
 	batch->revoke = revoke_step(s2, order);
 }
 
-/* Goes to the table whose entries stand for extents of this order around gfn, if there is one. */
-static NOT_INLINE bool enter_table(struct s2_batch *batch, gfn_t gfn, unsigned order)
+bool s2_batch_go(struct s2_batch *batch, gfn_t gfn, unsigned order)
 {
 	const struct s2 *s2 = batch->s2;
 	batch->pages = 0;
@@ -87,55 +86,47 @@ static NOT_INLINE bool enter_table(struct s2_batch *batch, gfn_t gfn, unsigned o
 	batch->first_gfn = align_down_u64(gfn.n, extent_pages * S2_ENTRIES);
 	uint64_t inside = align_down_u64(s2->limit_pages - batch->first_gfn, extent_pages);
 	batch->pages = min_u64(inside, extent_pages * S2_ENTRIES);
-	return true;
+	return gfn.n - batch->first_gfn < batch->pages;
 }
 
-/* The first entry of a run, whose count is cut to what the table has; NULL: there is no table. */
-static inline uint64_t *run_find(struct s2_batch *batch, gfn_t gfn, unsigned order, uint64_t *count)
+/* The first entry of a run, whose count is cut to what the table has: nothing of what is
+ * misaligned. */
+static inline uint64_t *run_first(const struct s2_batch *batch, gfn_t gfn, uint64_t *count)
 {
-	bool here = order == batch->order && gfn.n - batch->first_gfn < batch->pages;
-	if (!here && !enter_table(batch, gfn, order)) {
-		return NULL;
-	}
 	uint64_t offset = gfn.n - batch->first_gfn;
-	if (offset >= batch->pages || !is_aligned_u64(offset, order_pages(order))) {
-		return NULL;
-	}
-	*count = min_u64(*count, (batch->pages - offset) >> order);
-	return batch->entries + (offset >> order);
+	uint64_t most = (batch->pages - offset) >> batch->order;
+	bool plain = offset < batch->pages && is_aligned_u64(offset, order_pages(batch->order));
+	*count = plain ? min_u64(*count, most) : 0;
+	return batch->entries + (offset >> batch->order);
 }
 
-/* A table that has become all the same is replaced by an entry; whoever comes next walks again. */
-static NOT_INLINE void collapse(struct s2_batch *batch, gfn_t gfn)
+/* A table that is all the same now becomes an entry; whoever comes next walks again. */
+static NOT_INLINE uint64_t collapse(struct s2_batch *batch, gfn_t gfn, uint64_t done)
 {
 	struct s2_path path;
 	(void)s2_walk(batch->s2, gfn, &path);
 	path.level = batch->order / 9;
 	s2_collapse(batch->s2, gfn, &path);
 	batch->pages = 0;
+	return done;
 }
 
-/* So many leaves of the table around gfn are gone, and so many entries more are ballooned. */
-static inline void run_finish(struct s2_batch *batch, gfn_t gfn, uint64_t leaves,
-			      uint64_t ballooned)
+/* `done` entries of the table around gfn were changed: so many leaves less, so many in the balloon.
+ */
+static inline uint64_t run_finish(struct s2_batch *batch, gfn_t gfn, uint64_t done, uint64_t leaves,
+				  uint64_t ballooned)
 {
 	pfn_t table = batch->table;
 	batch->leaves_out += leaves;
 	batch->ballooned += ballooned;
 	table_change_counts(table, -(uint32_t)leaves, (uint32_t)ballooned);
-	if (__builtin_expect(table_is_uniform(table), 0)) {
-		collapse(batch, gfn);
-	}
+	return __builtin_expect(table_is_uniform(table), 0) ? collapse(batch, gfn, done) : done;
 }
 
 /* Takes out leaves and EMPTY entries until the count is used up or something else is met. */
-static uint64_t take_out_run(struct s2_batch *batch, gfn_t gfn, unsigned order, uint64_t count,
-			     uint64_t mark)
+static uint64_t take_out_run(struct s2_batch *batch, gfn_t gfn, uint64_t count, uint64_t mark)
 {
-	uint64_t *const first = run_find(batch, gfn, order, &count);
-	if (first == NULL) {
-		return 0;
-	}
+	uint64_t *const first = run_first(batch, gfn, &count);
 	const struct s2_format *format = batch->s2->format;
 	const uint64_t *end = first + count;
 	const struct frame_step revoke = batch->revoke;
@@ -161,34 +152,29 @@ static uint64_t take_out_run(struct s2_batch *batch, gfn_t gfn, unsigned order, 
 	}
 	batch->s2->revoking_head = head;
 	uint64_t done = (uint64_t)(entry - first);
-	run_finish(batch, gfn, done - empty, mark != 0 ? done : 0);
-	return done;
+	return run_finish(batch, gfn, done, done - empty, mark != 0 ? done : 0);
 }
 
-uint64_t s2_surrender_run(struct s2_batch *batch, gfn_t gfn, unsigned order, uint64_t count)
+uint64_t s2_surrender_run(struct s2_batch *batch, gfn_t gfn, uint64_t count)
 {
-	return take_out_run(batch, gfn, order, count, batch->s2->format->ballooned_entry);
+	return take_out_run(batch, gfn, count, batch->s2->format->ballooned_entry);
 }
 
-uint64_t s2_report_run(struct s2_batch *batch, gfn_t gfn, unsigned order, uint64_t count)
+uint64_t s2_report_run(struct s2_batch *batch, gfn_t gfn, uint64_t count)
 {
-	return take_out_run(batch, gfn, order, count, 0);
+	return take_out_run(batch, gfn, count, 0);
 }
 
-uint64_t s2_return_run(struct s2_batch *batch, gfn_t gfn, unsigned order, uint64_t count)
+uint64_t s2_return_run(struct s2_batch *batch, gfn_t gfn, uint64_t count)
 {
-	uint64_t *const first = run_find(batch, gfn, order, &count);
-	if (first == NULL) {
-		return 0;
-	}
+	uint64_t *const first = run_first(batch, gfn, &count);
 	const uint64_t ballooned_entry = batch->s2->format->ballooned_entry;
 	uint64_t *entry = first;
 	for (; entry < first + count && entry_read(entry) == ballooned_entry; entry++) {
 		entry_write(entry, 0);
 	}
 	uint64_t done = (uint64_t)(entry - first);
-	run_finish(batch, gfn, 0, -done);
-	return done;
+	return run_finish(batch, gfn, done, 0, -done);
 }
 
 bool s2_clear_leaves(struct s2 *s2, pfn_t table, unsigned level)

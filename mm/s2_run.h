@@ -54,15 +54,26 @@ static inline void s2_batch_begin(struct s2_batch *batch, struct s2_locked locke
 /* Brings all sums up to date. What was taken out still waits for the flush (mm/reclaim.h). */
 void s2_batch_end(struct s2_batch *batch);
 
+/* Goes to the table whose entries stand for extents of 2^order pages around gfn. */
+bool s2_batch_go(struct s2_batch *batch, gfn_t gfn, unsigned order);
+
+/* False: there is no such table, or the extent is not wholly inside RAM. */
+static inline bool s2_batch_find(struct s2_batch *batch, gfn_t gfn, unsigned order)
+{
+	bool here = order == batch->order && gfn.n - batch->first_gfn < batch->pages;
+	return here || s2_batch_go(batch, gfn, order);
+}
+
 /*
- * Up to `count` extents from gfn on, as many as lie in one table. Answers how many were taken out
- * or returned; 0: the first of them is not as plain as that (a table or a pinned page is in the
- * way, an entry has to be cut, it is none of this guest's RAM, it is in the wrong state). Then the
- * batch has to be ended, and the functions for one extent (mm/s2.h) do it or say why not. Extents
- * are checked one by one, so a run never does what its extents would not have allowed.
+ * Up to `count` extents from gfn on, as many as lie in the table that has just been found for it.
+ * Answers how many were taken out or returned; 0, as when nothing is found: the first of them is
+ * not as plain as that (a table or a pinned page is in the way, an entry has to be cut, it is
+ * misaligned or in the wrong state). Then the batch has to be ended, and the functions for one
+ * extent (mm/s2.h) do it or say why not. Extents are checked one by one, so a run never does what
+ * its extents would not have allowed.
  */
-uint64_t s2_surrender_run(struct s2_batch *batch, gfn_t gfn, unsigned order, uint64_t count);
-uint64_t s2_report_run(struct s2_batch *batch, gfn_t gfn, unsigned order, uint64_t count);
-uint64_t s2_return_run(struct s2_batch *batch, gfn_t gfn, unsigned order, uint64_t count);
+uint64_t s2_surrender_run(struct s2_batch *batch, gfn_t gfn, uint64_t count);
+uint64_t s2_report_run(struct s2_batch *batch, gfn_t gfn, uint64_t count);
+uint64_t s2_return_run(struct s2_batch *batch, gfn_t gfn, uint64_t count);
 
 #endif

@@ -95,15 +95,15 @@ static void test_batch_goes_from_table_to_table(void **state)
 	struct s2_locked locked = s2_lock(s2);
 	struct s2_batch batch;
 	s2_batch_begin(&batch, locked);
-	assert_int_equal(s2_surrender_run(&batch, (gfn_t){2}, ORDER_4K, 3), 3);
-	assert_int_equal(s2_surrender_run(&batch, (gfn_t){6}, ORDER_4K, 1), 1);
-	assert_int_equal(s2_surrender_run(&batch, (gfn_t){6}, ORDER_4K, 1), 0);
-	assert_int_equal(s2_report_run(&batch, (gfn_t){1024}, ORDER_4K, 8), 8); /* all of it */
-	assert_int_equal(s2_surrender_run(&batch, (gfn_t){512}, ORDER_2M, 1), 1);
-	assert_int_equal(s2_surrender_run(&batch, (gfn_t){1026}, ORDER_4K, 1), 0);
-	assert_int_equal(s2_return_run(&batch, (gfn_t){2}, ORDER_4K, 9), 3);
-	assert_int_equal(s2_return_run(&batch, (gfn_t){512}, ORDER_2M, 1), 1);
-	assert_int_equal(s2_return_run(&batch, (gfn_t){513}, ORDER_2M, 1), 0);
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){2}, ORDER_4K, 3), 3);
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){6}, ORDER_4K, 1), 1);
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){6}, ORDER_4K, 1), 0);
+	assert_int_equal(run_in(&batch, RUN_REPORT, (gfn_t){1024}, ORDER_4K, 8), 8); /* all of it */
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){512}, ORDER_2M, 1), 1);
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){1026}, ORDER_4K, 1), 0);
+	assert_int_equal(run_in(&batch, RUN_RETURN, (gfn_t){2}, ORDER_4K, 9), 3);
+	assert_int_equal(run_in(&batch, RUN_RETURN, (gfn_t){512}, ORDER_2M, 1), 1);
+	assert_int_equal(run_in(&batch, RUN_RETURN, (gfn_t){513}, ORDER_2M, 1), 0);
 	s2_batch_end(&batch);
 	assert_int_equal(s2->mapped_pages, 4);
 	assert_int_equal(s2->large_pages, 0);
