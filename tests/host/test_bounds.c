@@ -99,6 +99,7 @@ static void test_batch_goes_from_table_to_table(void **state)
 	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){6}, ORDER_4K, 1), 1);
 	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){6}, ORDER_4K, 1), 0);
 	assert_int_equal(run_in(&batch, RUN_REPORT, (gfn_t){1024}, ORDER_4K, 8), 8); /* all of it */
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){1026}, ORDER_4K, 1), 0);
 	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){512}, ORDER_2M, 1), 1);
 	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){1026}, ORDER_4K, 1), 0);
 	assert_int_equal(run_in(&batch, RUN_RETURN, (gfn_t){2}, ORDER_4K, 9), 3);
