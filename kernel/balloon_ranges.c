@@ -9,8 +9,12 @@
 #include "kernel/governor.h"
 #include "kernel/waiters.h"
 #include "mm/reclaim.h"
+#include "mm/s2_run.h"
 
-static uint8_t range_status(enum status status)
+/* Keeps what is seldom done out of the registers of what is done for every page. */
+#define NOT_INLINE __attribute__((noinline))
+
+static NOT_INLINE uint8_t range_status(enum status status)
 {
 	switch (status) {
 	case STATUS_OK:
@@ -72,6 +76,8 @@ struct range_call {
 	struct s2_locked locked;
 	gfn_t array_gfn;
 	uint64_t work_left;
+	uint64_t pages; /* moved so far */
+	struct s2_batch batch;
 };
 
 /* Not what others wait for; but they do not wait for the reserve. */
@@ -79,6 +85,74 @@ static bool may_back(const struct vm *vm)
 {
 	return waiters_allow_fill(vm) ||
 	       (vm->s2.mapped_pages < vm->config.mem_pages && promise_spare() == 0);
+}
+
+/* How many of `count` extents, from gfn on, do not contain the page that holds the ranges. */
+static uint64_t extents_before(const struct range_call *call, gfn_t gfn, unsigned order,
+			       uint64_t count)
+{
+	if (call->array_gfn.n < gfn.n) {
+		return count;
+	}
+	return min_u64(count, (call->array_gfn.n - gfn.n) >> order);
+}
+
+/* As many of the extents as are plain, at once. */
+static uint64_t apply_run(struct range_call *call, gfn_t gfn, unsigned order, uint64_t count)
+{
+	if (!s2_batch_find(&call->batch, gfn, order)) {
+		return 0;
+	}
+	if (call->operation == BALLOON_RETURN) {
+		return s2_return_run(&call->batch, gfn, count);
+	}
+	count = extents_before(call, gfn, order, count);
+	return call->operation == BALLOON_SURRENDER ? s2_surrender_run(&call->batch, gfn, count)
+						    : s2_report_run(&call->batch, gfn, count);
+}
+
+/* One extent that is not plain, or is refused. */
+static enum status apply_one(struct range_call *call, gfn_t gfn, unsigned order, uint64_t *work)
+{
+	uint64_t freed;
+	bool returns = call->operation == BALLOON_RETURN || call->operation == BALLOON_EMERGENCY;
+	if (returns) {
+		return s2_return(call->locked, gfn, order, work);
+	}
+	if (extents_before(call, gfn, order, 1) == 0) {
+		return STATUS_IN_USE;
+	}
+	return call->operation == BALLOON_SURRENDER
+		       ? s2_surrender(call->locked, gfn, order, &freed, work)
+		       : s2_report(call->locked, gfn, order, &freed, work);
+}
+
+/* The next extent of the range by itself. */
+static NOT_INLINE enum status step_one(struct range_call *call, struct aerostat_range *range)
+{
+	uint64_t work = 1;
+	s2_batch_end(&call->batch);
+	enum status status = apply_one(call, next_extent(range), range->order, &work);
+	call->work_left = sub_floor_u64(call->work_left, work);
+	if (status == STATUS_OK) {
+		range->done++;
+		call->pages += order_pages(range->order);
+	}
+	return status;
+}
+
+/* The next extents of the range, as many as one step takes. */
+static enum status step(struct range_call *call, struct aerostat_range *range)
+{
+	uint64_t count = min_u64(range->count - range->done, call->work_left);
+	uint64_t done = apply_run(call, next_extent(range), range->order, count);
+	if (done == 0) {
+		return step_one(call, range);
+	}
+	range->done += (uint32_t)done;
+	call->work_left -= done;
+	call->pages += done << range->order;
+	return STATUS_OK;
 }
 
 /*
@@ -109,48 +183,43 @@ static enum status back_extent(struct range_call *call, gfn_t gfn, unsigned orde
 	return status;
 }
 
-/* How many extents of the range, from gfn on, do not contain the page that holds the ranges. */
-static uint64_t extents_before(gfn_t gfn, const struct aerostat_range *range, gfn_t array_gfn)
+/*
+ * All four as far as the work that is left allows: OK, an error, or PENDING. The first is for what
+ * needs no frames.
+ */
+static uint8_t run_range(struct range_call *call, struct aerostat_range *range)
 {
-	uint64_t left = range->count - range->done;
-	if (array_gfn.n < gfn.n) {
-		return left;
+	while (range->done < range->count) {
+		if (call->work_left == 0) {
+			return AEROSTAT_RANGE_PENDING;
+		}
+		enum status status = step(call, range);
+		if (status != STATUS_OK) {
+			return range_status(status);
+		}
 	}
-	return min_u64(left, (array_gfn.n - gfn.n) >> range->order);
+	/* Every fill comes from the zeroed pool. */
+	range->flags = call->operation == BALLOON_SURRENDER ? 0 : AEROSTAT_RANGE_FLAG_ZERO;
+	return AEROSTAT_RANGE_OK;
 }
 
-/* As many extents from gfn on as one step takes; see s2_surrender_run. */
-static enum status apply_run(struct range_call *call, const struct aerostat_range *range, gfn_t gfn,
-			     uint64_t *done)
+static NOT_INLINE uint8_t run_emergency(struct range_call *call, struct aerostat_range *range)
 {
-	uint64_t work = 1;
-	uint64_t count = min_u64(range->count - range->done, call->work_left);
-	enum status status = STATUS_IN_USE;
-	*done = 0;
-	switch (call->operation) {
-	case BALLOON_SURRENDER:
-		count = min_u64(count, extents_before(gfn, range, call->array_gfn));
-		if (count > 0) {
-			status = s2_surrender_run(call->locked, gfn, range->order, count, done,
-						  &work);
+	/* Of what an earlier call did nothing is known here. */
+	bool backed = range->done == 0;
+	while (range->done < range->count) {
+		if (call->work_left == 0) {
+			return AEROSTAT_RANGE_PENDING;
 		}
-		break;
-	case BALLOON_REPORT:
-		count = min_u64(count, extents_before(gfn, range, call->array_gfn));
-		if (count > 0) {
-			status = s2_report_run(call->locked, gfn, range->order, count, done, &work);
+		gfn_t gfn = next_extent(range);
+		enum status status = step_one(call, range);
+		if (status != STATUS_OK) {
+			return range_status(status);
 		}
-		break;
-	case BALLOON_RETURN:
-		status = s2_return_run(call->locked, gfn, range->order, count, done, &work);
-		break;
-	case BALLOON_EMERGENCY:
-		status = s2_return(call->locked, gfn, range->order, &work);
-		*done = status == STATUS_OK ? 1 : 0;
-		break;
+		backed = backed && back_extent(call, gfn, range->order) == STATUS_OK;
 	}
-	call->work_left = sub_floor_u64(call->work_left, work);
-	return status;
+	range->flags = AEROSTAT_RANGE_FLAG_ZERO | (backed ? AEROSTAT_RANGE_FLAG_BACKED : 0);
+	return AEROSTAT_RANGE_OK;
 }
 
 static void count_pages(struct balloon *balloon, enum balloon_operation operation, uint64_t pages)
@@ -169,64 +238,44 @@ static void count_pages(struct balloon *balloon, enum balloon_operation operatio
 	}
 }
 
-/* One range, as far as the work that is left allows. */
-static void run_range(struct range_call *call, struct aerostat_range *range)
+/* Judges and works on the ranges in order; answers how many are finished. */
+static unsigned run_all(struct range_call *call, struct aerostat_range *ranges, unsigned count)
 {
-	/* Of what an earlier call did nothing is known here. */
-	bool backed = call->operation == BALLOON_EMERGENCY && range->done == 0;
-	while (range->done < range->count && call->work_left > 0) {
-		gfn_t gfn = next_extent(range);
-		uint64_t done;
-		enum status status = apply_run(call, range, gfn, &done);
-		if (status != STATUS_OK) {
-			range->status = range_status(status);
-			return;
+	struct aerostat_range *range = ranges;
+	for (; range < ranges + count && call->work_left > 0; range++) {
+		call->work_left--;
+		range->status = judge_range(call->vm, range);
+		if (range->status == AEROSTAT_RANGE_PENDING) {
+			range->status = call->operation == BALLOON_EMERGENCY
+						? run_emergency(call, range)
+						: run_range(call, range);
 		}
-		range->done += (uint32_t)done;
-		count_pages(&call->vm->balloon, call->operation, done << range->order);
-		backed = backed && back_extent(call, gfn, range->order) == STATUS_OK;
+		if (range->status == AEROSTAT_RANGE_PENDING) {
+			break;
+		}
 	}
-	if (range->done < range->count) {
-		return;
-	}
-	range->status = AEROSTAT_RANGE_OK;
-	if (call->operation != BALLOON_SURRENDER) {
-		/* Every fill comes from the zeroed pool. */
-		range->flags = AEROSTAT_RANGE_FLAG_ZERO | (backed ? AEROSTAT_RANGE_FLAG_BACKED : 0);
-	}
+	return (unsigned)(range - ranges);
 }
 
 unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 			    enum balloon_operation operation, struct aerostat_range *ranges,
 			    unsigned count, gfn_t array_gfn)
 {
-	struct range_call call = {
-		.operation = operation,
-		.vm = vm,
-		.locked = locked,
-		.array_gfn = array_gfn,
-		.work_left = AEROSTAT_CALL_WORK_MAX,
-	};
-	unsigned finished = 0;
-	if (operation == BALLOON_EMERGENCY) {
-		/* 2 MiB must fit, even in single pages out of extents that have to be split. */
-		call.work_left *= 2;
-	}
+	struct range_call call;
+	call.operation = operation;
+	call.vm = vm;
+	call.locked = locked;
+	call.array_gfn = array_gfn;
+	/* In an emergency 2 MiB must fit, even in single pages out of extents that are split. */
+	call.work_left = AEROSTAT_CALL_WORK_MAX * (operation == BALLOON_EMERGENCY ? 2 : 1);
+	call.pages = 0;
+	s2_batch_begin(&call.batch, locked);
 	uint64_t held = vm->s2.mapped_pages;
 	balloon_note_peaks(vm);
-	while (finished < count && call.work_left > 0) {
-		struct aerostat_range *range = &ranges[finished];
-		range->status = judge_range(vm, range);
-		call.work_left--;
-		if (range->status == AEROSTAT_RANGE_PENDING) {
-			run_range(&call, range);
-		}
-		if (range->status == AEROSTAT_RANGE_PENDING) {
-			break;
-		}
-		finished++;
-	}
+	unsigned finished = run_all(&call, ranges, count);
+	s2_batch_end(&call.batch);
 	reclaim_flush(locked);
+	count_pages(&vm->balloon, operation, call.pages);
 	uint64_t freed = sub_floor_u64(held, vm->s2.mapped_pages);
 	vm->balloon.driver_debt_pages = sub_floor_u64(vm->balloon.driver_debt_pages, freed);
 	governor_frames_came_back(vm, freed);

@@ -126,10 +126,9 @@ bool governor_is_plentiful(void)
 }
 
 /* What a demand fill may take at most, from what is spare now. */
-static unsigned judge_fill_order(void)
+static unsigned judge_fill_order(uint64_t spare)
 {
 	uint64_t enough = governor.high_pages + order_pages(ORDER_2M);
-	uint64_t spare = spare_pages();
 	__atomic_store_n(&governor.unjudged_pages, (int64_t)(sub_floor_u64(spare, enough) / 2),
 			 __ATOMIC_RELAXED);
 	if (spare <= enough) {
@@ -148,7 +147,8 @@ static unsigned judge_fill_order(void)
 void governor_filled_large(uint64_t pages)
 {
 	if (__atomic_sub_fetch(&governor.unjudged_pages, (int64_t)pages, __ATOMIC_RELAXED) <= 0) {
-		__atomic_store_n(&governor.fill_order, judge_fill_order(), __ATOMIC_RELAXED);
+		__atomic_store_n(&governor.fill_order, judge_fill_order(spare_pages()),
+				 __ATOMIC_RELAXED);
 	}
 }
 
@@ -284,15 +284,19 @@ static void decide(uint64_t now_tsc)
 void governor_poll(uint64_t now_tsc)
 {
 	__atomic_store_n(&governor.looked_tsc, arch_tsc(), __ATOMIC_RELAXED);
-	governor.free_low = min_u64(governor.free_low, frame_count_free());
-	__atomic_store_n(&governor.fill_order, judge_fill_order(), __ATOMIC_RELAXED);
 	/* Before the look: who begins to wait behind it raises the flag again. */
 	flag_set(&governor.somebody_waits, false);
-	bool left = false;
-	if (waiters_look(spare_pages() < governor.low_pages, now_tsc)) {
+	bool waiting = waiters_look();
+	if (waiting) {
 		flag_set(&governor.somebody_waits, true);
-		left = waiters_wake(spare_pages(), governor.low_pages);
 	}
+	/* Behind the flag: frames of whoever has not seen it are in these sums, for all here. */
+	uint64_t free = frame_count_free();
+	uint64_t spare = min_u64(promise_spare(), free);
+	governor.free_low = min_u64(governor.free_low, free);
+	__atomic_store_n(&governor.fill_order, judge_fill_order(spare), __ATOMIC_RELAXED);
+	waiters_choose_turn(spare < governor.low_pages, now_tsc);
+	bool left = waiting && waiters_wake(spare, governor.low_pages);
 	/* Who was let go on and finds nothing waits again, and then it is time to think. */
 	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
 		return;

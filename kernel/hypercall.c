@@ -116,34 +116,37 @@ static NOT_INLINE enum exit_action call_attach(struct vcpu *vcpu)
 	return answer(vcpu, memory_error(status));
 }
 
-/* The page that holds the ranges must be wholly inside RAM and the ranges inside one page. */
-static int64_t judge_array(const struct vm *vm, uint64_t address, uint64_t count)
+/* What can be said of an array of ranges before it is looked for. */
+static int64_t judge_array(uint64_t address, uint64_t count)
 {
 	if (count == 0 || count > AEROSTAT_RANGES_MAX) {
 		return AEROSTAT_ERROR_COUNT;
 	}
-	uint64_t bytes = count * sizeof(struct aerostat_range);
-	if (!is_aligned_u64(address, 8) || (address & (PAGE_BYTES - 1)) + bytes > PAGE_BYTES ||
-	    address >> PAGE_SHIFT >= vm->s2.limit_pages) {
-		return AEROSTAT_ERROR_ADDRESS;
-	}
-	return 0;
+	return is_aligned_u64(address, 8) ? 0 : AEROSTAT_ERROR_ADDRESS;
 }
 
-/* Copies the ranges in, works on them, and copies them out. */
+/*
+ * Copies the ranges in, works on them, and copies them out. They must be wholly inside one page of
+ * RAM, which stays where it is meanwhile: no operation takes it out.
+ */
 static int64_t work_on_ranges(struct s2_locked locked, struct vm *vm,
 			      enum balloon_operation operation, gpa_t address, uint64_t count)
 {
 	struct aerostat_range ranges[AEROSTAT_RANGES_MAX];
-	size_t bytes = count * sizeof(struct aerostat_range);
-	enum status status = guest_copy_in(locked, address, ranges, bytes);
-	if (status != STATUS_OK || !balloon_may_populate(locked, vm, gpa_to_gfn(address))) {
+	if (!balloon_may_populate(locked, vm, gpa_to_gfn(address))) {
 		return AEROSTAT_ERROR_ADDRESS;
 	}
+	struct guest_window window;
+	enum status status =
+		guest_window_open(locked, address, count * sizeof(struct aerostat_range), &window);
+	if (status != STATUS_OK) {
+		return memory_error(status);
+	}
+	guest_window_read(window, ranges);
 	unsigned finished = balloon_run_ranges(locked, vm, operation, ranges, (unsigned)count,
 					       gpa_to_gfn(address));
-	status = guest_copy_out(locked, address, ranges, bytes);
-	return status == STATUS_OK ? (int64_t)finished : memory_error(status);
+	guest_window_write(window, ranges);
+	return finished;
 }
 
 static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, enum balloon_operation operation)
@@ -155,7 +158,7 @@ static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, enum balloon_o
 	 */
 	struct s2_locked locked = s2_lock(&vm->s2);
 	int64_t result =
-		vm->balloon.attached ? judge_array(vm, address.v, count) : AEROSTAT_ERROR_STATE;
+		vm->balloon.attached ? judge_array(address.v, count) : AEROSTAT_ERROR_STATE;
 	if (result == 0) {
 		result = work_on_ranges(locked, vm, operation, address, count);
 	}

@@ -32,7 +32,7 @@ static bool may_be_stale(const struct s2 *s2, unsigned cpu, uint64_t epoch)
 }
 
 /* CPUs that have to be waited for. */
-static uint64_t stale_mask(const struct s2 *s2, uint64_t epoch)
+static inline uint64_t stale_mask(const struct s2 *s2, uint64_t epoch)
 {
 	uint64_t stale = 0;
 	uint64_t ran = __atomic_load_n(&s2->tlb.ran_mask, __ATOMIC_SEQ_CST);
@@ -48,9 +48,9 @@ bool tlb_epoch_reached(const struct s2 *s2, uint64_t epoch)
 	return stale_mask(s2, epoch) == 0;
 }
 
-void tlb_epoch_enforce(struct s2 *s2, uint64_t epoch)
+/* Gets those CPUs out of the guest, and waits until they are. */
+static __attribute__((noinline, cold)) void drive_out(struct s2 *s2, uint64_t epoch, uint64_t stale)
 {
-	uint64_t stale = stale_mask(s2, epoch);
 	for (uint64_t rest = stale; rest != 0; rest &= rest - 1) {
 		arch_cpu_kick((unsigned)__builtin_ctzll(rest));
 		s2->tlb.kick_count++;
@@ -59,5 +59,13 @@ void tlb_epoch_enforce(struct s2 *s2, uint64_t epoch)
 		while (may_be_stale(s2, (unsigned)__builtin_ctzll(stale), epoch)) {
 			arch_pause();
 		}
+	}
+}
+
+void tlb_epoch_enforce(struct s2 *s2, uint64_t epoch)
+{
+	uint64_t stale = stale_mask(s2, epoch);
+	if (stale != 0) {
+		drive_out(s2, epoch, stale);
 	}
 }

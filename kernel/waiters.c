@@ -13,12 +13,18 @@
 #define TURN_MS 500 /* who has waited for so long has the next frames for itself alone, */
 #define HOLD_MS 20  /* and so much time to come and take them */
 
-static bool entitled_waits;   /* as of the last look; atomic */
+/* As of the last look: who has waited the longest of the entitled ones, and since when. */
+static const struct vm *first;
+static uint64_t first_since_tsc;
+
+static bool entitled_waits;   /* or comes for what it waited for; atomic */
 static vm_id_t turn;	      /* the one that has waited too long, or VM_ID_HOST; atomic */
 static uint64_t turn_end_tsc; /* when others may come again, if it does not wait any more */
 
 void waiters_init(void)
 {
+	first = NULL;
+	first_since_tsc = UINT64_MAX;
 	entitled_waits = false;
 	turn = VM_ID_HOST;
 	turn_end_tsc = 0;
@@ -49,39 +55,38 @@ bool waiters_allow_fill(const struct vm *vm)
 	return vm->s2.mapped_pages < vm->config.mem_pages && is_its_turn(vm);
 }
 
+bool waiters_look(void)
+{
+	bool waiting = false;
+	first = NULL;
+	first_since_tsc = UINT64_MAX;
+	for (unsigned i = 0; i < vm_count; i++) {
+		uint64_t since = vm_blocked_since(&vms[i]);
+		waiting = waiting || since != UINT64_MAX;
+		if (since < first_since_tsc && waiters_goes_first(&vms[i])) {
+			first = &vms[i];
+			first_since_tsc = since;
+		}
+	}
+	return waiting;
+}
+
 /*
  * Who frees a frame and takes it again does so in less time than it takes to tell one that waits.
- * So `first`, who comes before others and has waited the longest, since `since`, has the next
- * frames for itself after a while, until it comes and takes them; but not when there is plenty.
+ * So the first one has the next frames for itself after a while, until it comes and takes them.
  */
-static void choose_turn(const struct vm *first, uint64_t since, bool scarce, uint64_t now_tsc)
+void waiters_choose_turn(bool scarce, uint64_t now_tsc)
 {
 	vm_id_t whose = turn;
-	if (first != NULL && sub_floor_u64(now_tsc, since) > TURN_MS * arch_tsc_khz()) {
+	if (first != NULL && sub_floor_u64(now_tsc, first_since_tsc) > TURN_MS * arch_tsc_khz()) {
 		whose = first->id;
 		turn_end_tsc = now_tsc + HOLD_MS * arch_tsc_khz();
 	} else if (now_tsc >= turn_end_tsc) {
 		whose = VM_ID_HOST;
 	}
-	__atomic_store_n(&turn, scarce ? whose : VM_ID_HOST, __ATOMIC_RELAXED);
-}
-
-bool waiters_look(bool scarce, uint64_t now_tsc)
-{
-	bool waiting = false;
-	const struct vm *first = NULL;
-	uint64_t first_since = UINT64_MAX;
-	for (unsigned i = 0; i < vm_count; i++) {
-		uint64_t since = vm_blocked_since(&vms[i]);
-		waiting = waiting || since != UINT64_MAX;
-		if (since < first_since && waiters_goes_first(&vms[i])) {
-			first = &vms[i];
-			first_since = since;
-		}
-	}
-	choose_turn(first, first_since, scarce, now_tsc);
-	__atomic_store_n(&entitled_waits, first != NULL || turn != VM_ID_HOST, __ATOMIC_SEQ_CST);
-	return waiting;
+	whose = scarce ? whose : VM_ID_HOST;
+	__atomic_store_n(&turn, whose, __ATOMIC_RELAXED);
+	__atomic_store_n(&entitled_waits, first != NULL || whose != VM_ID_HOST, __ATOMIC_SEQ_CST);
 }
 
 /*

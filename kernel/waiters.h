@@ -15,15 +15,18 @@ struct vm;
 /* Nobody waits. Boot. */
 void waiters_init(void);
 
+/* Does a VM wait? Boot CPU. */
+bool waiters_look(void);
+
 /*
- * Does a VM wait? Keeps whether an entitled one does, and whose turn it is, for waiters_allow_fill;
- * nobody's unless memory is `scarce`. Boot CPU.
+ * Whether an entitled one does, and whose turn it is, which is nobody's unless memory is `scarce`:
+ * for waiters_allow_fill from now on. Boot CPU, after waiters_look.
  */
-bool waiters_look(bool scarce, uint64_t now_tsc);
+void waiters_choose_turn(bool scarce, uint64_t now_tsc);
 
 /*
  * Lets those try again who may; below `low_pages` of `spare_pages` that is nobody whose driver does
- * not answer. True: somebody is left who may not. Boot CPU, after waiters_look.
+ * not answer. True: somebody is left who may not. Boot CPU, after waiters_choose_turn.
  */
 bool waiters_wake(uint64_t spare_pages, uint64_t low_pages);
 

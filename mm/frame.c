@@ -40,13 +40,16 @@ void frame_shatter(pfn_t pfn, struct frame_tag tag, unsigned piece_order)
 	check_tag(pfn, tag);
 	CHECK(piece_order < tag.order);
 	uint32_t gfn = frame_table[pfn.n].gfn;
-	struct frame_tag piece = {tag.state, (uint8_t)piece_order, tag.owner};
-	uint64_t stride = order_pages(piece_order);
-	for (uint64_t i = 0; i < order_pages(tag.order); i += stride) {
-		struct frame *frame = &frame_table[pfn.n + i];
-		ASSERT(i == 0 || frame->tag.state == FRAME_TAIL);
-		frame->tag = piece;
-		frame->gfn = (uint32_t)(gfn + i);
+	const uint32_t piece =
+		frame_tag_word((struct frame_tag){tag.state, (uint8_t)piece_order, tag.owner});
+	const uint32_t stride = (uint32_t)order_pages(piece_order);
+	struct frame *const first = &frame_table[pfn.n];
+	struct frame *const end = first + order_pages(tag.order);
+	for (struct frame *frame = first; frame < end; frame += stride) {
+		ASSERT(frame == first || frame->tag.state == FRAME_TAIL);
+		frame->tag_word = piece;
+		frame->gfn = gfn;
+		gfn += stride;
 	}
 }
 

@@ -137,10 +137,11 @@ static inline struct frame_step frame_step(struct frame_tag expected, struct fra
 }
 
 /*
- * The one place where a state changes. Panics when the extent at `pfn` is not exactly as expected.
- * Whoever takes many steps at once accounts for all of them afterwards, under frame_lock.
+ * The one place where a state changes. Panics when the extent at `pfn` is not exactly as expected;
+ * answers its record. Whoever takes many steps at once accounts for all of them afterwards, under
+ * frame_lock.
  */
-static inline void frame_step_take(struct frame_step step, pfn_t pfn)
+static inline struct frame *frame_step_take(struct frame_step step, pfn_t pfn)
 {
 	if (pfn.n >= frame_table_count) {
 		frame_mismatch(pfn, step.expected);
@@ -150,6 +151,7 @@ static inline void frame_step_take(struct frame_step step, pfn_t pfn)
 		frame_mismatch(pfn, step.expected);
 	}
 	__atomic_store_n(&frame->tag_word, step.next, __ATOMIC_RELAXED);
+	return frame;
 }
 
 static inline void frame_step_account(enum frame_state from, enum frame_state to, uint64_t pages)

@@ -47,6 +47,26 @@ enum status guest_copy_in(struct s2_locked locked, gpa_t from, void *to, size_t 
 	return STATUS_OK;
 }
 
+/* Where a page's byte is that may be written: EMPTY pages are populated. */
+static enum status find_to_write(struct s2_locked locked, gpa_t at, uint8_t **byte)
+{
+	gfn_t gfn = gpa_to_gfn(at);
+	struct s2_slot slot = s2_lookup(locked, gfn);
+	if (slot.kind == S2_BALLOONED) {
+		return STATUS_SURRENDERED;
+	}
+	if (slot.kind == S2_EMPTY) {
+		uint64_t pages;
+		enum status status = s2_populate(locked, gfn, ORDER_4K, &pages);
+		if (status != STATUS_OK) {
+			return status;
+		}
+		slot = s2_lookup(locked, gfn);
+	}
+	*byte = byte_of(slot.pfn, at);
+	return STATUS_OK;
+}
+
 enum status guest_copy_out(struct s2_locked locked, gpa_t to, const void *from, size_t bytes)
 {
 	const uint8_t *source = from;
@@ -55,22 +75,25 @@ enum status guest_copy_out(struct s2_locked locked, gpa_t to, const void *from, 
 	}
 	while (bytes > 0) {
 		size_t part = in_page(to, bytes);
-		struct s2_slot slot = s2_lookup(locked, gpa_to_gfn(to));
-		if (slot.kind == S2_BALLOONED) {
-			return STATUS_SURRENDERED;
+		uint8_t *target;
+		enum status status = find_to_write(locked, to, &target);
+		if (status != STATUS_OK) {
+			return status;
 		}
-		if (slot.kind == S2_EMPTY) {
-			uint64_t pages;
-			enum status status = s2_populate(locked, gpa_to_gfn(to), ORDER_4K, &pages);
-			if (status != STATUS_OK) {
-				return status;
-			}
-			slot = s2_lookup(locked, gpa_to_gfn(to));
-		}
-		memcpy(byte_of(slot.pfn, to), source, part);
+		memcpy(target, source, part);
 		to.v += part;
 		source += part;
 		bytes -= part;
 	}
 	return STATUS_OK;
+}
+
+enum status guest_window_open(struct s2_locked locked, gpa_t at, size_t bytes,
+			      struct guest_window *window)
+{
+	if (!is_inside(locked.s2, at, bytes) || in_page(at, bytes) != bytes) {
+		return STATUS_OUTSIDE;
+	}
+	window->bytes = bytes;
+	return find_to_write(locked, at, &window->start);
 }

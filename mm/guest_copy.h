@@ -9,6 +9,7 @@
 #define MM_GUEST_COPY_H
 
 #include "base/status.h"
+#include "base/string.h"
 #include "mm/s2.h"
 
 /*
@@ -23,5 +24,29 @@ MUST_CHECK enum status guest_copy_in(struct s2_locked locked, gpa_t from, void *
  */
 MUST_CHECK enum status guest_copy_out(struct s2_locked locked, gpa_t to, const void *from,
 				      size_t bytes);
+
+/*
+ * A piece of one page that is read, worked on, and written back under one lock. It is looked up
+ * once: the caller must not take its page out meanwhile. Its own copy is what the caller judges;
+ * the guest may write to the window at any time.
+ */
+struct guest_window {
+	uint8_t *start;
+	size_t bytes;
+};
+
+/* Populates the page when it is EMPTY. OUTSIDE: not all in RAM, or not in one page. As above. */
+MUST_CHECK enum status guest_window_open(struct s2_locked locked, gpa_t at, size_t bytes,
+					 struct guest_window *window);
+
+static inline void guest_window_read(struct guest_window window, void *to)
+{
+	memcpy(to, window.start, window.bytes);
+}
+
+static inline void guest_window_write(struct guest_window window, const void *from)
+{
+	memcpy(window.start, from, window.bytes);
+}
 
 #endif

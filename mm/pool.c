@@ -112,10 +112,10 @@ static uint32_t take_revoked_run(uint32_t first, vm_id_t owner)
 	uint32_t last = FRAME_NONE;
 	uint32_t at = first;
 	do {
-		frame_step_take(step, (pfn_t){at});
-		frame_table[at].prev = last;
+		struct frame *frame = frame_step_take(step, (pfn_t){at});
+		frame->prev = last;
 		last = at;
-		at = frame_table[at].next;
+		at = frame->next;
 		count++;
 	} while (at != FRAME_NONE && frame_table[at].tag.order == order);
 	lock_acquire(&frame_lock);

@@ -21,8 +21,7 @@ void reclaim_push(struct s2 *s2, pfn_t pfn, struct frame_tag tag);
  */
 static inline void reclaim_push_one(uint32_t *head, pfn_t pfn, struct frame_step step)
 {
-	frame_step_take(step, pfn);
-	frame_table[pfn.n].next = *head;
+	frame_step_take(step, pfn)->next = *head;
 	*head = (uint32_t)pfn.n;
 }
 

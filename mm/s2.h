@@ -122,25 +122,13 @@ MUST_CHECK enum status s2_touch(struct s2_locked locked, gfn_t gfn, unsigned ord
  * is one entry. A surrender leaves it BALLOONED; a free-page report leaves it EMPTY: its contents
  * are dropped, and the guest may touch it again at any time. Errors: OUTSIDE, MISALIGNED,
  * SURRENDERED, MIXED, IN_USE, NO_MEMORY (a table could not be split). *freed is the count of frames
- * that were taken out and now wait for the flush, *work that of entries written or looked at.
+ * that were taken out and now wait for the flush, *work that of entries written or looked at. Many
+ * at once: mm/s2_run.h.
  */
 MUST_CHECK enum status s2_surrender(struct s2_locked locked, gfn_t gfn, unsigned order,
 				    uint64_t *freed, uint64_t *work);
 MUST_CHECK enum status s2_report(struct s2_locked locked, gfn_t gfn, unsigned order,
 				 uint64_t *freed, uint64_t *work);
-
-/*
- * A run of them: up to `count` extents from gfn on, as many as lie in one page table. *done of them
- * were taken out; the status is OK when that is at least one, else it says why the first was
- * refused. The extents are checked one by one, so a run never does what its extents would not have
- * allowed.
- */
-MUST_CHECK enum status s2_surrender_run(struct s2_locked locked, gfn_t gfn, unsigned order,
-					uint64_t count, uint64_t *done, uint64_t *work);
-MUST_CHECK enum status s2_report_run(struct s2_locked locked, gfn_t gfn, unsigned order,
-				     uint64_t count, uint64_t *done, uint64_t *work);
-MUST_CHECK enum status s2_return_run(struct s2_locked locked, gfn_t gfn, unsigned order,
-				     uint64_t count, uint64_t *done, uint64_t *work);
 
 /*
  * Moves the extent out of the balloon; it is EMPTY then. Errors: OUTSIDE, MISALIGNED,

@@ -73,8 +73,10 @@ static void split_entry(struct s2 *s2, gfn_t gfn, pfn_t parent, uint64_t *entry,
 	uint64_t step;
 	uint64_t child = first_child(format, value, level, &step);
 	if (kind != ENTRY_EMPTY) {
-		for (unsigned i = 0; i < S2_ENTRIES; i++) {
-			*table_entry(table, i) = child + i * step;
+		uint64_t *const end = table_entry(table, S2_ENTRIES);
+		for (uint64_t *at = table_entry(table, 0); at < end; at++) {
+			*at = child;
+			child += step;
 		}
 	}
 	frame_of(table)->gfn = (uint32_t)align_down_u64(gfn.n, order_pages(level_order(level)));
@@ -121,7 +123,7 @@ void s2_collapse(struct s2 *s2, gfn_t gfn, struct s2_path *path)
 	while (path->level < S2_LEVELS - 2) {
 		pfn_t table = path->table[path->level];
 		unsigned ballooned = table_ballooned(table);
-		if (table_present(table) != 0 || (ballooned != 0 && ballooned != S2_ENTRIES)) {
+		if (!table_is_uniform(table)) {
 			return;
 		}
 		path->level++;

@@ -102,6 +102,20 @@ static inline void table_set_counts(pfn_t table, unsigned level, unsigned presen
 	frame_of(table)->prev = ballooned;
 }
 
+/* So many more than before, modulo 2^32. */
+static inline void table_change_counts(pfn_t table, uint32_t present, uint32_t ballooned)
+{
+	frame_of(table)->next += present;
+	frame_of(table)->prev += ballooned;
+}
+
+/* It holds nothing, or nothing but ballooned entries: one entry of its parent says the same. */
+static inline bool table_is_uniform(pfn_t table)
+{
+	unsigned ballooned = table_ballooned(table);
+	return table_present(table) == 0 && (ballooned == 0 || ballooned == S2_ENTRIES);
+}
+
 /*
  * Follows gfn down to the entry that decides over it and answers that entry. Every fault and every
  * call comes through here: the masks are read once, the loop is unrolled.
@@ -126,6 +140,26 @@ static inline uint64_t *s2_walk(const struct s2 *s2, gfn_t gfn, struct s2_path *
 	path->table[0] = table;
 	path->level = 0;
 	return table_entry(table, entry_index(gfn, 0));
+}
+
+/* The table of extents of that order on gfn's way; false: an entry above it decides. */
+static inline bool s2_find_table(const struct s2 *s2, gfn_t gfn, unsigned order, pfn_t *table)
+{
+	const uint64_t present = s2->format->present_mask;
+	const uint64_t large = s2->format->large_flag;
+	const uint64_t address = s2->format->address_mask;
+	pfn_t at = s2->root;
+#pragma GCC unroll 3
+	for (unsigned above = level_order(S2_LEVELS - 1); above > order; above -= level_order(1)) {
+		unsigned index = (gfn.n >> above) & (S2_ENTRIES - 1);
+		uint64_t value = entry_read(table_entry(at, index));
+		if ((value & present) == 0 || (value & large) != 0) {
+			return false;
+		}
+		at = hpa_to_pfn((hpa_t){value & address});
+	}
+	*table = at;
+	return true;
 }
 
 #endif

@@ -125,7 +125,10 @@ static uint64_t surrender_ranges(struct aerostat_range *ranges, unsigned count)
 
 		surrendered += done;
 		books_set(ranges[i].gfn, done, PAGE_SURRENDERED);
-		settle(ranges[i].gfn + done, range_pages(&ranges[i]) - done, PAGE_IDLE, false);
+		if (ranges[i].done < ranges[i].count) {
+			settle(ranges[i].gfn + done, range_pages(&ranges[i]) - done, PAGE_IDLE,
+			       false);
+		}
 	}
 	was_in_use = was_in_use || surrendered > 0;
 	return surrendered;

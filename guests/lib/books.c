@@ -7,14 +7,6 @@
 
 struct books books;
 
-static void count_change(uint64_t extent, enum page_state from, enum page_state to, unsigned count)
-{
-	books.extents[extent].delta[from] -= (int16_t)count;
-	books.extents[extent].delta[to] += (int16_t)count;
-	palloc_counts.pages[from] -= count;
-	palloc_counts.pages[to] += count;
-}
-
 /* A byte becomes (byte & keep) | set. */
 static void set_extent(uint64_t extent, uint8_t keep, uint8_t set)
 {
@@ -22,7 +14,7 @@ static void set_extent(uint64_t extent, uint8_t keep, uint8_t set)
 	enum page_state to = (enum page_state)(set & BOOKS_STATE);
 
 	for (unsigned from = 0; from < PAGE_STATES; from++) {
-		count_change(extent, from, to, books_count(extent, from));
+		books_count_change(extent, from, to, books_count(extent, from));
 	}
 	for (unsigned i = 0; i < PALLOC_EXTENT_PAGES / WORD_PAGES; i++) {
 		words[i] = (words[i] & keep * WORD_OF_BYTES) | set * WORD_OF_BYTES;
@@ -43,7 +35,7 @@ static void set_part(uint64_t page, unsigned count, uint8_t keep, uint8_t set)
 			bytes[run] = (uint8_t)((bytes[run] & keep) | set);
 			run++;
 		}
-		count_change(extent, from, (enum page_state)(set & BOOKS_STATE), run);
+		books_count_change(extent, from, (enum page_state)(set & BOOKS_STATE), run);
 		bytes += run;
 		count -= run;
 	}
@@ -51,11 +43,6 @@ static void set_part(uint64_t page, unsigned count, uint8_t keep, uint8_t set)
 
 void books_change(uint64_t page, uint64_t count, uint8_t keep, uint8_t set)
 {
-	enum page_state state = (enum page_state)(set & BOOKS_STATE);
-
-	if (books_extent_of(page) < books.lowest[state]) {
-		books.lowest[state] = books_extent_of(page);
-	}
 	while (count > 0) {
 		uint64_t extent = books_extent_of(page);
 		uint64_t part = books_extent_start(extent + 1) - page;

@@ -63,23 +63,29 @@ static inline uint64_t books_extent_start(uint64_t extent)
 	return books.base_page + extent * PALLOC_EXTENT_PAGES;
 }
 
+/* So many pages of the extent have gone from one state to another: their bytes say so already. */
+static inline void books_count_change(uint64_t extent, enum page_state from, enum page_state to,
+				      unsigned count)
+{
+	int16_t *delta = books.extents[extent].delta;
+
+	delta[from] -= (int16_t)count;
+	delta[to] += (int16_t)count;
+	palloc_counts.pages[from] -= count;
+	palloc_counts.pages[to] += count;
+	if (count > 0 && extent < books.lowest[to]) {
+		books.lowest[to] = extent;
+	}
+}
+
 /* One page's byte becomes (byte & keep) | set: its new state, and perhaps BOOKS_WRITTEN. */
 static inline void books_change_page(uint64_t page, uint8_t keep, uint8_t set)
 {
 	uint8_t *byte = &books.states[page - books.base_page];
-	uint64_t extent = books_extent_of(page);
-	int16_t *delta = books.extents[extent].delta;
-	unsigned from = *byte & BOOKS_STATE;
-	unsigned to = set & BOOKS_STATE;
+	enum page_state from = (enum page_state)(*byte & BOOKS_STATE);
 
 	*byte = (uint8_t)((*byte & keep) | set);
-	delta[from]--;
-	delta[to]++;
-	palloc_counts.pages[from]--;
-	palloc_counts.pages[to]++;
-	if (extent < books.lowest[to]) {
-		books.lowest[to] = extent;
-	}
+	books_count_change(books_extent_of(page), from, (enum page_state)(set & BOOKS_STATE), 1);
 }
 
 /* The same for more than one. */

@@ -8,8 +8,8 @@
 
 struct chooser {
 	struct aerostat_range *ranges;
-	unsigned count;
-	unsigned max;
+	struct aerostat_range *next; /* behind the last that is used */
+	struct aerostat_range *end;
 	uint64_t pages_left;
 	enum page_state to; /* what is chosen becomes that, at once */
 };
@@ -17,13 +17,9 @@ struct chooser {
 /* Makes the last range longer by the extent at `page` if that is its neighbour. */
 static inline bool choose_neighbour(struct chooser *chooser, uint64_t page, unsigned order)
 {
-	struct aerostat_range *last;
+	struct aerostat_range *last = chooser->next - 1;
 
-	if (chooser->count == 0) {
-		return false;
-	}
-	last = &chooser->ranges[chooser->count - 1];
-	if (last->order != order) {
+	if (chooser->next == chooser->ranges || last->order != order) {
 		return false;
 	}
 	if (page + (1ull << order) == last->gfn) {
@@ -46,18 +42,23 @@ static inline __attribute__((always_inline)) bool choose(struct chooser *chooser
 		return false;
 	}
 	if (!choose_neighbour(chooser, page, order)) {
-		if (chooser->count == chooser->max) {
+		if (chooser->next == chooser->end) {
 			return false;
 		}
-		chooser->ranges[chooser->count++] = (struct aerostat_range){
+		*chooser->next++ = (struct aerostat_range){
 			.gfn = page,
 			.count = 1,
 			.order = (uint8_t)order,
 		};
 	}
 	chooser->pages_left -= pages;
-	books_set(page, pages, chooser->to);
 	return true;
+}
+
+/* Nothing of this state is to be had, or there is no range left for it. */
+static bool is_in_vain(const struct chooser *chooser, enum page_state state)
+{
+	return palloc_counts.pages[state] == 0 || chooser->next == chooser->end;
 }
 
 /* Extents that are whole in `state` alone, or (IDLE) free with at least one IDLE page. */
@@ -73,15 +74,44 @@ static bool is_whole(uint64_t extent, enum page_state state)
 
 static void choose_extents(struct chooser *chooser, enum page_state state)
 {
-	if (palloc_counts.pages[state] == 0 || chooser->pages_left < PALLOC_EXTENT_PAGES) {
+	if (is_in_vain(chooser, state) || chooser->pages_left < PALLOC_EXTENT_PAGES) {
 		return;
 	}
 	for (uint64_t extent = books.extent_count; extent-- > 0;) {
-		if (is_whole(extent, state) &&
-		    !choose(chooser, books_extent_start(extent), PALLOC_EXTENT_ORDER)) {
+		uint64_t start = books_extent_start(extent);
+
+		if (!is_whole(extent, state)) {
+			continue;
+		}
+		if (!choose(chooser, start, PALLOC_EXTENT_ORDER)) {
 			return;
 		}
+		books_set(start, PALLOC_EXTENT_PAGES, chooser->to);
 	}
+}
+
+/* Single pages of one extent, counted together; false when the chooser is full. */
+static bool choose_pages_of(struct chooser *chooser, uint64_t extent, enum page_state state)
+{
+	uint8_t *const first = books.states + extent * PALLOC_EXTENT_PAGES;
+	uint8_t *byte = first + PALLOC_EXTENT_PAGES;
+	uint64_t start = books_extent_start(extent);
+	unsigned chosen = 0;
+	bool full = false;
+
+	while (byte-- > first) {
+		if ((*byte & BOOKS_STATE) != state) {
+			continue;
+		}
+		full = !choose(chooser, start + (uint64_t)(byte - first), 0);
+		if (full) {
+			break;
+		}
+		*byte = (uint8_t)((*byte & ~BOOKS_STATE) | chooser->to);
+		chosen++;
+	}
+	books_count_change(extent, state, chooser->to, chosen);
+	return !full;
 }
 
 /*
@@ -91,55 +121,52 @@ static void choose_extents(struct chooser *chooser, enum page_state state)
  */
 static void choose_pages(struct chooser *chooser, enum page_state state, bool whole_too)
 {
-	if (palloc_counts.pages[state] == 0 || chooser->pages_left == 0) {
-		return;
-	}
-	for (uint64_t extent = books.extent_count; extent-- > 0;) {
-		if (books_count(extent, state) == 0 || (is_whole(extent, state) && !whole_too)) {
-			continue;
-		}
-		const uint8_t *states = books.states + extent * PALLOC_EXTENT_PAGES;
+	bool more = !is_in_vain(chooser, state) && chooser->pages_left > 0;
 
-		for (unsigned i = PALLOC_EXTENT_PAGES; i-- > 0;) {
-			if ((states[i] & BOOKS_STATE) == state &&
-			    !choose(chooser, books_extent_start(extent) + i, 0)) {
-				return;
-			}
+	for (uint64_t extent = books.extent_count; more && extent-- > 0;) {
+		if (books_count(extent, state) > 0 && (whole_too || !is_whole(extent, state))) {
+			more = choose_pages_of(chooser, extent, state);
 		}
 	}
+}
+
+/* How many ranges it has used. */
+static unsigned chosen_count(const struct chooser *chooser)
+{
+	return (unsigned)(chooser->next - chooser->ranges);
 }
 
 unsigned palloc_choose_surrender(struct aerostat_range *ranges, unsigned ranges_max,
 				 uint64_t pages_max)
 {
-	struct chooser chooser = {ranges, 0, ranges_max, pages_max, PAGE_GIVING};
+	struct chooser chooser = {ranges, ranges, ranges + ranges_max, pages_max, PAGE_GIVING};
 
 	choose_extents(&chooser, PAGE_IDLE);
 	choose_pages(&chooser, PAGE_IDLE, false);
 	choose_pages(&chooser, PAGE_IDLE, true);
 	choose_extents(&chooser, PAGE_FRESH);
 	choose_pages(&chooser, PAGE_FRESH, true);
-	return chooser.count;
+	return chosen_count(&chooser);
 }
 
 unsigned palloc_choose_report(struct aerostat_range *ranges, unsigned ranges_max)
 {
-	struct chooser chooser = {ranges, 0, ranges_max, UINT64_MAX, PAGE_TAKING};
+	struct chooser chooser = {ranges, ranges, ranges + ranges_max, UINT64_MAX, PAGE_TAKING};
 
 	choose_extents(&chooser, PAGE_IDLE);
 	choose_pages(&chooser, PAGE_IDLE, true);
-	return chooser.count;
+	return chosen_count(&chooser);
 }
 
 unsigned palloc_choose_return(struct aerostat_range *ranges, unsigned ranges_max,
 			      uint64_t pages_max)
 {
-	struct chooser chooser = {ranges, 0, ranges_max, pages_max, PAGE_TAKING};
+	struct chooser chooser = {ranges, ranges, ranges + ranges_max, pages_max, PAGE_TAKING};
 
 	choose_extents(&chooser, PAGE_SURRENDERED);
 	choose_pages(&chooser, PAGE_SURRENDERED, false);
-	if (chooser.count == 0) {
+	if (chosen_count(&chooser) == 0) {
 		choose_pages(&chooser, PAGE_SURRENDERED, true);
 	}
-	return chooser.count;
+	return chosen_count(&chooser);
 }

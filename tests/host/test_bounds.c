@@ -3,6 +3,7 @@
  * Bounds of second-stage work that only show in how much is done at once: steps of a teardown, runs
  * that must not go beyond what one extent would be allowed.
  */
+#include "fake/runs.h"
 #include "fake/world.h"
 
 #include <stdlib.h>
@@ -49,27 +50,28 @@ static void test_run_is_judged_like_its_extents(void **state)
 	struct s2_locked locked = s2_lock(s2);
 	uint64_t done = 0;
 	uint64_t work = 0;
-	assert_int_equal(s2_surrender_run(locked, (gfn_t){1}, ORDER_2M, 2, &done, &work),
+	assert_int_equal(run_once(locked, RUN_SURRENDER, (gfn_t){1}, ORDER_2M, 2, &done, &work),
 			 STATUS_MISALIGNED);
 	assert_int_equal(done, 0);
-	assert_int_equal(s2_report_run(locked, (gfn_t){511}, ORDER_2M, 1, &done, &work),
+	assert_int_equal(run_once(locked, RUN_REPORT, (gfn_t){511}, ORDER_2M, 1, &done, &work),
 			 STATUS_MISALIGNED);
-	assert_int_equal(s2_surrender_run(locked, (gfn_t){1024}, ORDER_2M, 1, &done, &work),
+	assert_int_equal(run_once(locked, RUN_SURRENDER, (gfn_t){1024}, ORDER_2M, 1, &done, &work),
 			 STATUS_OUTSIDE);
-	assert_int_equal(s2_surrender_run(locked, (gfn_t){1124}, ORDER_4K, 1, &done, &work),
+	assert_int_equal(run_once(locked, RUN_SURRENDER, (gfn_t){1124}, ORDER_4K, 1, &done, &work),
 			 STATUS_OUTSIDE);
 	assert_int_equal(s2->mapped_pages, 1025);
-	assert_int_equal(s2_surrender_run(locked, (gfn_t){1100}, ORDER_4K, 100, &done, &work),
-			 STATUS_OK);
+	assert_int_equal(
+		run_once(locked, RUN_SURRENDER, (gfn_t){1100}, ORDER_4K, 100, &done, &work),
+		STATUS_OK);
 	assert_int_equal(done, 24);
 	assert_int_equal(s2->ballooned_pages, 24);
-	assert_int_equal(s2_return_run(locked, (gfn_t){1100}, ORDER_4K, 100, &done, &work),
+	assert_int_equal(run_once(locked, RUN_RETURN, (gfn_t){1100}, ORDER_4K, 100, &done, &work),
 			 STATUS_OK);
 	assert_int_equal(done, 24);
-	assert_int_equal(s2_surrender_run(locked, (gfn_t){0}, ORDER_2M, 9, &done, &work),
+	assert_int_equal(run_once(locked, RUN_SURRENDER, (gfn_t){0}, ORDER_2M, 9, &done, &work),
 			 STATUS_OK);
 	assert_int_equal(done, 2);
-	assert_int_equal(s2_return_run(locked, (gfn_t){3}, ORDER_2M, 1, &done, &work),
+	assert_int_equal(run_once(locked, RUN_RETURN, (gfn_t){3}, ORDER_2M, 1, &done, &work),
 			 STATUS_MISALIGNED);
 	assert_int_equal(s2->ballooned_pages, 1024);
 	s2_unlock(locked);
@@ -98,12 +100,52 @@ static void test_refused_gigabyte_is_counted(void **state)
 	world_destroy_all();
 }
 
+/*
+ * Runs of one batch: in one table, in another one, of another order, and back in the first, which
+ * was replaced by an entry meanwhile. Nothing of what they share outlives its table.
+ */
+static void test_batch_goes_from_table_to_table(void **state)
+{
+	(void)state;
+	world_start(RAM_FIRST, RAM_FRAMES, 1);
+	struct s2 *s2 = world_create(1, 4 * 512, 0);
+	assert_int_equal(world_populate(s2, 512, ORDER_2M), STATUS_OK);
+	for (uint64_t gfn = 0; gfn < 8; gfn++) {
+		assert_int_equal(world_populate(s2, gfn, ORDER_4K), STATUS_OK);
+		assert_int_equal(world_populate(s2, 1024 + gfn, ORDER_4K), STATUS_OK);
+	}
+	struct s2_locked locked = s2_lock(s2);
+	struct s2_batch batch;
+	s2_batch_begin(&batch, locked);
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){2}, ORDER_4K, 3), 3);
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){6}, ORDER_4K, 1), 1);
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){6}, ORDER_4K, 1), 0);
+	assert_int_equal(run_in(&batch, RUN_REPORT, (gfn_t){1024}, ORDER_4K, 8), 8); /* all of it */
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){1026}, ORDER_4K, 1), 0);
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){512}, ORDER_2M, 1), 1);
+	assert_int_equal(run_in(&batch, RUN_SURRENDER, (gfn_t){1026}, ORDER_4K, 1), 0);
+	assert_int_equal(run_in(&batch, RUN_RETURN, (gfn_t){2}, ORDER_4K, 9), 3);
+	assert_int_equal(run_in(&batch, RUN_RETURN, (gfn_t){512}, ORDER_2M, 1), 1);
+	assert_int_equal(run_in(&batch, RUN_RETURN, (gfn_t){513}, ORDER_2M, 1), 0);
+	s2_batch_end(&batch);
+	assert_int_equal(s2->mapped_pages, 4);
+	assert_int_equal(s2->large_pages, 0);
+	assert_int_equal(s2->ballooned_pages, 1);
+	assert_int_equal(frame_count(FRAME_REVOKING), s2->revoking_pages);
+	s2_unlock(locked);
+	world_check();
+	world_flush(s2);
+	world_check();
+	world_destroy_all();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_teardown_step_is_bounded, world_teardown),
 		cmocka_unit_test_teardown(test_run_is_judged_like_its_extents, world_teardown),
 		cmocka_unit_test_teardown(test_refused_gigabyte_is_counted, world_teardown),
+		cmocka_unit_test_teardown(test_batch_goes_from_table_to_table, world_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

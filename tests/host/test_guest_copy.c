@@ -117,6 +117,55 @@ static void test_borders_of_ram(void **state)
 	world_destroy_all();
 }
 
+/* A window is in one page of RAM, which it populates, and shows what is there at each look. */
+static void test_window(void **state)
+{
+	uint8_t bytes[16];
+	struct guest_window window;
+	(void)state;
+	start(2000);
+	struct s2_locked locked = s2_lock(vm);
+	assert_int_equal(guest_window_open(locked, (gpa_t){0x3ff0}, 16, &window), STATUS_OK);
+	guest_window_read(window, bytes);
+	for (unsigned i = 0; i < sizeof(bytes); i++) {
+		assert_int_equal(bytes[i], 0);
+	}
+	memset(bytes, 0x5a, sizeof(bytes));
+	guest_window_write(window, bytes);
+	assert_int_equal(guest_window_open(locked, (gpa_t){0x3ff1}, 16, &window), STATUS_OUTSIDE);
+	assert_int_equal(guest_window_open(locked, (gpa_t){END - 16}, 17, &window), STATUS_OUTSIDE);
+	assert_int_equal(guest_window_open(locked, (gpa_t){END}, 16, &window), STATUS_OUTSIDE);
+	assert_int_equal(guest_window_open(locked, (gpa_t){UINT64_MAX - 7}, 16, &window),
+			 STATUS_OUTSIDE);
+	s2_unlock(locked);
+	assert_int_equal(vm->mapped_pages, 1);
+	memset(bytes, 0, sizeof(bytes));
+	assert_int_equal(copy_in(0x3ff0, bytes, 16), STATUS_OK);
+	assert_int_equal(bytes[0] & bytes[15], 0x5a);
+	assert_int_equal(world_surrender(vm, 3, ORDER_4K), STATUS_OK);
+	locked = s2_lock(vm);
+	assert_int_equal(guest_window_open(locked, (gpa_t){0x3ff0}, 16, &window),
+			 STATUS_SURRENDERED);
+	s2_unlock(locked);
+	world_check();
+	world_destroy_all();
+}
+
+static void test_window_without_memory(void **state)
+{
+	struct guest_window window;
+	(void)state;
+	start(8);
+	while (world_populate(vm, vm->mapped_pages, ORDER_4K) == STATUS_OK) {
+	}
+	struct s2_locked locked = s2_lock(vm);
+	assert_int_equal(guest_window_open(locked, (gpa_t){END - 16}, 16, &window),
+			 STATUS_NO_MEMORY);
+	s2_unlock(locked);
+	world_check();
+	world_destroy_all();
+}
+
 static void test_the_balloon_is_out_of_reach(void **state)
 {
 	static uint8_t bytes[8192];
@@ -170,9 +219,14 @@ static void test_partial_write_to_fresh_page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_round_trip_across_pages),	TEST(test_through_every_kind_of_mapping),
-		TEST(test_reading_a_hole_leaves_it),	TEST(test_borders_of_ram),
-		TEST(test_the_balloon_is_out_of_reach), TEST(test_no_memory_to_write_to),
+		TEST(test_round_trip_across_pages),
+		TEST(test_through_every_kind_of_mapping),
+		TEST(test_reading_a_hole_leaves_it),
+		TEST(test_borders_of_ram),
+		TEST(test_window),
+		TEST(test_window_without_memory),
+		TEST(test_the_balloon_is_out_of_reach),
+		TEST(test_no_memory_to_write_to),
 		TEST(test_partial_write_to_fresh_page),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

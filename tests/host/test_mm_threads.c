@@ -23,6 +23,7 @@
 #include "fake/environment.h"
 #include "fake/machines.h"
 #include "fake/phys.h"
+#include "fake/runs.h"
 #include "fake/threads.h"
 
 #include "mm/alloc.h"

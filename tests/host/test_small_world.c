@@ -9,6 +9,7 @@
  * goes on for a million states.
  */
 #include "fake/environment.h"
+#include "fake/runs.h"
 #include "fake/small_mm.h"
 #include "fake/small_search.h"
 
@@ -211,10 +212,11 @@ static void move_run(const struct operation *o)
 	uint64_t work;
 	gfn_t gfn = {o->gfn};
 	struct s2_locked locked = s2_lock(&small_spaces[o->vm]);
-	enum status status =
-		o->kind == SURRENDER_RUN ? s2_surrender_run(locked, gfn, 0, count, &done, &work)
-		: o->kind == REPORT_RUN	 ? s2_report_run(locked, gfn, 0, count, &done, &work)
-					 : s2_return_run(locked, gfn, 0, count, &done, &work);
+	enum status status = o->kind == SURRENDER_RUN
+				     ? run_once(locked, RUN_SURRENDER, gfn, 0, count, &done, &work)
+			     : o->kind == REPORT_RUN
+				     ? run_once(locked, RUN_REPORT, gfn, 0, count, &done, &work)
+				     : run_once(locked, RUN_RETURN, gfn, 0, count, &done, &work);
 	s2_unlock(locked);
 	enum status first = judge_slot(&machine->slots[o->gfn], o->kind);
 	if (status != STATUS_NO_MEMORY || o->kind != SURRENDER_RUN) {

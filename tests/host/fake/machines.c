@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fake/format.h"
+#include "fake/runs.h"
 #include "fake/threads.h"
 
 #include "base/bits.h"
@@ -206,9 +207,11 @@ static void change_balloon(struct machine *machine)
 		uint64_t extents = 1 + fake_cpu_draw(fake_cpu_draw(4) == 0 ? 600 : 20);
 		uint64_t what = fake_cpu_draw(5);
 		enum status status =
-			what < 2   ? s2_surrender_run(locked, gfn, order, extents, &done, &work)
-			: what < 3 ? s2_report_run(locked, gfn, order, extents, &done, &work)
-				   : s2_return_run(locked, gfn, order, extents, &done, &work);
+			what < 2
+				? run_once(locked, RUN_SURRENDER, gfn, order, extents, &done, &work)
+			: what < 3
+				? run_once(locked, RUN_REPORT, gfn, order, extents, &done, &work)
+				: run_once(locked, RUN_RETURN, gfn, order, extents, &done, &work);
 		if (status == STATUS_OK) {
 			event_count(what < 3 ? GIVEN : RETURNED);
 		}
@@ -266,7 +269,8 @@ void machine_scatter(struct machine *machine)
 	uint64_t done;
 	uint64_t work;
 	uint64_t pages;
-	if (!machine->pinned && s2_surrender_run(locked, gfn, 0, 1, &done, &work) == STATUS_OK) {
+	if (!machine->pinned &&
+	    run_once(locked, RUN_SURRENDER, gfn, 0, 1, &done, &work) == STATUS_OK) {
 		reclaim_flush(locked);
 		uint64_t before = s2_lookup(locked, (gfn_t){0}).pfn.n;
 		if (s2_populate(locked, gfn, ORDER_4K, &pages) == STATUS_OK &&

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "fake/format.h"
+#include "fake/runs.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
 #include "mm/reclaim.h"
@@ -229,13 +230,14 @@ enum status world_run(struct s2 *s2, enum world_operation operation, uint64_t gf
 	world_done = UINT64_MAX;
 	switch (operation) {
 	case WORLD_SURRENDER:
-		status = s2_surrender_run(locked, at, order, count, &world_done, &world_work);
+		status =
+			run_once(locked, RUN_SURRENDER, at, order, count, &world_done, &world_work);
 		break;
 	case WORLD_REPORT:
-		status = s2_report_run(locked, at, order, count, &world_done, &world_work);
+		status = run_once(locked, RUN_REPORT, at, order, count, &world_done, &world_work);
 		break;
 	case WORLD_RETURN:
-		status = s2_return_run(locked, at, order, count, &world_done, &world_work);
+		status = run_once(locked, RUN_RETURN, at, order, count, &world_done, &world_work);
 		break;
 	}
 	s2_unlock(locked);
