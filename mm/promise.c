@@ -100,11 +100,17 @@ bool promise_allows(const struct promise *promise, uint64_t pages)
 	return pages - own_pages(promise, pages) <= spare_for(promise);
 }
 
+static __attribute__((noinline)) bool is_within_spare(const struct promise *promise, uint64_t pages)
+{
+	return pages <= spare_for(promise);
+}
+
 bool promise_take(struct promise *promise, uint64_t pages)
 {
-	/* Enough for everybody is the common case, and then nothing more has to be known. */
 	uint64_t own = own_pages(promise, pages);
-	if (supply() < owed_pages + reserve_pages + pages && pages - own > spare_for(promise)) {
+	/* Enough for everybody is the common case, and then nothing more has to be known. */
+	if (supply() < owed_pages + reserve_pages + pages &&
+	    !is_within_spare(promise, pages - own)) {
 		return false;
 	}
 	promise->held_pages += pages;
