@@ -2,11 +2,22 @@
 /* Binary search in the table of functions that the last step of the build links into the image. */
 #include "kernel/symbols.h"
 
+#include "base/string.h"
+
 extern const uint32_t symbol_count;
-extern const uint32_t symbol_offsets[];	     /* from text_start, rising */
-extern const uint32_t symbol_name_offsets[]; /* into symbol_names */
-extern const char symbol_names[];
+extern const uint32_t symbol_offsets[]; /* from text_start, rising */
+extern const char symbol_names[];	/* one behind the other, each ended by a zero */
 extern const char text_start[], text_end[];
+
+/* Walks all names before it: only what has failed asks. */
+static const char *name_of(uint32_t index)
+{
+	const char *name = symbol_names;
+	for (uint32_t i = 0; i < index; i++) {
+		name += strlen(name) + 1;
+	}
+	return name;
+}
 
 const char *symbol_find(uintptr_t address, uint64_t *offset)
 {
@@ -33,5 +44,5 @@ const char *symbol_find(uintptr_t address, uint64_t *offset)
 		return NULL;
 	}
 	*offset = wanted - symbol_offsets[low - 1];
-	return &symbol_names[symbol_name_offsets[low - 1]];
+	return name_of(low - 1);
 }

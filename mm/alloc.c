@@ -101,6 +101,8 @@ static enum status take_for_guest(struct promise *promise, unsigned order, pfn_t
 static enum status alloc_guest(struct promise *promise, unsigned order, vm_id_t owner, gfn_t gfn,
 			       pfn_t *pfn)
 {
+	const struct frame_tag guest = {FRAME_GUEST, (uint8_t)order, owner};
+	const struct frame_step step = frame_step(zeroed_tag(order), guest);
 	lock_acquire(&frame_lock);
 	enum status status = take_for_guest(promise, order, pfn);
 	/* Who finds no large extent asks for less; only who is refused one frame takes all back. */
@@ -108,14 +110,19 @@ static enum status alloc_guest(struct promise *promise, unsigned order, vm_id_t 
 		status = take_for_guest(promise, order, pfn);
 	}
 	if (status == STATUS_OK) {
-		struct frame_tag tag = {FRAME_GUEST, (uint8_t)order, owner};
-		frame_transition(*pfn, zeroed_tag(order), tag);
-		frame_of(*pfn)->gfn = (uint32_t)gfn.n;
+		/* Before the lock is let go, or it could be merged with a neighbour that comes
+		 * back.
+		 */
+		frame_step_take(step, *pfn);
+		frame_step_account(FRAME_ZEROED, FRAME_GUEST, order_pages(order));
 		if (order == ORDER_4K) {
 			frame_cache_fill(promise, owner);
 		}
 	}
 	lock_release(&frame_lock);
+	if (status == STATUS_OK) {
+		frame_of(*pfn)->gfn = (uint32_t)gfn.n;
+	}
 	return status;
 }
 

@@ -20,11 +20,8 @@ struct pool {
 static struct pool dirty_pool;
 static struct pool zeroed_pool;
 
-/*
- * Frames that are scrubbed right now, DIRTY and in no list: for somebody, who alone will have them;
- * for the pool.
- */
-static uint64_t handover_pages;
+/* Frames that are scrubbed right now, DIRTY and in no list: for somebody; for the pool. */
+uint64_t pool_handover_pages;
 static uint64_t scrubbed_pages;
 
 static void pool_reset(struct pool *pool, enum frame_state state)
@@ -40,13 +37,8 @@ void pool_init(void)
 {
 	pool_reset(&dirty_pool, FRAME_DIRTY);
 	pool_reset(&zeroed_pool, FRAME_ZEROED);
-	handover_pages = 0;
+	pool_handover_pages = 0;
 	scrubbed_pages = 0;
-}
-
-uint64_t pool_available(void)
-{
-	return frame_counts[FRAME_DIRTY] + frame_counts[FRAME_ZEROED] - handover_pages;
 }
 
 bool pool_is_awaited(void)
@@ -89,6 +81,20 @@ static void pool_unlink(struct pool *pool, pfn_t pfn)
 	if (frame->next != FRAME_NONE) {
 		frame_table[frame->next].prev = frame->prev;
 	}
+}
+
+/* The same for the first one of a list that has one. */
+static inline pfn_t pool_pop(struct pool *pool, unsigned order)
+{
+	uint32_t head = pool->heads[order];
+	uint32_t next = frame_table[head].next;
+	pool->heads[order] = next;
+	if (next != FRAME_NONE) {
+		frame_table[next].prev = FRAME_NONE;
+	} else {
+		pool->orders &= ~(1u << order);
+	}
+	return (pfn_t){head};
 }
 
 void pool_put_dirty(pfn_t pfn)
@@ -150,16 +156,15 @@ static void pool_refill(struct pool *pool, pfn_t pfn, unsigned order)
 	}
 }
 
-/* Takes an extent of exactly `order` out of the pool, cutting the smallest that is large enough. */
-static inline bool pool_take(struct pool *pool, unsigned order, pfn_t *pfn)
+/* The extent of `order` has to be cut from the smallest one that is larger. */
+static __attribute__((noinline)) bool pool_cut(struct pool *pool, unsigned order, pfn_t *pfn)
 {
 	uint32_t large_enough = pool->orders >> order;
 	if (large_enough == 0) {
 		return false;
 	}
 	unsigned found = order + (unsigned)__builtin_ctz(large_enough);
-	*pfn = (pfn_t){pool->heads[found]};
-	pool_unlink(pool, *pfn);
+	*pfn = pool_pop(pool, found);
 	while (found > order) {
 		if (order == ORDER_4K && found <= REFILL_ORDER) {
 			pool_refill(pool, *pfn, found);
@@ -169,6 +174,16 @@ static inline bool pool_take(struct pool *pool, unsigned order, pfn_t *pfn)
 		found--;
 		pool_push(pool, (pfn_t){pfn->n + order_pages(found)});
 	}
+	return true;
+}
+
+/* Takes an extent of exactly `order` out of the pool, cutting the smallest that is large enough. */
+static inline bool pool_take(struct pool *pool, unsigned order, pfn_t *pfn)
+{
+	if ((pool->orders & 1u << order) == 0) {
+		return pool_cut(pool, order, pfn);
+	}
+	*pfn = pool_pop(pool, order);
 	return true;
 }
 
@@ -249,19 +264,30 @@ static void scrub_extent(pfn_t pfn, unsigned order)
 	frame_transition(pfn, pool_tag(&dirty_pool, order), pool_tag(&zeroed_pool, order));
 }
 
-bool pool_take_zeroed(unsigned order, pfn_t *pfn)
+/* Nothing of this order is ready: cut it, or scrub what is not zeroed yet. */
+static __attribute__((noinline)) bool make_zeroed(unsigned order, pfn_t *pfn)
 {
-	if (pool_take(&zeroed_pool, order, pfn)) {
+	if (pool_cut(&zeroed_pool, order, pfn)) {
 		return true;
 	}
 	/* Nobody waits for a gigabyte to be zeroed: it is ready or it is not. */
-	if (order <= ORDER_2M && pool_take(&dirty_pool, order, pfn)) {
-		handover_pages += order_pages(order);
-		scrub_extent(*pfn, order);
-		handover_pages -= order_pages(order);
-		return true;
+	if (order > ORDER_2M || !pool_take(&dirty_pool, order, pfn)) {
+		return false;
 	}
-	return false;
+	pool_handover_pages += order_pages(order);
+	scrub_extent(*pfn, order);
+	pool_handover_pages -= order_pages(order);
+	return true;
+}
+
+/* The others on the lock wait for each instruction of the common way, so that has few. */
+bool pool_take_zeroed(unsigned order, pfn_t *pfn)
+{
+	if ((zeroed_pool.orders >> order & 1) == 0) {
+		return make_zeroed(order, pfn);
+	}
+	*pfn = pool_pop(&zeroed_pool, order);
+	return true;
 }
 
 /* Single frames off the head of their list. */

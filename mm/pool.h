@@ -18,8 +18,14 @@
 /* Empties the pools; boot only. */
 void pool_init(void);
 
+/* Frames that are being scrubbed for somebody, who alone will have them: free no more. */
+extern uint64_t pool_handover_pages;
+
 /* Free frames that nobody is being given at this moment. */
-uint64_t pool_available(void);
+static inline uint64_t pool_available(void)
+{
+	return frame_counts[FRAME_DIRTY] + frame_counts[FRAME_ZEROED] - pool_handover_pages;
+}
 
 /* Some of them are being scrubbed on another CPU, and in no list until that is done. */
 bool pool_is_awaited(void);

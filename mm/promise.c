@@ -95,11 +95,16 @@ static uint64_t spare_for(const struct promise *promise)
 	return promise->emergency ? sub_floor_u64(supply(), owed_pages) : promise_spare_locked();
 }
 
+static __attribute__((noinline)) bool is_within_spare(const struct promise *promise, uint64_t pages)
+{
+	return pages <= spare_for(promise);
+}
+
 bool promise_take(struct promise *promise, uint64_t pages)
 {
-	/* Enough for everybody is the common case, and then nothing more has to be known. */
 	uint64_t own = own_pages(promise, pages);
-	if (pages > promise_spare_locked() && pages - own > spare_for(promise)) {
+	/* Enough for everybody is the common case, and then nothing more has to be known. */
+	if (pages > promise_spare_locked() && !is_within_spare(promise, pages - own)) {
 		return false;
 	}
 	promise->held_pages += pages;
