@@ -134,6 +134,8 @@ def finish(arguments, budgets, values, kind, complete):
     if complete and kind == JUDGED:
         page.write(budgets, values, trace_operations.measure(arguments.build),
                    stretches.measure(arguments.build), arguments.build)
+    elif arguments.accept and kind != "kvm":
+        page.rewrite_figures(budgets, rows.read_baseline()[JUDGED])
 
 
 try:

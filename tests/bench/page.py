@@ -159,6 +159,11 @@ def rewrite_section(heading, parts):
         file.write(text[:start] + renewed + text[end:])
 
 
+def rewrite_figures(budgets, values):
+    """For the column of the machine that is not judged; `values` are those of the one that is."""
+    rewrite_section("Figures", {"FIGURES": figures(budgets, values)})
+
+
 def rewrite_peers(values):
     rewrite_section(PEERS_HEADING, {"PEERS": peers(values)})
 
