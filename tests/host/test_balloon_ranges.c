@@ -282,6 +282,27 @@ static void test_report_drops_contents(void **state)
 	kernel_vm_end(driver_vm);
 }
 
+/*
+ * The first range takes the last page out of a gigabyte, whose table goes with it; the second one
+ * must not go on in that table.
+ */
+static void test_table_that_goes_in_the_middle(void **state)
+{
+	(void)state;
+	kernel_start(5000, 1);
+	struct vm *vm = kernel_vm("vm", 512 * 512 + 2048, 2000, 100);
+	const uint64_t gfn = 512 * 512;
+	assert_int_equal(world_populate(&vm->s2, gfn + 3, ORDER_4K), STATUS_OK);
+	uint64_t tables = vm->s2.table_pages;
+	struct aerostat_range ranges[2] = {driver_range(gfn, 9, 1), driver_range(gfn + 512, 9, 1)};
+	assert_int_equal(kernel_ranges(vm, BALLOON_REPORT, ranges, 2, DRIVER_NO_ARRAY), 2);
+	assert_int_equal(ranges[0].status, AEROSTAT_RANGE_OK);
+	assert_int_equal(ranges[1].status, AEROSTAT_RANGE_OK);
+	assert_int_equal(vm->s2.table_pages, tables - 2);
+	world_check();
+	kernel_vm_end(vm);
+}
+
 /* P6: a guest that is out of memory gets 2 MiB in one call, although the host has none to spare. */
 static void test_emergency(void **state)
 {
@@ -366,6 +387,7 @@ int main(void)
 		TEST(test_no_memory_in_the_middle),
 		TEST(test_donated_frames_are_free_at_once),
 		TEST(test_report_drops_contents),
+		TEST(test_table_that_goes_in_the_middle),
 		TEST(test_emergency),
 		TEST(test_emergency_in_two_calls),
 		TEST(test_emergency_is_for_those_below_their_allotment),

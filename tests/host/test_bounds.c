@@ -100,6 +100,19 @@ static void test_refused_gigabyte_is_counted(void **state)
 	world_destroy_all();
 }
 
+/* The last entry of a table decides like the others whether all of it are leaves. */
+static void test_teardown_with_a_table_at_the_end(void **state)
+{
+	(void)state;
+	world_start(RAM_FIRST, RAM_FRAMES, 1);
+	struct s2 *s2 = world_create(1, 512 * 512, 0);
+	assert_int_equal(world_populate(s2, 511 * 512, ORDER_4K), STATUS_OK);
+	assert_int_equal(world_populate(s2, 0, ORDER_2M), STATUS_OK);
+	world_check();
+	world_destroy_all();
+	world_check();
+}
+
 /*
  * Runs of one batch: in one table, in another one, of another order, and back in the first, which
  * was replaced by an entry meanwhile. Nothing of what they share outlives its table.
@@ -145,6 +158,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_teardown_step_is_bounded, world_teardown),
 		cmocka_unit_test_teardown(test_run_is_judged_like_its_extents, world_teardown),
 		cmocka_unit_test_teardown(test_refused_gigabyte_is_counted, world_teardown),
+		cmocka_unit_test_teardown(test_teardown_with_a_table_at_the_end, world_teardown),
 		cmocka_unit_test_teardown(test_batch_goes_from_table_to_table, world_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
