@@ -12,8 +12,9 @@
     sweep    = number of boots on Bochs, with other numbers wherever a module says offset=*
                (and another quantum, which only a Bochs without debugger heeds): other
                interleavings; `make test-long` boots twice with each quantum
-    at_once  = no: what it expects is counted in time, and processors that run at once have the time
-               of this machine, however busy that is
+    at_once  = on QEMU also with processors that run at once instead of in turns: yes; long (only for
+               `make test-long`), as when nothing is said; no: what it expects is counted in time,
+               and such processors have the time of this machine, however busy that is
     timeout  = seconds        mandatory; for one processor
     long     = yes            only for `make test-long` (which sets LONG=1)
     expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
@@ -120,7 +121,8 @@ def places(section, everywhere):
                       for place in sweep_places(section, number, everywhere)]
             continue
         found += [Place(machine, number) for number in chosen]
-        if machine == "tcg" and everywhere and section.get("at_once", "yes") == "yes":
+        at_once = section.get("at_once", "long")
+        if machine == "tcg" and (at_once == "yes" or (everywhere and at_once == "long")):
             found += [Place(machine, number, at_once=True) for number in numbers if number > 1]
     return found
 

@@ -131,6 +131,10 @@ def test_every_case_is_booted_with_one_two_and_four_processors():
     for named, numbers in (({}, "1"), ({"bochs": "2 4"}, "24")):
         places = [str(place) for place in cases.places(named, everywhere=False)]
         assert places == ["tcg-1", "tcg-2", "tcg-4"] + [f"bochs-{number}" for number in numbers]
+    raced = {str(place) for place in cases.places({"at_once": "yes"}, everywhere=False)}
+    assert raced == {"tcg-1", "tcg-2", "tcg-4", "tcg-2-at-once", "tcg-4-at-once", "bochs-1"}
+    timed = cases.places({"at_once": "no"}, everywhere=True)
+    assert not any(place.at_once for place in timed)
     everywhere = {str(place) for place in cases.places({}, everywhere=True)}
     assert everywhere == {"tcg-1", "tcg-2", "tcg-4", "tcg-2-at-once", "tcg-4-at-once", "bochs-1",
                           "bochs-2", "bochs-4"}

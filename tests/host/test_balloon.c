@@ -96,6 +96,11 @@ static void test_touch_fault(void **state)
 	assert_true(driver_vcpu->inject.has_error);
 	world_expect_slot(&driver_vm->s2, 7, S2_BALLOONED, 0);
 	assert_int_equal(kernel_touch(driver_vm, 8), EXIT_RESUME); /* merely empty */
+	/* In the middle of an extent that was surrendered whole. */
+	assert_int_equal(world_populate(&driver_vm->s2, 512, ORDER_2M), STATUS_OK);
+	assert_int_equal(driver_surrender(driver_range(512, 9, 1)).status, AEROSTAT_RANGE_OK);
+	assert_int_equal(kernel_touch(driver_vm, 515), EXIT_INJECT);
+	assert_int_equal(driver_vm->s2.ballooned_pages, 513);
 	assert_int_equal(driver_vm->state, VM_RUNNING);
 	kernel_vm_end(driver_vm);
 }
