@@ -29,12 +29,15 @@ static void begin(struct vm *vm, gfn_t gfn, pfn_t pfn)
 
 bool balloon_may_populate(struct s2_locked locked, const struct vm *vm, gfn_t gfn)
 {
+	if (gfn.n >= vm->s2.limit_pages) {
+		return true;
+	}
 	return waiters_allow_fill(vm) || s2_lookup(locked, gfn).kind != S2_EMPTY;
 }
 
 static enum status pin(struct s2_locked locked, const struct vm *vm, gfn_t gfn, pfn_t *pfn)
 {
-	if (gfn.n < vm->s2.limit_pages && !balloon_may_populate(locked, vm, gfn)) {
+	if (!balloon_may_populate(locked, vm, gfn)) {
 		return STATUS_NO_MEMORY;
 	}
 	return s2_pin(locked, gfn, pfn);

@@ -70,8 +70,8 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn);
 bool balloon_may_use_reserve(const struct vm *vm);
 
 /*
- * May a call put a frame behind this page of RAM? If it has one already, or a touch could have one:
- * calls get nothing that others wait for who come first.
+ * May a call put a frame behind this page? If it has one already, or a touch could have one: calls
+ * get nothing that others wait for who come first. What is beyond RAM is refused elsewhere.
  */
 bool balloon_may_populate(struct s2_locked locked, const struct vm *vm, gfn_t gfn);
 
