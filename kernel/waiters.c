@@ -71,14 +71,23 @@ bool waiters_look(void)
 	return waiting;
 }
 
+/* It was told that it may try again, and has not come yet; or it has come, and goes on. */
+static bool holds_turn(uint64_t now_tsc)
+{
+	return turn != VM_ID_HOST && now_tsc < turn_end_tsc && !vm_waits_for_memory(&vms[turn - 1]);
+}
+
 /*
  * Who frees a frame and takes it again does so in less time than it takes to tell one that waits.
  * So the first one has the next frames for itself after a while, until it comes and takes them.
+ * The next one does not take that turn from it meanwhile.
  */
 void waiters_choose_turn(bool scarce, uint64_t now_tsc)
 {
 	vm_id_t whose = turn;
-	if (first != NULL && sub_floor_u64(now_tsc, first_since_tsc) > TURN_MS * arch_tsc_khz()) {
+	bool held = holds_turn(now_tsc);
+	if (!held && first != NULL &&
+	    sub_floor_u64(now_tsc, first_since_tsc) > TURN_MS * arch_tsc_khz()) {
 		whose = first->id;
 		turn_end_tsc = now_tsc + HOLD_MS * arch_tsc_khz();
 	} else if (now_tsc >= turn_end_tsc) {

@@ -397,6 +397,42 @@ static void test_turn_that_is_not_taken(void **state)
 	assert_int_equal(vm_blocked_since(waiter), now);
 }
 
+/*
+ * Regression: of two that had both waited for too long each took the turn from the other one that
+ * was coming for its frame, and neither had any of those that were there.
+ */
+static void test_turn_is_not_taken_away(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *donor = kernel_vm("donor", 3000, 1000, 100);
+	(void)attach(donor);
+	touch(donor, 200, 1000);
+	struct vm *one = kernel_vm("one", 5000, 4000, 100);
+	struct vm *other = kernel_vm("other", 5000, 4000, 100);
+	touch(one, 200, 1000);
+	exhaust(other);
+	fake_tsc++;
+	assert_int_equal(touch(one, 1200, 1), 0);
+	periods(SECOND);
+	run(donor, BALLOON_SURRENDER, 200, 10);
+	governor_poll(fake_tsc);
+	unsigned served = 0;
+	for (unsigned i = 0; i < 10 && served == 0; i++) {
+		governor_poll(fake_tsc);
+		struct vm *comes = i % 2 == 0 ? other : one;
+		if (can_run(comes)) {
+			served += (unsigned)touch(comes, 200 + comes->s2.mapped_pages, 1);
+		}
+	}
+	assert_int_equal(served, 1);
+	assert_true(can_run(other)); /* it was the first to wait */
+	fake_tsc += 21 * 1000;
+	governor_poll(fake_tsc); /* and then the next one */
+	assert_true(can_run(one));
+	assert_int_equal(touch(one, 1200, 1), 1);
+}
+
 /* ---- Who can act -----------------------------------------------------------------------------*/
 
 /*
@@ -441,6 +477,7 @@ int main(void)
 		TEST(test_page_taken_before_the_turn),
 		TEST(test_reserve_in_circles),
 		TEST(test_turn_that_is_not_taken),
+		TEST(test_turn_is_not_taken_away),
 		TEST(test_driver_in_halt_is_asked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
