@@ -69,6 +69,7 @@ HV_C_SOURCES := \
 	arch/x86/vmx/vmx_setup.c \
 	arch/x86/vmx/vmx_state.c \
 	kernel/answers.c \
+	kernel/backend.c \
 	kernel/balloon.c \
 	kernel/balloon_ranges.c \
 	kernel/elf.c \

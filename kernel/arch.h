@@ -6,10 +6,9 @@
 #ifndef KERNEL_ARCH_H
 #define KERNEL_ARCH_H
 
+#include "base/limits.h"
 #include "base/types.h"
 #include "kernel/exit.h"
-
-#define CPUS_MAX 64
 
 struct vcpu;
 

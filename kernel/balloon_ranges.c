@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The balloon calls that work on ranges: surrender, free-page report, return, emergency return. One
- * loop for all four; each works on the hypervisor's copy of the ranges, spends a bounded amount of
- * work, and says per range how far it came. Lock: the VM's address space, held by the caller.
+ * See balloon_ranges.h. One loop for all four calls; each works on the hypervisor's copy of the
+ * ranges, spends a bounded amount of work, and says per range how far it came.
  */
+#include "kernel/balloon_ranges.h"
+
 #include "base/bits.h"
 #include "kernel/balloon.h"
 #include "kernel/governor.h"

@@ -9,7 +9,6 @@
 #include "kernel/arch.h"
 #include "kernel/backend.h"
 #include "kernel/balloon.h"
-#include "kernel/hypercall.h"
 #include "kernel/scheduler.h"
 #include "kernel/vm.h"
 
@@ -80,7 +79,7 @@ static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_ex
 	return EXIT_ADVANCE;
 }
 
-/* All but the two frequent ones, which would pay for the registers that the other cases keep. */
+/* Slow path, out of line: a second-stage fault need not save the registers that these cases use. */
 static __attribute__((noinline)) enum exit_action handle_rest(struct vcpu *vcpu,
 							      const struct vm_exit *vm_exit)
 {
@@ -111,7 +110,6 @@ static __attribute__((noinline)) enum exit_action handle_rest(struct vcpu *vcpu,
 		return inject(vcpu, VECTOR_UNDEFINED, false);
 	case VM_EXIT_TRIPLE_FAULT:
 		return kill(vcpu, "triple fault: it could not handle its own exceptions");
-	case VM_EXIT_HYPERCALL:
 	case VM_EXIT_S2_FAULT:
 	case VM_EXIT_ENTRY_FAILED:
 	case VM_EXIT_UNKNOWN:
@@ -124,9 +122,6 @@ static __attribute__((noinline)) enum exit_action handle_rest(struct vcpu *vcpu,
 enum exit_action vm_exit_handle(struct vcpu *vcpu, const struct vm_exit *vm_exit)
 {
 	vcpu->exit_count++;
-	if (__builtin_expect(vm_exit->kind == VM_EXIT_HYPERCALL, 1)) {
-		return hypercall_handle(vcpu, vm_exit->privileged);
-	}
 	if (vm_exit->kind == VM_EXIT_S2_FAULT) {
 		return handle_fault(vcpu, vm_exit);
 	}

@@ -2,7 +2,10 @@
 /*
  * One exit of a guest, in neutral words, and what to do about it. The backend decodes into struct
  * vm_exit; kernel/exit.c decides; the backend's one apply function carries the action out. The
- * default never advances: an exit that nobody handles ends the guest with a report.
+ * default never advances: an exit without a case ends the guest with a report.
+ *
+ * A hypercall has no description here. It is the one exit that must be fast, so the backends call
+ * hypercall_handle() themselves (guest_exit_hypercall() in arch/x86/guest/exit.h).
  */
 #ifndef KERNEL_EXIT_H
 #define KERNEL_EXIT_H
@@ -12,7 +15,6 @@
 struct vcpu;
 
 enum vm_exit_kind {
-	VM_EXIT_HYPERCALL,
 	VM_EXIT_S2_FAULT,  /* second-stage translation missing (EPT violation, #NPF) */
 	VM_EXIT_SLICE_END, /* the time slice is over */
 	VM_EXIT_INTERRUPT, /* an interrupt for the host; already acknowledged and handled */
@@ -52,7 +54,6 @@ struct vm_exit {
 			unsigned number;
 			uint64_t value;
 		} cr;
-		bool privileged;  /* HYPERCALL: from CPL 0 in protected or long mode */
 		const char *text; /* ENTRY_FAILED, UNKNOWN: what happened, in words */
 	};
 };

@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "kernel/arch.h"
 #include "kernel/balloon.h"
+#include "kernel/balloon_ranges.h"
 #include "kernel/scheduler.h"
 #include "kernel/vm.h"
 #include "mm/guest_copy.h"

@@ -15,8 +15,6 @@
 #include "mm/frame.h"
 #include "mm/promise.h"
 
-const struct backend *backend;
-
 /* The smallest guest that can run, with its tables and its vCPU's own pages, in frames. */
 #define GUEST_PAGES_LEAST 128
 

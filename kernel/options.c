@@ -75,7 +75,8 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 		if (parse_number(value, &number) && number <= CPUS_MAX) {
 			options->cpus_max = number;
 		} else {
-			complain(complaints, word, "maxcpus is a number from 1 to 64");
+			complain(complaints, word,
+				 "maxcpus is a number from 1 to " LIMIT_TEXT(CPUS_MAX));
 		}
 	} else {
 		complain(complaints, word,

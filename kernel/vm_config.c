@@ -3,6 +3,7 @@
 #include "kernel/vm_config.h"
 
 #include "base/bits.h"
+#include "base/limits.h"
 #include "base/string.h"
 
 enum key {
@@ -26,7 +27,6 @@ static const char *const key_names[KEY_COUNT] = {
 
 #define SHARES_MAX 10000
 #define WEIGHT_MAX 10000
-#define CPUS_NAMED 64	       /* bits of cpu_mask */
 #define PAGES_LIMIT UINT32_MAX /* the frame table keeps guest frame numbers in 32 bits */
 
 struct word {
@@ -158,10 +158,10 @@ static bool add_cpus(struct word part, uint64_t *mask)
 	if (is_range && !parse_decimal(rest, &last)) {
 		return false;
 	}
-	if (first > last || last >= CPUS_NAMED) {
+	if (first > last || last >= CPUS_MAX) {
 		return false;
 	}
-	*mask |= (~0ull >> (CPUS_NAMED - 1 - (last - first))) << first;
+	*mask |= (~0ull >> (CPUS_MAX - 1 - (last - first))) << first;
 	return true;
 }
 
@@ -176,7 +176,7 @@ static enum status parse_cpu(struct word value, struct vm_config *config, char *
 	if (!good) {
 		snprintf(sentence, VM_SENTENCE_BYTES,
 			 "cpu=%.*s is not a list such as 0, 1,3 or 0-2 of numbers below %d",
-			 (int)min_u64(value.length, 60), value.text, CPUS_NAMED);
+			 (int)min_u64(value.length, 60), value.text, CPUS_MAX);
 		return STATUS_INVALID;
 	}
 	return STATUS_OK;

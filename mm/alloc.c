@@ -6,6 +6,7 @@
 #include "mm/alloc.h"
 
 #include "base/bits.h"
+#include "base/spin.h"
 #include "mm/cache.h"
 #include "mm/pool.h"
 
@@ -41,7 +42,7 @@ static enum status take_allowed_page(pfn_t *pfn)
 	enum status status = take_zeroed(ORDER_4K, pfn);
 	for (unsigned i = 0; status != STATUS_OK && pool_is_awaited() && i < AWAIT_TRIES; i++) {
 		lock_release(&frame_lock);
-		__builtin_ia32_pause();
+		spin_hint();
 		lock_acquire(&frame_lock);
 		status = take_zeroed(ORDER_4K, pfn);
 	}

@@ -2,8 +2,8 @@
 /*
  * The frame table: one 16-byte record for every 4 KiB frame below the end of RAM. The record of an
  * extent's first frame (its head) speaks for all of it; the others are FRAME_TAIL. A state changes
- * only through frame_transition(), and every frame is in exactly one state, so the sum of
- * frame_count() over all states is constant.
+ * only through frame_step_take(), for one extent by frame_transition(). Every frame is in exactly
+ * one state, so the sum of frame_count() over all states is constant.
  *
  *   RESERVED      not RAM, or not ours: firmware, holes, the first MiB
  *   HYPERVISOR    image, tables, control structures; owner says for whom

@@ -21,23 +21,25 @@
 #ifndef MM_S2_H
 #define MM_S2_H
 
+#include "base/limits.h"
 #include "base/lock.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "mm/promise.h"
 #include "mm/s2_format.h"
 
-#define S2_CPUS_MAX 64
 #define S2_LEVELS 4
 #define S2_ENTRIES 512
 
 /* Where mm/tlb.h's implementation keeps which CPU has flushed when. */
 struct s2_tlb {
-	uint64_t requested;	    /* last epoch handed out */
-	uint64_t seen[S2_CPUS_MAX]; /* last epoch that CPU has flushed for */
-	uint64_t ran_mask;	    /* CPUs that may hold translations */
-	uint64_t kick_count;	    /* interrupts sent to CPUs that were in the guest */
+	uint64_t requested;	 /* last epoch handed out */
+	uint64_t seen[CPUS_MAX]; /* last epoch that CPU has flushed for */
+	uint64_t ran_mask;	 /* CPUs that may hold translations */
+	uint64_t kick_count;	 /* interrupts sent to CPUs that were in the guest */
 };
+
+_Static_assert(CPUS_MAX <= 64, "ran_mask has a bit for every CPU");
 
 struct s2 {
 	struct lock lock;

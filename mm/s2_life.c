@@ -6,6 +6,7 @@
 #include "base/string.h"
 #include "mm/alloc.h"
 #include "mm/reclaim.h"
+#include "mm/s2_run.h"
 #include "mm/s2_shape.h"
 
 uint64_t s2_table_pages_worst(uint64_t limit_pages)

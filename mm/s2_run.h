@@ -76,4 +76,10 @@ uint64_t s2_surrender_run(struct s2_batch *batch, gfn_t gfn, uint64_t count);
 uint64_t s2_report_run(struct s2_batch *batch, gfn_t gfn, uint64_t count);
 uint64_t s2_return_run(struct s2_batch *batch, gfn_t gfn, uint64_t count);
 
+/*
+ * Empties a table of level 0 or 1 that holds no further tables: leaves to quarantine, ballooned
+ * entries forgotten, in one go of 512. False: there is a table in it, and nothing was done.
+ */
+bool s2_clear_leaves(struct s2 *s2, pfn_t table, unsigned level);
+
 #endif

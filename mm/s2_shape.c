@@ -2,6 +2,7 @@
 /* Splitting, collapsing and pinning of second-stage table entries. All under s2->lock. */
 #include "mm/s2_shape.h"
 
+#include "base/spin.h"
 #include "base/string.h"
 #include "mm/alloc.h"
 #include "mm/reclaim.h"
@@ -23,7 +24,7 @@ static enum status spare_page(struct s2 *s2, pfn_t *page)
 		if (frame_count(FRAME_REVOKING) == 0) {
 			break;
 		}
-		__builtin_ia32_pause();
+		spin_hint();
 		status = frame_alloc_table(&s2->promise, s2->owner, page);
 	}
 	return status;

@@ -35,12 +35,6 @@ void s2_collapse(struct s2 *s2, gfn_t gfn, struct s2_path *path);
 /* Sends an unlinked table page to quarantine. */
 void s2_revoke_table(struct s2 *s2, pfn_t table);
 
-/*
- * Empties a table of level 0 or 1 that holds no further tables: leaves to quarantine, ballooned
- * entries forgotten, in one go of 512. False: there is a table in it, and nothing was done.
- */
-bool s2_clear_leaves(struct s2 *s2, pfn_t table, unsigned level);
-
 /* Does the table that `parent` points to for gfn hold a ballooned entry anywhere below? */
 bool s2_any_ballooned(const struct s2 *s2, pfn_t parent, gfn_t gfn, unsigned level);
 

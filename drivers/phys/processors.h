@@ -3,9 +3,10 @@
 #ifndef DRIVERS_PHYS_PROCESSORS_H
 #define DRIVERS_PHYS_PROCESSORS_H
 
+#include "base/limits.h"
 #include "base/types.h"
 
-#define PROCESSORS_MAX 64
+#define PROCESSORS_MAX CPUS_MAX
 #define PROCESSORS_SENTENCE_BYTES 160
 
 /* Those that may be started now, each once, in firmware's order. */

@@ -9,6 +9,7 @@
 #define BASE_LOCK_H
 
 #include "base/check.h"
+#include "base/spin.h"
 #include "base/types.h"
 
 enum lock_rank {
@@ -54,7 +55,7 @@ static inline void lock_acquire(struct lock *lock)
 		return;
 	}
 	do {
-		__builtin_ia32_pause();
+		spin_hint();
 	} while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "kernel/balloon.h"
+#include "kernel/balloon_ranges.h"
 #include "kernel/governor.h"
 #include "mm/alloc.h"
 #include "mm/cache.h"

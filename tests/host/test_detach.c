@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "kernel/balloon.h"
+#include "kernel/balloon_ranges.h"
 
 #define LIMIT 1500ull
 

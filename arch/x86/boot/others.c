@@ -38,8 +38,6 @@
 #define CLOCK_ROUND_MICROS 200 /* an answer within that time is good enough to judge by */
 #define CLOCK_MICROS 1000      /* the largest difference that passes */
 
-_Static_assert(PROCESSORS_MAX >= CPUS_MAX, "the list must hold all that can be used");
-
 struct other_start other_start;
 
 static const struct boot_info *boot_info;

@@ -8,6 +8,7 @@
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/msr.h"
 #include "base/bits.h"
+#include "base/spin.h"
 
 /* Entries 0-7, lowest byte first: WB WT UC- UC WB WT UC- UC, the value after reset. */
 #define PAT_RESET 0x0007040600070406ull
@@ -38,7 +39,7 @@ unsigned arch_cpu_count(void)
 
 void arch_pause(void)
 {
-	__builtin_ia32_pause();
+	spin_hint();
 }
 
 void cpu_control_init(void)

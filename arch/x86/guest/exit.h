@@ -32,7 +32,7 @@ enum exit_action guest_exit(struct vcpu *vcpu, struct vm_exit *vm_exit, enum vm_
 enum exit_action guest_exit_msr(struct vcpu *vcpu, struct vm_exit *vm_exit, enum vm_exit_kind kind);
 enum exit_action guest_exit_unknown(struct vcpu *vcpu, struct vm_exit *vm_exit, const char *text);
 
-/* The exit that has to be fast; VM_EXIT_HYPERCALL without a description in memory. */
+/* The exit that has to be fast: no struct vm_exit is built for it. */
 static inline enum exit_action guest_exit_hypercall(struct vcpu *vcpu, bool privileged)
 {
 	vcpu->exit_count++;

@@ -11,6 +11,7 @@
 #include "fake/cpus.h"
 #include "fake/world.h"
 #include "kernel/balloon.h"
+#include "kernel/balloon_ranges.h"
 #include "kernel/vm.h"
 
 /* A world with an empty table of VMs, everything scrubbed, the governor started. One CPU. */
