@@ -6,14 +6,12 @@
 #include "kernel/balloon_ranges.h"
 
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "kernel/balloon.h"
 #include "kernel/governor.h"
 #include "kernel/waiters.h"
 #include "mm/reclaim.h"
 #include "mm/s2_run.h"
-
-/* Keeps what is seldom done out of the registers of what is done for every page. */
-#define NOT_INLINE __attribute__((noinline))
 
 static NOT_INLINE uint8_t range_status(enum status status)
 {

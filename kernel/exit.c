@@ -6,6 +6,7 @@
 #include "kernel/exit.h"
 
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "kernel/arch.h"
 #include "kernel/backend.h"
 #include "kernel/balloon.h"
@@ -80,8 +81,7 @@ static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_ex
 }
 
 /* Slow path, out of line: a second-stage fault need not save the registers that these cases use. */
-static __attribute__((noinline)) enum exit_action handle_rest(struct vcpu *vcpu,
-							      const struct vm_exit *vm_exit)
+static NOT_INLINE enum exit_action handle_rest(struct vcpu *vcpu, const struct vm_exit *vm_exit)
 {
 	switch (vm_exit->kind) {
 	case VM_EXIT_SLICE_END:

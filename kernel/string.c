@@ -5,6 +5,8 @@
  */
 #include "base/string.h"
 
+#include "base/compiler.h"
+
 int memcmp(const void *a, const void *b, size_t bytes)
 {
 	const unsigned char *left = a;
@@ -18,9 +20,7 @@ int memcmp(const void *a, const void *b, size_t bytes)
 	return 0;
 }
 
-__attribute__((optimize("no-tree-loop-distribute-patterns"))) /* no call of itself */
-size_t
-strlen(const char *text)
+NO_LOOP_IDIOMS size_t strlen(const char *text)
 {
 	size_t length = 0;
 

@@ -7,6 +7,7 @@
 #include "mm/pool.h"
 
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "base/string.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
@@ -157,7 +158,7 @@ static void pool_refill(struct pool *pool, pfn_t pfn, unsigned order)
 }
 
 /* The extent of `order` has to be cut from the smallest one that is larger. */
-static __attribute__((noinline)) bool pool_cut(struct pool *pool, unsigned order, pfn_t *pfn)
+static NOT_INLINE bool pool_cut(struct pool *pool, unsigned order, pfn_t *pfn)
 {
 	uint32_t large_enough = pool->orders >> order;
 	if (large_enough == 0) {
@@ -265,7 +266,7 @@ static void scrub_extent(pfn_t pfn, unsigned order)
 }
 
 /* Nothing of this order is ready: cut it, or scrub what is not zeroed yet. */
-static __attribute__((noinline)) bool make_zeroed(unsigned order, pfn_t *pfn)
+static NOT_INLINE bool make_zeroed(unsigned order, pfn_t *pfn)
 {
 	if (pool_cut(&zeroed_pool, order, pfn)) {
 		return true;

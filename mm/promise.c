@@ -7,6 +7,7 @@
 #include "mm/promise.h"
 
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "base/check.h"
 #include "mm/frame.h"
 #include "mm/pool.h"
@@ -95,7 +96,7 @@ static uint64_t spare_for(const struct promise *promise)
 	return promise->emergency ? sub_floor_u64(supply(), owed_pages) : promise_spare_locked();
 }
 
-static __attribute__((noinline)) bool is_within_spare(const struct promise *promise, uint64_t pages)
+static NOT_INLINE bool is_within_spare(const struct promise *promise, uint64_t pages)
 {
 	return pages <= spare_for(promise);
 }

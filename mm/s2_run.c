@@ -5,12 +5,10 @@
  */
 #include "mm/s2_run.h"
 
+#include "base/compiler.h"
 #include "mm/alloc.h"
 #include "mm/reclaim.h"
 #include "mm/s2_shape.h"
-
-/* Keeps what is done once for many pages out of the registers of what is done for each. */
-#define NOT_INLINE __attribute__((noinline))
 
 /* Leaves of 2^order pages of this VM on their way to quarantine. */
 static inline struct frame_step revoke_step(const struct s2 *s2, unsigned order)

@@ -176,12 +176,12 @@ enum status s2_pin(struct s2_locked locked, gfn_t gfn, pfn_t *pfn)
 	}
 	struct s2_path path;
 	struct s2_spares spares;
-	uint64_t *entry = s2_walk(s2, gfn, &path);
+	(void)s2_walk(s2, gfn, &path);
 	enum status status = s2_spares_get(s2, path.level, &spares);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	entry = s2_descend(s2, gfn, &path, 0, &spares);
+	uint64_t *entry = s2_descend(s2, gfn, &path, 0, &spares);
 	uint64_t value = entry_read(entry);
 	*pfn = entry_pfn(s2->format, value);
 	entry_set_flags(entry, s2->format->pinned_flag);

@@ -11,7 +11,7 @@
 #include "arch/x86/vmx/vmx_reasons.h"
 #include "kernel/vcpu.h"
 
-#define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" : : "i"(value))
+#define DEFINE(name, value) __asm__ volatile("\n.ascii \"->" #name " %0\"" : : "i"(value))
 
 void asm_offsets(void);
 

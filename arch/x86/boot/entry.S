@@ -170,7 +170,7 @@ boot_refuse:
 	addl $COM1, %edx
 	movb %ah, %al
 	outb %al, %dx
-	loopl 1b
+	loop 1b
 
 	movl $PHYSICAL(text_prefix), %esi
 	call boot_print
@@ -185,7 +185,7 @@ boot_refuse:
 	movl $(COM1 + 5), %edx
 	inb %dx, %al
 	testb $0x40, %al
-	loopzl 1b
+	loope 1b
 	movl $0x11, %eax
 	movl $0xf4, %edx
 	outl %eax, %dx
@@ -205,7 +205,7 @@ boot_print:
 	movl $(COM1 + 5), %edx
 	inb %dx, %al
 	testb $0x20, %al
-	loopzl 1b
+	loope 1b
 	lodsb
 	testb %al, %al
 	jz 2f

@@ -11,6 +11,7 @@
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "kernel/tlb.h"
 #include "kernel/vm.h"
 
@@ -132,7 +133,7 @@ static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 	}
 }
 
-static __attribute__((noinline)) bool exit_finish(struct svm_vcpu *svm, enum exit_action action)
+static NOT_INLINE bool exit_finish(struct svm_vcpu *svm, enum exit_action action)
 {
 	if (!guest_apply(svm->arch.vcpu, action, advance)) {
 		return false;

@@ -11,6 +11,7 @@
 #include "arch/x86/vmx/vmx_reasons.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "base/check.h"
 #include "kernel/tlb.h"
 #include "kernel/vm.h"
@@ -132,7 +133,7 @@ static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 	}
 }
 
-static __attribute__((noinline)) bool exit_finish(struct vcpu *vcpu, enum exit_action action)
+static NOT_INLINE bool exit_finish(struct vcpu *vcpu, enum exit_action action)
 {
 	if (!guest_apply(vcpu, action, advance)) {
 		return false;
