@@ -238,7 +238,7 @@ endif
 # ---- Verbs ---------------------------------------------------------------------------------------
 
 .PHONY: all guests run test iso debug clean check help format
-.PHONY: fuzz fuzz-keep mutants models coverage deps-fuzz
+.PHONY: compile-commands fuzz fuzz-keep mutants models coverage deps-fuzz
 .PHONY: bench bench-peers bench-scale bench-trace bench-guard
 .PHONY: test-host test-boot test-long test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
 
@@ -348,6 +348,10 @@ check-reproducible: ## build the commit twice in different places and compare
 format: ## rewrite the C sources in the house style
 	@tools/install-deps test
 	@tools/check-format --fix
+
+compile-commands: ## write compile_commands.json, for editors
+	@tools/install-deps build
+	@tools/compile-commands all host-tests
 
 deps-build: ## install what building needs
 	@tools/install-deps build iso

@@ -20,6 +20,7 @@
 #include "arch/x86/cpu/xstate.h"
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "kernel/arch.h"
 #include "kernel/backend.h"
 #include "kernel/boot_info.h"
@@ -86,7 +87,8 @@ static void start_processor(void)
 static void print_summary(void)
 {
 	log_event(NULL,
-		  "boot cpu=\"%s\" tsc_khz=%lu tsc_from=%s ram_kib=%lu frame_table_kib=%lu "
+		  "boot version=" AEROSTAT_VERSION
+		  " cpu=\"%s\" tsc_khz=%lu tsc_from=%s ram_kib=%lu frame_table_kib=%lu "
 		  "modules=%u loader=\"%s\"",
 		  cpu_features.name, arch_tsc_khz(), tsc_source(), memory_ram_bytes() >> 10,
 		  memory_table_bytes() >> 10, boot_info.module_count, boot_info.loader_name);
