@@ -17,13 +17,23 @@
 #define ROUND_US 200 /* slices may be much shorter than what is decided here lasts */
 #define POLL_MS 5    /* how long the operator's keys may wait */
 
-static const struct options *options;
-static uint64_t start_tsc;
+/* Boot CPU only. */
+static struct house {
+	const struct options *options;
+	uint64_t start_tsc;
+	uint64_t next_tsc;	 /* of a round */
+	uint64_t next_look_tsc;	 /* for stuck VMs */
+	uint64_t next_audit_tsc; /* with audit= */
+	bool reported;		 /* all VMs have ended and the results are out */
 
-void house_init(const struct options *chosen)
+	/* Where join_one() looks next. */
+	unsigned join_vm;
+	uint64_t join_gfn;
+} house;
+
+void house_init(const struct options *options)
 {
-	options = chosen;
-	start_tsc = arch_tsc();
+	house = (struct house){.options = options, .start_tsc = arch_tsc()};
 }
 
 /* One step for one ended VM; false: there is none, or it still has to be waited for. */
@@ -52,9 +62,9 @@ static bool all_ended(void)
 /* Batch: the verdict once all have ended, or when time is up. Interactive: the results once. */
 static void check_end(uint64_t now)
 {
-	static bool reported;
-	if (all_ended() && !reported) {
-		reported = true;
+	const struct options *options = house.options;
+	if (all_ended() && !house.reported) {
+		house.reported = true;
 		bool pass = report_results(options->batch);
 		if (options->batch) {
 			arch_power_off(pass);
@@ -62,7 +72,7 @@ static void check_end(uint64_t now)
 		monitor_finish();
 	}
 	uint64_t limit = options->timeout_seconds * 1000 * arch_tsc_khz();
-	if (options->batch && limit > 0 && now - start_tsc > limit) {
+	if (options->batch && limit > 0 && now - house.start_tsc > limit) {
 		report_timeout(options->timeout_seconds);
 		(void)report_results(true);
 		arch_power_off(false);
@@ -72,12 +82,11 @@ static void check_end(uint64_t now)
 /* audit=MS: an error stops the machine at once, as near to its cause as can be. */
 static void audit_poll(uint64_t now)
 {
-	static uint64_t next_tsc;
-	static struct audit_report report;
-	if (options->audit_ms == 0 || now < next_tsc) {
+	static struct audit_report report; /* too large for a stack */
+	if (house.options->audit_ms == 0 || now < house.next_audit_tsc) {
 		return;
 	}
-	next_tsc = now + options->audit_ms * arch_tsc_khz();
+	house.next_audit_tsc = now + house.options->audit_ms * arch_tsc_khz();
 	vms_audit(&report);
 	if (report.error_count != 0) {
 		panic("audit: %llu errors, the first is: %s",
@@ -97,23 +106,21 @@ static void end_stuck(void)
 
 bool house_keep(uint64_t now_tsc, bool at_once)
 {
-	static uint64_t next_tsc;
-	static uint64_t next_look_tsc;
-	if (now_tsc < next_tsc && !at_once) {
+	if (now_tsc < house.next_tsc && !at_once) {
 		return false;
 	}
-	next_tsc = now_tsc + ROUND_US * arch_tsc_khz() / 1000;
-	monitor_poll(options, now_tsc);
+	house.next_tsc = now_tsc + ROUND_US * arch_tsc_khz() / 1000;
+	monitor_poll(house.options, now_tsc);
 	working_set_poll(now_tsc);
 	governor_poll(now_tsc);
 	audit_poll(now_tsc);
-	if (now_tsc >= next_look_tsc) {
-		next_look_tsc = now_tsc + POLL_MS * arch_tsc_khz();
+	if (now_tsc >= house.next_look_tsc) {
+		house.next_look_tsc = now_tsc + POLL_MS * arch_tsc_khz();
 		end_stuck();
 	}
 	bool more = teardown_one();
 	check_end(now_tsc);
-	next_tsc = more ? now_tsc : next_tsc;
+	house.next_tsc = more ? now_tsc : house.next_tsc;
 	return more;
 }
 
@@ -125,16 +132,15 @@ uint64_t house_next_tsc(uint64_t now_tsc)
 /* Looks at one 2 MiB region of one VM each time it is called and joins what is whole. */
 static void join_one(void)
 {
-	static unsigned index;
-	static uint64_t gfn;
-	if (index >= vm_count) {
-		index = 0;
+	if (house.join_vm >= vm_count) {
+		house.join_vm = 0;
 	}
-	struct vm *vm = &vms[index];
+	struct vm *vm = &vms[house.join_vm];
+	uint64_t gfn = house.join_gfn;
 	if (!vm->s2_exists || vm_is_over(vm) || gfn >= vm->s2.limit_pages ||
 	    vm->balloon.target_pages != 0) {
-		index++;
-		gfn = 0;
+		house.join_vm++;
+		house.join_gfn = 0;
 		return;
 	}
 	struct s2_locked locked = s2_lock(&vm->s2);
@@ -145,7 +151,7 @@ static void join_one(void)
 		reclaim_flush(locked);
 	}
 	s2_unlock(locked);
-	gfn += order_pages(ORDER_2M);
+	house.join_gfn += order_pages(ORDER_2M);
 }
 
 void house_tidy(void)

@@ -216,6 +216,9 @@ HOST_test_fairness := tests/host/test_fairness.c $(KERNEL_SOURCES)
 HOST_TESTS += test_working_set
 HOST_test_working_set := tests/host/test_working_set.c $(KERNEL_SOURCES)
 
+HOST_TESTS += test_house
+HOST_test_house := tests/host/test_house.c kernel/house.c $(KERNEL_SOURCES)
+
 HOST_TESTS += test_detach
 HOST_test_detach := tests/host/test_detach.c $(KERNEL_SOURCES)
 
