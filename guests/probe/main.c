@@ -18,14 +18,8 @@
 #include "guests/lib/runtime.h"
 #include "guests/lib/vector.h"
 #include "guests/lib/wait.h"
+#include "guests/probe/probe.h"
 #include "guests/probe/trap.h"
-
-#define VECTOR_DEBUG 1
-#define VECTOR_BREAKPOINT 3
-#define VECTOR_UNDEFINED 6
-#define VECTOR_PROTECTION 13
-#define VECTOR_PAGE_FAULT 14
-#define VECTOR_ALIGNMENT 17
 
 #define MSR_TIME_STAMP_COUNTER 0x10
 #define MSR_MISC_ENABLE 0x1a0
@@ -41,12 +35,6 @@
 #define MSRS_READABLE                                                                              \
 	14 /* TSC, three of SYSENTER, MISC_ENABLE, PAT, EFER, four of SYSCALL, bases */
 
-#define CR0_NW 0x20000000ull
-#define CR0_TS 0x8ull
-#define CR0_AM 0x40000ull
-#define CR0_PG 0x80000000ull
-#define CR4_TSD 0x4ull
-#define CR4_PAE 0x20ull
 #define CR4_NEVER 0x00c27040ull /* CET, PKE, PCIDE, SMXE, VMXE, LA57, MCE: not offered */
 
 #define STEP_TOUCH_BYTES 3 /* of the instruction that touches */
@@ -59,7 +47,7 @@
 
 static unsigned failure_count;
 
-static void expect(const char *what, uint64_t got, uint64_t wanted)
+void expect(const char *what, uint64_t got, uint64_t wanted)
 {
 	if (got != wanted) {
 		console_print("%s: 0x%lx instead of 0x%lx\n", what, got, wanted);
@@ -67,8 +55,7 @@ static void expect(const char *what, uint64_t got, uint64_t wanted)
 	}
 }
 
-/* Memory that nobody has touched: an extent of its own each time. */
-static uint64_t fresh_address(void)
+uint64_t fresh_address(void)
 {
 	uint64_t page = palloc_extent(NULL);
 
@@ -115,25 +102,25 @@ static void probe_svm_instructions(uint64_t operand)
 	EXPECT_UNDEFINED("invlpga %%rax, %%ecx");
 }
 
-/* Some emulators of AMD-V cannot be told to refuse it; then at least it tells nothing of the host.
+/*
+ * Some processors cannot be told to refuse these, which are not offered; then at least they tell
+ * nothing of the host or of another VM: no VM has written the number of its processor.
  */
-static void probe_rdtscp(void)
-{
-	uint64_t processor = 0;
-
-	trap_vector = TRAP_NONE;
-	__asm__ volatile("leaq 9f(%%rip), %%r11\n"
-			 "movq %%r11, trap_resume(%%rip)\n"
-			 "rdtscp\n"
-			 "9: movq $0, trap_resume(%%rip)"
-			 : "+c"(processor)
-			 :
-			 : "rax", "rdx", "r11", "memory", "cc");
-	if (trap_vector != VECTOR_UNDEFINED) {
-		expect("rdtscp", trap_vector, TRAP_NONE);
-		expect("processor of rdtscp", processor, 0);
-	}
-}
+#define PROBE_PROCESSOR_NUMBER(instruction)                                                        \
+	do {                                                                                       \
+		uint64_t number = 0;                                                               \
+		trap_vector = TRAP_NONE;                                                           \
+		__asm__ volatile("leaq 9f(%%rip), %%r11\n"                                         \
+				 "movq %%r11, trap_resume(%%rip)\n" instruction "\n"               \
+				 "9: movq $0, trap_resume(%%rip)"                                  \
+				 : "+c"(number)                                                    \
+				 :                                                                 \
+				 : "rax", "rdx", "r11", "memory", "cc");                           \
+		if (trap_vector != VECTOR_UNDEFINED) {                                             \
+			expect(instruction, trap_vector, TRAP_NONE);                               \
+			expect("processor of " instruction, number, 0);                            \
+		}                                                                                  \
+	} while (0)
 
 static void probe_instructions(void)
 {
@@ -156,11 +143,11 @@ static void probe_instructions(void)
 	EXPECT_UNDEFINED("monitor");
 	EXPECT_UNDEFINED("mwait");
 	EXPECT_UNDEFINED("invpcid (%%rax), %%rcx");
-	EXPECT_UNDEFINED("rdpid %%rdx");
 	EXPECT_UNDEFINED("xsaves (%%rax)");
 	EXPECT_UNDEFINED("rsm");
 	probe_svm_instructions(operand);
-	probe_rdtscp();
+	PROBE_PROCESSOR_NUMBER("rdtscp");
+	PROBE_PROCESSOR_NUMBER("rdpid %%rcx");
 	expect("rdpmc", TRAP_TRY("rdpmc", "c"(0)), VECTOR_PROTECTION);
 	expect("wbinvd", TRAP_TRY("wbinvd", "a"(0)), TRAP_NONE);
 	expect("ins", TRAP_TRY("insb", "d"(0x60), "D"(operand)), VECTOR_PROTECTION);
@@ -204,39 +191,21 @@ static void probe_msrs(void)
 	expect("EFER", read_msr(MSR_EFER) & 0xd00, 0xd00);
 }
 
-#define WRITE_CR(number, value) TRAP_TRY("movq %%rax, %%cr" #number, "a"((uint64_t)(value)))
-
-static uint64_t read_cr0(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("movq %%cr0, %0" : "=r"(value));
-	return value;
-}
-
-static uint64_t read_cr4(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("movq %%cr4, %0" : "=r"(value));
-	return value;
-}
-
 static void probe_control_registers(void)
 {
-	uint64_t cr0 = read_cr0();
-	uint64_t cr4 = read_cr4();
+	uint64_t cr0 = READ_CR(0);
+	uint64_t cr4 = READ_CR(4);
 	uint64_t cr8;
 
 	expect("CR0.NW alone", WRITE_CR(0, cr0 | CR0_NW), VECTOR_PROTECTION);
 	expect("CR0 bit 32", WRITE_CR(0, cr0 | 1ull << 32), VECTOR_PROTECTION);
 	expect("paging off in 64-bit mode", WRITE_CR(0, cr0 & ~CR0_PG), VECTOR_PROTECTION);
 	expect("CR0.TS", WRITE_CR(0, cr0 | CR0_TS), TRAP_NONE);
-	expect("CR0", read_cr0(), cr0 | CR0_TS);
+	expect("CR0", READ_CR(0), cr0 | CR0_TS);
 	__asm__ volatile("clts");
-	expect("CR0 after CLTS", read_cr0(), cr0);
+	expect("CR0 after CLTS", READ_CR(0), cr0);
 	expect("LMSW", TRAP_TRY("lmsw %%ax", "a"(0x0b)), TRAP_NONE); /* TS, MP, PE */
-	expect("CR0 after LMSW", read_cr0() & 0xf, 0xb);
+	expect("CR0 after LMSW", READ_CR(0) & 0xf, 0xb);
 	expect("CR0 again", WRITE_CR(0, cr0), TRAP_NONE);
 	for (unsigned bit = 0; bit < 64; bit++) {
 		if (CR4_NEVER >> bit & 1 || bit > 22) {
@@ -245,7 +214,7 @@ static void probe_control_registers(void)
 	}
 	expect("CR4.PAE off", WRITE_CR(4, cr4 & ~CR4_PAE), VECTOR_PROTECTION);
 	expect("CR4.TSD", WRITE_CR(4, cr4 | CR4_TSD), TRAP_NONE);
-	expect("CR4", read_cr4(), cr4 | CR4_TSD);
+	expect("CR4", READ_CR(4), cr4 | CR4_TSD);
 	expect("CR4 again", WRITE_CR(4, cr4), TRAP_NONE);
 	expect("CR8 of 16", WRITE_CR(8, 16), VECTOR_PROTECTION);
 	expect("CR8 of 5", WRITE_CR(8, 5), TRAP_NONE);
@@ -373,7 +342,7 @@ static void probe_modes(void)
 	expect("VMCALL in real mode", (uint32_t)mode_round_trip((uintptr_t)directory),
 	       (uint32_t)AEROSTAT_ERROR_PRIVILEGE);
 	allow_user_mode();
-	expect("CR0.AM", WRITE_CR(0, read_cr0() | CR0_AM), TRAP_NONE);
+	expect("CR0.AM", WRITE_CR(0, READ_CR(0) | CR0_AM), TRAP_NONE);
 	trap_vector = TRAP_NONE;
 	expect("VMCALL in user mode", (uint64_t)user_visit(), (uint64_t)AEROSTAT_ERROR_PRIVILEGE);
 	if (trap_vector == TRAP_NONE) {
@@ -462,6 +431,8 @@ int guest_main(const struct guest_arguments *arguments)
 	probe_ports(ports);
 	probe_msrs();
 	probe_control_registers();
+	probe_control_register_reads();
+	probe_status_word();
 	probe_xcr0();
 	probe_steps();
 	probe_deliveries();

@@ -37,6 +37,8 @@ trap_common:
 	movq %rax, trap_error(%rip)
 	movq 24(%rsp), %rax
 	movq %rax, trap_rip(%rip)
+	movq 40(%rsp), %rax
+	movq %rax, trap_rflags(%rip)
 	andq $~RFLAGS_TF, 40(%rsp)
 	xorl %eax, %eax
 	xchgq %rax, trap_resume(%rip)

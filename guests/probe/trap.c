@@ -15,6 +15,7 @@ void trap_leave_user(void);
 uint64_t trap_vector;
 uint64_t trap_error;
 uint64_t trap_rip;
+uint64_t trap_rflags;
 uint64_t trap_count;
 uint64_t trap_resume;
 

@@ -27,7 +27,8 @@
 extern uint64_t trap_vector;
 extern uint64_t trap_error;
 extern uint64_t trap_rip;
-extern uint64_t trap_count; /* since trap_init */
+extern uint64_t trap_rflags; /* as pushed */
+extern uint64_t trap_count;  /* since trap_init */
 extern uint64_t trap_resume;
 
 /* Loads a GDT with the selectors above, a TSS and the table of vectors. */

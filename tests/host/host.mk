@@ -73,6 +73,11 @@ HOST_TESTS += test_svm
 HOST_test_svm := tests/host/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_caps.c \
 	arch/x86/svm/svm_check.c arch/x86/svm/svm_decode.c $(X86_GUEST_SOURCES)
 
+HOST_TESTS += test_svm_cr
+HOST_test_svm_cr := tests/host/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86/svm/svm_decode.c \
+	arch/x86/svm/svm_setup.c arch/x86/svm/svm_step.c arch/x86/guest/event.c \
+	arch/x86/guest/exit.c tests/host/fake/panic.c
+
 FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c drivers/phys/firmware.c \
 	drivers/phys/mp_table.c drivers/phys/processors.c
 

@@ -44,20 +44,26 @@ static bool is_legacy_prefix(uint8_t byte)
 	return false;
 }
 
-/* Answers the place of the opcode. */
+/*
+ * Answers the place of the opcode. A REX prefix counts only right before the opcode: any other
+ * prefix behind it makes the processor forget it.
+ */
 static size_t read_prefixes(const uint8_t *bytes, size_t count, unsigned bits,
 			    struct prefixes *prefixes)
 {
-	size_t at = 0;
+	size_t at;
 
 	*prefixes = (struct prefixes){0};
-	while (at < count && is_legacy_prefix(bytes[at])) {
-		prefixes->lock |= bytes[at] == PREFIX_LOCK;
-		prefixes->operand_size |= bytes[at] == PREFIX_OPERAND_SIZE;
-		at++;
-	}
-	if (bits == 64 && at < count && (bytes[at] & REX_MASK) == REX) {
-		prefixes->rex = bytes[at++];
+	for (at = 0; at < count; at++) {
+		if (is_legacy_prefix(bytes[at])) {
+			prefixes->lock |= bytes[at] == PREFIX_LOCK;
+			prefixes->operand_size |= bytes[at] == PREFIX_OPERAND_SIZE;
+			prefixes->rex = 0;
+		} else if (bits == 64 && (bytes[at] & REX_MASK) == REX) {
+			prefixes->rex = bytes[at];
+		} else {
+			break;
+		}
 	}
 	return at;
 }
@@ -76,46 +82,63 @@ static void decode_mov(struct svm_instruction *instruction, uint8_t modrm,
 static void decode_group_7(struct svm_instruction *instruction, uint8_t modrm,
 			   const struct prefixes *prefixes, unsigned bits)
 {
-	if (MODRM_MOD(modrm) != MOD_REGISTER) {
-		return;
-	}
 	if (MODRM_REG(modrm) == GROUP_7_SMSW) {
 		instruction->kind = INSTRUCTION_SMSW;
 	} else if (MODRM_REG(modrm) == GROUP_7_LMSW) {
 		instruction->kind = INSTRUCTION_LMSW;
 	}
+	instruction->memory = MODRM_MOD(modrm) != MOD_REGISTER;
 	instruction->gpr = MODRM_RM(modrm) | (prefixes->rex & REX_B ? 8u : 0);
 	instruction->operand_16 =
 		!(prefixes->rex & REX_W) && prefixes->operand_size == (bits != 16);
+}
+
+static void decode_modrm(struct svm_instruction *instruction, uint8_t opcode, uint8_t modrm,
+			 const struct prefixes *prefixes, unsigned bits)
+{
+	switch (opcode) {
+	case OPCODE_MOV_TO:
+		instruction->kind = INSTRUCTION_MOV_TO;
+		decode_mov(instruction, modrm, prefixes);
+		break;
+	case OPCODE_MOV_FROM:
+		instruction->kind = INSTRUCTION_MOV_FROM;
+		decode_mov(instruction, modrm, prefixes);
+		break;
+	case OPCODE_GROUP_7:
+		decode_group_7(instruction, modrm, prefixes, bits);
+		break;
+	}
 }
 
 struct svm_instruction svm_decode(const uint8_t *bytes, size_t count, unsigned bits)
 {
 	struct svm_instruction instruction = {.kind = INSTRUCTION_OTHER};
 	struct prefixes prefixes;
-	size_t at = read_prefixes(bytes, count, bits, &prefixes);
+	size_t at;
 
-	if (count - at >= 2 && bytes[at] == ESCAPE && bytes[at + 1] == OPCODE_CLTS) {
+	count = min_u64(count, SVM_INSTRUCTION_BYTES_MAX);
+	at = read_prefixes(bytes, count, bits, &prefixes);
+	if (at < count && bytes[at] != ESCAPE) {
+		return instruction;
+	}
+	if (count - at >= 2 && bytes[at + 1] == OPCODE_CLTS) {
 		instruction.kind = INSTRUCTION_CLTS;
 		instruction.length = (unsigned)at + 2;
 		return instruction;
 	}
-	if (count - at < 3 || bytes[at] != ESCAPE) {
+	if (count - at < 3) {
+		instruction.kind = INSTRUCTION_CUT;
 		return instruction;
 	}
 	instruction.length = (unsigned)at + 3;
-	switch (bytes[at + 1]) {
-	case OPCODE_MOV_TO:
-		instruction.kind = INSTRUCTION_MOV_TO;
-		decode_mov(&instruction, bytes[at + 2], &prefixes);
-		break;
-	case OPCODE_MOV_FROM:
-		instruction.kind = INSTRUCTION_MOV_FROM;
-		decode_mov(&instruction, bytes[at + 2], &prefixes);
-		break;
-	case OPCODE_GROUP_7:
-		decode_group_7(&instruction, bytes[at + 2], &prefixes, bits);
-		break;
-	}
+	decode_modrm(&instruction, bytes[at + 1], bytes[at + 2], &prefixes, bits);
 	return instruction;
+}
+
+unsigned svm_prefix_bytes(const uint8_t *bytes, size_t count, unsigned bits)
+{
+	struct prefixes prefixes;
+
+	return (unsigned)read_prefixes(bytes, count, bits, &prefixes);
 }

@@ -16,6 +16,7 @@
 #include "base/bits.h"
 
 #define VECTOR_ALIGNMENT 17
+#define HYPERCALL_BYTES 3
 #define DR7_GENERAL_DETECT BIT(13)
 
 const char *svm_exit_text(uint32_t code)
@@ -32,13 +33,22 @@ const char *svm_exit_text(uint32_t code)
 }
 
 /*
- * The instruction ends `length` bytes behind its start, where the processor does not say itself.
- * A guest that puts idle prefixes before one of these goes astray on such a processor.
+ * The instruction ends `length` bytes behind its opcode, where the processor does not say itself.
+ * Prefixes without a meaning may precede it.
  */
-static inline void instruction_ends(struct svm_vcpu *svm, unsigned length)
+static void instruction_ends(struct svm_vcpu *svm, unsigned length)
 {
 	svm->next_rip = svm_caps.next_rip ? svm->vmcb->next_rip
-					  : guest_next_rip(svm->arch.vcpu, svm->vmcb->rip, length);
+					  : guest_next_rip(svm->arch.vcpu, svm->vmcb->rip,
+							   svm_prefixes(svm) + length);
+}
+
+/* The same without prefixes: docs/abi.md wants none there, so that this way is short. */
+static inline void hypercall_ends(struct svm_vcpu *svm)
+{
+	svm->next_rip = svm_caps.next_rip
+				? svm->vmcb->next_rip
+				: guest_next_rip(svm->arch.vcpu, svm->vmcb->rip, HYPERCALL_BYTES);
 }
 
 static enum exit_action unknown(struct svm_vcpu *svm, struct vm_exit *vm_exit)
@@ -194,7 +204,7 @@ static enum exit_action decide(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 
 enum exit_action svm_decide_hypercall(struct svm_vcpu *svm)
 {
-	instruction_ends(svm, 3);
+	hypercall_ends(svm);
 	return guest_exit_hypercall(svm->arch.vcpu, svm_is_kernel(svm));
 }
 

@@ -28,7 +28,7 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 	uint8_t vector = vcpu->doorbell_vector;
 	uint32_t priority = (uint32_t)vector >> 4;
 
-	if (vmcb->interrupt_shadow & INTERRUPT_SHADOW) {
+	if (vmcb->interrupt_shadow & INTERRUPT_SHADOW || svm->step.active) {
 		return;
 	}
 	guest_doorbell_take(vcpu);
@@ -133,6 +133,16 @@ static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 	}
 }
 
+/* An exit that is no hypercall in its short form. */
+static enum exit_action exit_decide(struct svm_vcpu *svm, uint32_t code)
+{
+	events_collect(svm);
+	if (svm_step_end(svm, code)) {
+		return svm_step_exception(svm, (uint8_t)(code - SVM_EXIT_EXCEPTION));
+	}
+	return svm_exit_decide(svm, code);
+}
+
 static NOT_INLINE bool exit_finish(struct svm_vcpu *svm, enum exit_action action)
 {
 	if (!guest_apply(svm->arch.vcpu, action, advance)) {
@@ -158,11 +168,11 @@ bool svm_exit(struct vcpu *vcpu)
 	tlb_leave(svm->cpu->index);
 	code = (uint32_t)vmcb->exit_code; /* not all emulators write the upper half */
 	if (code != SVM_EXIT_VMMCALL || vmcb->virtual_interrupt & VIRTUAL_REQUEST) {
-		events_collect(svm);
-		return exit_finish(svm, svm_exit_decide(svm, code));
+		return exit_finish(svm, exit_decide(svm, code));
 	}
 	action = svm_decide_hypercall(svm);
 	if (action != EXIT_ADVANCE || guest_doorbell_rang(vcpu) || vmcb->rflags & RFLAGS_TF) {
+		(void)svm_step_end(svm, code); /* of another instruction, rewritten since */
 		return exit_finish(svm, action);
 	}
 	advance(vcpu);

@@ -13,8 +13,13 @@
 
 #define VECTOR_ALIGNMENT 17
 
-/* The guest sees other bits than the processor: CR4.MCE is the host's in truth. */
-#define CR_READS BIT(4)
+/*
+ * The guest sees other bits than the processor: CR4.MCE is the host's in truth, CR0.CD and CR0.NW
+ * are hidden. Some emulators take a MOV from any control register as one from CR0 (the manual wants
+ * an intercept for each, APM vol. 2, 15.8): without the one of CR0 that of CR4 would never come.
+ * So both are intercepted, and svm_cr.c looks which register was meant.
+ */
+#define CR_READS (BIT(0) | BIT(4))
 /* New bits are judged against what is offered, and LMA and PAE rules are the same everywhere. */
 #define CR_WRITES (BIT(0) | BIT(4) | BIT(8))
 
@@ -65,13 +70,20 @@ static uint32_t all_of(const uint64_t *bits, size_t count)
 	return (uint32_t)word;
 }
 
-void svm_setup_controls(struct svm_vcpu *svm)
+void svm_setup_intercepts(struct svm_vcpu *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
 
 	vmcb->intercept_cr_read = CR_READS;
 	vmcb->intercept_cr_write = CR_WRITES;
 	vmcb->intercept_exceptions = EXCEPTIONS;
+}
+
+void svm_setup_controls(struct svm_vcpu *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	svm_setup_intercepts(svm);
 	vmcb->intercept_1 = all_of(intercepts_1, ARRAY_COUNT(intercepts_1));
 	vmcb->intercept_2 = all_of(intercepts_2, ARRAY_COUNT(intercepts_2));
 	vmcb->iopm_base = image_to_hpa(guest_exit_always).v;

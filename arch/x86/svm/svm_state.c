@@ -14,9 +14,6 @@
 #define TYPE_TSS_32 9
 #define TYPE_TSS_BUSY 2u
 
-/* Bits that the processor does not get from the guest: memory types come from our tables. */
-#define CR0_HIDDEN ((uint64_t)(CR0_CD | CR0_NW))
-
 /* Some emulators do not intercept XSETBV: what counts is what the processor has. */
 static uint64_t xcr0_read(const struct svm_vcpu *svm)
 {
@@ -126,12 +123,7 @@ static void cr0_write(struct svm_vcpu *svm, uint64_t value)
 	struct vmcb *vmcb = svm->vmcb;
 
 	svm->arch.cr0 = value;
-	vmcb->cr0 = value & ~CR0_HIDDEN;
-	if (value & CR0_HIDDEN) {
-		vmcb->intercept_cr_read |= BIT(0); /* the guest is to see what it wrote */
-	} else {
-		vmcb->intercept_cr_read &= (uint16_t)~BIT(0);
-	}
+	vmcb->cr0 = value & ~SVM_CR0_HIDDEN;
 	svm_flush(svm);
 }
 

@@ -18,6 +18,9 @@
 struct s2;
 struct s2_format;
 
+/* Bits that the processor does not get from the guest: memory types come from our tables. */
+#define SVM_CR0_HIDDEN ((uint64_t)(CR0_CD | CR0_NW))
+
 struct svm_vcpu {
 	struct arch_vcpu arch; /* first: vcpu->arch points here */
 	struct vmcb *vmcb;
@@ -26,6 +29,11 @@ struct svm_vcpu {
 	bool filled;		/* the VMCB has been set up: it has run */
 	uint64_t entered_event; /* for reports: the processor clears its own word */
 	uint64_t next_rip;	/* of an exit caused by an instruction: where it ends */
+	struct {
+		bool active;   /* the next entry runs one instruction alone (svm_step.c) */
+		bool own_flag; /* the guest had TF set itself */
+		uint64_t dr6;  /* of the guest, before */
+	} step;
 };
 
 /* AVX-512 is the largest extended state offered. */
@@ -52,7 +60,11 @@ struct svm_cpu *svm_cpu(void);
 enum status svm_probe(const char **sentence);
 enum status svm_cpu_start(const char **sentence);
 
-/* svm_setup.c: controls and first state of a new guest. */
+/*
+ * svm_setup.c: controls and first state of a new guest. The intercepts that differ between guests
+ * or from time to time are set by svm_setup_intercepts() alone.
+ */
+void svm_setup_intercepts(struct svm_vcpu *svm);
 void svm_setup_controls(struct svm_vcpu *svm);
 void svm_setup_guest(struct svm_vcpu *svm);
 
@@ -77,6 +89,25 @@ static inline bool svm_is_kernel(const struct svm_vcpu *svm)
 
 /* svm_cr.c: an exit because of a control register. */
 enum exit_action svm_decide_cr(struct svm_vcpu *svm, struct vm_exit *vm_exit);
+
+/* svm_cr.c: the prefixes of the instruction at RIP, read from the guest's memory: bytes. */
+unsigned svm_prefixes(const struct svm_vcpu *svm);
+
+/*
+ * svm_step.c: the processor executes the guest's next instruction itself, and that one alone,
+ * without the intercepts of CR0. For LMSW and SMSW with an operand in memory, which see and change
+ * only bits of CR0 that are the guest's own. Answers EXIT_RESUME.
+ */
+enum exit_action svm_step_begin(struct svm_vcpu *svm);
+
+/*
+ * After every exit, before anything is decided: the intercepts and the guest's flags are as before.
+ * True: the exit ended a step, and is an exception.
+ */
+bool svm_step_end(struct svm_vcpu *svm, uint32_t code);
+
+/* What becomes of that exception. */
+enum exit_action svm_step_exception(struct svm_vcpu *svm, uint8_t vector);
 
 /* svm_run.c */
 void svm_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
