@@ -36,6 +36,7 @@ HV_C_SOURCES := \
 	arch/x86/cpu/string.c \
 	arch/x86/cpu/tsc.c \
 	arch/x86/cpu/xstate.c \
+	arch/x86/guest/breakpoint.c \
 	arch/x86/guest/control.c \
 	arch/x86/guest/cpuid.c \
 	arch/x86/guest/event.c \
@@ -58,6 +59,7 @@ HV_C_SOURCES := \
 	arch/x86/svm/svm_setup.c \
 	arch/x86/svm/svm_state.c \
 	arch/x86/svm/svm_step.c \
+	arch/x86/svm/svm_trial.c \
 	arch/x86/vmx/ept.c \
 	arch/x86/vmx/vmx_backend.c \
 	arch/x86/vmx/vmx_caps.c \
@@ -145,7 +147,7 @@ GUEST_secret := guests/secret/main.c
 GUEST_rogue := guests/rogue/main.c
 GUEST_bench := $(addprefix guests/bench/,main.c measure.c area.c exits.c pages.c extents.c driver.c \
 	pair.c doorbell.c stamp.S trace.c)
-GUEST_probe := guests/probe/main.c guests/probe/registers.c guests/probe/trap.c \
+GUEST_probe := guests/probe/main.c guests/probe/debug.c guests/probe/registers.c guests/probe/trap.c \
 	guests/probe/steps.S guests/probe/trap.S
 GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/model.c \
 	guests/hostile/pressure.c guests/hostile/processor.c guests/hostile/random.c \

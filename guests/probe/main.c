@@ -436,6 +436,8 @@ int guest_main(const struct guest_arguments *arguments)
 	probe_xcr0();
 	probe_steps();
 	probe_deliveries();
+	probe_port_breakpoints();
+	probe_resume_flag();
 	probe_modes();
 	probe_kept(arguments->seed, rounds);
 	console_print("%u answers were wrong\n", failure_count);

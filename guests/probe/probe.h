@@ -39,6 +39,10 @@ void expect(const char *what, uint64_t got, uint64_t wanted);
 /* Memory that nobody has touched: an extent of its own each time (main.c). */
 uint64_t fresh_address(void);
 
+/* debug.c */
+void probe_port_breakpoints(void);
+void probe_resume_flag(void);
+
 /* registers.c */
 void probe_control_register_reads(void);
 void probe_status_word(void);

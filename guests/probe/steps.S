@@ -7,6 +7,7 @@
 #include "guests/probe/trap.h"
 
 #define RFLAGS_TF 0x100
+#define RFLAGS_RF 0x10000
 
 	.text
 	.code64
@@ -93,6 +94,27 @@ step_mov_ss_touch:
 	movl %r8d, %ss
 	movq (%rdi), %rcx
 1:	step_return
+
+	.globl resume_cpuid_int
+resume_cpuid_int:
+	pushq %rbx
+	xorl %eax, %eax
+	xorl %ecx, %ecx
+	movl %ss, %r8d
+	movq %rsp, %rdx
+	pushq %r8
+	pushq %rdx
+	pushfq
+	orq $RFLAGS_RF, (%rsp)
+	movl %cs, %r8d
+	pushq %r8
+	leaq 1f(%rip), %rdx
+	pushq %rdx
+	iretq
+1:	cpuid
+	int $TRAP_SOFTWARE_VECTOR
+	popq %rbx
+	ret
 
 	.globl sti_touch
 sti_touch:

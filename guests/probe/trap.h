@@ -59,6 +59,9 @@ uint64_t step_sti(void);
 uint64_t step_touch(const void *address);
 uint64_t step_mov_ss_touch(const void *address);
 
+/* CPUID with RF set, then INT $TRAP_SOFTWARE_VECTOR. */
+void resume_cpuid_int(void);
+
 /* STI, then a touch in its shadow. */
 void sti_touch(const void *address);
 

@@ -58,7 +58,7 @@ HOST_test_s2 := tests/host/test_s2.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_s2_steps
 HOST_test_s2_steps := tests/host/test_s2_steps.c $(FAKE_WORLD) $(MM_SOURCES)
 
-X86_GUEST_SOURCES := arch/x86/guest/control.c arch/x86/guest/cpuid.c arch/x86/guest/event.c \
+X86_GUEST_SOURCES := arch/x86/guest/breakpoint.c arch/x86/guest/control.c arch/x86/guest/cpuid.c arch/x86/guest/event.c \
 	arch/x86/guest/exit.c arch/x86/guest/msr.c arch/x86/guest/violations.c \
 	tests/host/fake/panic.c tests/host/fake/x86.c
 
@@ -77,6 +77,10 @@ HOST_TESTS += test_svm_cr
 HOST_test_svm_cr := tests/host/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86/svm/svm_decode.c \
 	arch/x86/svm/svm_setup.c arch/x86/svm/svm_step.c arch/x86/guest/event.c \
 	arch/x86/guest/exit.c tests/host/fake/panic.c
+
+HOST_TESTS += test_svm_run
+HOST_test_svm_run := tests/host/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_run.c \
+	arch/x86/svm/svm_step.c arch/x86/guest/event.c arch/x86/guest/exit.c tests/host/fake/panic.c
 
 FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c drivers/phys/firmware.c \
 	drivers/phys/mp_table.c drivers/phys/processors.c

@@ -154,6 +154,120 @@ static void test_decode_machine_status_word(void **state)
 	assert_false(DECODE(64, 0x66, 0x48, 0x0f, 0x01, 0xe2).operand_16);
 }
 
+/*
+ * Every order of up to four prefixes, against the manual's rules written down once more (APM vol. 3,
+ * 1.2): a REX prefix is one in 64-bit code alone and counts only as the last before the opcode; LOCK
+ * leads to the upper control registers; 66 makes the operand of SMSW the other size.
+ */
+static const uint8_t prefix_bytes[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64,
+				       0x65, 0x40, 0x41, 0x44, 0x48, 0x4d, 0x4f};
+
+struct reference {
+	bool whole; /* all of them are prefixes in this mode */
+	bool upper_cr, upper_gpr, word;
+};
+
+static struct reference refer(const uint8_t *prefixes, unsigned count, unsigned bits)
+{
+	uint8_t last = count > 0 ? prefixes[count - 1] : 0;
+	bool rex = bits == 64 && last >= 0x40 && last <= 0x4f;
+	struct reference reference = {.whole = true};
+
+	for (unsigned i = 0; i < count; i++) {
+		reference.upper_cr |= prefixes[i] == 0xf0;
+		reference.word |= prefixes[i] == 0x66;
+		reference.whole &= bits == 64 || prefixes[i] < 0x40 || prefixes[i] > 0x4f;
+	}
+	if (bits == 16) {
+		reference.word = !reference.word;
+	}
+	if (rex) {
+		reference.upper_cr |= (last & 4) != 0;
+		reference.upper_gpr = (last & 1) != 0;
+		reference.word &= !(last & 8);
+	}
+	return reference;
+}
+
+static void expect_prefixed(const uint8_t *prefixes, unsigned count, unsigned bits)
+{
+	static const struct {
+		uint8_t bytes[3];
+		unsigned count;
+		enum svm_instruction_kind kind;
+		unsigned cr, gpr;
+	} table[] = {
+		{{0x0f, 0x22, 0xe6}, 3, INSTRUCTION_MOV_TO, 4, 6},
+		{{0x0f, 0x20, 0x03}, 3, INSTRUCTION_MOV_FROM, 0, 3},
+		{{0x0f, 0x06}, 2, INSTRUCTION_CLTS, 0, 0},
+		{{0x0f, 0x01, 0xf5}, 3, INSTRUCTION_LMSW, 0, 5},
+		{{0x0f, 0x01, 0xe2}, 3, INSTRUCTION_SMSW, 0, 2},
+	};
+	struct reference reference = refer(prefixes, count, bits);
+
+	for (size_t i = 0; i < ARRAY_COUNT(table); i++) {
+		unsigned whole = count + table[i].count;
+		uint8_t bytes[SVM_INSTRUCTION_BYTES_MAX];
+		bool moves = table[i].kind == INSTRUCTION_MOV_TO ||
+			     table[i].kind == INSTRUCTION_MOV_FROM;
+		struct svm_instruction got;
+
+		memcpy(bytes, prefixes, count);
+		memcpy(bytes + count, table[i].bytes, table[i].count);
+		got = svm_decode(bytes, whole, bits);
+		if (!reference.whole) {
+			assert_int_equal(got.kind, INSTRUCTION_OTHER);
+			continue;
+		}
+		assert_int_equal(got.kind, table[i].kind);
+		assert_int_equal(got.length, whole);
+		assert_int_equal(svm_prefix_bytes(bytes, whole, bits), count);
+		assert_int_equal(got.cr, table[i].cr + (moves && reference.upper_cr ? 8 : 0));
+		if (table[i].kind != INSTRUCTION_CLTS) {
+			assert_int_equal(got.gpr, table[i].gpr + (reference.upper_gpr ? 8 : 0));
+		}
+		if (table[i].kind == INSTRUCTION_SMSW) {
+			assert_int_equal(got.operand_16, reference.word);
+		}
+		for (unsigned cut = 0; cut < whole; cut++) {
+			assert_int_equal(svm_decode(bytes, cut, bits).kind, INSTRUCTION_CUT);
+		}
+	}
+}
+
+static void test_decode_all_orders_of_prefixes(void **state)
+{
+	const unsigned kinds = ARRAY_COUNT(prefix_bytes);
+	uint8_t prefixes[4];
+	(void)state;
+
+	for (unsigned count = 0, orders = 1; count <= 4; count++, orders *= kinds) {
+		for (unsigned order = 0; order < orders; order++) {
+			for (unsigned i = 0, rest = order; i < count; i++, rest /= kinds) {
+				prefixes[i] = prefix_bytes[rest % kinds];
+			}
+			for (unsigned bits = 16; bits <= 64; bits *= 2) {
+				expect_prefixed(prefixes, count, bits);
+			}
+		}
+	}
+}
+
+/* Twelve prefixes make 15 bytes; a sixteenth byte is never looked at. */
+static void test_decode_ends_at_fifteen_bytes(void **state)
+{
+	uint8_t bytes[SVM_INSTRUCTION_BYTES_MAX + 1];
+	(void)state;
+
+	memset(bytes, 0x66, sizeof(bytes));
+	memcpy(bytes + 12, "\x0f\x22\xe0", 3);
+	assert_int_equal(svm_decode(bytes, sizeof(bytes), 64).kind, INSTRUCTION_MOV_TO);
+	assert_int_equal(svm_decode(bytes, sizeof(bytes), 64).length, 15);
+	memset(bytes, 0x66, sizeof(bytes));
+	memcpy(bytes + 13, "\x0f\x22\xe0", 3);
+	assert_int_equal(svm_decode(bytes, sizeof(bytes), 64).kind, INSTRUCTION_CUT);
+}
+
 /* Whatever the bytes are: nothing behind the last one is looked at (the sanitizer watches). */
 static void test_decode_anything(void **state)
 {
@@ -503,6 +617,8 @@ int main(void)
 		cmocka_unit_test(test_caps_alike),
 		cmocka_unit_test(test_decode_moves),
 		cmocka_unit_test(test_decode_machine_status_word),
+		cmocka_unit_test(test_decode_all_orders_of_prefixes),
+		cmocka_unit_test(test_decode_ends_at_fifteen_bytes),
 		cmocka_unit_test(test_decode_anything),
 		cmocka_unit_test_setup(test_asid_first_entry_flushes, start_asids),
 		cmocka_unit_test_setup(test_asid_generations, start_asids),

@@ -14,6 +14,7 @@
 #include "abi/aerostat.h"
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/breakpoint.h"
 #include "arch/x86/guest/control.h"
 #include "arch/x86/guest/cpuid.h"
 #include "arch/x86/guest/exit.h"
@@ -27,7 +28,7 @@
 
 /* ---- A vCPU ---- */
 
-static uint64_t registers[GUEST_TASK_32 + 1];
+static uint64_t registers[GUEST_SS_SELECTOR + 1];
 static unsigned write_count;
 
 static uint64_t fake_read(const struct vcpu *vcpu, enum guest_register name)
@@ -455,6 +456,41 @@ static void test_msr_pat(void **state)
 			 EXIT_ADVANCE);
 }
 
+/* ---- Breakpoints on ports ---- */
+
+/* Each against the plain meaning: some port of the access is some port of the breakpoint. */
+static void test_port_breakpoints(void **state)
+{
+	static const unsigned lengths[] = {1, 2, 8, 4};
+	(void)state;
+
+	for (unsigned i = 0; i < 4 * 16 * 64 * 3; i++) {
+		unsigned n = i % 4, bits = i / 4 % 16, place = i / 64 % 64, bytes = 1u << i / 4096 % 3;
+		unsigned length = lengths[bits >> 2];
+		uint64_t start_port = 0x100 + place - place % length;
+		uint64_t address[BREAKPOINTS] = {0x100, 0x100, 0x100, 0x100};
+		uint64_t dr7 = 0x400 | (uint64_t)bits << (16 + 4 * n);
+		bool meets = false;
+
+		address[n] = 0x100 + place;
+		for (unsigned port = 0x110; port < 0x110 + bytes; port++) {
+			meets |= port >= start_port && port < start_port + length;
+		}
+		meets &= (bits & 3) == 2;
+		assert_int_equal(guest_port_breakpoints(address, dr7, 0x110, bytes), 0);
+		for (unsigned enable = 1; enable < 4; enable++) {
+			assert_int_equal(guest_port_breakpoints(
+						 address, dr7 | (uint64_t)enable << 2 * n, 0x110,
+						 bytes),
+					 meets ? 1u << n : 0);
+		}
+	}
+	/* The last port, and addresses that are no ports. */
+	assert_int_equal(guest_port_breakpoints((const uint64_t[]){0xffff, 0x10000, 0, 0},
+						0x00222aull | 0x2222ull << 16, 0xffff, 1),
+			 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +515,7 @@ int main(void)
 		cmocka_unit_test_setup(test_msr_unknown, start),
 		cmocka_unit_test_setup(test_msr_values, start),
 		cmocka_unit_test_setup(test_msr_pat, start),
+		cmocka_unit_test(test_port_breakpoints),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,10 +48,12 @@
 #define EFER_SVME 0x1000
 
 #define DR6_SINGLE_STEP 0x4000
+#define DR7_GENERAL_DETECT 0x2000
 
 #define RFLAGS_FIXED 0x00002 /* bit 1 reads as one */
 #define RFLAGS_TF 0x00100
 #define RFLAGS_IF 0x00200
+#define RFLAGS_RF 0x10000
 #define RFLAGS_VM 0x20000
 
 #define XCR0_X87 0x01

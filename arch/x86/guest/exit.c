@@ -2,6 +2,7 @@
 /* Decodings and injections that do not depend on the backend. */
 #include "arch/x86/guest/exit.h"
 
+#include "arch/x86/cpu/interrupt.h"
 #include "base/check.h"
 #include "kernel/vm.h"
 
@@ -60,6 +61,20 @@ enum exit_action guest_exit_unknown(struct vcpu *vcpu, struct vm_exit *vm_exit, 
 	return guest_exit(vcpu, vm_exit, VM_EXIT_UNKNOWN);
 }
 
+/*
+ * A handler that returns from a fault finds RF set in the flags on its stack, so that a breakpoint on
+ * the instruction does not come again (SDM vol. 3, 18.3.1.1). Not from a trap or an abort.
+ */
+static void resume_flag_set(struct vcpu *vcpu, uint32_t info)
+{
+	uint32_t vector = info & EVENT_VECTOR;
+
+	if (vector != VECTOR_DEBUG && vector != VECTOR_BREAKPOINT && vector != VECTOR_OVERFLOW &&
+	    vector != VECTOR_DOUBLE_FAULT) {
+		guest_write(vcpu, GUEST_RFLAGS, guest_read(vcpu, GUEST_RFLAGS) | RFLAGS_RF);
+	}
+}
+
 bool guest_event_raise(struct vcpu *vcpu)
 {
 	struct arch_vcpu *arch = vcpu->arch;
@@ -78,6 +93,7 @@ bool guest_event_raise(struct vcpu *vcpu)
 		CHECK(vm_exit_handle(vcpu, &vm_exit) == EXIT_KILL);
 		return false;
 	}
+	resume_flag_set(vcpu, arch->event.info);
 	if (!(arch->cr0 & CR0_PE)) {
 		/* Real mode has no error codes, and VT-x insists (SDM vol. 3, 27.2.1.3). */
 		arch->event.info &= ~EVENT_HAS_ERROR;

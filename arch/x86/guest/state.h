@@ -35,8 +35,8 @@ enum guest_register {
 	GUEST_CODE_LONG, /* read only: 1 when the code segment's L bit is set */
 	GUEST_TASK_32,	 /* read only: 1 when the task register holds a busy 32-bit or 64-bit TSS */
 	GUEST_RSP,
-	GUEST_RIP, /* this and all below: read only */
 	GUEST_RFLAGS,
+	GUEST_RIP, /* this and all below: read only */
 	GUEST_CR2,
 	GUEST_CS_SELECTOR,
 	GUEST_SS_SELECTOR,

@@ -10,6 +10,7 @@
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_vcpu.h"
+#include "base/string.h"
 #include "kernel/arch.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
@@ -17,6 +18,7 @@
 #define MSR_VM_CR 0xc0010114
 #define MSR_VM_HSAVE_PA 0xc0010117
 #define LEAF_SVM 0x8000000a
+#define NO_FRAMES "there is no memory for AMD-V on this processor (two pages)"
 
 static struct svm_cpu svm_cpus[CPUS_MAX];
 
@@ -86,6 +88,27 @@ static enum status caps_settle(bool *unlock, const char **sentence)
 	return STATUS_OK;
 }
 
+/* Once, on the boot CPU, where AMD-V is on; its processor area is not in use yet by a guest. */
+static enum status trial(void)
+{
+	static bool tried;
+	enum status status;
+	pfn_t frame;
+
+	if (tried) {
+		return STATUS_OK;
+	}
+	status = frame_alloc(ORDER_4K, area_tag, &frame);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	tried = true;
+	svm_caps.takes_shadow = svm_trial_takes_shadow(frame);
+	memset(pfn_to_virt(frame), 0, PAGE_BYTES);
+	frame_free(frame, area_tag);
+	return STATUS_OK;
+}
+
 static enum status areas_alloc(struct svm_cpu *cpu)
 {
 	enum status status = frame_alloc(ORDER_4K, area_tag, &cpu->processor_area);
@@ -111,7 +134,7 @@ enum status svm_cpu_start(const char **sentence)
 	}
 	status = areas_alloc(cpu);
 	if (status != STATUS_OK) {
-		*sentence = "there is no memory for AMD-V on this processor (two pages)";
+		*sentence = NO_FRAMES;
 		return status;
 	}
 	if (unlock) {
@@ -122,6 +145,11 @@ enum status svm_cpu_start(const char **sentence)
 	msr_write(MSR_VM_HSAVE_PA, pfn_to_hpa(cpu->processor_area).v);
 	/* Never changes again: the hypervisor has no user mode and one task. */
 	__asm__ volatile("vmsave %0" : : "a"(pfn_to_hpa(cpu->host_area).v) : "memory");
+	status = trial();
+	if (status != STATUS_OK) {
+		*sentence = NO_FRAMES;
+		return status;
+	}
 	cpu->index = arch_cpu_index();
 	svm_asids_init(&cpu->asids, svm_caps.asid_count);
 	return STATUS_OK;

@@ -8,6 +8,7 @@
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/lapic.h"
 #include "arch/x86/cpu/tsc.h"
+#include "arch/x86/guest/breakpoint.h"
 #include "arch/x86/guest/control.h"
 #include "arch/x86/guest/exit.h"
 #include "arch/x86/svm/svm_caps.h"
@@ -17,7 +18,6 @@
 
 #define VECTOR_ALIGNMENT 17
 #define HYPERCALL_BYTES 3
-#define DR7_GENERAL_DETECT BIT(13)
 
 const char *svm_exit_text(uint32_t code)
 {
@@ -94,7 +94,7 @@ static enum exit_action decide_exception(struct svm_vcpu *svm, struct vm_exit *v
 		machine_check_report();
 	case VECTOR_DEBUG:
 		/* DR6 is what the handler would see (15.12.2). */
-		vmcb->dr7 &= ~DR7_GENERAL_DETECT;
+		vmcb->dr7 &= ~(uint64_t)DR7_GENERAL_DETECT;
 		return guest_inject(svm->arch.vcpu, vector, false, 0);
 	case VECTOR_ALIGNMENT:
 		return guest_inject(svm->arch.vcpu, vector, true, (uint32_t)vmcb->exit_info_1);
@@ -112,13 +112,19 @@ static enum exit_action decide_exception(struct svm_vcpu *svm, struct vm_exit *v
 static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 {
 	uint64_t info = svm->vmcb->exit_info_1;
+	enum exit_action action;
 
 	svm->next_rip = svm->vmcb->exit_info_2;
 	vm_exit->io.port = (uint16_t)IO_PORT(info);
 	vm_exit->io.bytes = (uint8_t)IO_BYTES(info);
 	vm_exit->io.in = (info & IO_IN) != 0;
 	vm_exit->io.string = (info & IO_STRING) != 0;
-	return guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_IO);
+	action = guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_IO);
+	if (action == EXIT_ADVANCE) {
+		svm_trap(svm, guest_port_causes(svm->arch.vcpu, svm->vmcb->dr7, vm_exit->io.port,
+						vm_exit->io.bytes));
+	}
+	return action;
 }
 
 static enum exit_action decide_xsetbv(struct svm_vcpu *svm, struct vm_exit *vm_exit)

@@ -6,20 +6,30 @@
  */
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/lapic.h"
+#include "arch/x86/cpu/tsc.h"
 #include "arch/x86/guest/exit.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
 #include "base/compiler.h"
+#include "kernel/arch.h"
 #include "kernel/tlb.h"
 #include "kernel/vm.h"
 
+/* Until the instruction in the shadow has surely been executed. */
+#define SHADOW_TICKS_PER_KHZ 100 /* a hundredth of a millisecond */
+#define SHADOW_CARRIED_MAX 3
+
 /*
- * The doorbell is an event of the entry where the guest can take it at once, else a virtual
- * interrupt: the processor delivers it as soon as the guest's IF and CR8 let it through. While an
- * instruction is shadowed by STI or MOV SS it is not even offered, because some emulators forget
- * the shadow at VMRUN; the next exit comes with the end of the slice at the latest.
+ * The doorbell is an event of the entry where the guest can take it at once. Where IF or an interrupt
+ * shadow holds it off it is a virtual interrupt, which the processor delivers as soon as they let it
+ * through. Where CR8 does, it stays pending: every write to CR8 exits. (Some emulators also deliver a
+ * virtual interrupt of the class that CR8 names, which the manual forbids: APM vol. 2, 15.21.4.)
+ *
+ * A processor that forgets the shadow at VMRUN would deliver it in front of the instruction, which may
+ * be the HLT that waits for it: it is offered only when that has been executed, a few microseconds
+ * later.
  */
 static void doorbell_prepare(struct svm_vcpu *svm)
 {
@@ -27,16 +37,22 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 	struct vmcb *vmcb = svm->vmcb;
 	uint8_t vector = vcpu->doorbell_vector;
 	uint32_t priority = (uint32_t)vector >> 4;
+	bool shadow = (vmcb->interrupt_shadow & INTERRUPT_SHADOW) != 0;
 
-	if (vmcb->interrupt_shadow & INTERRUPT_SHADOW || svm->step.active) {
+	if (!vector) {
+		guest_doorbell_take(vcpu); /* it had one when it rang */
+		return;
+	}
+	if (priority <= (vmcb->virtual_interrupt & VIRTUAL_TPR) || svm->step.active) {
+		return; /* the end of a step exits, too */
+	}
+	if (shadow && !svm_caps.takes_shadow) {
+		lapic_timer_arm(min_u64(svm->arch.deadline_tsc,
+					tsc_read() + arch_tsc_khz() / SHADOW_TICKS_PER_KHZ));
 		return;
 	}
 	guest_doorbell_take(vcpu);
-	if (!vector) {
-		return; /* it had one when it rang */
-	}
-	if (vmcb->rflags & RFLAGS_IF && !svm->arch.event.info &&
-	    priority > (vmcb->virtual_interrupt & VIRTUAL_TPR)) {
+	if (vmcb->rflags & RFLAGS_IF && !shadow && !svm->arch.event.info) {
 		svm->arch.event.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | vector;
 		return;
 	}
@@ -45,12 +61,31 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 				  priority << VIRTUAL_PRIORITY_SHIFT;
 }
 
+/*
+ * A processor that forgets the shadow at VMRUN does not save it either when the next exit comes before
+ * the instruction is completed. RIP tells. A loop may lead back to the same place without a shadow:
+ * so not for ever.
+ */
+static void shadow_collect(struct svm_vcpu *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	if (vmcb->interrupt_shadow & INTERRUPT_SHADOW) {
+		svm->shadow.carried = 0;
+	} else if (svm->shadow.entered && svm->shadow.rip == vmcb->rip &&
+		   svm->shadow.carried < SHADOW_CARRIED_MAX && !svm_caps.takes_shadow) {
+		svm->shadow.carried++;
+		vmcb->interrupt_shadow |= INTERRUPT_SHADOW;
+	}
+}
+
 /* What was on its way when the exit came: delivered again, or still pending. */
 static void events_collect(struct svm_vcpu *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
 	uint32_t info = event_normal((uint32_t)vmcb->exit_event);
 
+	shadow_collect(svm);
 	if (__builtin_expect(info & EVENT_VALID, 0)) {
 		if ((info & EVENT_TYPE) == EVENT_TYPE_EXTERNAL) {
 			/* Some emulators take the request back only after the delivery. */
@@ -109,12 +144,36 @@ static void event_prepare(struct svm_vcpu *svm)
 	if (guest_doorbell_rang(svm->arch.vcpu)) {
 		doorbell_prepare(svm);
 	}
+	svm->shadow.entered = (vmcb->interrupt_shadow & INTERRUPT_SHADOW) != 0;
+	svm->shadow.rip = vmcb->rip;
 	vmcb->entry_event = 0;
 	if (svm->arch.event.info) {
 		vmcb->entry_event = (uint64_t)svm->arch.event.error << 32 | svm->arch.event.info;
 		svm->arch.event.info = 0;
 	}
 	svm->entered_event = vmcb->entry_event;
+}
+
+void svm_trap(struct svm_vcpu *svm, uint64_t causes)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	if (causes == 0) {
+		return;
+	}
+	/* Injecting an event changes neither (APM vol. 2, 15.20). */
+	vmcb->dr6 |= causes;
+	vmcb->dr7 &= ~(uint64_t)DR7_GENERAL_DETECT;
+	svm->arch.event.info = EVENT_VALID | EVENT_TYPE_EXCEPTION | VECTOR_DEBUG;
+}
+
+/* What the processor does with the flags behind every instruction. */
+static __attribute__((noinline, cold)) void flags_advance(struct svm_vcpu *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	vmcb->rflags &= ~(uint64_t)RFLAGS_RF;
+	svm_trap(svm, vmcb->rflags & RFLAGS_TF ? DR6_SINGLE_STEP : 0);
 }
 
 /* Behind the instruction: the only place that moves RIP. */
@@ -126,10 +185,8 @@ static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 	vmcb->rip = svm->next_rip;
 	/* It held for one instruction, and that is over. */
 	vmcb->interrupt_shadow &= ~INTERRUPT_SHADOW;
-	if (__builtin_expect(vmcb->rflags & RFLAGS_TF, 0) && !svm->arch.event.info) {
-		/* The processor would have raised its single-step trap behind it. */
-		vmcb->dr6 |= DR6_SINGLE_STEP;
-		svm->arch.event.info = EVENT_VALID | EVENT_TYPE_EXCEPTION | VECTOR_DEBUG;
+	if (__builtin_expect(vmcb->rflags & (RFLAGS_TF | RFLAGS_RF), 0)) {
+		flags_advance(svm);
 	}
 }
 
@@ -171,7 +228,8 @@ bool svm_exit(struct vcpu *vcpu)
 		return exit_finish(svm, exit_decide(svm, code));
 	}
 	action = svm_decide_hypercall(svm);
-	if (action != EXIT_ADVANCE || guest_doorbell_rang(vcpu) || vmcb->rflags & RFLAGS_TF) {
+	if (action != EXIT_ADVANCE || guest_doorbell_rang(vcpu) ||
+	    vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)) {
 		(void)svm_step_end(svm, code); /* of another instruction, rewritten since */
 		return exit_finish(svm, action);
 	}

@@ -133,7 +133,7 @@ static void state_write(struct vcpu *vcpu, enum guest_register name, uint64_t va
 	struct vmcb *vmcb = svm->vmcb;
 	uint64_t *word = vmcb_word(vmcb, name);
 
-	if (word && name <= GUEST_RSP) {
+	if (word && name <= GUEST_RFLAGS) {
 		*word = value;
 		if (name == GUEST_CR3) {
 			svm_flush(svm);

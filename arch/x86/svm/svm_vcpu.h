@@ -34,6 +34,11 @@ struct svm_vcpu {
 		bool own_flag; /* the guest had TF set itself */
 		uint64_t dr6;  /* of the guest, before */
 	} step;
+	struct {
+		bool entered;	  /* the last entry was in an interrupt shadow */
+		unsigned carried; /* exits since the processor said so */
+		uint64_t rip;	  /* of that entry */
+	} shadow;
 };
 
 /* AVX-512 is the largest extended state offered. */
@@ -59,6 +64,12 @@ struct svm_cpu {
 struct svm_cpu *svm_cpu(void);
 enum status svm_probe(const char **sentence);
 enum status svm_cpu_start(const char **sentence);
+
+/*
+ * svm_trial.c: does this processor's VMRUN load the interrupt shadow? AMD-V is on and no guest has
+ * run here. `frame` is used for the trial's VMCB.
+ */
+bool svm_trial_takes_shadow(pfn_t frame);
 
 /*
  * svm_setup.c: controls and first state of a new guest. The intercepts that differ between guests
@@ -109,7 +120,11 @@ bool svm_step_end(struct svm_vcpu *svm, uint32_t code);
 /* What becomes of that exception. */
 enum exit_action svm_step_exception(struct svm_vcpu *svm, uint8_t vector);
 
-/* svm_run.c */
+/*
+ * svm_run.c: a debug trap behind the instruction that is being completed, for `causes` as DR6 shows
+ * them; several become one. 0: none.
+ */
+void svm_trap(struct svm_vcpu *svm, uint64_t causes);
 void svm_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
 bool svm_exit(struct vcpu *vcpu); /* called by svm_entry.S */
 

@@ -5,6 +5,7 @@
  * VMX word leaves this file. Nothing here moves RIP: vmx_run.c carries out the action.
  */
 #include "arch/x86/cpu/interrupt.h"
+#include "arch/x86/guest/breakpoint.h"
 #include "arch/x86/guest/control.h"
 #include "arch/x86/guest/exit.h"
 #include "arch/x86/vmx/vmx_caps.h"
@@ -95,7 +96,7 @@ enum exit_action vmx_exit_s2_fault(struct vmx_vcpu *vmx)
 #define DR6_CAUSES 0x0000000full
 #define DR6_ACCESS_DETECTED BIT(13)
 #define DR6_NO_TRANSACTION BIT(16) /* the other way round in DR6 */
-#define DR7_GENERAL_DETECT BIT(13)
+#define PENDING_BREAKPOINT BIT(12)
 #define PENDING_SINGLE_STEP BIT(14)
 
 /* What the processor does before it delivers #DB, and leaves to us when #DB exits instead. */
@@ -109,7 +110,7 @@ static void debug_exception_prepare(void)
 		dr6 &= ~DR6_NO_TRANSACTION;
 	}
 	write_dr6(dr6);
-	vmcs_write_guest_dr7(vmcs_read_guest_dr7() & ~DR7_GENERAL_DETECT);
+	vmcs_write_guest_dr7(vmcs_read_guest_dr7() & ~(uint64_t)DR7_GENERAL_DETECT);
 	/* VM entry insists on this pair while STI or MOV SS blocks (27.3.1.5). */
 	if (vmcs_read_guest_rflags() & RFLAGS_TF &&
 	    vmcs_read_guest_interruptibility() & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) {
@@ -204,16 +205,33 @@ static enum exit_action decide_cr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 #define IO_STRING BIT(4)
 #define IO_PORT(qualification) ((qualification) >> 16 & 0xffff)
 
+/* The next entry delivers their trap, together with that of a step (SDM vol. 3, table 25-4). */
+static void pend_breakpoints(uint64_t causes)
+{
+	if (causes != 0) {
+		vmcs_write_guest_pending_debug(vmcs_read_guest_pending_debug() | causes |
+					       PENDING_BREAKPOINT);
+	}
+}
+
 static enum exit_action decide_io(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 {
 	uint64_t qualification = vmcs_read_exit_qualification();
+	enum exit_action action;
+	uint64_t causes;
 
 	vm_exit->kind = VM_EXIT_IO;
 	vm_exit->io.port = (uint16_t)IO_PORT(qualification);
 	vm_exit->io.bytes = (uint8_t)IO_BYTES(qualification);
 	vm_exit->io.in = (qualification & IO_IN) != 0;
 	vm_exit->io.string = (qualification & IO_STRING) != 0;
-	return vm_exit_handle(vmx->arch.vcpu, vm_exit);
+	action = vm_exit_handle(vmx->arch.vcpu, vm_exit);
+	if (action == EXIT_ADVANCE) {
+		causes = guest_port_causes(vmx->arch.vcpu, vmcs_read_guest_dr7(), vm_exit->io.port,
+					   vm_exit->io.bytes);
+		pend_breakpoints(causes);
+	}
+	return action;
 }
 
 static enum exit_action decide_entry_failure(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)

@@ -112,24 +112,32 @@ static COLD void unblock(uint32_t blocking)
 	vmcs_write_guest_interruptibility(blocking & ~BLOCKING_BY_STI_OR_MOV_SS);
 }
 
-/* The processor would have raised its single-step trap behind the instruction. */
-static COLD void step(void)
+/* What the processor does with the flags behind every instruction. */
+static COLD void flags_advance(uint64_t flags)
 {
-	vmcs_write_guest_pending_debug(vmcs_read_guest_pending_debug() | PENDING_SINGLE_STEP);
+	if (flags & RFLAGS_RF) {
+		vmcs_write_guest_rflags(flags & ~(uint64_t)RFLAGS_RF);
+	}
+	if (flags & RFLAGS_TF) {
+		vmcs_write_guest_pending_debug(vmcs_read_guest_pending_debug() |
+					       PENDING_SINGLE_STEP);
+	}
 }
 
 /* Behind the instruction: the only place that moves RIP. */
 static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 {
 	uint32_t blocking = vmcs_read_guest_interruptibility();
+	uint64_t flags;
 
 	if (blocking & BLOCKING_BY_STI_OR_MOV_SS) {
 		unblock(blocking);
 	}
 	vmcs_write_guest_rip(
 		guest_next_rip(vcpu, vmcs_read_guest_rip(), vmcs_read_exit_instruction_length()));
-	if (vmcs_read_guest_rflags() & RFLAGS_TF) {
-		step();
+	flags = vmcs_read_guest_rflags();
+	if (__builtin_expect(flags & (RFLAGS_TF | RFLAGS_RF), 0)) {
+		flags_advance(flags);
 	}
 }
 

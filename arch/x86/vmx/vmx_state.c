@@ -210,6 +210,9 @@ static void state_write(struct vcpu *vcpu, enum guest_register name, uint64_t va
 	case GUEST_RSP:
 		vmcs_write_guest_rsp(value);
 		return;
+	case GUEST_RFLAGS:
+		vmcs_write_guest_rflags(value);
+		return;
 	case GUEST_CODE_LONG:
 	case GUEST_TASK_32:
 	case GUEST_RIP ... GUEST_SS_SELECTOR:

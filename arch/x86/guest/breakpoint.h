@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Debug traps that the processor would have raised behind an instruction which the hypervisor
+ * completes for the guest (Intel SDM vol. 3, 18.2.4 and 18.3.1; AMD APM vol. 2, 13.1).
+ */
+#ifndef ARCH_X86_GUEST_BREAKPOINT_H
+#define ARCH_X86_GUEST_BREAKPOINT_H
+
+#include "base/types.h"
+
+#define BREAKPOINTS 4
+
+/*
+ * Which of the breakpoints at `address` (DR0 to DR3) an access to `bytes` ports from `port` on
+ * meets, as DR6 shows them: bit n for DRn. Only those that DR7 enables for ports. CR4.DE is set: without
+ * it there are no such breakpoints. Pure.
+ */
+uint64_t guest_port_breakpoints(const uint64_t address[BREAKPOINTS], uint64_t dr7, uint16_t port,
+				unsigned bytes);
+
+struct vcpu;
+
+/*
+ * The same for the vCPU whose exit is being handled on this CPU: DR0 to DR3 are in the processor.
+ * Also looks at CR4.DE.
+ */
+uint64_t guest_port_causes(const struct vcpu *vcpu, uint64_t dr7, uint16_t port, unsigned bytes);
+
+#endif
