@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Debug traps and flags behind instructions that the hypervisor completes (Intel SDM volume 3, 18.2.4
- * and 18.3.1).
+ * Debug traps and flags behind instructions that the hypervisor completes (Intel SDM volume
+ * 3, 18.2.4 and 18.3.1).
  */
 #include "guests/probe/probe.h"
 
@@ -15,8 +15,7 @@
 #define DOUBLE 3
 #define PORT 0x1230u
 
-#define WRITE_DR(number, value)                                                                    \
-	__asm__ volatile("movq %0, %%dr" #number : : "r"((uint64_t)(value)))
+#define WRITE_DR(number, value) __asm__ volatile("movq %0, %%dr" #number : : "r"((uint64_t)(value)))
 
 static uint64_t read_dr6(void)
 {

@@ -5,6 +5,7 @@
  * the VM, and with several of them at once no register of one may show up in another.
  *
  *	ports=N		ports to read, from 0 on
+ *	spins=N		turns of a short loop by which a doorbell behind a shadow has come
  *	rounds=N	how often it sleeps to let others run, and looks at its registers again
  */
 #include <stdbool.h>
@@ -420,10 +421,12 @@ int guest_main(const struct guest_arguments *arguments)
 {
 	uint64_t ports = 0;
 	uint64_t rounds = 1;
+	uint64_t spins = 1000000;
 	const struct argument known[] = {{"ports", ARGUMENT_COUNT, false, &ports, NULL},
-					 {"rounds", ARGUMENT_COUNT, false, &rounds, NULL}};
+					 {"rounds", ARGUMENT_COUNT, false, &rounds, NULL},
+					 {"spins", ARGUMENT_COUNT, false, &spins, NULL}};
 
-	if (!arguments_parse(arguments->text, known, 2)) {
+	if (!arguments_parse(arguments->text, known, 3)) {
 		return GUEST_EXIT_ARGUMENTS;
 	}
 	trap_init();
@@ -436,6 +439,7 @@ int guest_main(const struct guest_arguments *arguments)
 	probe_xcr0();
 	probe_steps();
 	probe_deliveries();
+	probe_doorbell(spins);
 	probe_port_breakpoints();
 	probe_resume_flag();
 	probe_modes();

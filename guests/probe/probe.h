@@ -43,6 +43,9 @@ uint64_t fresh_address(void);
 void probe_port_breakpoints(void);
 void probe_resume_flag(void);
 
+/* doorbell.c. `spins_max`: turns of a short loop that a slice must not last. */
+void probe_doorbell(uint64_t spins_max);
+
 /* registers.c */
 void probe_control_register_reads(void);
 void probe_status_word(void);

@@ -155,12 +155,12 @@ static void test_decode_machine_status_word(void **state)
 }
 
 /*
- * Every order of up to four prefixes, against the manual's rules written down once more (APM vol. 3,
- * 1.2): a REX prefix is one in 64-bit code alone and counts only as the last before the opcode; LOCK
- * leads to the upper control registers; 66 makes the operand of SMSW the other size.
+ * Every order of up to four prefixes, against the manual's rules written down once more (APM vol.
+ * 3, 1.2): a REX prefix is one in 64-bit code alone and counts only as the last before the opcode;
+ * LOCK leads to the upper control registers; 66 makes the operand of SMSW the other size.
  */
-static const uint8_t prefix_bytes[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64,
-				       0x65, 0x40, 0x41, 0x44, 0x48, 0x4d, 0x4f};
+static const uint8_t prefix_bytes[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26,
+				       0x64, 0x65, 0x40, 0x41, 0x44, 0x48, 0x4d, 0x4f};
 
 struct reference {
 	bool whole; /* all of them are prefixes in this mode */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * arch/x86/svm/svm_run.c on a VMCB in memory: how a doorbell is offered, on processors that take the
- * interrupt shadow at VMRUN and on those that forget it, and what happens behind an instruction that
- * the hypervisor has completed.
+ * arch/x86/svm/svm_run.c on a VMCB in memory: how a doorbell is offered, on processors that take
+ * the interrupt shadow at VMRUN and on those that forget it, and what happens behind an instruction
+ * that the hypervisor has completed.
  */
 #include "fake/panic.h"
 

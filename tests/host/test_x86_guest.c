@@ -465,7 +465,8 @@ static void test_port_breakpoints(void **state)
 	(void)state;
 
 	for (unsigned i = 0; i < 4 * 16 * 64 * 3; i++) {
-		unsigned n = i % 4, bits = i / 4 % 16, place = i / 64 % 64, bytes = 1u << i / 4096 % 3;
+		unsigned n = i % 4, bits = i / 4 % 16, place = i / 64 % 64,
+			 bytes = 1u << i / 4096 % 3;
 		unsigned length = lengths[bits >> 2];
 		uint64_t start_port = 0x100 + place - place % length;
 		uint64_t address[BREAKPOINTS] = {0x100, 0x100, 0x100, 0x100};
@@ -479,9 +480,9 @@ static void test_port_breakpoints(void **state)
 		meets &= (bits & 3) == 2;
 		assert_int_equal(guest_port_breakpoints(address, dr7, 0x110, bytes), 0);
 		for (unsigned enable = 1; enable < 4; enable++) {
-			assert_int_equal(guest_port_breakpoints(
-						 address, dr7 | (uint64_t)enable << 2 * n, 0x110,
-						 bytes),
+			assert_int_equal(guest_port_breakpoints(address,
+								dr7 | (uint64_t)enable << 2 * n,
+								0x110, bytes),
 					 meets ? 1u << n : 0);
 		}
 	}

@@ -2,7 +2,7 @@
 /*
  * Exceptions of the hypervisor itself. Each is a bug of ours or broken hardware, so this prints all
  * that helps to find it and switches off; only instructions with a fix-up (RDMSR and WRMSR of a
- * register that may not exist) go on.
+ * register that may not exist, and the first one behind VMRUN) go on.
  */
 #include "arch/x86/cpu/backtrace.h"
 #include "arch/x86/cpu/cpu.h"
@@ -34,9 +34,11 @@
 #define MCG_CAP_COUNT 0xff
 #define MC_STATUS_VALID BIT(63)
 
+/* Of what may go on; also of a trap, which comes behind the instruction that raised it. */
 struct fixup {
 	uint64_t fault_rip;
 	uint64_t resume_rip;
+	uint64_t vector; /* the only exception for which it holds */
 };
 
 extern const struct fixup fixups_start[], fixups_end[];
@@ -44,7 +46,7 @@ extern const struct fixup fixups_start[], fixups_end[];
 /* The instruction at label 1, on a fault, continues at label 2 with `failed` set. */
 #define FIXUP                                                                                      \
 	".pushsection .fixups, \"a\"\n\t"                                                          \
-	".quad 1b, 2b\n\t"                                                                         \
+	".quad 1b, 2b, 13\n\t" /* #GP */                                                           \
 	".popsection\n\t"
 
 bool msr_read_safe(uint32_t index, uint64_t *value)
@@ -68,11 +70,8 @@ bool msr_read_safe(uint32_t index, uint64_t *value)
 
 bool fault_fix_up(struct interrupt_frame *frame)
 {
-	if (frame->vector != VECTOR_PROTECTION) {
-		return false;
-	}
 	for (const struct fixup *fixup = fixups_start; fixup < fixups_end; fixup++) {
-		if (fixup->fault_rip == frame->rip) {
+		if (fixup->fault_rip == frame->rip && fixup->vector == frame->vector) {
 			frame->rip = fixup->resume_rip;
 			return true;
 		}

@@ -12,8 +12,8 @@
 
 /*
  * Which of the breakpoints at `address` (DR0 to DR3) an access to `bytes` ports from `port` on
- * meets, as DR6 shows them: bit n for DRn. Only those that DR7 enables for ports. CR4.DE is set: without
- * it there are no such breakpoints. Pure.
+ * meets, as DR6 shows them: bit n for DRn. Only those that DR7 enables for ports. CR4.DE is set:
+ * without it there are no such breakpoints. Pure.
  */
 uint64_t guest_port_breakpoints(const uint64_t address[BREAKPOINTS], uint64_t dr7, uint16_t port,
 				unsigned bytes);

@@ -62,8 +62,8 @@ enum exit_action guest_exit_unknown(struct vcpu *vcpu, struct vm_exit *vm_exit, 
 }
 
 /*
- * A handler that returns from a fault finds RF set in the flags on its stack, so that a breakpoint on
- * the instruction does not come again (SDM vol. 3, 18.3.1.1). Not from a trap or an abort.
+ * A handler that returns from a fault finds RF set in the flags on its stack, so that a breakpoint
+ * on the instruction does not come again (SDM vol. 3, 18.3.1.1). Not from a trap or an abort.
  */
 static void resume_flag_set(struct vcpu *vcpu, uint32_t info)
 {

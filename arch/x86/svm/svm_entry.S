@@ -20,6 +20,9 @@
  * return address.
  */
 #include "asm_offsets.h"
+
+#define VECTOR_DEBUG 1
+
 #include "arch/x86/guest/general_registers.inc"
 
 	.section .text.svm_enter, "ax"
@@ -48,7 +51,7 @@ svm_enter:
 	sti
 	vmload %rax
 	vmrun %rax
-	vmsave %rax
+2:	vmsave %rax
 	movq 24(%rsp), %rax
 	vmload %rax
 	cli
@@ -75,5 +78,13 @@ svm_enter:
 	popq %rbp
 	ret
 	.size svm_enter, . - svm_enter
+
+/*
+ * Some emulators forget at the exit that the guest was about to be trapped by its own single-step
+ * flag, and trap the host in front of its next instruction, where not even GS is the host's. Nothing
+ * is lost by going on: the exit has told the same (#DB is intercepted).
+ */
+	.section .fixups, "a"
+	.quad 2b, 2b, VECTOR_DEBUG
 
 	.section .note.GNU-stack, "", @progbits

@@ -22,14 +22,15 @@
 #define SHADOW_CARRIED_MAX 3
 
 /*
- * The doorbell is an event of the entry where the guest can take it at once. Where IF or an interrupt
- * shadow holds it off it is a virtual interrupt, which the processor delivers as soon as they let it
- * through. Where CR8 does, it stays pending: every write to CR8 exits. (Some emulators also deliver a
- * virtual interrupt of the class that CR8 names, which the manual forbids: APM vol. 2, 15.21.4.)
+ * The doorbell is an event of the entry where the guest can take it at once. Where IF or an
+ * interrupt shadow holds it off it is a virtual interrupt, which the processor delivers as soon as
+ * they let it through. Where CR8 does, it stays pending: every write to CR8 exits. (Some emulators
+ * also deliver a virtual interrupt of the class that CR8 names, which the manual forbids: APM vol.
+ * 2, 15.21.4.)
  *
- * A processor that forgets the shadow at VMRUN would deliver it in front of the instruction, which may
- * be the HLT that waits for it: it is offered only when that has been executed, a few microseconds
- * later.
+ * A processor that forgets the shadow at VMRUN would deliver it in front of the instruction, which
+ * may be the HLT that waits for it: it is offered only when that has been executed, a few
+ * microseconds later.
  */
 static void doorbell_prepare(struct svm_vcpu *svm)
 {
@@ -62,9 +63,9 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 }
 
 /*
- * A processor that forgets the shadow at VMRUN does not save it either when the next exit comes before
- * the instruction is completed. RIP tells. A loop may lead back to the same place without a shadow:
- * so not for ever.
+ * A processor that forgets the shadow at VMRUN does not save it either when the next exit comes
+ * before the instruction is completed. RIP tells. A loop may lead back to the same place without a
+ * shadow: so not for ever.
  */
 static void shadow_collect(struct svm_vcpu *svm)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One entry, tried before any guest exists: does VMRUN take the interrupt shadow from the VMCB (AMD
- * APM vol. 2, 15.21.5)? Some emulators save it at exits but forget it at entries, and CPUID does not
- * say so. The trial's guest is one VMMCALL of ours, in the host's own tables, so that the exit comes
- * before any instruction has been completed: a shadow that was taken is still there.
+ * APM vol. 2, 15.21.5)? Some emulators save it at exits but forget it at entries, and CPUID does
+ * not say so. The trial's guest is one VMMCALL of ours, in the host's own tables, so that the exit
+ * comes before any instruction has been completed: a shadow that was taken is still there.
  */
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/registers.h"
