@@ -87,6 +87,11 @@ void vm_log(struct vm *of, const char *format, ...)
 	va_end(arguments);
 }
 
+void svm_cr2_write(struct svm_vcpu *to, uint64_t value)
+{
+	to->vmcb->cr2 = value;
+}
+
 _Noreturn void machine_check_report(void)
 {
 	panic("machine check");

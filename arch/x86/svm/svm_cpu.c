@@ -103,7 +103,7 @@ static enum status trial(void)
 		return status;
 	}
 	tried = true;
-	svm_caps.takes_shadow = svm_trial_takes_shadow(frame);
+	svm_trial(frame, &svm_caps);
 	memset(pfn_to_virt(frame), 0, PAGE_BYTES);
 	frame_free(frame, area_tag);
 	return STATUS_OK;

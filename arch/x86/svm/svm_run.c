@@ -17,9 +17,19 @@
 #include "kernel/tlb.h"
 #include "kernel/vm.h"
 
-/* Until the instruction in the shadow has surely been executed. */
-#define SHADOW_TICKS_PER_KHZ 100 /* a hundredth of a millisecond */
-#define SHADOW_CARRIED_MAX 3
+/*
+ * Until the instruction in a shadow has surely been executed: a hundredth of a millisecond, and
+ * twice as long each time that was too short.
+ */
+#define SHADOW_TICKS_PER_KHZ 100
+#define SHADOW_CARRIED_MAX 8
+
+static void shadow_wait(const struct svm_vcpu *svm)
+{
+	uint64_t wait = (arch_tsc_khz() / SHADOW_TICKS_PER_KHZ) << svm->shadow.carried;
+
+	lapic_timer_arm(min_u64(svm->arch.deadline_tsc, tsc_read() + wait));
+}
 
 /*
  * The doorbell is an event of the entry where the guest can take it at once. Where IF or an
@@ -48,11 +58,11 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 		return; /* the end of a step exits, too */
 	}
 	if (shadow && !svm_caps.takes_shadow) {
-		lapic_timer_arm(min_u64(svm->arch.deadline_tsc,
-					tsc_read() + arch_tsc_khz() / SHADOW_TICKS_PER_KHZ));
+		shadow_wait(svm);
 		return;
 	}
 	guest_doorbell_take(vcpu);
+	svm->offered = vector;
 	if (vmcb->rflags & RFLAGS_IF && !shadow && !svm->arch.event.info) {
 		svm->arch.event.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | vector;
 		return;
@@ -80,6 +90,15 @@ static void shadow_collect(struct svm_vcpu *svm)
 	}
 }
 
+/*
+ * An external interrupt that nobody offered: some emulators report an INT so. RIP is that of the
+ * INT, which comes again by itself.
+ */
+static bool is_unasked(const struct svm_vcpu *svm, uint32_t info)
+{
+	return (info & EVENT_TYPE) == EVENT_TYPE_EXTERNAL && (info & EVENT_VECTOR) != svm->offered;
+}
+
 /* What was on its way when the exit came: delivered again, or still pending. */
 static void events_collect(struct svm_vcpu *svm)
 {
@@ -92,7 +111,7 @@ static void events_collect(struct svm_vcpu *svm)
 			/* Some emulators take the request back only after the delivery. */
 			vmcb->virtual_interrupt &= ~VIRTUAL_REQUEST;
 		}
-		if (!event_is_repeated(info)) {
+		if (!event_is_repeated(info) && !is_unasked(svm, info)) {
 			svm->arch.event.info =
 				info & (EVENT_VALID | EVENT_HAS_ERROR | EVENT_TYPE | EVENT_VECTOR);
 			svm->arch.event.error = (uint32_t)(vmcb->exit_event >> 32);
@@ -142,6 +161,10 @@ static void event_prepare(struct svm_vcpu *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
 
+	svm->offered = 0;
+	if (svm->arch.event.info && (svm->arch.event.info & EVENT_TYPE) == EVENT_TYPE_EXTERNAL) {
+		svm->offered = svm->arch.event.info & EVENT_VECTOR;
+	}
 	if (guest_doorbell_rang(svm->arch.vcpu)) {
 		doorbell_prepare(svm);
 	}

@@ -6,6 +6,7 @@
  */
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/state.h"
+#include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
 #include "base/check.h"
@@ -23,6 +24,20 @@ static uint64_t xcr0_read(const struct svm_vcpu *svm)
 	return read_xcr0() & guest_offer.xcr0;
 }
 
+/* Where VMRUN does not exchange CR2 it stays in the processor, as extended state does. */
+static uint64_t cr2_read(const struct svm_vcpu *svm)
+{
+	return svm_caps.takes_cr2 || svm_cpu()->loaded != svm ? svm->vmcb->cr2 : read_cr2();
+}
+
+void svm_cr2_write(struct svm_vcpu *svm, uint64_t value)
+{
+	svm->vmcb->cr2 = value;
+	if (!svm_caps.takes_cr2) {
+		write_cr2(value);
+	}
+}
+
 void svm_load(struct svm_vcpu *svm)
 {
 	struct svm_cpu *cpu = svm_cpu();
@@ -37,6 +52,7 @@ void svm_load(struct svm_vcpu *svm)
 		svm->filled = true;
 	}
 	guest_state_load(&svm->arch);
+	svm_cr2_write(svm, svm->vmcb->cr2);
 	cpu->loaded = svm;
 	svm->cpu = cpu;
 }
@@ -50,6 +66,7 @@ void svm_evict(struct svm_vcpu *svm)
 	}
 	CHECK(svm->cpu == cpu && cpu->loaded == svm);
 	svm->arch.xcr0 = xcr0_read(svm);
+	svm->vmcb->cr2 = cr2_read(svm);
 	/* The registers keep its values until the next guest's replace all of them. */
 	guest_state_save(&svm->arch);
 	cpu->loaded = NULL;
@@ -75,7 +92,6 @@ static uint64_t *vmcb_word(struct vmcb *vmcb, enum guest_register name)
 		[GUEST_RSP] = offsetof(struct vmcb, rsp),
 		[GUEST_RIP] = offsetof(struct vmcb, rip),
 		[GUEST_RFLAGS] = offsetof(struct vmcb, rflags),
-		[GUEST_CR2] = offsetof(struct vmcb, cr2),
 	};
 
 	if (name >= ARRAY_COUNT(places) || places[name] == 0) {
@@ -104,6 +120,8 @@ static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
 		return svm->arch.efer;
 	case GUEST_XCR0:
 		return xcr0_read(svm);
+	case GUEST_CR2:
+		return cr2_read(svm);
 	case GUEST_CODE_LONG:
 		return (vmcb->segments[VMCB_CS].attributes & ATTRIBUTE_LONG) != 0;
 	case GUEST_TASK_32:

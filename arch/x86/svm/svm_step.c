@@ -100,7 +100,7 @@ enum exit_action svm_step_exception(struct svm_vcpu *svm, uint8_t vector)
 	case VECTOR_DEBUG:
 		return step_done(svm);
 	case VECTOR_PAGE_FAULT:
-		vmcb->cr2 = vmcb->exit_info_2; /* the exit came before it was written */
+		svm_cr2_write(svm, vmcb->exit_info_2); /* the exit came before it was written */
 		break;
 	}
 	vmcb->dr6 = svm->step.dr6;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One entry, tried before any guest exists: does VMRUN take the interrupt shadow from the VMCB (AMD
- * APM vol. 2, 15.21.5)? Some emulators save it at exits but forget it at entries, and CPUID does
- * not say so. The trial's guest is one VMMCALL of ours, in the host's own tables, so that the exit
- * comes before any instruction has been completed: a shadow that was taken is still there.
+ * One entry, tried before any guest exists: does VMRUN take the interrupt shadow and CR2 from the
+ * VMCB (AMD APM vol. 2, 15.21.5 and 15.5.1)? Some emulators save the one at exits but forget it at
+ * entries, or leave out the other, and CPUID does not say so. The trial's guest is one VMMCALL of
+ * ours, in the host's own tables, so that the exit comes before any instruction has been completed:
+ * a shadow that was taken is still there.
  */
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/vcpu.h"
+#include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/string.h"
@@ -16,6 +18,7 @@
 #define ATTRIBUTES_CODE_64 0xa9b
 #define ATTRIBUTES_DATA 0xc93
 #define LIMIT_MAX 0xffffffff
+#define CR2_OF_GUEST 0x123456789000ull
 
 extern const char svm_trial_code[];
 
@@ -39,10 +42,11 @@ static void segments_fill(struct vmcb *vmcb)
 	vmcb->segments[VMCB_IDTR].limit = idtr.limit;
 }
 
-bool svm_trial_takes_shadow(pfn_t frame)
+void svm_trial(pfn_t frame, struct svm_caps *caps)
 {
 	struct vmcb *vmcb = pfn_to_virt(frame);
 	uint64_t place = pfn_to_hpa(frame).v;
+	bool exited;
 
 	memset(vmcb, 0, sizeof(*vmcb));
 	segments_fill(vmcb);
@@ -53,6 +57,8 @@ bool svm_trial_takes_shadow(pfn_t frame)
 	vmcb->interrupt_shadow = INTERRUPT_SHADOW;
 	vmcb->efer = msr_read(MSR_IA32_EFER);
 	vmcb->cr0 = read_cr0();
+	vmcb->cr2 = CR2_OF_GUEST;
+	write_cr2(~CR2_OF_GUEST);
 	vmcb->cr3 = read_cr3();
 	vmcb->cr4 = read_cr4();
 	vmcb->dr6 = GUEST_ENTRY_DR6;
@@ -67,6 +73,7 @@ bool svm_trial_takes_shadow(pfn_t frame)
 			 : "+a"(place)
 			 :
 			 : "memory", "cc");
-	return (uint32_t)vmcb->exit_code == SVM_EXIT_VMMCALL &&
-	       vmcb->interrupt_shadow & INTERRUPT_SHADOW;
+	exited = (uint32_t)vmcb->exit_code == SVM_EXIT_VMMCALL;
+	caps->takes_shadow = exited && vmcb->interrupt_shadow & INTERRUPT_SHADOW;
+	caps->takes_cr2 = exited && read_cr2() == CR2_OF_GUEST;
 }

@@ -29,6 +29,7 @@ struct svm_vcpu {
 	bool filled;		/* the VMCB has been set up: it has run */
 	uint64_t entered_event; /* for reports: the processor clears its own word */
 	uint64_t next_rip;	/* of an exit caused by an instruction: where it ends */
+	uint8_t offered;	/* vector of the doorbell that the last entry was given, or 0 */
 	struct {
 		bool active;   /* the next entry runs one instruction alone (svm_step.c) */
 		bool own_flag; /* the guest had TF set itself */
@@ -66,10 +67,14 @@ enum status svm_probe(const char **sentence);
 enum status svm_cpu_start(const char **sentence);
 
 /*
- * svm_trial.c: does this processor's VMRUN load the interrupt shadow? AMD-V is on and no guest has
- * run here. `frame` is used for the trial's VMCB.
+ * svm_trial.c: finds takes_shadow and takes_cr2 of *caps. AMD-V is on and no guest has run here.
+ * `frame` is used for the trial's VMCB.
  */
-bool svm_trial_takes_shadow(pfn_t frame);
+struct svm_caps;
+void svm_trial(pfn_t frame, struct svm_caps *caps);
+
+/* svm_state.c: CR2 of a vCPU that is on this CPU. */
+void svm_cr2_write(struct svm_vcpu *svm, uint64_t value);
 
 /*
  * svm_setup.c: controls and first state of a new guest. The intercepts that differ between guests
