@@ -7,6 +7,7 @@ over. choose() says which machine can really run the hypervisor, and why.
 
 import ctypes
 import fcntl
+import functools
 import os
 import pty
 import re
@@ -18,6 +19,8 @@ import threading
 import time
 from dataclasses import dataclass
 
+import faults
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUN_DIRECTORY = os.path.join(ROOT, "build", "run")
 
@@ -26,6 +29,9 @@ BOCHS_IPS = 50_000_000
 BOCHS_QUANTUM = 16
 BOCHS_CPUS_MAX = 15  # then it runs out of timers
 BOCHS_HOST_MEMORY_MAX = 2048
+# What it draws on. The first wants a terminal of its own, the second opens a port for viewers.
+BOCHS_TERMINAL = "term"
+BOCHS_VIEWER = 'rfb, options="timeout=0"'
 # Sunday 2026-11-01: always the same date, so that two runs are the same run.
 BOCHS_TIME0 = 1793491200
 CYLINDER_BYTES = 516096
@@ -43,7 +49,7 @@ KVM_GET_API_VERSION = 0xAE00
 KVM_CREATE_VM = 0xAE01
 
 
-class EmulatorError(Exception):
+class EmulatorError(faults.Fault):
     """The machine cannot be started; the text is one sentence for the user."""
 
 
@@ -229,12 +235,30 @@ def write_bochs_files(machine, directory, serial, debugger_commands, clock, disp
             file.write("\n".join(content) + "\n")
 
 
-def bochs_command(machine, directory, serial, debugger_commands=("c",), clock="none",
-                  display="term"):
+@functools.lru_cache(maxsize=None)
+def bochs_flags(program):
+    """The flags that this Bochs knows."""
+    _, lines = ask([program, "--help"])
+    return frozenset(line.split()[0] for line in lines if line.lstrip().startswith("-"))
+
+
+def bochs_command(machine, directory, serial, debugger_commands=(), clock="none", display=""):
+    """The command line; with `debugger_commands` the machine is stopped and they are carried out.
+
+    Where Bochs knows the flag -rc, it was built with its debugger. Up to 2.7 that is always on and
+    waits for its first command; from 3.0 on it is there if -debugger says so, and otherwise the
+    machine runs at once, and twice as fast.
+    """
     program = find_bochs()
-    write_bochs_files(machine, directory, serial, debugger_commands, clock, display)
-    # The Debian build has the debugger inside: it waits for its first command, which is in -rc.
-    return [program, "-q", "-f", "bochsrc", "-rc", "commands"]
+    flags = bochs_flags(program)
+    if debugger_commands and "-rc" not in flags:
+        raise EmulatorError(f"{program} was built without its debugger")
+    write_bochs_files(machine, directory, serial, debugger_commands or ("c",), clock,
+                      display or (BOCHS_TERMINAL if has_terminals() else BOCHS_VIEWER))
+    command = [program, "-q", "-f", "bochsrc"]
+    if "-debugger" in flags and debugger_commands:
+        command.append("-debugger")
+    return command + (["-rc", "commands"] if "-rc" in flags else [])
 
 
 def qemu_command(machine, directory, serial):
@@ -314,14 +338,33 @@ def die_with_parent():
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def has_terminals():
+    """Can this machine make a pseudo-terminal? Without /dev/pts, as in a bare container, it cannot."""
+    try:
+        for descriptor in pty.openpty():
+            os.close(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def open_screen():
+    """(what we read, what an emulator gets): a pseudo-terminal, a pipe where there is none."""
+    return pty.openpty() if has_terminals() else os.pipe()
+
+
 def start(command, directory, screen_path):
-    """Starts an emulator that has a private pseudo-terminal instead of the user's."""
-    master, slave = pty.openpty()
+    """Starts an emulator with a private screen instead of the user's terminal."""
+    master, slave = open_screen()
     environment = dict(os.environ, TERM="xterm", LANG="C")
     try:
-        process = subprocess.Popen(command, cwd=directory, stdin=slave, stdout=slave, stderr=slave,
+        process = subprocess.Popen(command, cwd=directory, stdout=slave, stderr=slave,
+                                   stdin=slave if os.isatty(slave) else subprocess.DEVNULL,
                                    env=environment, start_new_session=True,
                                    preexec_fn=die_with_parent)
+    except BaseException:
+        os.close(master)
+        raise
     finally:
         os.close(slave)
     screen = Screen(master, screen_path)
@@ -357,18 +400,22 @@ class Follower:
 
 
 class BochsScreen:
-    """Picks what came over port 0xE9 from what the Bochs process prints on its own account."""
+    """Picks what came over port 0xE9 from what the Bochs process prints on its own account.
+
+    That begins with a banner between two lines of `=`, and ends with a message between two others.
+    In between it reports its start, and where its debugger stops.
+    """
+
+    OWN = re.compile(r"^(\d{11}[a-z]\[|\(\d+\)|Next at t=|Switching to CPU|Bochs |<bochs:)")
 
     def __init__(self, on_line):
         self.on_line = on_line
-        self.running = False
+        self.rules = 0
 
     def __call__(self, line):
-        if line.startswith("Next at t="):
-            self.running = True
-        elif line.startswith("====="):
-            self.running = False
-        elif self.running and not line.startswith("(0)"):
+        if line.startswith("====="):
+            self.rules += 1
+        elif self.rules == 2 and line and not self.OWN.match(line):
             self.on_line(line)
 
 

@@ -12,12 +12,17 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
+import faults
+
 MODULES = ("normal linux multiboot2 boot configfile search search_fs_uuid iso9660 fat part_msdos part_gpt"
            " serial terminal echo test sleep reboot halt").split()
 BIOS_MODULES = MODULES + ["biosdisk"]
-EFI_MODULES = MODULES + ["efi_gop", "efi_uga"]
+EFI_MODULES = MODULES + ["efi_gop"]
+# Taken where GRUB has them: 2.14 draws through GOP alone.
+EFI_MODULES_MAYBE = ["efi_uga"]
 GRUB_DIRECTORY = "/usr/lib/grub"
 KERNEL = "/boot/aerostat.elf"
+EPOCH_MAX = 253402300799
 
 # The screen and the serial port, if there is one, both show what GRUB says and both can choose.
 TERMINALS = """\
@@ -28,7 +33,7 @@ fi
 """
 
 
-class IsoError(Exception):
+class IsoError(faults.Fault):
     """Making the image failed; its text is for the user."""
 
 
@@ -99,7 +104,12 @@ def run(arguments, **keywords):
         raise IsoError(f"{arguments[0]} failed with {done.returncode}:\n{text}")
 
 
-def make_core(work, platform, modules, output, uuid):
+def present_modules(directory, modules):
+    """Those of `modules` that this GRUB has."""
+    return [name for name in modules if os.path.exists(os.path.join(directory, name + ".mod"))]
+
+
+def make_core(work, platform, modules, output, uuid, maybe=()):
     """A GRUB core image that finds our file system by the date that is its identity."""
     config = os.path.join(work, "early.cfg")
     with open(config, "w", encoding="ascii") as file:
@@ -108,13 +118,13 @@ def make_core(work, platform, modules, output, uuid):
     if not os.path.isdir(directory):
         raise IsoError(f"{directory} is missing: run `make deps-build`")
     run(["grub-mkimage", "-O", platform, "-d", directory, "-p", "/boot/grub", "-c", config,
-         "-o", output] + modules)
+         "-o", output] + modules + present_modules(directory, maybe))
 
 
 def make_efi_partition(work, uuid, environment):
     loader = os.path.join(work, "bootx64.efi")
     partition = os.path.join(work, "tree", "efi.img")
-    make_core(work, "x86_64-efi", EFI_MODULES, loader, uuid)
+    make_core(work, "x86_64-efi", EFI_MODULES, loader, uuid, EFI_MODULES_MAYBE)
     run(["mformat", "-C", "-f", "2880", "-N", "41455253", "-i", partition, "::"], env=environment)
     run(["mmd", "-i", partition, "::/EFI", "::/EFI/BOOT"], env=environment)
     run(["mcopy", "-i", partition, loader, "::/EFI/BOOT/BOOTX64.EFI"], env=environment)
@@ -129,12 +139,20 @@ def set_dates_and_modes(tree, epoch):
     os.utime(tree, (epoch, epoch))
 
 
+def read_epoch():
+    """The date of the image; ISO 9660 counts years in four digits."""
+    text = os.environ.get("SOURCE_DATE_EPOCH") or "1767225600"
+    if not (text.isascii() and text.isdecimal()) or int(text) > EPOCH_MAX:
+        raise IsoError(f"SOURCE_DATE_EPOCH={text} is not a number from 0 to {EPOCH_MAX}")
+    return int(text)
+
+
 def make_image(output, files, config, efi=True):
     """Writes an image that holds `files` (path in the image -> file) and GRUB's `config`."""
     for path in files.values():
         if not os.path.exists(path):
             raise IsoError(f"{path} does not exist: run `make`")
-    epoch = int(os.environ.get("SOURCE_DATE_EPOCH", "1767225600"))
+    epoch = read_epoch()
     environment = dict(os.environ, SOURCE_DATE_EPOCH=str(epoch), TZ="UTC", LC_ALL="C")
     date = time.strftime("%Y%m%d%H%M%S00", time.gmtime(epoch))
     uuid = time.strftime("%Y-%m-%d-%H-%M-%S-00", time.gmtime(epoch))

@@ -18,6 +18,8 @@ import operator
 import re
 from fractions import Fraction
 
+import faults
+
 LINE = re.compile(r"^\[\s*(\d+\.\d+)\] (\d+) (\S+) (.*)$")
 EXPECTATION = re.compile(r"^(\S+)\s+(==|!=|<=|>=|<|>|~|!~)\s+(.*)$")
 OPERATORS = {
@@ -30,7 +32,7 @@ OPERATORS = {
 }
 
 
-class JudgeError(Exception):
+class JudgeError(faults.Fault):
     """An expectation that cannot be understood."""
 
 

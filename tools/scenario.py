@@ -22,12 +22,14 @@ import configparser
 import os
 from dataclasses import dataclass, field
 
+import faults
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCENARIO_DIRECTORY = os.path.join(ROOT, "tests", "scenarios")
 DEFAULT_SCENARIO = "one-needs-more"
 
 
-class ScenarioError(Exception):
+class ScenarioError(faults.Fault):
     """A mistake in a file or in a user's choice; its text is one sentence for that user."""
 
 

@@ -5,6 +5,7 @@
  */
 #include "guests/hostile/attack.h"
 
+#include "base/bits.h"
 #include "guests/hostile/trap.h"
 #include "guests/lib/console.h"
 #include "guests/lib/cpu.h"
@@ -130,8 +131,9 @@ int play_h11_clock(const struct attack_arguments *arguments)
 		}
 		last = now;
 	}
-	runtime_set_digest(mine * 100 / (last - start));
-	console_print("had %lu percent; the longest pause was %lu us\n",
-		      mine * 100 / (last - start), longest * 1000 / runtime_tsc_khz);
+	uint64_t percent = mine * 100 / max_u64(last - start, 1); /* with ms=0 it did not spin */
+	runtime_set_digest(percent);
+	console_print("had %lu percent; the longest pause was %lu us\n", percent,
+		      longest * 1000 / runtime_tsc_khz);
 	return GUEST_EXIT_SUCCESS;
 }

@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 import emulators  # noqa: E402
+import faults  # noqa: E402
 import iso  # noqa: E402
 import judge  # noqa: E402
 import scenario  # noqa: E402
@@ -28,7 +29,7 @@ TERM = re.compile(r"^([\w-]+)\.(\w+)$")
 TICKS_PER_INSTRUCTION = {"bochs": 1, "tcg": 8}
 
 
-class BenchError(Exception):
+class BenchError(faults.Fault):
     """The benchmark could not be run; its text is one sentence for the user."""
 
 

@@ -9,6 +9,7 @@ share a few processors: how evenly.
 import re
 from dataclasses import dataclass
 
+import faults
 import judge
 
 AIM_EFFICIENCY = 0.85
@@ -68,7 +69,7 @@ PHASES = (
 )
 
 
-class ScaleError(Exception):
+class ScaleError(faults.Fault):
     """The log does not say what it should; the text is one sentence."""
 
 

@@ -28,7 +28,7 @@ $(foreach target,$(FUZZ_TARGETS),$(eval $(call fuzz_host_test,$(target))))
 # and the auditor would drown it. The compares of page-table walks would cost more than they tell.
 FUZZCC ?= clang
 FUZZ_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -DAEROSTAT_HOST_TEST -DAEROSTAT_DEBUG -Wall -Wextra -Werror -Wshadow \
+	-fno-sanitize-recover=all -DAEROSTAT_HOST_TEST -DAEROSTAT_FUZZ -DAEROSTAT_DEBUG -Wall -Wextra -Werror -Wshadow \
 	-Wstrict-prototypes -Wvla -Wundef -I include -I . -I tests/host
 FUZZ_WATCHED = -fsanitize=fuzzer-no-link $(if $(filter mm/%,$<),-fno-sanitize-coverage=trace-cmp)
 

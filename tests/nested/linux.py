@@ -15,6 +15,7 @@ import stat
 import subprocess
 
 import emulators
+import faults
 
 # Debian's and Ubuntu's smallest kernels for virtual machines; the first that exists is taken.
 KERNEL_PACKAGES = ("linux-image-cloud-amd64", "linux-image-virtual")
@@ -39,7 +40,7 @@ COMMAND_LINE = " ".join([COMMAND_LINE_QEMU, f"tsc_early_khz={emulators.BOCHS_IPS
                          f"lpj={emulators.BOCHS_IPS // 500}"])
 
 
-class NestedError(Exception):
+class NestedError(faults.Fault):
     """The inner machine cannot be built; the text is for the user."""
 
 

@@ -285,7 +285,7 @@ static uint64_t lay_trampoline(void)
 		return 0;
 	}
 	memcpy(paging_window((hpa_t){page}), other_trampoline,
-	       (size_t)(other_trampoline_end - other_trampoline));
+	       (uintptr_t)other_trampoline_end - (uintptr_t)other_trampoline);
 	return page;
 }
 

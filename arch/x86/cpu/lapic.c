@@ -167,7 +167,7 @@ static uint64_t measure(uint64_t *doubt)
 	uint64_t after = tsc_read();
 	reg_write(REG_TIMER_INITIAL, 0);
 	*doubt = (start - before) + (after - start - ticks);
-	return (max_u64(counts, 1) << 32) / (end - start);
+	return (max_u64(counts, 1) << 32) / max_u64(end - start, 1);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/compiler.h"
 #include "fake/world.h"
 
 #include "mm/frame.h"
@@ -27,9 +28,7 @@ extern uint64_t _end[];
  * The variables lie between the sanitizer's red zones, which these functions step over; they must
  * not become calls of the library's copying functions, which would not.
  */
-#define RAW                                                                                        \
-	__attribute__((no_sanitize("address", "undefined"), noinline,                              \
-		       optimize("no-tree-loop-distribute-patterns")))
+#define RAW NO_LOOP_IDIOMS __attribute__((no_sanitize("address", "undefined"), noinline))
 
 struct saved {
 	uint32_t parent;
