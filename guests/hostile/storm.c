@@ -5,7 +5,6 @@
  */
 #include "guests/hostile/attack.h"
 
-#include "base/bits.h"
 #include "guests/hostile/trap.h"
 #include "guests/lib/console.h"
 #include "guests/lib/cpu.h"
@@ -131,7 +130,8 @@ int play_h11_clock(const struct attack_arguments *arguments)
 		}
 		last = now;
 	}
-	uint64_t percent = mine * 100 / max_u64(last - start, 1); /* with ms=0 it did not spin */
+	uint64_t whole = last > start ? last - start : 1; /* with ms=0 it did not spin */
+	uint64_t percent = mine * 100 / whole;
 	runtime_set_digest(percent);
 	console_print("had %lu percent; the longest pause was %lu us\n", percent,
 		      longest * 1000 / runtime_tsc_khz);
