@@ -241,15 +241,32 @@ endif
 # ---- Verbs ---------------------------------------------------------------------------------------
 
 .PHONY: all guests run test iso debug clean check help format
-.PHONY: compile-commands fuzz fuzz-keep mutants models coverage deps-fuzz
+.PHONY: compile-commands build-all build-guests test-releases
+.PHONY: fuzz fuzz-keep mutants models coverage deps-fuzz
 .PHONY: bench bench-peers bench-scale bench-trace bench-guard
 .PHONY: test-host test-boot test-long test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
 
+# A verb first installs what it needs and then builds in a make of its own. Several at once (`make all
+# iso`) take turns: what one of them installs the next one needs.
+ifneq ($(MAKELEVEL)-$(filter-out build/%,$(MAKECMDGOALS)),0-)
+ifeq ($(MAKELEVEL),0)
+.NOTPARALLEL:
+endif
+endif
+
+all: ## build the hypervisor and the guests
+	@tools/install-deps build
+	@$(MAKE) build-all
+
+guests: ## build the guests only
+	@tools/install-deps build
+	@$(MAKE) build-guests
+
 # The empty recipes keep make from saying that there was nothing to do.
-all: $(B)/aerostat.elf guests ## build the hypervisor and the guests
+build-all: $(B)/aerostat.elf build-guests
 	@:
 
-guests: $(GUESTS:%=$(B)/guests/%.elf) ## build the guests only
+build-guests: $(GUESTS:%=$(B)/guests/%.elf)
 	@:
 
 iso: ## build the image that boots on BIOS and UEFI machines: build/aerostat.iso
@@ -257,38 +274,42 @@ iso: ## build the image that boots on BIOS and UEFI machines: build/aerostat.iso
 	@$(MAKE) $(B)/aerostat.iso
 
 run: ## install what is missing, build, and run SCENARIO (BATCH=1: no terminal, exit status is the verdict)
-	@tools/install-deps build iso run $(filter bochs,$(ACCEL))
-	@$(MAKE) all
+	@tools/step packages tools/install-deps build iso run $(filter bochs,$(ACCEL))
+	@tools/step build $(MAKE) build-all
 	@tools/run
 
 debug: ## like run, but stopped at the start under a debugger: GDB, or that of ACCEL=bochs
-	@tools/install-deps build iso run $(if $(filter bochs,$(ACCEL)),bochs,debug)
-	@$(MAKE) all
+	@tools/step packages tools/install-deps build iso run $(if $(filter bochs,$(ACCEL)),bochs,debug)
+	@tools/step build $(MAKE) build-all
 	@tools/run --debug
 
 test: ## install what is missing and run the tests: host, static, boot, short fuzzing, some mutants, bench-guard
-	@tools/install-deps build iso run bochs test fuzz
+	@tools/step packages tools/install-deps build iso run --try bochs test fuzz
 	+@tools/test-all
 
+test-releases: ## the same in a fresh Debian of every newer release; as root; RELEASES="trixie sid" PARTS= KEEP=1
+	@tools/install-deps releases
+	@tools/test-releases $(RELEASES)
+
 test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under ASan and UBSan
-	@tools/install-deps build test
-	@status=0; $(MAKE) -k host-tests || status=1; \
-		tools/run-host-tests $(B)/summary/host $(HOST_TESTS:%=$(B)/host/%) || status=1; \
+	@tools/install-deps build --try test
+	@status=0; if tools/run-host-tests --ready; then $(MAKE) -k host-tests || status=1; fi; \
+		tools/run-host-tests $(B) $(HOST_TESTS:%=$(B)/host/%) || status=1; \
 		exit $$status
 
 test-boot: ## every scenario and every bad input, booted in an emulator
-	@tools/install-deps build iso run bochs test
-	@$(MAKE) all
+	@tools/install-deps build iso run --try bochs test
+	@$(MAKE) build-all
 	@tools/run-boot-tests
 
 test-long: ## everything at full size, with a table of what was counted; takes hours; PARTS="walks fuzz"
 	@tools/install-deps build iso run bochs test fuzz nested
-	@$(MAKE) all
+	@$(MAKE) build-all
 	@tools/test-long $(PARTS)
 
 fuzz: ## fuzz each target for FUZZ_SECONDS (600) with libFuzzer; FUZZ=name for one
-	@tools/install-deps build test fuzz
-	@$(MAKE) fuzzers
+	@tools/install-deps build --try test fuzz
+	@if tests/fuzz/run --ready; then $(MAKE) fuzzers; fi
 	@tests/fuzz/run --build $(B) --seconds $(or $(FUZZ_SECONDS),600) $(or $(FUZZ),$(FUZZ_TARGETS))
 
 fuzz-keep: ## write what fuzzing has found back into tests/fuzz/corpus
@@ -297,13 +318,13 @@ fuzz-keep: ## write what fuzzing has found back into tests/fuzz/corpus
 	@tests/fuzz/run --build $(B) --keep $(or $(FUZZ),$(FUZZ_TARGETS))
 
 mutants: ## break one line at a time and see that a host test notices; MUTANTS=name for some
-	@tools/install-deps build test
-	@$(MAKE) host-tests
+	@tools/install-deps build --try test
+	@if tools/run-host-tests --ready; then $(MAKE) host-tests; fi
 	@tests/mutants/run --build $(B) $(MUTANTS)
 
 models: ## check the models of tests/models exhaustively, and that breaking them is noticed
 	@tools/install-deps build models
-	@tests/models/run $(B)/summary/models $(B)/models
+	@tests/models/run $(B)
 
 coverage: ## line and branch coverage of the host tests, written to docs/coverage.md
 	@tools/install-deps build test
@@ -311,12 +332,12 @@ coverage: ## line and branch coverage of the host tests, written to docs/coverag
 
 test-nested-kvm: ## the default scenario under a real Linux with KVM, itself in the emulator
 	@tools/install-deps build iso run bochs nested
-	@$(MAKE) all
+	@$(MAKE) build-all
 	@$(PYTHON) tests/nested/nested.py
 
 bench: ## count the instructions of every operation; RUNS="exits memory" for some, ACCEPT=1: new baseline
 	@tools/install-deps build iso run bochs
-	@$(MAKE) all
+	@$(MAKE) build-all
 	@$(PYTHON) tests/bench/bench.py --build $(B) $(RUNS:%=--run %) $(if $(ACCEPT),--accept)
 
 bench-peers: ## count the same operations on Linux with KVM, in the same emulator
@@ -325,23 +346,23 @@ bench-peers: ## count the same operations on Linux with KVM, in the same emulato
 
 bench-scale: ## what 1, 2, 4 and 8 processors get done, how evenly 64 VMs share four; fails when an aim is missed
 	@tools/install-deps build iso run bochs
-	@$(MAKE) all
+	@$(MAKE) build-all
 	@$(PYTHON) tests/bench/bench_scale.py --build $(B) $(if $(LONG),--check)
 
 bench-trace: ## where the instructions of single operations go; TRACE="surrender_2m ..." for some
 	@tools/install-deps build iso run bochs
-	@$(MAKE) all
+	@$(MAKE) build-all
 	@$(PYTHON) tests/bench/trace_operations.py --build $(B) $(TRACE)
 
 bench-guard: # for tools/test-all: compare only
-	@tools/install-deps build iso run bochs
-	@$(MAKE) all
-	@ACCEL=bochs $(PYTHON) tests/bench/bench.py --build $(B) --guard
-	@ACCEL=tcg $(PYTHON) tests/bench/bench.py --build $(B) --guard
-	@$(PYTHON) tests/bench/bench_scale.py --build $(B) --guard
+	@tools/install-deps build iso run --try bochs
+	@$(MAKE) build-all
+	@status=0; for kind in bochs tcg; do \
+		ACCEL=$$kind $(PYTHON) tests/bench/bench.py --build $(B) --guard || status=1; done; \
+		$(PYTHON) tests/bench/bench_scale.py --build $(B) --guard || status=1; exit $$status
 
 check: ## static checks: format, warnings, layers, words, sources, cppcheck, reproducible builds
-	@tools/install-deps build iso test
+	@tools/install-deps build iso --try test
 	+@tools/check-all
 
 check-reproducible: ## build the commit twice in different places and compare

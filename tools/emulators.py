@@ -36,6 +36,8 @@ BOCHS_VIEWER = 'rfb, options="timeout=0"'
 BOCHS_TIME0 = 1793491200
 CYLINDER_BYTES = 516096
 
+BOCHS_BIOS = ("/usr/share/bochs/BIOS-bochs-latest",)
+BOCHS_VGA_BIOS = ("/usr/share/bochs/VGABIOS-lgpl-latest", "/usr/share/vgabios/vgabios.bin")
 OVMF_CODE = ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_CODE_4M.fd")
 OVMF_VARIABLES = ("/usr/share/OVMF/OVMF_VARS.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd")
 
@@ -68,6 +70,7 @@ class Machine:
     cpu_model: str = ""
     quantum: int = 0  # Bochs with several processors: instructions of one before the next one's turn
     exact: bool = False  # QEMU: eight ticks of the TSC for each instruction, every run the same
+    counted: bool = False  # Bochs: a tick for each instruction wherever the guest reads the TSC
 
 
 @dataclass
@@ -194,6 +197,23 @@ def first_file(paths, hint):
     raise EmulatorError(f"{paths[0]} is missing: {hint}")
 
 
+def why_missing(kind):
+    """Why this kind of machine cannot be started here: a reason, or None."""
+    try:
+        if kind == "bochs":
+            find_bochs()
+            first_file(BOCHS_BIOS, "install bochsbios")
+            first_file(BOCHS_VGA_BIOS, "install vgabios")
+        else:
+            find_program(QEMU)
+        if kind == "uefi":
+            first_file(OVMF_CODE, "install ovmf")
+            first_file(OVMF_VARIABLES, "install ovmf")
+    except EmulatorError as error:
+        return str(error)
+    return None
+
+
 def write_bochs_files(machine, directory, serial, debugger_commands, clock, display):
     """Prepares the private directory of one Bochs: configuration, commands, disk image."""
     disk = os.path.join(directory, "disk.img")
@@ -203,9 +223,8 @@ def write_bochs_files(machine, directory, serial, debugger_commands, clock, disp
     lock = disk + ".lock"
     if os.path.exists(lock):
         os.unlink(lock)
-    bios = first_file(("/usr/share/bochs/BIOS-bochs-latest",), "run `make deps-test`")
-    vga_bios = first_file(("/usr/share/bochs/VGABIOS-lgpl-latest",
-                           "/usr/share/vgabios/vgabios.bin"), "run `make deps-test`")
+    bios = first_file(BOCHS_BIOS, "run `make deps-test`")
+    vga_bios = first_file(BOCHS_VGA_BIOS, "run `make deps-test`")
     model = machine.cpu_model or BOCHS_CPU_MODEL
     quantum = f", quantum={machine.quantum or BOCHS_QUANTUM}" if machine.cpus > 1 else ""
     lines = [
@@ -247,7 +266,8 @@ def bochs_command(machine, directory, serial, debugger_commands=(), clock="none"
 
     Where Bochs knows the flag -rc, it was built with its debugger. Up to 2.7 that is always on and
     waits for its first command; from 3.0 on it is there if -debugger says so, and otherwise the
-    machine runs at once, and twice as fast.
+    machine runs at once, and twice as fast. But then it executes stretches of instructions and reads
+    the TSC some instructions late: a machine whose figures are compared runs with the debugger.
     """
     program = find_bochs()
     flags = bochs_flags(program)
@@ -256,7 +276,7 @@ def bochs_command(machine, directory, serial, debugger_commands=(), clock="none"
     write_bochs_files(machine, directory, serial, debugger_commands or ("c",), clock,
                       display or (BOCHS_TERMINAL if has_terminals() else BOCHS_VIEWER))
     command = [program, "-q", "-f", "bochsrc"]
-    if "-debugger" in flags and debugger_commands:
+    if "-debugger" in flags and (debugger_commands or machine.counted):
         command.append("-debugger")
     return command + (["-rc", "commands"] if "-rc" in flags else [])
 

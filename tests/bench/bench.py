@@ -4,6 +4,8 @@
 
 Emulated processors count instructions, so the figures are exact and repeat. ACCEL chooses the machine:
 bochs (default), tcg (an AMD-V processor), kvm (a real one: cycles, which are shown but not judged).
+A baseline belongs to a compiler and an emulator: without one for those of this machine the rows are
+compared with their budgets alone, and the rest is skipped.
 """
 
 import argparse
@@ -18,7 +20,7 @@ import rows  # noqa: E402
 import page  # noqa: E402
 import stretches  # noqa: E402
 import trace_operations  # noqa: E402
-from runs import BenchError, emulators, iso  # noqa: E402
+from runs import BenchError, emulators, faults, versions  # noqa: E402
 
 ACCEPT = "make bench ACCEPT=1"
 JUDGED = "bochs"  # budgets are in instructions of the VT-x backend
@@ -94,7 +96,13 @@ def print_verdict(verdict, kind):
 
 def main():
     arguments = parse_arguments()
-    kind, why = emulators.choose(os.environ.get("ACCEL") or "bochs")
+    wanted = os.environ.get("ACCEL") or "bochs"
+    missing = emulators.why_missing(wanted) if arguments.guard else None
+    if missing:
+        runs.write_summary(arguments.build, wanted, [], [missing], 0)
+        print(f"bench: skipped: {missing}")
+        return 0
+    kind, why = emulators.choose(wanted)
     known = runs.read_runs()
     unknown = set(arguments.run or []) - {run.name for run in known}
     if unknown:
@@ -108,7 +116,7 @@ def main():
     else:
         print(f"{len(chosen)} runs on {why}", flush=True)
         values = measure_all(chosen, kind, arguments.build)
-    before = {} if kind == "kvm" else rows.read_baseline().get(kind, {})
+    tools, before, skips = find_baseline(kind, arguments.build)
     judged = kind == JUDGED
     print_table(budgets, values, before, judged)
     verdict = rows.judge_rows(budgets, values, before, judged)
@@ -118,28 +126,39 @@ def main():
         verdict.failures += [f"{name} was measured before and is not there" for name in missing]
     print_verdict(verdict, kind)
     if not arguments.guard:
-        finish(arguments, budgets, values, kind, complete)
-    runs.write_summary(arguments.build, kind, verdict.failures)
-    print(f"bench: {len(values)} rows, {len(verdict.failures)} failures")
+        finish(arguments, budgets, values, kind, tools, complete)
+    runs.write_summary(arguments.build, kind, verdict.failures, skips, 0 if skips and not judged else 1)
+    print(f"bench: {len(values)} rows, {len(verdict.failures)} failures"
+          + (f", skipped: {skips[0]}" if skips else ""))
     return 1 if verdict.failures and not arguments.accept else 0
 
 
-def finish(arguments, budgets, values, kind, complete):
+def find_baseline(kind, build):
+    """(tools, figures to compare with, reasons why some are not compared)"""
+    if kind == "kvm":
+        return "", {}, []
+    tools = f"{versions.compiler(build)}, {versions.counter(kind)}"
+    before = rows.baseline_of(kind, tools)
+    if before is None:
+        return tools, {}, [f"there is no baseline for {tools}"]
+    print(f"compared with the baseline of {tools}", flush=True)
+    return tools, before, []
+
+
+def finish(arguments, budgets, values, kind, tools, complete):
     """Writes what a run leaves: the figures, the baseline if it was asked for, the page."""
     with open(os.path.join(arguments.build, "bench.json"), "w", encoding="ascii") as file:
         json.dump(rows.as_json(budgets, kind, values), file, indent=1)
         file.write("\n")
     if arguments.accept and kind != "kvm":
-        rows.write_baseline(kind, values)
-    if complete and kind == JUDGED:
+        rows.write_baseline(kind, tools, values)
+    if kind != "kvm" and tools != rows.main_tools(kind):
+        print(f"docs/performance.md has the figures of {rows.main_tools(kind)}: it stays as it is")
+    elif complete and kind == JUDGED:
         page.write(budgets, values, trace_operations.measure(arguments.build),
                    stretches.measure(arguments.build), arguments.build)
     elif arguments.accept and kind != "kvm":
         page.rewrite_figures(budgets, rows.read_baseline()[JUDGED])
 
 
-try:
-    sys.exit(main())
-except (BenchError, iso.IsoError, emulators.EmulatorError) as error:
-    print(f"bench: {error}", file=sys.stderr)
-    sys.exit(2)
+faults.run("bench", main)

@@ -19,7 +19,7 @@ import page  # noqa: E402
 import peers_image  # noqa: E402
 import peers_report  # noqa: E402
 import rows  # noqa: E402
-from runs import BenchError, emulators, iso  # noqa: E402
+from runs import BenchError, emulators, faults  # noqa: E402
 
 MEMORY = 1024
 TIMEOUT = 1200
@@ -82,8 +82,4 @@ def main():
     return 0
 
 
-try:
-    sys.exit(main())
-except (BenchError, linux.NestedError, iso.IsoError, emulators.EmulatorError) as error:
-    print(f"bench-peers: {error}", file=sys.stderr)
-    sys.exit(2)
+faults.run("bench-peers", main)

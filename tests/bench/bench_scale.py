@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import runs  # noqa: E402  (finds tools/ for the others)
 import page  # noqa: E402
 import scale  # noqa: E402
-from runs import BenchError, emulators, iso  # noqa: E402
+from runs import faults  # noqa: E402
 
 CPUS = (1, 2, 4, 8)
 GUARD_CPUS = (1, 2)
@@ -76,6 +76,11 @@ def print_table(table, spreads):
 
 def main():
     arguments = parse_arguments()
+    missing = runs.emulators.why_missing("bochs") if arguments.guard else None
+    if missing:
+        runs.write_summary(arguments.build, "scale", [], [missing], 0)
+        print(f"bench-scale: skipped: {missing}")
+        return 0
     print("one VM per processor in Bochs" if arguments.guard else
           "one VM per processor, then many VMs, in Bochs", flush=True)
     by_cpus, spreads = measure(GUARD_CPUS if arguments.guard else CPUS,
@@ -99,8 +104,4 @@ def main():
     return 1 if failures else 0
 
 
-try:
-    sys.exit(main())
-except (BenchError, scale.ScaleError, iso.IsoError, emulators.EmulatorError) as error:
-    print(f"bench-scale: {error}", file=sys.stderr)
-    sys.exit(2)
+faults.run("bench-scale", main)

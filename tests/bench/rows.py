@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Rows of the benchmark: values, budgets, floors, and the comparison with the baseline."""
 
+import glob
 import json
 import os
+import re
 from dataclasses import dataclass
 
 import scenario
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUDGETS_FILE = os.path.join(HERE, "budgets.cfg")
+# The figures of docs/performance.md, and those that other tools gave: a file for each pair of a compiler
+# and an emulator. What they change is not our doing, so figures are compared within one pair only.
 BASELINE_FILE = os.path.join(HERE, "baseline.json")
+OTHERS = os.path.join(HERE, "baselines")
 
 REGRESSION = 0.03  # of the baseline
 REGRESSION_LEAST = 2  # instructions: less than that is not a regression of a short operation
@@ -61,8 +66,8 @@ def number(value):
     return f"{round(value):,}"
 
 
-def read_baseline():
-    """{backend: {row: value}}"""
+def read_baseline_file():
+    """{backend: {row: value}}, and under `tools` what compiled and emulated each of them."""
     try:
         with open(BASELINE_FILE, encoding="ascii") as file:
             return json.load(file)
@@ -70,13 +75,59 @@ def read_baseline():
         return {}
 
 
-def write_baseline(backend, values):
-    baseline = read_baseline()
-    baseline.setdefault(backend, {}).update(
-        {name: round(value, 2) for name, value in values.items()})
-    with open(BASELINE_FILE, "w", encoding="ascii") as file:
-        json.dump(baseline, file, indent=1, sort_keys=True)
+def read_baseline():
+    """{backend: {row: value}}"""
+    return {backend: values for backend, values in read_baseline_file().items() if backend != "tools"}
+
+
+def other_file(tools):
+    """Where the figures of `GCC 14.2.0, Bochs 3.0` are."""
+    return os.path.join(OTHERS, re.sub(r"[^a-z0-9.]+", "-", tools.lower()) + ".json")
+
+
+def main_tools(backend):
+    """The tools whose figures are in docs/performance.md."""
+    return read_baseline_file().get("tools", {}).get(backend)
+
+
+def baseline_of(backend, tools):
+    """{row: value} as these tools gave them, None when nobody has measured with them."""
+    if tools == main_tools(backend):
+        return read_baseline()[backend]
+    try:
+        with open(other_file(tools), encoding="ascii") as file:
+            return json.load(file)["rows"]
+    except FileNotFoundError:
+        return None
+
+
+def other_baselines(backend):
+    """{tools: {row: value}} of all other pairs with this backend."""
+    found = {}
+    for path in sorted(glob.glob(os.path.join(OTHERS, "*.json"))):
+        with open(path, encoding="ascii") as file:
+            content = json.load(file)
+        if content["backend"] == backend:
+            found[content["tools"]] = content["rows"]
+    return found
+
+
+def store(path, content):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="ascii") as file:
+        json.dump(content, file, indent=1, sort_keys=True)
         file.write("\n")
+
+
+def write_baseline(backend, tools, values):
+    values = {name: round(value, 2) for name, value in values.items()}
+    if tools == main_tools(backend):
+        baseline = read_baseline_file()
+        baseline.setdefault(backend, {}).update(values)
+        store(BASELINE_FILE, baseline)
+    else:
+        before = baseline_of(backend, tools) or {}
+        store(other_file(tools), {"tools": tools, "backend": backend, "rows": {**before, **values}})
 
 
 def is_regression(value, before):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import runs  # noqa: E402
-from runs import BenchError, emulators, iso, scenario  # noqa: E402
+from runs import BenchError, emulators, faults, iso, scenario  # noqa: E402
 
 STOPS_MAX = 4_000_000
 SLOWER = 6  # than a run without stops
@@ -158,9 +158,10 @@ def measure(build, names=None):
     return found
 
 
+def main():
+    measure("build", sys.argv[1:])
+    return 0
+
+
 if __name__ == "__main__":
-    try:
-        measure("build", sys.argv[1:])
-    except (BenchError, iso.IsoError, emulators.EmulatorError) as error:
-        print(f"stretches: {error}", file=sys.stderr)
-        sys.exit(2)
+    faults.run("stretches", main)

@@ -21,7 +21,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import runs  # noqa: E402
-from runs import BenchError, emulators, iso, scenario  # noqa: E402
+from runs import BenchError, emulators, faults, iso, scenario  # noqa: E402
 
 MEMORY = 128  # MiB
 TIMEOUT = 400
@@ -198,8 +198,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (BenchError, iso.IsoError, emulators.EmulatorError) as error:
-        print(f"trace: {error}", file=sys.stderr)
-        sys.exit(2)
+    faults.run("trace", main)

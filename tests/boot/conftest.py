@@ -8,6 +8,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(ROOT, "tools"), HERE]
+import summary  # noqa: E402
 
 
 def boots(terminalreporter):
@@ -38,6 +39,16 @@ def list_boots(terminalreporter):
         terminalreporter.write_line(f"interleavings: {len(races)} races, {len(set(races))} different")
 
 
+def list_skips(terminalreporter):
+    """[(number of tests, reason)]: a skipped test is not a passed one, so both are told."""
+    reasons = {}
+    for report in terminalreporter.stats.get("skipped", ()):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        reasons[reason] = reasons.get(reason, 0) + 1
+    return sorted((number, reason) for reason, number in reasons.items())
+
+
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
     """With several workers only the one that collects their results comes here with any."""
     if hasattr(config, "workerinput"):
@@ -45,11 +56,9 @@ def pytest_terminal_summary(terminalreporter, exitstatus, config):
     list_boots(terminalreporter)
     counts = {key: len(terminalreporter.stats.get(key, ()))
               for key in ("passed", "failed", "error", "skipped")}
-    # A skipped test is not a passed one: the machine it needs is part of the test.
-    failed = counts["failed"] + counts["error"] + counts["skipped"]
-    if counts["passed"] + failed == 0 or (exitstatus != 0 and failed == 0):
+    failed = counts["failed"] + counts["error"]
+    if counts["passed"] + failed + counts["skipped"] == 0 or (exitstatus != 0 and failed == 0):
         failed += 1
-    os.makedirs(os.path.join(ROOT, "build", "summary"), exist_ok=True)
-    with open(os.path.join(ROOT, "build", "summary", "boot"), "w", encoding="ascii") as file:
-        file.write(f"{counts['passed']} {failed}\n")
-    terminalreporter.write_line(f"boot tests: {counts['passed']} passed, {failed} failed")
+    skips = list_skips(terminalreporter)
+    summary.write(os.path.join(ROOT, "build"), "boot", counts["passed"], failed, skips)
+    terminalreporter.write_line(summary.closing("boot tests", counts["passed"], failed, skips))

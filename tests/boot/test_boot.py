@@ -57,6 +57,9 @@ def processor_complaints(case, outcome):
 def test_case(case, tmp_path, record_property):
     record_property("case", case.name)
     record_property("place", str(case.place))
+    reason = emulators.why_missing(case.place.machine)
+    if reason:
+        pytest.skip(reason)
     outcome = boot(case, str(tmp_path))
     if outcome.status is None:
         pytest.fail(f"no end within {case.timeout} s\n" + last_lines(outcome.log, "the log"),

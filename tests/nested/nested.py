@@ -9,7 +9,6 @@ AMD one. VENDOR=intel|amd takes one of the two; SCENARIO=, CPUS= and OPTIONS= ch
 """
 
 import os
-import signal
 import sys
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(ROOT, "tools"), HERE]
 import emulators  # noqa: E402
+import faults  # noqa: E402
 import iso  # noqa: E402
 import judge  # noqa: E402
 import linux  # noqa: E402
@@ -169,10 +169,12 @@ def main():
     return 1 if failed else 0
 
 
-signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-try:
-    sys.exit(main())
-except (linux.NestedError, scenario.ScenarioError, iso.IsoError, emulators.EmulatorError,
-        judge.JudgeError) as error:
-    print(f"nested: {error}\n0 passed, 1 failed")
-    sys.exit(1)
+def run():
+    """A machine that cannot be had is a test that failed."""
+    status = faults.call("nested", main)
+    if status == faults.USAGE:
+        print("0 passed, 1 failed")
+    return status
+
+
+faults.run("nested", run)
