@@ -60,6 +60,21 @@ def figures(budgets, values):
     return out
 
 
+def other_tools(values):
+    """Rows that other compilers or emulators move by more than what a regression is."""
+    others = rows.other_baselines("bochs")
+    if not others:
+        return ["Measured with no others."]
+    lines = []
+    for name, value in values.items():
+        found = [figures.get(name) for figures in others.values()]
+        moved = [other for other in found if other is not None
+                 and (rows.is_regression(other, value) or rows.is_improvement(other, value))]
+        if moved:
+            lines.append([f"`{name}`", rows.number(value)] + [rows.number(other) for other in found])
+    return table(["", f"{rows.main_tools('bochs')}:"] + [f"{tools}:" for tools in others], lines)
+
+
 def missed(budgets, values):
     lines = [[f"{row.group}: {row.title}",
               rows.number(values[row.name]), rows.number(row.budget), row.missed or "not explained"]
@@ -211,6 +226,7 @@ def write(budgets, values, found, stretches_found, build):
     parts = {
         "FIGURES": figures(budgets, values),
         "MISSED": missed(budgets, values),
+        "TOOLS": other_tools(values),
         "FLOORS": floors(budgets, values),
         "RUNS": machines(),
         "IMAGE": image_lines,

@@ -82,5 +82,5 @@ def test_runs_budgets_and_baseline_agree():
 def test_the_page_has_a_place_for_everything():
     with open(page.TEMPLATE, encoding="utf-8") as file:
         text = file.read()
-    for part in ("FIGURES", "MISSED", "FLOORS", "RUNS", "IMAGE", "FOLDERS", "PEERS", "SCALE", "TRACED"):
+    for part in ("FIGURES", "MISSED", "FLOORS", "RUNS", "IMAGE", "FOLDERS", "PEERS", "SCALE", "TRACED", "TOOLS"):
         assert text.count(f"@{part}@") == 1

@@ -66,7 +66,9 @@ unsigned svm_prefixes(const struct svm_vcpu *svm)
 {
 	uint8_t bytes[SVM_INSTRUCTION_BYTES_MAX];
 
-	return svm_prefix_bytes(bytes, instruction_fetch(svm, bytes), code_bits(svm));
+	size_t count = instruction_fetch(svm, bytes);
+
+	return svm_prefix_bytes(bytes, count, code_bits(svm));
 }
 
 static enum exit_action not_understood(struct svm_vcpu *svm, struct vm_exit *vm_exit,

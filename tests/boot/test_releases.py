@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What differs between releases of the tools, and what a part says that cannot be made with them."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import diagnosis
+import emulators
+import iso
+import scenario
+import summary
+import versions
+
+sys.path.insert(0, os.path.join(scenario.ROOT, "tests", "bench"))
+import rows  # noqa: E402
+
+BANNER = """\
+00000000000i[      ] BXSHARE not set. using compile time default '/usr/share/bochs'
+========================================================================
+                        Bochs x86 Emulator {version}
+========================================================================
+00000000000i[PLUGIN] loaded plugin libbx_serial.so
+
+Bochs connected to screen "/dev/pts/4"
+"""
+DEBUGGER = """\
+Bochs internal debugger, type 'help' for help or 'c' to continue
+Switching to CPU0
+Next at t=0
+(0) [0x0000fffffff0] f000:fff0 (unk. ctxt): jmpf 0xf000:e05b          ; ea5be000f0
+"""
+SAID = ["[0.016070] 0 - boot", "panic: two", "lines"]
+ENDING = """\
+========================================================================
+Bochs is exiting with the following message:
+[UNMAP ] Shutdown port: shutdown requested
+========================================================================
+(0).[398997290] [0x00000021dea1] 0008:ffffffff8021dea1 (unk. ctxt): out dx, al ; ee
+"""
+
+
+@pytest.mark.parametrize("debugger", [DEBUGGER, ""])
+def test_the_console_is_found_between_what_bochs_says(debugger):
+    heard = []
+    screen = emulators.BochsScreen(heard.append)
+    for line in (BANNER + debugger + "\n".join(SAID) + "\n" + ENDING).splitlines():
+        screen(line)
+    assert heard == SAID
+
+
+@pytest.mark.parametrize("flags,commands,counted,wanted", [
+    ({"-q", "-rc"}, (), False, ["-rc"]),
+    ({"-q", "-rc"}, ("c",), False, ["-rc"]),
+    ({"-q", "-rc", "-debugger"}, (), False, ["-rc"]),
+    ({"-q", "-rc", "-debugger"}, ("c",), False, ["-debugger", "-rc"]),
+    ({"-q", "-rc", "-debugger"}, (), True, ["-debugger", "-rc"]),
+    ({"-q"}, (), True, []),
+])
+def test_bochs_is_started_with_what_it_knows(flags, commands, counted, wanted, monkeypatch, tmp_path):
+    monkeypatch.setattr(emulators, "find_bochs", lambda: "bochs")
+    monkeypatch.setattr(emulators, "bochs_flags", lambda program: flags)
+    monkeypatch.setattr(emulators, "write_bochs_files", lambda *arguments: None)
+    machine = emulators.Machine("bochs", "", 64, counted=counted)
+    command = emulators.bochs_command(machine, str(tmp_path), "com1: enabled=0", commands)
+    assert [word for word in command if word in ("-debugger", "-rc")] == wanted
+
+
+def test_a_bochs_without_debugger_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(emulators, "find_bochs", lambda: "bochs")
+    monkeypatch.setattr(emulators, "bochs_flags", lambda program: {"-q"})
+    with pytest.raises(emulators.EmulatorError, match="without its debugger"):
+        emulators.bochs_command(emulators.Machine("bochs", "", 64), str(tmp_path), "", ("c",))
+
+
+def test_grub_modules_are_taken_where_they_are(tmp_path):
+    (tmp_path / "efi_uga.mod").write_bytes(b"")
+    assert iso.present_modules(str(tmp_path), ["efi_uga", "efi_none"]) == ["efi_uga"]
+    assert not set(iso.EFI_MODULES) & set(iso.EFI_MODULES_MAYBE)
+
+
+LOG = """\
+[0.000001] 0 a started mem=14336K
+[0.000001] 0 b started mem=14336K
+[0.000002] 0 a registers rip={rip} rsp=0x0
+[0.000002] 0 a killed: triple fault: it could not handle its own exceptions
+[0.000003] 0 b registers rip=0x100081 rsp=0x0
+[0.000003] 0 b {end}
+"""
+TRIPLE = "killed: triple fault: it could not handle its own exceptions"
+
+
+@pytest.mark.parametrize("rip,end,told", [
+    ("0x100079", TRIPLE, True),
+    ("0x104079", TRIPLE, False),
+    ("0x100079", "killed: double fault", False),
+    ("0x100079", "finished code=0", False),
+    ("0x100079", "says: hello", False),
+])
+def test_an_emulator_that_cannot_is_told_from_a_guest_that_fails(rip, end, told, monkeypatch):
+    monkeypatch.setattr(versions, "emulator", lambda kind: "QEMU 10.0")
+    text = diagnosis.of_log(LOG.format(rip=rip, end=end), "tcg")
+    assert bool(text) == told
+    assert not told or "QEMU 10.0" in text
+
+
+def test_a_skip_is_counted_and_has_a_reason(tmp_path):
+    summary.write(str(tmp_path), "part", 3, 0, [(2, "no bochs"), (0, "nothing")])
+    assert (tmp_path / "summary" / "part").read_text() == "3 0 2\n"
+    assert (tmp_path / "summary" / "part.skips").read_text() == "2 tests: no bochs\n"
+    text = summary.closing("part", 3, 0, [(2, "no bochs")])
+    assert text.splitlines() == ["part: 2 skipped: no bochs", "part: 3 passed, 0 failed, 2 skipped"]
+
+
+def only(tmp_path, *programs):
+    """A PATH with these programs and no others."""
+    for name in programs:
+        os.symlink(shutil.which(name), tmp_path / name)
+    return dict(os.environ, PATH=str(tmp_path))
+
+
+@pytest.mark.parametrize("tool", ["tools/check-format", "tools/check-cppcheck"])
+def test_a_check_without_its_tool_is_no_pass(tool, tmp_path):
+    environment = only(tmp_path, "sh", "dirname", "sed", "git", "xargs")
+    done = subprocess.run(["/bin/sh", tool], cwd=scenario.ROOT, env=environment, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 77 and b"not installed" in done.stdout
+
+
+def test_another_formatter_is_no_judge(tmp_path):
+    environment = only(tmp_path, "sh", "dirname", "sed", "git", "xargs")
+    (tmp_path / "clang-format").write_text("#!/bin/sh\necho clang-format version 19.1.7\n")
+    (tmp_path / "clang-format").chmod(0o755)
+    done = subprocess.run(["/bin/sh", "tools/check-format"], cwd=scenario.ROOT, env=environment,
+                          check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 77 and b"19" in done.stdout
+
+
+@pytest.mark.parametrize("name,words,what", [
+    ("host", ["tools/run-host-tests", None, "build/host/a", "build/host/b"], "0 0 2"),
+    ("fuzz", ["tests/fuzz/run", "--build", None, "elf", "options", "hypercall"], "0 0 3"),
+])
+def test_a_part_without_its_tool_skips_and_counts(name, words, what, tmp_path):
+    build = str(tmp_path / "build")
+    words = [build if word is None else word for word in words]
+    (tmp_path / "bin").mkdir()
+    done = subprocess.run(["/usr/bin/python3", "-B", *words], cwd=scenario.ROOT, check=False,
+                          env=only(tmp_path / "bin", "sh"), stdout=subprocess.PIPE)
+    assert done.returncode == 0 and b"not installed" in done.stdout
+    with open(os.path.join(build, "summary", name), encoding="ascii") as file:
+        assert file.read().strip() == what
+
+
+def test_figures_are_compared_within_one_pair_of_tools(monkeypatch, tmp_path):
+    monkeypatch.setattr(rows, "OTHERS", str(tmp_path))
+    main = rows.main_tools("bochs")
+    assert main and rows.baseline_of("bochs", main) == rows.read_baseline()["bochs"]
+    assert rows.baseline_of("bochs", "GCC 99.1.0, Bochs") is None
+    rows.write_baseline("bochs", "GCC 99.1.0, Bochs", {"null_hypercall": 99.001})
+    assert rows.baseline_of("bochs", "GCC 99.1.0, Bochs") == {"null_hypercall": 99.0}
+    assert os.listdir(tmp_path) == ["gcc-99.1.0-bochs.json"]
+    assert rows.other_baselines("bochs") == {"GCC 99.1.0, Bochs": {"null_hypercall": 99.0}}
+    assert not rows.other_baselines("tcg")
