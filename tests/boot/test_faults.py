@@ -220,6 +220,42 @@ def test_an_emulator_starts_without_pseudo_terminals(monkeypatch, tmp_path):
     assert emulators.read_text(path) == "it runs\n"
 
 
+def type_in_terminal(keys, until, **environment):
+    """Runs tools/run in a terminal of its own; types when `until` has been seen. (text, exit status)"""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(ROOT)
+        os.environ.update(environment, BATCH="0")
+        os.execv("/usr/bin/python3", ["python3", "-B", "tools/run"])
+    text = b""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        text += data
+        if until and until in text:
+            os.write(terminal, keys)
+            until = None
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    return text.decode(errors="replace"), os.waitstatus_to_exitcode(status)
+
+
+@pytest.mark.parametrize("keys,until,memory,last,status", [
+    (b"q", b"hungry finished", "352", r"plenty: passed: of 6 VMs 6 finished, 0 killed, 0 refused", 0),
+    (b"\x01x", b"hungry started", "352", r"plenty: left before there was a verdict", 0),
+    (b"", b"", "1048576", r"plenty: FAILED: the machine did not start", 1),
+])
+def test_the_end_of_an_interactive_run_is_a_verdict(keys, until, memory, last, status):
+    text, found = type_in_terminal(keys, until, SCENARIO="plenty", ACCEL="tcg", MEM=memory)
+    assert re.search(last, text.splitlines()[-1]) and found == status, text[-3000:]
+    assert memory == "352" or "emulator: " in text
+
+
 def test_a_mistake_of_the_tool_keeps_its_traceback():
     def broken():
         raise KeyError("a mistake")
