@@ -297,10 +297,10 @@ test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under 
 		tools/run-host-tests $(B) $(HOST_TESTS:%=$(B)/host/%) || status=1; \
 		exit $$status
 
-test-boot: ## every scenario and every bad input, booted in an emulator
+test-boot: ## every scenario and every bad input, booted in an emulator; BOOT="probe or uefi" for some
 	@tools/install-deps build iso run --try bochs test
 	@$(MAKE) build-all
-	@tools/run-boot-tests
+	@tools/run-boot-tests $(if $(BOOT),-k '$(BOOT)')
 
 test-long: ## everything at full size, with a table of what was counted; takes hours; PARTS="walks fuzz"
 	@tools/install-deps build iso run bochs test fuzz nested
