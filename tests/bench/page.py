@@ -19,6 +19,7 @@ COUNTED = {"exits": "exits", "vmread": "VMREAD", "vmwrite": "VMWRITE", "invept":
 PEERS_HEADING = "Beside KVM"
 SCALE_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scale.json")
 SCALE_HEADING = "Several processors"
+TOOLS_HEADING = "Other compilers and emulators"
 IMAGE_BUDGET = 192 * 1024  # bytes of text and rodata
 
 
@@ -215,6 +216,11 @@ def scale_lines():
     return out
 
 
+def rewrite_tools():
+    """After figures of other tools were stored."""
+    rewrite_section(TOOLS_HEADING, {"TOOLS": other_tools(rows.read_baseline()["bochs"])})
+
+
 def rewrite_scale():
     rewrite_section(SCALE_HEADING, {"SCALE": scale_lines()})
 
@@ -238,3 +244,7 @@ def write(budgets, values, found, stretches_found, build):
     }
     with open(PAGE, "w", encoding="utf-8") as file:
         file.write(fill(text, parts))
+
+
+if __name__ == "__main__":
+    rewrite_tools()
