@@ -14,7 +14,6 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "nested")]
 import runs  # noqa: F401,E402  (finds tools/ for the others)
-import linux  # noqa: E402
 import page  # noqa: E402
 import peers_image  # noqa: E402
 import peers_report  # noqa: E402
