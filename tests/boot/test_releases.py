@@ -164,3 +164,45 @@ def test_figures_are_compared_within_one_pair_of_tools(monkeypatch, tmp_path):
     assert os.listdir(tmp_path) == ["gcc-99.1.0-bochs.json"]
     assert rows.other_baselines("bochs") == {"GCC 99.1.0, Bochs": {"null_hypercall": 99.0}}
     assert not rows.other_baselines("tcg")
+
+
+APT_GET = """#!/bin/sh
+# Installs into the file `installed` of its folder; has no bochs and, in a second run, no gcc.
+here=$(dirname "$0")
+case " $* " in *" update "*) exit 0 ;; esac
+for word in "$@"; do
+	case $word in
+	bochs|$NO_PACKAGE) echo "E: Unable to locate package $word"; exit 100 ;;
+	esac
+done
+printf '%s\\n' "$@" >>"$here/installed"
+"""
+DPKG_QUERY = """#!/bin/sh
+for package; do :; done
+grep -qx "$package" "$(dirname "$0")/installed" && echo 'install ok installed'
+"""
+
+
+@pytest.mark.parametrize("lost,status,words", [
+    ("none", 0, "could not install bochs: tests that need them are skipped"),
+    ("gcc", 1, "install-deps: apt could not install"),
+])
+def test_a_package_that_cannot_be_had(lost, status, words, tmp_path):
+    environment = only(tmp_path, "sh", "dirname", "sed", "grep", "sort", "date", "mktemp", "rm", "tail",
+                       "uname", "ls", "env")
+    for name, text in (("apt-get", APT_GET), ("dpkg-query", DPKG_QUERY), ("id", "#!/bin/sh\necho 0\n"),
+                       ("apt-cache", "#!/bin/sh\nexit 1\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "installed").write_text("")
+    command = ["/bin/sh", "tools/install-deps", "build", "--try", "bochs"]
+    environment["NO_PACKAGE"] = lost
+    done = subprocess.run(command, cwd=scenario.ROOT, env=environment, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == status and words in done.stdout, done.stdout
+    installed = (tmp_path / "installed").read_text().split()
+    assert ("bochsbios" in installed and "make" in installed) == (status == 0)
+    # Asked for again by a part of the same verb, it is not looked for again.
+    again = subprocess.run(command, cwd=scenario.ROOT, env=dict(environment, DEPS_TRIED="1"),
+                           check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert again.returncode == status and ("bochs" not in again.stdout), again.stdout
