@@ -3,12 +3,28 @@
 
 import os
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(ROOT, "tools"), HERE]
 import summary  # noqa: E402
+
+
+PROGRESS_SECONDS = 30
+progress = {"done": 0, "told": time.monotonic()}
+
+
+def pytest_runtest_logreport(report):
+    """Dots alone tell little about a run of ten minutes: now and then what has just been done."""
+    if report.when != "call" or os.environ.get("PYTEST_XDIST_WORKER"):
+        return
+    progress["done"] += 1
+    if time.monotonic() - progress["told"] >= PROGRESS_SECONDS:
+        progress["told"] = time.monotonic()
+        name = report.nodeid.rpartition("::")[2]
+        print(f"\n{progress['done']} done, the last one {name}: {report.outcome}", flush=True)
 
 
 def boots(terminalreporter):
