@@ -43,7 +43,7 @@ def measure(image):
     """Boots once, and once more when the emulated Linux hung on its way."""
     for _ in range(2):
         listener = Listener()
-        outcome = emulators.run(emulators.Machine("bochs", image, MEMORY), TIMEOUT, listener,
+        outcome = emulators.run(emulators.Machine("bochs", image, MEMORY, counted=True), TIMEOUT, listener,
                                 "peers", silence=SILENCE)
         if listener.report.ended:
             break
