@@ -253,6 +253,29 @@ static void test_decode_all_orders_of_prefixes(void **state)
 	}
 }
 
+static void test_steps_that_the_guest_would_see(void **state)
+{
+	static const uint8_t seen[][2] = {
+		{0x17, 0},    {0x8e, 0xd0}, {0x9c, 0},	  {0x9d, 0},	{0xcc, 0},
+		{0xcd, 0x80}, {0xce, 0},    {0xcf, 0},	  {0xf1, 0},	{0xfb, 0},
+		{0x0f, 0x05}, {0x0f, 0x07}, {0x0f, 0x34}, {0x0f, 0x35},
+	};
+	static const uint8_t unseen[][2] = {{0x90, 0}, {0xf4, 0}, {0x0f, 0xa2}, {0x8b, 0x07}};
+	uint8_t bytes[4] = {0x66, 0x48};
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_COUNT(seen); i++) {
+		memcpy(bytes + 2, seen[i], 2);
+		assert_false(svm_steps_unseen(bytes, 4, 64));
+		assert_false(svm_steps_unseen(bytes + 2, 2, 16));
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(unseen); i++) {
+		memcpy(bytes + 2, unseen[i], 2);
+		assert_true(svm_steps_unseen(bytes, 4, 64));
+		assert_false(svm_steps_unseen(bytes, 3, 64));
+	}
+}
+
 /* Twelve prefixes make 15 bytes; a sixteenth byte is never looked at. */
 static void test_decode_ends_at_fifteen_bytes(void **state)
 {
@@ -619,6 +642,7 @@ int main(void)
 		cmocka_unit_test(test_decode_machine_status_word),
 		cmocka_unit_test(test_decode_all_orders_of_prefixes),
 		cmocka_unit_test(test_decode_ends_at_fifteen_bytes),
+		cmocka_unit_test(test_steps_that_the_guest_would_see),
 		cmocka_unit_test(test_decode_anything),
 		cmocka_unit_test_setup(test_asid_first_entry_flushes, start_asids),
 		cmocka_unit_test_setup(test_asid_generations, start_asids),

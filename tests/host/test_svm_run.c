@@ -31,7 +31,8 @@ static struct vcpu vcpu;
 static struct s2 space;
 static enum exit_action decided;
 static uint64_t port_causes; /* of the instruction that is decided over */
-static uint64_t armed;	     /* the timer's deadline */
+static bool can_step;
+static uint64_t armed; /* the timer's deadline */
 
 struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
 struct svm_caps svm_caps;
@@ -70,6 +71,12 @@ _Noreturn void machine_check_report(void)
 void svm_load(struct svm_vcpu *of)
 {
 	of->cpu = &cpu;
+}
+
+bool svm_can_step(const struct svm_vcpu *of)
+{
+	(void)of;
+	return can_step;
 }
 
 void svm_setup_intercepts(struct svm_vcpu *of)
@@ -148,6 +155,7 @@ static int start(void **state)
 	vmcb.dr7 = 0x2400;
 	decided = EXIT_RESUME;
 	port_causes = 0;
+	can_step = false;
 	svm_vcpu_run(&vcpu, FAR);
 	return 0;
 }
@@ -250,6 +258,25 @@ static void test_doorbell_in_a_shadow_that_is_forgotten(void **state)
 	expect_offer(true, false);
 }
 
+/* The instruction alone, and then the doorbell at once. */
+static void test_doorbell_behind_a_forgotten_shadow_by_a_step(void **state)
+{
+	(void)state;
+	svm_caps.takes_shadow = false;
+	can_step = true;
+	vmcb.interrupt_shadow = INTERRUPT_SHADOW;
+	ring();
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	expect_offer(false, false);
+	assert_true(svm.step.active && vmcb.rflags & RFLAGS_TF);
+	vmcb.interrupt_shadow = 0;
+	vmcb.rip = RIP + 1;
+	vmcb.dr6 |= DR6_SINGLE_STEP;
+	run_and_exit(SVM_EXIT_EXCEPTION + 1);
+	expect_offer(true, false);
+	assert_false(vmcb.rflags & RFLAGS_TF);
+}
+
 /* The exit came before the instruction was done, and does not say so. */
 static void test_forgotten_shadow_is_carried_on(void **state)
 {
@@ -286,7 +313,7 @@ static void test_shadow_that_is_over_is_not_carried_on(void **state)
 static void test_doorbell_behind_a_step(void **state)
 {
 	(void)state;
-	(void)svm_step_begin(&svm);
+	(void)svm_step_begin(&svm, true);
 	ring();
 	vmcb.exit_code = SVM_EXIT_EXCEPTION + 1;
 	vmcb.dr6 |= DR6_SINGLE_STEP;
@@ -297,7 +324,7 @@ static void test_doorbell_behind_a_step(void **state)
 	start(NULL);
 	ring();
 	vmcb.rflags = RFLAGS_FIXED;
-	(void)svm_step_begin(&svm);
+	(void)svm_step_begin(&svm, true);
 	svm_vcpu_run(&vcpu, FAR);
 	expect_offer(false, false);
 }
@@ -406,6 +433,7 @@ int main(void)
 		cmocka_unit_test_setup(test_doorbell_waits_for_the_task_priority, start),
 		cmocka_unit_test_setup(test_doorbell_in_a_shadow, start),
 		cmocka_unit_test_setup(test_doorbell_in_a_shadow_that_is_forgotten, start),
+		cmocka_unit_test_setup(test_doorbell_behind_a_forgotten_shadow_by_a_step, start),
 		cmocka_unit_test_setup(test_forgotten_shadow_is_carried_on, start),
 		cmocka_unit_test_setup(test_shadow_that_is_over_is_not_carried_on, start),
 		cmocka_unit_test_setup(test_doorbell_behind_a_step, start),

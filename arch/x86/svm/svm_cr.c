@@ -71,6 +71,13 @@ unsigned svm_prefixes(const struct svm_vcpu *svm)
 	return svm_prefix_bytes(bytes, count, code_bits(svm));
 }
 
+bool svm_can_step(const struct svm_vcpu *svm)
+{
+	uint8_t bytes[SVM_INSTRUCTION_BYTES_MAX];
+
+	return svm_steps_unseen(bytes, instruction_fetch(svm, bytes), code_bits(svm));
+}
+
 static enum exit_action not_understood(struct svm_vcpu *svm, struct vm_exit *vm_exit,
 				       const uint8_t *bytes, size_t count)
 {
@@ -123,7 +130,7 @@ static enum exit_action read_decide(struct svm_vcpu *svm, struct vm_exit *vm_exi
 				    const struct svm_instruction *instruction)
 {
 	if (instruction->kind == INSTRUCTION_SMSW) {
-		return instruction->memory ? svm_step_begin(svm) : smsw(svm, instruction);
+		return instruction->memory ? svm_step_begin(svm, true) : smsw(svm, instruction);
 	}
 	if (instruction->kind == INSTRUCTION_MOV_FROM) {
 		return mov_from(svm, vm_exit, instruction);
@@ -152,7 +159,7 @@ static enum exit_action write_decide(struct svm_vcpu *svm, struct vm_exit *vm_ex
 		break;
 	case INSTRUCTION_LMSW:
 		if (instruction->memory) {
-			return svm_step_begin(svm);
+			return svm_step_begin(svm, true);
 		}
 		vm_exit->cr.value = guest_cr0_lmsw(cr0, guest_gpr_read(vcpu, instruction->gpr));
 		break;
@@ -179,7 +186,7 @@ enum exit_action svm_decide_cr(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 		/* Of all these, user code can execute SMSW alone. */
 		if (svm->vmcb->cpl != 0 &&
 		    (instruction.kind != INSTRUCTION_SMSW || instruction.memory)) {
-			return svm_step_begin(svm);
+			return svm_step_begin(svm, true);
 		}
 	}
 	if (instruction.kind == INSTRUCTION_OTHER) {

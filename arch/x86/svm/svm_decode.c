@@ -136,6 +136,34 @@ struct svm_instruction svm_decode(const uint8_t *bytes, size_t count, unsigned b
 	return instruction;
 }
 
+static bool contains(const uint8_t *list, size_t count, uint8_t byte)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (list[i] == byte) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool svm_steps_unseen(const uint8_t *bytes, size_t count, unsigned bits)
+{
+	/* POP SS, MOV SS, PUSHF, POPF, INT3, INT, INTO, IRET, INT1, STI */
+	static const uint8_t seen[] = {0x17, 0x8e, 0x9c, 0x9d, 0xcc, 0xcd, 0xce, 0xcf, 0xf1, 0xfb};
+	/* SYSCALL, SYSRET, SYSENTER, SYSEXIT */
+	static const uint8_t seen_escaped[] = {0x05, 0x07, 0x34, 0x35};
+	struct prefixes prefixes;
+	size_t at = read_prefixes(bytes, count, bits, &prefixes);
+
+	if (count - at < 2) {
+		return false;
+	}
+	if (bytes[at] == ESCAPE) {
+		return !contains(seen_escaped, sizeof(seen_escaped), bytes[at + 1]);
+	}
+	return !contains(seen, sizeof(seen), bytes[at]);
+}
+
 unsigned svm_prefix_bytes(const uint8_t *bytes, size_t count, unsigned bits)
 {
 	struct prefixes prefixes;

@@ -33,6 +33,13 @@ struct svm_instruction {
 /* `bits` is 16, 32 or 64: the mode of the code segment. At most 15 bytes are looked at. */
 struct svm_instruction svm_decode(const uint8_t *bytes, size_t count, unsigned bits);
 
+/*
+ * Can the instruction be executed under the single-step flag without the guest noticing? False for
+ * all that read or write the flags as a whole, for those that hold the trap off, and where it is
+ * cut off.
+ */
+bool svm_steps_unseen(const uint8_t *bytes, size_t count, unsigned bits);
+
 /* How many prefixes precede the opcode, REX prefixes that do not count included. */
 unsigned svm_prefix_bytes(const uint8_t *bytes, size_t count, unsigned bits);
 

@@ -58,7 +58,11 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 		return; /* the end of a step exits, too */
 	}
 	if (shadow && !svm_caps.takes_shadow) {
-		shadow_wait(svm);
+		if (svm->arch.event.info == 0 && svm_can_step(svm)) {
+			(void)svm_step_begin(svm, false);
+		} else {
+			shadow_wait(svm);
+		}
 		return;
 	}
 	guest_doorbell_take(vcpu);

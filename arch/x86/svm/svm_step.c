@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One instruction of the guest, executed by the processor without the intercepts of CR0. It is run
+ * One instruction of the guest, executed by the processor alone. It is run
  * under the single-step flag with every exception intercepted, so that the guest cannot see the
  * flag anywhere: the next exit, whichever it is, puts everything back before anything else is
  * decided. An exit for another reason just means that the instruction is tried again.
@@ -21,7 +21,7 @@
 /* DR6: breakpoints 0 to 3 and the step, of which each new exception says its own. */
 #define DR6_CAUSES (0xfull | DR6_SINGLE_STEP)
 
-enum exit_action svm_step_begin(struct svm_vcpu *svm)
+enum exit_action svm_step_begin(struct svm_vcpu *svm, bool open)
 {
 	struct vmcb *vmcb = svm->vmcb;
 
@@ -30,8 +30,10 @@ enum exit_action svm_step_begin(struct svm_vcpu *svm)
 	svm->step.dr6 = vmcb->dr6;
 	vmcb->dr6 &= ~DR6_CAUSES;
 	vmcb->rflags |= RFLAGS_TF;
-	vmcb->intercept_cr_read &= (uint16_t)~BIT(0);
-	vmcb->intercept_cr_write &= (uint16_t)~BIT(0);
+	if (open) {
+		vmcb->intercept_cr_read &= (uint16_t)~BIT(0);
+		vmcb->intercept_cr_write &= (uint16_t)~BIT(0);
+	}
 	vmcb->intercept_exceptions = EXCEPTIONS_ALL;
 	return EXIT_RESUME;
 }

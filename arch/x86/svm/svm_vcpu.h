@@ -109,12 +109,15 @@ enum exit_action svm_decide_cr(struct svm_vcpu *svm, struct vm_exit *vm_exit);
 /* svm_cr.c: the prefixes of the instruction at RIP, read from the guest's memory: bytes. */
 unsigned svm_prefixes(const struct svm_vcpu *svm);
 
+/* svm_cr.c: the same for svm_steps_unseen() (svm_decode.h). */
+bool svm_can_step(const struct svm_vcpu *svm);
+
 /*
  * svm_step.c: the processor executes the guest's next instruction itself, and that one alone,
- * without the intercepts of CR0. For LMSW and SMSW with an operand in memory, which see and change
- * only bits of CR0 that are the guest's own. Answers EXIT_RESUME.
+ * with `open` without the intercepts of CR0. That is for LMSW and SMSW with an operand in memory,
+ * which see and change only bits of CR0 that are the guest's own. Answers EXIT_RESUME.
  */
-enum exit_action svm_step_begin(struct svm_vcpu *svm);
+enum exit_action svm_step_begin(struct svm_vcpu *svm, bool open);
 
 /*
  * After every exit, before anything is decided: the intercepts and the guest's flags are as before.
