@@ -65,6 +65,7 @@ class Machine:
     quantum: int = 0  # Bochs with several processors: instructions of one before the next one's turn
     exact: bool = False  # QEMU: eight ticks of the TSC for each instruction, every run the same
     counted: bool = False  # Bochs: a tick for each instruction wherever the guest reads the TSC
+    reports: bool = False  # Bochs: its log says why it refuses what software wants of it
 
 
 @dataclass
@@ -238,7 +239,7 @@ def write_bochs_files(machine, directory, serial, debugger_commands, clock, disp
         serial,
         "log: bochs.log",
         "panic: action=fatal",
-        "error: action=ignore",
+        f"error: action={'report' if machine.reports else 'ignore'}",
         "info: action=ignore",
         "debug: action=ignore",
         "port_e9_hack: enabled=1",

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reads what comes over the serial port of the Linux between the emulator and the hypervisor.
+
+tests/nested/init writes the lines that begin with "nested: "; the others are QEMU's, that is the log of
+our image, and what QEMU itself says.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+import judge
+
+# Said by QEMU when KVM cannot go on; QEMU then stops the machine and dumps its registers, Code= last.
+FAULT = re.compile(r"^(KVM: entry failed|KVM internal error|error: kvm run failed)")
+LAST_OF_DUMP = re.compile(r"^Code=")
+WORDS = re.compile(r"kvm|qemu|error|grub", re.IGNORECASE)
+WORDS_MAX = 6
+# Bochs, of a VM entry that it refuses.
+REFUSAL = re.compile(r"e\[CPU\d+ *\] (VM(?:FAIL|ENTER FAIL).*)")
+
+
+@dataclass
+class Run:
+    """One QEMU inside: its lines, and its exit status as soon as it has ended."""
+
+    lines: list = field(default_factory=list)
+    status: int = None
+    fault: bool = False
+
+    def log(self):
+        return "\n".join(self.lines)
+
+    def started(self):
+        """Whether our image came to its first line."""
+        return any(judge.LINE.match(line) for line in self.lines)
+
+    def words(self):
+        """What QEMU and KVM said themselves, not our image."""
+        said = [line for line in self.lines if not judge.LINE.match(line) and WORDS.search(line)]
+        faults = [line for line in said if FAULT.match(line)]
+        return (faults + [line for line in said if line not in faults])[:WORDS_MAX]
+
+
+class Transcript:
+    """Takes the lines one by one; says when nothing more is to come."""
+
+    def __init__(self):
+        self.runs = []
+        self.setting = None  # the module and the parameters with which KVM runs guests
+        self.no_judge = False  # it runs none, with no parameters
+        self.refused = []  # what QEMU said of guests that are not ours
+        self.ended = False
+
+    def add(self, line):
+        if line.startswith("nested: "):
+            self.add_own(line[len("nested: "):])
+        elif self.runs and self.runs[-1].status is None:
+            self.add_to_run(self.runs[-1], line)
+
+    def add_own(self, line):
+        if line.startswith("the judge is "):
+            self.setting = " ".join(line.split()[4:])
+        elif line.startswith("QEMU said: "):
+            self.refused.append(line[len("QEMU said: "):])
+        elif line == "no judge":
+            self.no_judge = True
+        elif line.startswith("QEMU starts "):
+            self.runs.append(Run())
+        elif line.startswith("QEMU ended with "):
+            self.runs[-1].status = int(line.rsplit(" ", 1)[1])
+        elif line == "end":
+            self.ended = True
+
+    def add_to_run(self, run, line):
+        run.lines.append(line)
+        run.fault = run.fault or FAULT.match(line) is not None
+        if run.fault and LAST_OF_DUMP.match(line):
+            self.ended = True
+
+    def outside_fault(self):
+        """KVM could not go on with a guest in which nothing is ours."""
+        return self.no_judge and any(FAULT.match(line) for line in self.refused)
+
+    def is_a_hang(self):
+        """It fell silent before the image whose turn it was had its first line: that may be tried again."""
+        if self.ended:
+            return False
+        return not self.runs or self.runs[-1].status is not None or not self.runs[-1].started()
+
+
+def refusals(emulator_log):
+    """Why the emulated processor refused VM entries, in its own words, each reason once."""
+    return list(dict.fromkeys(REFUSAL.findall(emulator_log)))
