@@ -44,6 +44,11 @@ KVM: entry failed, hardware error 0x80000021
 EIP=00100000 EFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0
 Code=04 66 41 eb
 """
+DIED = """\
+PANIC: early exception 0x00 IP 10:ffffffff839d3388 error 0 cr2 0xffff888004201000
+[    0.439494] Hardware name:  , BIOS Bochs 3.1 23/08/2026
+[    0.444659] RIP: 0010:register_refined_jiffies+0x68/0xa0
+"""
 BOCHS_LOG = """\
 00000000001e[CPU0  ] RDMSR: Unknown register 0xe7
 03564018852e[CPU0  ] VMFAIL: VMCS EXEC CTRL: Posted Interrupt Descriptor phy addr malformed
@@ -97,6 +102,20 @@ def test_a_probe_that_fails_without_a_fault_of_kvm_is_not_skipped(capsys):
     assert "could not load the firmware" in capsys.readouterr().out
 
 
+def test_a_linux_that_does_not_start_is_skipped_in_its_own_words(capsys):
+    heard = read(DIED)
+    assert heard.ended and heard.has_no_judge() and not heard.is_a_hang()
+    assert judged(DIED) == (0, 0, 2)
+    said = capsys.readouterr().out
+    assert "Linux said: PANIC: early exception 0x00" in said
+    assert "Linux said: RIP: 0010:register_refined_jiffies" in said
+
+
+def test_a_fault_of_linux_after_its_start_is_not_skipped():
+    assert judged(UP + DIED) == (0, 2, 0)
+    assert judged(UP + STARTS + DIED) == (0, 2, 0)
+
+
 def test_a_fault_of_kvm_in_our_image_fails_and_is_told_in_its_words(capsys):
     heard = read(UP + STARTS + FAULT)
     assert heard.ended and not heard.is_a_hang()
@@ -136,6 +155,11 @@ def test_silence_is_told_with_its_place(capsys, text, words):
 ])
 def test_only_what_hung_before_our_image_is_tried_again(text, again):
     assert read(text).is_a_hang() == again
+
+
+def test_warnings_of_qemu_are_not_told(capsys):
+    judged(UP + STARTS + IMAGE + "nested: QEMU ended with 35\nnested: end\n")
+    assert "harmless" not in capsys.readouterr().out
 
 
 def test_a_wrong_exit_status_fails():

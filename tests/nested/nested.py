@@ -166,19 +166,20 @@ def checks(runs):
 
 
 def report_no_judge(kvm, heard, outcome):
-    """KVM did not even run the probe: skipped when KVM itself could not go on, else a fault of ours."""
-    verdict = "skipped" if heard.outside_fault() else "failed"
-    print(f"nested KVM of {kvm.vendor}: {verdict}, {kvm.module} in {kvm.machine} does not run the nine bytes"
-          f" of the probe, with any parameters or processor model that this test knows")
-    for line in heard.refused[:transcript.WORDS_MAX]:
-        print(f"nested KVM of {kvm.vendor}: QEMU said: {line}")
+    """Neither Linux nor KVM's probe has run: True when that is skipped, False when the fault is ours."""
+    outside = heard.outside_fault()
+    what = "Linux does not start" if heard.died else f"{kvm.module} does not run the probe"
+    print(f"nested KVM of {kvm.vendor}: {'skipped' if outside else 'failed'}: {what} in {kvm.machine},"
+          f" with any of the processor models and parameters that are tried")
+    for line in (outside or heard.refused)[:transcript.WORDS_MAX]:
+        print(f"nested KVM of {kvm.vendor}: {'Linux' if heard.died else 'QEMU'} said: {line}")
     report_refusals(kvm, outcome)
-    return verdict == "skipped"
+    return bool(outside)
 
 
 def judge_runs(kvm, heard, outcome, runs):
     """Returns (passed, failed, skipped) of what one machine ran."""
-    if heard.no_judge:
+    if heard.has_no_judge():
         skipped = report_no_judge(kvm, heard, outcome)
         return (0, 0, checks(runs)) if skipped else (0, checks(runs), 0)
     failed = 0
@@ -201,7 +202,7 @@ def run_judge(kvm, runs, options):
     began = time.monotonic()
     for model in kvm.models:
         outcome, heard, attempt = boot(image, kvm.machine, model)
-        if not heard.no_judge:
+        if not heard.has_no_judge():
             break
     os.unlink(image)
     counts = judge_runs(kvm, heard, outcome, runs)

@@ -13,6 +13,9 @@ import judge
 # Said by QEMU when KVM cannot go on; QEMU then stops the machine and dumps its registers, Code= last.
 FAULT = re.compile(r"^(KVM: entry failed|KVM internal error|error: kvm run failed)")
 LAST_OF_DUMP = re.compile(r"^Code=")
+# Said by Linux when the processor raised an exception in its own start, before any program runs.
+LINUX_FAULT = re.compile(r"PANIC: early exception|Oops: ")
+LAST_OF_LINUX = re.compile(r"RIP: .*")
 WORDS = re.compile(r"kvm|qemu|error|grub", re.IGNORECASE)
 WORDS_MAX = 6
 # Bochs, of a VM entry that it refuses.
@@ -36,7 +39,8 @@ class Run:
 
     def words(self):
         """What QEMU and KVM said themselves, not our image."""
-        said = [line for line in self.lines if not judge.LINE.match(line) and WORDS.search(line)]
+        said = [line for line in self.lines if not judge.LINE.match(line) and WORDS.search(line)
+                and "warning: " not in line]
         faults = [line for line in said if FAULT.match(line)]
         return (faults + [line for line in said if line not in faults])[:WORDS_MAX]
 
@@ -49,6 +53,8 @@ class Transcript:
         self.setting = None  # the module and the parameters with which KVM runs guests
         self.no_judge = False  # it runs none, with no parameters
         self.refused = []  # what QEMU said of guests that are not ours
+        self.up = False
+        self.died = []  # what Linux said when it could not start
         self.ended = False
 
     def add(self, line):
@@ -56,9 +62,13 @@ class Transcript:
             self.add_own(line[len("nested: "):])
         elif self.runs and self.runs[-1].status is None:
             self.add_to_run(self.runs[-1], line)
+        elif not self.up:
+            self.add_to_start(line)
 
     def add_own(self, line):
-        if line.startswith("the judge is "):
+        if line == "Linux is up":
+            self.up = True
+        elif line.startswith("the judge is "):
             self.setting = " ".join(line.split()[4:])
         elif line.startswith("QEMU said: "):
             self.refused.append(line[len("QEMU said: "):])
@@ -77,13 +87,24 @@ class Transcript:
         if run.fault and LAST_OF_DUMP.match(line):
             self.ended = True
 
+    def add_to_start(self, line):
+        if LINUX_FAULT.search(line):
+            self.died.append(line.strip())
+        elif self.died and LAST_OF_LINUX.search(line):
+            self.died.append(LAST_OF_LINUX.search(line).group())
+            self.ended = True
+
+    def has_no_judge(self):
+        """No guest of KVM can run on this machine, and nothing of ours was asked for."""
+        return self.no_judge or bool(self.died)
+
     def outside_fault(self):
-        """KVM could not go on with a guest in which nothing is ours."""
-        return self.no_judge and any(FAULT.match(line) for line in self.refused)
+        """In the words of Linux, or of KVM about a guest in which nothing is ours; empty when it is ours."""
+        return self.died or [line for line in self.refused if FAULT.match(line)]
 
     def is_a_hang(self):
         """It fell silent before the image whose turn it was had its first line: that may be tried again."""
-        if self.ended:
+        if self.ended or self.died:
             return False
         return not self.runs or self.runs[-1].status is not None or not self.runs[-1].started()
 
