@@ -12,9 +12,11 @@ import pytest
 NESTED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "nested")
 sys.path.insert(0, NESTED)
 import emulators  # noqa: E402
+import faults  # noqa: E402
 import linux  # noqa: E402
 import nested  # noqa: E402
 import scenario  # noqa: E402
+import subjects  # noqa: E402
 import transcript  # noqa: E402
 
 UP = """\
@@ -230,11 +232,35 @@ def test_the_kernel_is_found_where_the_release_puts_it(tmp_path, place):
     assert linux.find_kernel(str(tmp_path)) == str(path)
 
 
-def test_bad_choices_are_error_messages(monkeypatch):
-    monkeypatch.setenv("CPUS", "9")
-    with pytest.raises(linux.NestedError, match="CPUS=9"):
-        nested.chosen_runs()
-    monkeypatch.delenv("CPUS")
+@pytest.mark.parametrize("key,value", [
+    ("CPUS", "9"), ("CPUS", "x"), ("SCENARIO", "no-such"), ("SCENARIO", "damaged-modules"),
+])
+def test_bad_choices_are_error_messages(monkeypatch, key, value):
+    monkeypatch.setenv(key, value)
+    with pytest.raises(faults.Fault, match=value):
+        subjects.chosen()
+
+
+def test_a_bad_vendor_is_an_error_message(monkeypatch):
     monkeypatch.setenv("VENDOR", "via")
-    with pytest.raises(linux.NestedError, match="VENDOR=via"):
+    with pytest.raises(faults.Fault, match="VENDOR=via"):
         nested.main()
+
+
+def test_cases_of_the_boot_tests_can_be_chosen(monkeypatch):
+    monkeypatch.setenv("SCENARIO", "probe processors")
+    monkeypatch.setenv("CPUS", "2")
+    (probe, cpus), (processors, _) = subjects.chosen()
+    assert cpus == 2 and probe.memory == 192 and "one.code == 0" in probe.expect
+    assert [module.string.split()[0] for module in probe.modules] == ["name=one", "name=two"]
+    assert processors.name == "processors" and processors.modules
+
+
+def test_everything_that_is_run_exists():
+    assert len(subjects.chosen()) == len(subjects.RUNS)
+
+
+def test_a_verdict_that_is_meant_to_be_fail_has_its_own_status():
+    run = transcript.Run(IMAGE.replace("pass", "fail").splitlines(), 35)
+    assert nested.wanted_status(run) == 35
+    assert nested.wanted_status(transcript.Run(IMAGE.splitlines(), 33)) == 33
