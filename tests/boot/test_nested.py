@@ -159,6 +159,13 @@ def test_only_what_hung_before_our_image_is_tried_again(text, again):
     assert read(text).is_a_hang() == again
 
 
+def test_the_last_words_of_a_linux_that_hangs_are_told(capsys):
+    text = "GRUB loading\n[    0.000000] printk: bootconsole [earlyser0] enabled\n"
+    assert not read(text).shows() and read(UP).shows()
+    assert judged(text) == (0, 2, 0)
+    assert "Linux said: [    0.000000] printk: bootconsole" in capsys.readouterr().out
+
+
 def test_warnings_of_qemu_are_not_told(capsys):
     judged(UP + STARTS + IMAGE + "nested: QEMU ended with 35\nnested: end\n")
     assert "harmless" not in capsys.readouterr().out

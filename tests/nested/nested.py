@@ -105,8 +105,9 @@ def boot(image, kind, model, timeout):
         heard = transcript.Transcript()
 
         def listen(line, heard=heard):
-            print(line, flush=True)
             heard.add(line)
+            if heard.shows():
+                print(line, flush=True)
             if heard.ended:
                 raise emulators.StopMachine
 
@@ -194,6 +195,8 @@ def judge_runs(kvm, heard, outcome, runs):
         report_run(f"{chosen.name}, {processors(cpus)}", run, complaints)
         failed += len(complaints)
     if failed:
+        for line in [] if heard.up else heard.start[-transcript.WORDS_MAX:]:
+            print(f"nested KVM of {kvm.vendor}: Linux said: {line}")
         report_refusals(kvm, outcome)
     return checks(runs) - failed, failed, 0
 

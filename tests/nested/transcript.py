@@ -54,7 +54,8 @@ class Transcript:
         self.no_judge = False  # it runs none, with no parameters
         self.refused = []  # what QEMU said of guests that are not ours
         self.up = False
-        self.died = []  # what Linux said when it could not start
+        self.start = []  # what the firmware, GRUB and Linux said before that
+        self.died = []  # what of it tells why Linux could not start
         self.ended = False
 
     def add(self, line):
@@ -88,11 +89,17 @@ class Transcript:
             self.ended = True
 
     def add_to_start(self, line):
+        if line.strip():
+            self.start.append(line.strip())
         if LINUX_FAULT.search(line):
             self.died.append(line.strip())
         elif self.died and LAST_OF_LINUX.search(line):
             self.died.append(LAST_OF_LINUX.search(line).group())
             self.ended = True
+
+    def shows(self):
+        """Whether the line that was added is worth being seen: Linux that starts says what it always says."""
+        return self.up or bool(self.died)
 
     def has_no_judge(self):
         """No guest of KVM can run on this machine, and nothing of ours was asked for."""
