@@ -320,7 +320,7 @@ def run(machine, timeout, on_line=lambda line: None, label="run", console="com1"
 
     on_line gets every line of the console: of the serial port, or with console="e9" of port 0xE9,
     which only Bochs has.
-    It may raise StopMachine to end the run. `silence` is the longest time without any line.
+    It may raise StopMachine to end the run. `silence` says how many seconds may now pass without any line.
     """
     directory = private_directory(label)
     serial_path = os.path.join(directory, "serial.log")
@@ -336,7 +336,7 @@ def run(machine, timeout, on_line=lambda line: None, label="run", console="com1"
 
     def patient():
         now = time.monotonic()
-        return now - began < timeout and (silence is None or now - heard < silence)
+        return now - began < timeout and (silence is None or now - heard < silence())
 
     try:
         if machine.kind == "bochs":

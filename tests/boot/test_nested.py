@@ -157,6 +157,7 @@ def test_silence_is_told_with_its_place(capsys, text, words):
 ])
 def test_only_what_hung_before_our_image_is_tried_again(text, again):
     assert read(text).is_a_hang() == again
+    assert not (again and read(text).image_runs())
 
 
 def test_the_last_words_of_a_linux_that_hangs_are_told(capsys):

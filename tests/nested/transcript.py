@@ -109,11 +109,13 @@ class Transcript:
         """In the words of Linux, or of KVM about a guest in which nothing is ours; empty when it is ours."""
         return self.died or [line for line in self.refused if FAULT.match(line)]
 
+    def image_runs(self):
+        """Our image has had its first line and not its end."""
+        return bool(self.runs) and self.runs[-1].status is None and self.runs[-1].started()
+
     def is_a_hang(self):
         """It fell silent before the image whose turn it was had its first line: that may be tried again."""
-        if self.ended or self.died:
-            return False
-        return not self.runs or self.runs[-1].status is not None or not self.runs[-1].started()
+        return not (self.ended or self.died or self.image_runs())
 
 
 def refusals(emulator_log):
