@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The frequency of the time-stamp counter against a timer chip that is made here (8254 data sheet, mode
- * 0), and a processor that is stopped at any moment, as a hypervisor below does it. An access too many is
- * a loop without end, and fails.
+ * The frequency of the time-stamp counter against a timer chip that is made here (8254 data sheet,
+ * mode 0), and a processor that is stopped at any moment, as a hypervisor below does it. An access
+ * too many is a loop without end, and fails.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -148,7 +148,8 @@ static void test_frequencies(void **state)
 	}
 }
 
-/* Stopped before any access of the first rounds, for less than a turn of the counter and for more. */
+/* Stopped before any access of the first rounds, for less than a turn of the counter and for more.
+ */
 static void test_stopped_at_any_access(void **state)
 {
 	static const uint64_t milliseconds[] = {5, 20, 43, 46, 54, 56, 60, 100, 113};

@@ -90,8 +90,8 @@ static struct sample take_good_sample(void)
 
 /*
  * One measurement, in kHz; 0 when the chip does not count, or when it went through zero because the
- * processor was stopped for that long. The loop ends: the count never rises in it, and may stand still
- * for STILL_MAX samples.
+ * processor was stopped for that long. The loop ends: the count never rises in it, and may stand
+ * still for STILL_MAX samples.
  */
 static uint64_t measure_khz(void)
 {
