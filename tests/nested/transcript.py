@@ -15,7 +15,6 @@ FAULT = re.compile(r"^(KVM: entry failed|KVM internal error|error: kvm run faile
 LAST_OF_DUMP = re.compile(r"^Code=")
 # Said by Linux when the processor raised an exception in its own start, before any program runs.
 LINUX_FAULT = re.compile(r"PANIC: early exception|Oops: ")
-LAST_OF_LINUX = re.compile(r"RIP: .*")
 WORDS = re.compile(r"kvm|qemu|error|grub", re.IGNORECASE)
 WORDS_MAX = 6
 # Bochs, of a VM entry that it refuses.
@@ -93,8 +92,6 @@ class Transcript:
             self.start.append(line.strip())
         if LINUX_FAULT.search(line):
             self.died.append(line.strip())
-        elif self.died and LAST_OF_LINUX.search(line):
-            self.died.append(LAST_OF_LINUX.search(line).group())
             self.ended = True
 
     def shows(self):
@@ -115,7 +112,7 @@ class Transcript:
 
     def is_a_hang(self):
         """It fell silent before the image whose turn it was had its first line: that may be tried again."""
-        return not (self.ended or self.died or self.image_runs())
+        return not (self.ended or self.image_runs())
 
 
 def refusals(emulator_log):
