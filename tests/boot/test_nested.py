@@ -13,6 +13,7 @@ NESTED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, NESTED)
 import emulators  # noqa: E402
 import faults  # noqa: E402
+import iso  # noqa: E402
 import linux  # noqa: E402
 import nested  # noqa: E402
 import scenario  # noqa: E402
@@ -34,6 +35,7 @@ nested: QEMU starts with 56 MiB, processors: 1
 qemu: warning: something harmless
 """
 IMAGE = """\
+GRUB hands over
 [0.000001] 0 - cpus count=1 started=1
 [1.000001] 0 - verdict pass vms=1 finished=1 killed=0 refused=0 audit=clean
 """
@@ -112,13 +114,27 @@ def test_a_linux_that_does_not_start_is_skipped_in_its_own_words(capsys):
 
 def test_a_fault_of_linux_after_its_start_is_not_skipped():
     assert judged(UP + DIED) == (0, 2, 0)
-    assert judged(UP + STARTS + DIED) == (0, 2, 0)
+    assert judged(UP + STARTS + "GRUB hands over\n" + DIED) == (0, 2, 0)
+
+
+@pytest.mark.parametrize("text,counts", [
+    (UP + STARTS, (0, 0, 4)),
+    (UP + STARTS + FAULT, (0, 0, 4)),
+    (UP + STARTS + "GRUB hands over\n", (0, 4, 0)),
+    (UP + STARTS + IMAGE + "nested: QEMU ended with 33\nnested: QEMU starts with 9 MiB\n", (2, 0, 2)),
+    (UP + STARTS + IMAGE + "nested: QEMU ended with 33\nnested: QEMU starts with 9 MiB\nGRUB hands over\n", (2, 2, 0)),
+    (UP + STARTS + "nested: QEMU ended with 1\nnested: end\n", (0, 4, 0)),
+])
+def test_only_what_ends_before_our_image_is_skipped(text, counts):
+    runs = one_run() + one_run()
+    assert nested.judge_runs(nested.JUDGES["amd"], read(text), outcome(), runs) == counts
 
 
 def test_a_fault_of_kvm_in_our_image_fails_and_is_told_in_its_words(capsys):
     heard = read(UP + STARTS + FAULT)
     assert heard.ended and not heard.is_a_hang()
-    assert judged(UP + STARTS + IMAGE.splitlines()[0] + "\n" + FAULT, BOCHS_LOG) == (0, 2, 0)
+    begun = "\n".join(IMAGE.splitlines()[:2]) + "\n"
+    assert judged(UP + STARTS + begun + FAULT, BOCHS_LOG) == (0, 2, 0)
     said = capsys.readouterr().out
     assert said.index("KVM stopped the machine") < said.index("verdict == pass")
     assert "QEMU said: KVM: entry failed, hardware error 0x80000021" in said
@@ -126,7 +142,7 @@ def test_a_fault_of_kvm_in_our_image_fails_and_is_told_in_its_words(capsys):
 
 
 def test_expectations_are_not_told_of_an_image_that_never_started(capsys):
-    assert judged(UP + STARTS + FAULT) == (0, 2, 0)
+    assert judged(UP + STARTS + "GRUB hands over\n" + FAULT) == (0, 2, 0)
     said = capsys.readouterr().out
     assert "verdict" not in said and "hardware error 0x80000021" in said
 
@@ -134,7 +150,8 @@ def test_expectations_are_not_told_of_an_image_that_never_started(capsys):
 @pytest.mark.parametrize("text,words", [
     ("", "Linux did not come to QEMU"),
     (UP, "Linux did not come to QEMU"),
-    (UP + STARTS, "our image did not start"),
+    (UP + STARTS, "the firmware or GRUB fell silent"),
+    (UP + STARTS + "GRUB hands over\n", "our image had no first line"),
     (UP + STARTS + IMAGE, "no end within"),
 ])
 def test_silence_is_told_with_its_place(capsys, text, words):
@@ -145,6 +162,7 @@ def test_silence_is_told_with_its_place(capsys, text, words):
 @pytest.mark.parametrize("text,again", [
     ("", True),
     (UP + STARTS, True),
+    (UP + STARTS + "GRUB hands over\n", False),
     (UP + STARTS + IMAGE, False),
     (UP + STARTS + IMAGE + "nested: QEMU ended with 33\n", True),
     (UP + STARTS + IMAGE + "nested: QEMU ended with 33\nnested: QEMU starts with 56 MiB, processors: 2\n",
@@ -210,6 +228,13 @@ def test_a_second_try_is_said(monkeypatch, capsys):
     monkeypatch.setattr(os, "unlink", lambda path: None)
     assert nested.run_judge(nested.JUDGES["amd"], one_run(), "") == (2, 0, 0)
     assert "on the second try" in capsys.readouterr().out
+
+
+def test_grub_says_that_it_hands_over_and_else_nothing():
+    entry = iso.Entry("a title", "batch")
+    assert "echo" not in iso.grub_config([entry], {}, False)
+    lines = iso.grub_config([entry], {}, False, transcript.HANDS_OVER).splitlines()
+    assert lines[-2:] == [f"echo '{transcript.HANDS_OVER}'", "boot"]
 
 
 def test_the_probe_is_at_the_reset_vector():

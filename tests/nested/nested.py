@@ -77,7 +77,8 @@ def build_test_archive(runs, options, path):
     for number, (chosen, cpus) in enumerate(runs, 1):
         image = os.path.join(WORK, "test.iso")
         words = " ".join(word for word in (chosen.options, "batch", options) if word)
-        iso.make_iso(image, KERNEL, [iso.Entry(chosen.title, words, chosen.modules)])
+        iso.make_iso(image, KERNEL, [iso.Entry(chosen.title, words, chosen.modules)],
+                     last_words=transcript.HANDS_OVER)
         archive.add_file(f"runs/{number}/test.iso", linux.read_file(image), 0o644)
         archive.add_file(f"runs/{number}/machine", f"{chosen.memory} {cpus}\n".encode(), 0o644)
         os.unlink(image)
@@ -96,7 +97,7 @@ def build_image(runs, options, command_line):
 
 
 def boot(image, kind, model, timeout):
-    """Boots once, and once more when it fell silent before an image of ours started.
+    """Boots once, and once more when it fell silent before GRUB handed over to an image of ours.
 
     Returns (outcome, transcript, which try it was).
     """
@@ -117,22 +118,24 @@ def boot(image, kind, model, timeout):
         outcome = emulators.run(machine, timeout, listen, "nested", silence=patience)
         if attempt == 2 or not heard.is_a_hang():
             break
-        print("nested: it fell silent in the emulator before our image started: second and last try",
+        print("nested: it fell silent before GRUB handed over to our image: second and last try",
               flush=True)
     return outcome, heard, attempt
 
 
 def why_no_end(heard, index):
     """Why one of the runs has no exit status, in one sentence."""
-    if index < len(heard.runs):
-        if heard.runs[index].fault:
-            return "KVM stopped the machine"
-        if not heard.runs[index].started():
-            return f"our image did not start within {SILENCE_SECONDS} s"
-    elif heard.setting is None:
-        return f"Linux did not come to QEMU within {SILENCE_SECONDS} s"
-    else:
+    if index >= len(heard.runs):
+        if heard.setting is None:
+            return f"Linux did not come to QEMU within {SILENCE_SECONDS} s"
         return "its QEMU was not started, because the one before it did not end"
+    run = heard.runs[index]
+    if run.fault:
+        return "KVM stopped the machine"
+    if not run.handed_over():
+        return f"the firmware or GRUB fell silent for {SILENCE_SECONDS} s"
+    if not run.started():
+        return f"our image had no first line within {TIMEOUT_SECONDS} s"
     return f"no end within its time limit, or silence of {TIMEOUT_SECONDS} s"
 
 
@@ -164,6 +167,13 @@ def report_run(name, run, complaints):
         print(f"{name}, QEMU said: {line}")
 
 
+def report_below(name, heard, index):
+    """A run that ended before anything of ours was in it."""
+    print(f"{name}, skipped: {why_no_end(heard, index)}; nothing of ours was in it")
+    for line in heard.runs[index].words() if index < len(heard.runs) else []:
+        print(f"{name}, QEMU said: {line}")
+
+
 def report_refusals(kvm, outcome):
     for line in transcript.refusals(outcome.emulator_log):
         print(f"nested KVM of {kvm.vendor}: {kvm.machine} said: {line}")
@@ -191,8 +201,12 @@ def judge_runs(kvm, heard, outcome, runs):
     if heard.has_no_judge():
         skipped = report_no_judge(kvm, heard, outcome)
         return (0, 0, checks(runs)) if skipped else (0, checks(runs), 0)
-    failed = 0
+    failed = skipped = 0
     for index, (chosen, cpus) in enumerate(runs):
+        if heard.ended_below(index):
+            skipped += checks([(chosen, cpus)])
+            report_below(f"{chosen.name}, {processors(cpus)}", heard, index)
+            continue
         complaints = judge_run(heard, index, chosen, cpus)
         run = heard.runs[index] if index < len(heard.runs) else transcript.Run()
         report_run(f"{chosen.name}, {processors(cpus)}", run, complaints)
@@ -201,7 +215,7 @@ def judge_runs(kvm, heard, outcome, runs):
         for line in [] if heard.up else heard.start[-transcript.WORDS_MAX:]:
             print(f"nested KVM of {kvm.vendor}: Linux said: {line}")
         report_refusals(kvm, outcome)
-    return checks(runs) - failed, failed, 0
+    return checks(runs) - failed - skipped, failed, skipped
 
 
 def run_judge(kvm, runs, options):

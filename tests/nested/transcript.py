@@ -15,6 +15,8 @@ FAULT = re.compile(r"^(KVM: entry failed|KVM internal error|error: kvm run faile
 LAST_OF_DUMP = re.compile(r"^Code=")
 # Said by Linux when the processor raised an exception in its own start, before any program runs.
 LINUX_FAULT = re.compile(r"PANIC: early exception|Oops: ")
+# Said by GRUB in QEMU when everything is loaded: what comes next is ours.
+HANDS_OVER = "GRUB hands over"
 WORDS = re.compile(r"kvm|qemu|error|grub", re.IGNORECASE)
 WORDS_MAX = 6
 # Bochs, of a VM entry that it refuses.
@@ -31,6 +33,9 @@ class Run:
 
     def log(self):
         return "\n".join(self.lines)
+
+    def handed_over(self):
+        return any(HANDS_OVER in line for line in self.lines)
 
     def started(self):
         """Whether our image came to its first line."""
@@ -107,12 +112,17 @@ class Transcript:
         return self.died or [line for line in self.refused if FAULT.match(line)]
 
     def image_runs(self):
-        """Our image has had its first line and not its end."""
-        return bool(self.runs) and self.runs[-1].status is None and self.runs[-1].started()
+        """GRUB has handed over to our image, and that has not ended."""
+        return bool(self.runs) and self.runs[-1].status is None and self.runs[-1].handed_over()
 
     def is_a_hang(self):
-        """It fell silent before the image whose turn it was had its first line: that may be tried again."""
+        """It fell silent before GRUB handed over to the image whose turn it was: that may be tried again."""
         return not (self.ended or self.image_runs())
+
+    def ended_below(self, index):
+        """The run, or the one that it had to wait for, did not end, and nothing of ours was in it."""
+        run = self.runs[min(index, len(self.runs) - 1)] if self.runs else None
+        return run is not None and run.status is None and not run.handed_over()
 
 
 def refusals(emulator_log):
