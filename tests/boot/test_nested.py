@@ -212,6 +212,12 @@ def test_the_next_processor_model_is_tried_when_kvm_runs_nothing(monkeypatch, ca
     assert f"enable_apicv=0 on bochs's {tried[1]}" in capsys.readouterr().out
 
 
+def test_the_second_try_begins_with_the_second_setting():
+    assert nested.settings_file(("", "a=0", "b=0"), 1) == b"\na=0\nb=0\n"
+    assert nested.settings_file(("", "a=0", "b=0"), 2) == b"a=0\nb=0\n\n"
+    assert nested.settings_file(("",), 2) == b"\n"
+
+
 def test_a_second_try_is_said(monkeypatch, capsys):
     texts = iter([UP, UP + STARTS + IMAGE + END])
 

@@ -43,8 +43,8 @@ RESET_VECTOR = PROBE_BYTES - 16
 # not there. `earlyprintk` lets it say why it ends before it has a console.
 COMMAND_LINE_QEMU = " ".join([
     "console=ttyS0,115200", "earlyprintk=serial,ttyS0,115200", "quiet", "loglevel=3",
-    "mitigations=off", "nokaslr", "tsc=reliable", "no_timer_check", "random.trust_cpu=on", "cryptomgr.notests", "audit=0", "apparmor=0", "lsm=",
-    "hpet=disable", "nosoftlockup", "nowatchdog", "panic=-1",
+    "mitigations=off", "nokaslr", "tsc=reliable", "no_timer_check", "random.trust_cpu=on",
+    "cryptomgr.notests", "audit=0", "apparmor=0", "lsm=", "hpet=disable", "nosoftlockup", "nowatchdog", "panic=-1",
 ])
 
 # The clock of Bochs is known, and measuring it takes long there.

@@ -100,7 +100,7 @@ class Transcript:
             self.ended = True
 
     def shows(self):
-        """Whether the line that was added is worth being seen: Linux that starts says what it always says."""
+        """Whether the last line is worth being seen: a Linux that starts says what it always says."""
         return self.up or bool(self.died)
 
     def has_no_judge(self):
@@ -108,7 +108,7 @@ class Transcript:
         return self.no_judge or bool(self.died)
 
     def outside_fault(self):
-        """In the words of Linux, or of KVM about a guest in which nothing is ours; empty when it is ours."""
+        """In the words of Linux, or of KVM about the probe; empty when the fault is ours."""
         return self.died or [line for line in self.refused if FAULT.match(line)]
 
     def image_runs(self):
@@ -116,7 +116,7 @@ class Transcript:
         return bool(self.runs) and self.runs[-1].status is None and self.runs[-1].handed_over()
 
     def is_a_hang(self):
-        """It fell silent before GRUB handed over to the image whose turn it was: that may be tried again."""
+        """It fell silent before GRUB handed over to the image whose turn it was: it may try again."""
         return not (self.ended or self.image_runs())
 
     def ended_below(self, index):
