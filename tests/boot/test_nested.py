@@ -212,10 +212,25 @@ def test_the_next_processor_model_is_tried_when_kvm_runs_nothing(monkeypatch, ca
     assert f"enable_apicv=0 on bochs's {tried[1]}" in capsys.readouterr().out
 
 
-def test_the_second_try_begins_with_the_second_setting():
-    assert nested.settings_file(("", "a=0", "b=0"), 1) == b"\na=0\nb=0\n"
-    assert nested.settings_file(("", "a=0", "b=0"), 2) == b"a=0\nb=0\n\n"
-    assert nested.settings_file(("",), 2) == b"\n"
+def test_the_second_try_has_only_what_is_left(monkeypatch, capsys):
+    texts = iter([UP + STARTS + IMAGE + "nested: QEMU ended with 33\nnested: QEMU starts with 9 MiB\n",
+                  UP + STARTS + IMAGE + END])
+    counts = []
+
+    def run(_machine, _timeout, on_line, *_, **__):
+        try:
+            for line in next(texts).splitlines():
+                on_line(line)
+        except emulators.StopMachine:
+            pass
+        return outcome()
+
+    monkeypatch.setattr(emulators, "run", run)
+    monkeypatch.setattr(nested, "build_image", lambda runs, *_: counts.append(len(runs)) or os.devnull)
+    monkeypatch.setattr(os, "unlink", lambda path: None)
+    assert nested.run_judge(nested.JUDGES["amd"], one_run() + one_run(), "") == (4, 0, 0)
+    assert counts == [2, 1]
+    assert "on the second try" in capsys.readouterr().out
 
 
 def test_a_second_try_is_said(monkeypatch, capsys):

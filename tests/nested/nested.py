@@ -56,8 +56,7 @@ JUDGES = {
     # bytes, and refuses all VM entries of a KVM that uses them. Older models do not offer them.
     "intel": Judge("Intel", "kvm_intel", "bochs", linux.COMMAND_LINE, ("", "enable_apicv=0"),
                    ("", "corei7_haswell_4770")),
-    # In QEMU 11.1 under Linux 7.2 firmware mostly goes astray when KVM uses the virtual GIF.
-    "amd": Judge("AMD", "kvm_amd", "tcg", linux.COMMAND_LINE_QEMU, ("", "vgif=0")),
+    "amd": Judge("AMD", "kvm_amd", "tcg", linux.COMMAND_LINE_QEMU),
 }
 
 
@@ -70,17 +69,12 @@ def processors(cpus):
     return "1 processor" if cpus == 1 else f"{cpus} processors"
 
 
-def settings_file(settings, attempt):
-    """One setting a line; each attempt begins with another one."""
-    start = (attempt - 1) % len(settings)
-    return "".join(f"{one}\n" for one in settings[start:] + settings[:start]).encode()
-
-
-def build_test_archive(runs, options, attempt, path):
+def build_test_archive(runs, options, path):
     """A small archive before the large one: for each run its image and its machine, and the settings."""
     archive = linux.Archive()
     for name, kvm in JUDGES.items():
-        archive.add_file(f"settings/{name}", settings_file(kvm.settings, attempt), 0o644)
+        settings = "".join(f"{setting}\n" for setting in kvm.settings)
+        archive.add_file(f"settings/{name}", settings.encode(), 0o644)
     for number, (chosen, cpus) in enumerate(runs, 1):
         image = os.path.join(WORK, "test.iso")
         words = " ".join(word for word in (chosen.options, "batch", options) if word)
@@ -93,10 +87,10 @@ def build_test_archive(runs, options, attempt, path):
         file.write(archive.content())
 
 
-def build_image(runs, options, command_line, attempt):
+def build_image(runs, options, command_line):
     kernel, disk = linux.prepare(WORK, os.path.join(HERE, "init"))
     archive = os.path.join(WORK, "test.cpio")
-    build_test_archive(runs, options, attempt, archive)
+    build_test_archive(runs, options, archive)
     image = os.path.join(WORK, "outer.iso")
     iso.make_image(image, {"/boot/vmlinuz": kernel, "/boot/initrd.img": disk,
                            "/boot/test.cpio": archive}, grub_config(command_line), efi=False)
@@ -106,12 +100,12 @@ def build_image(runs, options, command_line, attempt):
 def boot(kvm, runs, options, model):
     """Boots once, and once more when it fell silent before GRUB handed over to an image of ours.
 
-    The second try begins with the second setting of the module, where there is one.
-
+    The second try has only those runs that have not come to their end.
     Returns (outcome, transcript, which try it was).
     """
+    done = []
     for attempt in (1, 2):
-        image = build_image(runs, options, kvm.command_line, attempt)
+        image = build_image(runs[len(done):], options, kvm.command_line)
         machine = emulators.Machine(kvm.machine, image, MEMORY, cpu_model=model, exact=True,
                                     reports=True)
         heard = transcript.Transcript()
@@ -129,6 +123,8 @@ def boot(kvm, runs, options, model):
         outcome = emulators.run(machine, TIMEOUT_SECONDS * len(runs), listen, "nested",
                                 silence=patience)
         os.unlink(image)
+        heard.runs = done + heard.runs
+        done = [run for run in heard.runs if run.status is not None]
         if attempt == 2 or not heard.is_a_hang():
             break
         print("nested: it fell silent before GRUB handed over to our image: second and last try",
