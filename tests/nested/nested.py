@@ -98,7 +98,7 @@ def build_image(runs, options, command_line):
 
 
 def boot(kvm, runs, options, model):
-    """Boots once, and once more when it fell silent before GRUB handed over to an image of ours.
+    """Boots once, and once more when it ended before GRUB handed over to an image of ours.
 
     The second try has only those runs that have not come to their end.
     Returns (outcome, transcript, which try it was).
@@ -125,9 +125,9 @@ def boot(kvm, runs, options, model):
         os.unlink(image)
         heard.runs = done + heard.runs
         done = [run for run in heard.runs if run.status is not None]
-        if attempt == 2 or not heard.is_a_hang():
+        if attempt == 2 or not heard.may_try_again():
             break
-        print("nested: it fell silent before GRUB handed over to our image: second and last try",
+        print("nested: this ended before GRUB handed over to our image: second and last try",
               flush=True)
     return outcome, heard, attempt
 

@@ -60,7 +60,8 @@ class Transcript:
         self.up = False
         self.start = []  # what the firmware, GRUB and Linux said before that
         self.died = []  # what of it tells why Linux could not start
-        self.ended = False
+        self.ended = False  # nothing more is to come
+        self.complete = False  # because everything has run
 
     def add(self, line):
         if line.startswith("nested: "):
@@ -84,7 +85,7 @@ class Transcript:
         elif line.startswith("QEMU ended with "):
             self.runs[-1].status = int(line.rsplit(" ", 1)[1])
         elif line == "end":
-            self.ended = True
+            self.ended = self.complete = True
 
     def add_to_run(self, run, line):
         run.lines.append(line)
@@ -115,9 +116,9 @@ class Transcript:
         """GRUB has handed over to our image, and that has not ended."""
         return bool(self.runs) and self.runs[-1].status is None and self.runs[-1].handed_over()
 
-    def is_a_hang(self):
-        """It fell silent before GRUB handed over to the image whose turn it was: it may try again."""
-        return not (self.ended or self.image_runs())
+    def may_try_again(self):
+        """It fell silent, or KVM gave up, before GRUB handed over to the image whose turn it was."""
+        return not (self.complete or self.died or self.image_runs())
 
     def ended_below(self, index):
         """The run, or the one that it had to wait for, did not end, and nothing of ours was in it."""
