@@ -65,6 +65,7 @@ class Machine:
     quantum: int = 0  # Bochs with several processors: instructions of one before the next one's turn
     exact: bool = False  # QEMU: eight ticks of the TSC for each instruction, every run the same
     counted: bool = False  # Bochs: a tick for each instruction wherever the guest reads the TSC
+    reports: bool = False  # Bochs: its log says why it refuses what software wants of it
 
 
 @dataclass
@@ -238,7 +239,7 @@ def write_bochs_files(machine, directory, serial, debugger_commands, clock, disp
         serial,
         "log: bochs.log",
         "panic: action=fatal",
-        "error: action=ignore",
+        f"error: action={'report' if machine.reports else 'ignore'}",
         "info: action=ignore",
         "debug: action=ignore",
         "port_e9_hack: enabled=1",
@@ -319,7 +320,7 @@ def run(machine, timeout, on_line=lambda line: None, label="run", console="com1"
 
     on_line gets every line of the console: of the serial port, or with console="e9" of port 0xE9,
     which only Bochs has.
-    It may raise StopMachine to end the run. `silence` is the longest time without any line.
+    It may raise StopMachine to end the run. `silence` says how many seconds may now pass without any line.
     """
     directory = private_directory(label)
     serial_path = os.path.join(directory, "serial.log")
@@ -335,7 +336,7 @@ def run(machine, timeout, on_line=lambda line: None, label="run", console="com1"
 
     def patient():
         now = time.monotonic()
-        return now - began < timeout and (silence is None or now - heard < silence)
+        return now - began < timeout and (silence is None or now - heard < silence())
 
     try:
         if machine.kind == "bochs":

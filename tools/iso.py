@@ -65,10 +65,12 @@ def entry_commands(entry, names):
     return lines
 
 
-def grub_config(entries, names, menu):
+def grub_config(entries, names, menu, last_words=""):
     if not menu:
         # No menu at all: GRUB prints nothing unless something is wrong.
-        return "\n".join(["set pager=0", TERMINALS] + entry_commands(entries[0], names) + ["boot", ""])
+        said = [f"echo {quote(last_words)}"] if last_words else []
+        return "\n".join(["set pager=0", TERMINALS] + entry_commands(entries[0], names) + said
+                         + ["boot", ""])
     lines = ["set timeout=5", "set default=0", "set pager=0", TERMINALS]
     for entry in entries:
         lines.append(f"menuentry {quote(entry.title)} {{")
@@ -181,9 +183,12 @@ def make_image(output, files, config, efi=True):
         shutil.move(part, output)
 
 
-def make_iso(output, kernel, entries, menu=False):
-    """Writes the image `output` that boots `entries`: with a menu, or the first one at once."""
+def make_iso(output, kernel, entries, menu=False, last_words=""):
+    """Writes the image `output` that boots `entries`: with a menu, or the first one at once.
+
+    Without a menu GRUB says `last_words`, if any, when all is loaded and it hands over.
+    """
     names = module_names(entries)
     files = {f"/boot/guests/{name}": path for path, name in names.items()}
     files[KERNEL] = kernel
-    make_image(output, files, grub_config(entries, names, menu))
+    make_image(output, files, grub_config(entries, names, menu, last_words))

@@ -44,7 +44,7 @@ def measure(image):
     for _ in range(2):
         listener = Listener()
         outcome = emulators.run(emulators.Machine("bochs", image, MEMORY, counted=True), TIMEOUT, listener,
-                                "peers", silence=SILENCE)
+                                "peers", silence=lambda: SILENCE)
         if listener.report.ended:
             break
     else:

@@ -3,7 +3,6 @@
 Linux that QEMU starts. All of it comes from the distribution's packages and is not installed.
 """
 
-import glob
 import os
 import shutil
 import subprocess
@@ -37,9 +36,7 @@ def start_archive(unpacked, init, applets):
     archive = linux.Archive()
     for folder in ("bin", "dev", "proc", "sys", "mod", "run"):
         archive.add_folder(folder)
-    busybox = [path for root in ("bin", "usr/bin")
-               for path in glob.glob(os.path.join(unpacked, root, "busybox"))]
-    archive.add_file("bin/busybox", linux.read_file(busybox[0]))
+    archive.add_file("bin/busybox", linux.read_file(linux.find_busybox(unpacked)))
     for applet in applets:
         archive.add_link("bin/" + applet, "busybox")
     archive.add_file("init", linux.read_file(os.path.join(SOURCES, init)))
@@ -93,7 +90,7 @@ def build():
     """Returns the image; everything it is made of lies in build/nested."""
     os.makedirs(WORK, exist_ok=True)
     unpacked = linux.fetch(linux.kernel_packages() + ["busybox-static"], WORK)
-    kernel = sorted(glob.glob(os.path.join(unpacked, "boot", "vmlinuz-*")))[0]
+    kernel = linux.find_kernel(unpacked)
     plain, disk = os.path.join(WORK, "peers.cpio"), os.path.join(WORK, "peers.img")
     with open(plain, "wb") as file:
         file.write(host_archive(unpacked, kernel))

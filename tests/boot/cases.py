@@ -188,6 +188,13 @@ def read_cases():
     return sorted(found, key=lambda case: case.place.machine != "bochs")
 
 
+def read_case(name, place):
+    """One case for a place of the caller's choice; None when there is none with this name."""
+    parser = scenario.new_parser()
+    parser.read(sorted(glob.glob(os.path.join(DIRECTORY, "*.cfg"))))
+    return parse_case(name, parser[name], place) if name in parser.sections() else None
+
+
 def prepare_modules(case, directory):
     """The modules to boot; broken ones are made in `directory`."""
     modules = list(case.scenario.modules) if case.scenario else []

@@ -300,3 +300,6 @@ $(B)/host/model_fast: $(HOST_test_model:%=$(B)/host/fast/%.o)
 .PHONY: walks
 walks: $(B)/host/model_fast
 	@MODEL_STEPS=$(or $(MODEL_STEPS),3400000) $<
+
+HOST_TESTS += test_tsc
+HOST_test_tsc := tests/host/test_tsc.c

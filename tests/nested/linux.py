@@ -25,14 +25,26 @@ MODULES = ("virt/lib/irqbypass.ko", "arch/x86/kvm/kvm.ko", "arch/x86/kvm/kvm-int
 MODULES_IF_THERE = ("drivers/crypto/ccp/ccp.ko",)
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
 FIRMWARE_FOLDERS = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu")
-APPLETS = ("sh", "mount", "insmod", "cat", "echo", "grep", "dmesg")
+APPLETS = ("sh", "mount", "insmod", "rmmod", "cat", "echo", "grep", "dmesg", "timeout")
+
+# Firmware of 64 KiB that says "passed" to the exit port in its first instructions, in real mode. It is
+# the least that KVM can be asked to run, and nothing of ours is in it.
+PROBE_BYTES = 65536
+PROBE_CODE = bytes([
+    0xBA, 0xF4, 0x00,  # mov dx, 0xf4
+    0xB0, 0x10,        # mov al, 0x10
+    0xEE,              # out dx, al
+    0xF4,              # hlt
+    0xEB, 0xFD,        # jmp to the hlt
+])
+RESET_VECTOR = PROBE_BYTES - 16
 
 # `quiet` and `cryptomgr.notests` save most; the rest keeps Linux from waiting for hardware that is
-# not there.
+# not there. `earlyprintk` lets it say why it ends before it has a console.
 COMMAND_LINE_QEMU = " ".join([
-    "console=ttyS0,115200", "quiet", "loglevel=3", "mitigations=off", "nokaslr", "tsc=reliable",
-    "no_timer_check", "random.trust_cpu=on", "cryptomgr.notests", "audit=0", "apparmor=0", "lsm=",
-    "hpet=disable", "nosoftlockup", "nowatchdog", "panic=-1",
+    "console=ttyS0,115200", "earlyprintk=serial,ttyS0,115200", "quiet", "loglevel=3",
+    "mitigations=off", "nokaslr", "tsc=reliable", "no_timer_check", "random.trust_cpu=on",
+    "cryptomgr.notests", "audit=0", "apparmor=0", "lsm=", "hpet=disable", "nosoftlockup", "nowatchdog", "panic=-1",
 ])
 
 # The clock of Bochs is known, and measuring it takes long there.
@@ -61,16 +73,21 @@ def depends(package):
     return [line.split()[-1] for line in lines if line.strip().startswith("Depends:")]
 
 
+def parts_of_kernel(image, names):
+    """The packages among `names` that hold a part of this kernel: they end in its version."""
+    version = image[len("linux-image-"):]
+    return [name for name in names if name.startswith("linux-") and name.endswith("-" + version)]
+
+
 def kernel_packages():
-    """The packages that hold the kernel and its modules: one on Debian, two on Ubuntu."""
+    """The packages that hold the kernel and its modules: distributions cut them up differently."""
     for meta in KERNEL_PACKAGES:
         try:
             images = [name for name in depends(meta) if name.startswith("linux-image-")]
         except NestedError:
             continue
         if images:
-            modules = [name for name in depends(images[0]) if name.startswith("linux-modules-")]
-            return images[:1] + modules[:1]
+            return images[:1] + parts_of_kernel(images[0], depends(images[0]))
     raise NestedError(f"apt knows none of {', '.join(KERNEL_PACKAGES)}: run `apt-get update`")
 
 
@@ -85,8 +102,29 @@ def fetch(packages, work):
         run(["apt-get", "download", "-q"] + missing, cwd=debs)
     shutil.rmtree(unpacked, ignore_errors=True)
     for name in packages:
-        run(["dpkg", "-x", glob.glob(os.path.join(debs, name + "_*.deb"))[0], unpacked])
+        found = sorted(glob.glob(os.path.join(debs, name + "_*.deb")), key=os.path.getmtime)
+        if not found:
+            raise NestedError(f"apt-get downloaded no package file of {name}")
+        run(["dpkg", "-x", found[-1], unpacked])
     return unpacked
+
+
+def find_in_package(unpacked, patterns):
+    """The first file that fits one of the patterns: releases put the same file in different places."""
+    for pattern in patterns:
+        found = sorted(glob.glob(os.path.join(unpacked, pattern)))
+        if found:
+            return found[0]
+    raise NestedError(f"the downloaded packages have none of {', '.join(patterns)}")
+
+
+def find_kernel(unpacked):
+    return find_in_package(unpacked, ("boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz",
+                                      "lib/modules/*/vmlinuz"))
+
+
+def find_busybox(unpacked):
+    return find_in_package(unpacked, ("bin/busybox", "usr/bin/busybox"))
 
 
 # ---- The archive ------------------------------------------------------------------------------
@@ -172,13 +210,17 @@ def find_firmware(name):
     return None
 
 
+def probe_firmware():
+    """The image for QEMU's -bios: the code at the reset vector, HLT everywhere else."""
+    after = PROBE_BYTES - RESET_VECTOR - len(PROBE_CODE)
+    return b"\xf4" * RESET_VECTOR + PROBE_CODE + b"\xf4" * after
+
+
 def build_archive(unpacked, qemu, init):
     archive = Archive()
     for folder in ("bin", "dev", "proc", "sys", "run", "tmp", "mod"):
         archive.add_folder(folder)
-    busybox = [path for path in (os.path.join(unpacked, "bin/busybox"),
-                                 os.path.join(unpacked, "usr/bin/busybox")) if os.path.exists(path)]
-    archive.add_file("bin/busybox", read_file(busybox[0]))
+    archive.add_file("bin/busybox", read_file(find_busybox(unpacked)))
     for applet in APPLETS:
         archive.add_link("bin/" + applet, "busybox")
     for name in MODULES:
@@ -195,6 +237,7 @@ def build_archive(unpacked, qemu, init):
         path = find_firmware(name)
         if path:
             archive.add_file("share/" + name, read_file(path), 0o644)
+    archive.add_file("share/probe.bin", probe_firmware(), 0o644)
     archive.add_file("init", read_file(init))
     return archive.content()
 
@@ -218,7 +261,7 @@ def prepare(work, init):
     # The kernel reads the legacy frame of LZ4 only; it unpacks faster than anything else there.
     run(["lz4", "-l", "-9", "-q", "-f", plain, disk])
     os.unlink(plain)
-    shutil.copyfile(sorted(glob.glob(os.path.join(unpacked, "boot", "vmlinuz-*")))[0], kernel)
+    shutil.copyfile(find_kernel(unpacked), kernel)
     shutil.rmtree(unpacked)
     with open(stamp_path, "w", encoding="ascii") as file:
         file.write(stamp)

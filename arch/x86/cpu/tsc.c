@@ -31,7 +31,7 @@
 #define COUNT_MEASURED 11932 /* 10 ms */
 #define STILL_MAX 10000	     /* samples of the same count: then nobody counts */
 #define SAMPLES_FOR_ONE 4
-#define MEASURE_ROUNDS 3
+#define MEASURE_ROUNDS 10
 
 #define KHZ_MIN 1000ull
 #define KHZ_MAX 10000000ull
@@ -88,22 +88,30 @@ static struct sample take_good_sample(void)
 	return best;
 }
 
-/* One measurement, in kHz; 0 when the chip does not count, or went through zero meanwhile. */
+/*
+ * One measurement, in kHz; 0 when the chip does not count, or when it went through zero because the
+ * processor was stopped for that long. The loop ends: the count never rises in it, and may stand
+ * still for STILL_MAX samples.
+ */
 static uint64_t measure_khz(void)
 {
 	port_write_8(PIT_COMMAND, PIT_CHANNEL_2_MODE_0);
 	port_write_8(PIT_CHANNEL_2, COUNT_START & 0xff);
 	port_write_8(PIT_CHANNEL_2, COUNT_START >> 8);
+	(void)take_good_sample(); /* until its next clock the chip shows the count of before */
 	struct sample first = take_good_sample();
 	uint32_t before = first.count;
 	for (unsigned still = 0; still < STILL_MAX; still++) {
 		uint32_t count = take_sample().count;
 
+		if (count > before) {
+			return 0; /* through zero, as it must when the first sample came late */
+		}
 		if (count != before) {
 			before = count;
 			still = 0;
 		}
-		if (count > first.count || first.count - count < COUNT_MEASURED) {
+		if (first.count - count < COUNT_MEASURED) {
 			continue;
 		}
 		struct sample last = take_good_sample();
