@@ -75,6 +75,8 @@ HV_C_SOURCES := \
 	kernel/backend.c \
 	kernel/balloon.c \
 	kernel/balloon_ranges.c \
+	kernel/boost.c \
+	kernel/clock.c \
 	kernel/elf.c \
 	kernel/exit.c \
 	kernel/governor.c \

@@ -82,7 +82,9 @@ static NOT_INLINE enum exit_action call_wait(struct vcpu *vcpu)
 {
 	uint64_t deadline = vcpu->regs[GPR_RDI];
 	answer(vcpu, 0);
-	if (__atomic_exchange_n(&vcpu->event, false, __ATOMIC_SEQ_CST)) {
+	vcpu->doorbell_open = arch_guest_takes_interrupt(vcpu, vcpu->doorbell_vector);
+	if (vcpu_has_news(vcpu)) {
+		vcpu_forget_news(vcpu);
 		return EXIT_ADVANCE;
 	}
 	/* Of several vCPUs another one may ring (house.c looks after those that all wait). */

@@ -49,6 +49,7 @@ struct policy_vm {
 	bool active_known;     /* ... if there is one */
 	uint64_t shares;       /* > 0 */
 	bool attached;	       /* has a driver */
+	bool slow; /* has been asked for some time and has given nothing: not relied on */
 	bool unresponsive;     /* did not move when it was asked */
 	bool waiting;	       /* a vCPU of it waits for a frame */
 	bool acts;	       /* and another one could answer meanwhile */

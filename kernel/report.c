@@ -61,9 +61,10 @@ static void print_vm(const struct vm *vm)
 static void print_costs(const struct vm *vm)
 {
 	log_event(vm_name(vm),
-		  "costs start_ticks=%llu teardown_ticks=%llu teardown_step_ticks=%llu exits=%llu",
+		  "costs start_ticks=%llu teardown_ticks=%llu teardown_step_ticks=%llu exits=%llu "
+		  "wait_peak_us=%llu",
 		  U(vm->start_ticks), U(vm->teardown_ticks), U(vm->teardown_step_ticks),
-		  U(vm_exit_count(vm)));
+		  U(vm_exit_count(vm)), U(vm->wait_peak_ticks * 1000 / arch_tsc_khz()));
 }
 
 void report_timeout(uint64_t seconds)

@@ -3,6 +3,7 @@
 #include "kernel/run_queue.h"
 
 #include "base/bits.h"
+#include "kernel/boost.h"
 #include "kernel/vm.h"
 
 /* A vCPU that has slept may be ahead of the others by this much, and no more. */
@@ -13,6 +14,13 @@
 /* One in a hurry may be ahead of the others by this much. */
 #define AHEAD_MS 8
 
+/*
+ * Boosted vCPUs may run one tick for so many that others run, and so many milliseconds at once: all
+ * of them together have no more than one part in five of a CPU that others want.
+ */
+#define BOOST_PARTS 4
+#define BOOST_AT_ONCE_MS 20
+
 #define WEIGHT_NORMAL 100
 
 struct run_queue run_queues[CPUS_MAX];
@@ -21,10 +29,12 @@ void run_queue_init(struct run_queue *queue)
 {
 	lock_init(&queue->lock, LOCK_RUN_QUEUE);
 	list_init(&queue->queued);
+	list_init(&queue->boosted);
 	list_init(&queue->asleep);
 	queue->queued_count = 0;
 	queue->member_count = 0;
 	queue->virtual_now = 0;
+	queue->boost_ticks = (int64_t)(BOOST_AT_ONCE_MS * arch_tsc_khz());
 	queue->current = NULL;
 	queue->idle = false;
 	queue->wanted = false;
@@ -41,10 +51,9 @@ bool run_queue_wait_is_over(const struct vcpu *vcpu, uint64_t now_tsc)
 	case WAIT_NOTHING:
 		return true;
 	case WAIT_DOORBELL:
-		return flag(&vcpu->doorbell_pending);
+		return vcpu_is_called(vcpu);
 	case WAIT_EVENT:
-		return flag(&vcpu->event) || flag(&vcpu->doorbell_pending) ||
-		       vcpu->wake_tsc <= now_tsc;
+		return vcpu->wake_tsc <= now_tsc || vcpu_has_news(vcpu);
 	case WAIT_MEMORY:
 		return flag(&vcpu->granted);
 	}
@@ -74,6 +83,12 @@ static bool is_hurried(const struct run_queue *queue, const struct vcpu *vcpu)
 	return vcpu->wait == WAIT_MEMORY && vcpu->virtual_ticks <= queue->virtual_now + ahead;
 }
 
+/* Its VM's driver is asked for memory, or it comes for a frame; and there is time for it. */
+static bool is_to_be_boosted(const struct vcpu *vcpu)
+{
+	return (boost_is_wanted(vcpu->vm) || vcpu->wait == WAIT_MEMORY) && boost_has_time(vcpu->vm);
+}
+
 static void take_out(struct run_queue *queue, struct vcpu *vcpu)
 {
 	list_remove(&vcpu->link);
@@ -85,16 +100,57 @@ void run_queue_add(struct run_queue *queue, struct vcpu *vcpu)
 	uint64_t credit = CREDIT_MS * arch_tsc_khz();
 	vcpu->virtual_ticks =
 		max_u64(vcpu->virtual_ticks, sub_floor_u64(queue->virtual_now, credit));
-	struct list *place = is_hurried(queue, vcpu) ? queue->queued.next : place_of(queue, vcpu);
-	list_push_back(place, &vcpu->link);
+	vcpu->boosted = false;
+	if (is_hurried(queue, vcpu)) {
+		list_push_back(queue->queued.next, &vcpu->link);
+	} else if (is_to_be_boosted(vcpu)) {
+		vcpu->boosted = true;
+		list_push_back(&queue->boosted, &vcpu->link);
+	} else {
+		list_push_back(place_of(queue, vcpu), &vcpu->link);
+	}
 	__atomic_store_n(&queue->queued_count, queue->queued_count + 1, __ATOMIC_RELAXED);
+	if (vcpu->wait == WAIT_EVENT) {
+		vcpu_forget_news(vcpu);
+	}
 	__atomic_store_n(&vcpu->wait, WAIT_NOTHING, __ATOMIC_RELEASE);
 	__atomic_store_n(&vcpu->state, VCPU_QUEUED, __ATOMIC_RELEASE);
 }
 
-/* The least that any vCPU here has run: what counts as the present. */
+void run_queue_boost(struct run_queue *queue, struct vcpu *vcpu)
+{
+	if (vcpu->state == VCPU_QUEUED && !vcpu->boosted && boost_has_time(vcpu->vm)) {
+		vcpu->boosted = true;
+		list_remove(&vcpu->link);
+		list_push_back(&queue->boosted, &vcpu->link);
+	}
+}
+
+/* The first boosted one, if it may go before others now. One whose time is over is not boosted. */
+static struct vcpu *first_boosted(struct run_queue *queue)
+{
+	while (!list_is_empty(&queue->boosted)) {
+		struct vcpu *vcpu = list_entry(queue->boosted.next, struct vcpu, link);
+		if (boost_has_time(vcpu->vm)) {
+			bool may = queue->boost_ticks > 0 || list_is_empty(&queue->queued);
+			return may ? vcpu : NULL;
+		}
+		vcpu->boosted = false;
+		list_remove(&vcpu->link);
+		list_push_back(place_of(queue, vcpu), &vcpu->link);
+	}
+	return NULL;
+}
+
+/*
+ * The least that any vCPU here has run: what counts as the present. One that goes before others
+ * says nothing about that, for it may be far ahead of them.
+ */
 static uint64_t least_virtual_ticks(const struct run_queue *queue, const struct vcpu *taken)
 {
+	if (taken->boosted) {
+		return 0;
+	}
 	if (list_is_empty(&queue->queued)) {
 		return taken->virtual_ticks;
 	}
@@ -104,10 +160,16 @@ static uint64_t least_virtual_ticks(const struct run_queue *queue, const struct 
 
 struct vcpu *run_queue_take(struct run_queue *queue)
 {
-	if (list_is_empty(&queue->queued)) {
-		return NULL;
+	struct vcpu *vcpu = NULL;
+	if (__builtin_expect(!list_is_empty(&queue->boosted), 0)) {
+		vcpu = first_boosted(queue);
 	}
-	struct vcpu *vcpu = list_entry(queue->queued.next, struct vcpu, link);
+	if (vcpu == NULL) {
+		if (list_is_empty(&queue->queued)) {
+			return NULL;
+		}
+		vcpu = list_entry(queue->queued.next, struct vcpu, link);
+	}
 	take_out(queue, vcpu);
 	__atomic_store_n(&vcpu->state, VCPU_RUNNING, __ATOMIC_RELEASE);
 	queue->virtual_now = max_u64(queue->virtual_now, least_virtual_ticks(queue, vcpu));
@@ -115,24 +177,35 @@ struct vcpu *run_queue_take(struct run_queue *queue)
 	return vcpu;
 }
 
-struct vcpu *run_queue_give(struct run_queue *queue, unsigned cpu)
+/* The first in a list that `cpu` may run and no CPU has in its registers. */
+static struct vcpu *find_for(struct list *list, unsigned cpu)
 {
-	list_for_each(link, &queue->queued)
+	list_for_each(link, list)
 	{
 		struct vcpu *vcpu = list_entry(link, struct vcpu, link);
 		bool allowed = (vcpu->vm->config.cpu_mask >> cpu & 1) != 0;
 		if (allowed && __atomic_load_n(&vcpu->resident, __ATOMIC_ACQUIRE) == CPU_NONE) {
-			take_out(queue, vcpu);
-			__atomic_store_n(&vcpu->state, VCPU_RUNNING, __ATOMIC_RELEASE);
-			/* Its claim counts from where it was; the taker adds where it is itself. */
-			vcpu->virtual_ticks =
-				sub_floor_u64(vcpu->virtual_ticks, queue->virtual_now);
-			__atomic_fetch_sub(&queue->member_count, 1, __ATOMIC_RELAXED);
-			__atomic_store_n(&vcpu->home, cpu, __ATOMIC_RELEASE);
 			return vcpu;
 		}
 	}
 	return NULL;
+}
+
+struct vcpu *run_queue_give(struct run_queue *queue, unsigned cpu)
+{
+	struct vcpu *vcpu = find_for(&queue->boosted, cpu);
+	if (vcpu == NULL) {
+		vcpu = find_for(&queue->queued, cpu);
+	}
+	if (vcpu != NULL) {
+		take_out(queue, vcpu);
+		__atomic_store_n(&vcpu->state, VCPU_RUNNING, __ATOMIC_RELEASE);
+		/* Its claim counts from where it was; the taker adds where it is itself. */
+		vcpu->virtual_ticks = sub_floor_u64(vcpu->virtual_ticks, queue->virtual_now);
+		__atomic_fetch_sub(&queue->member_count, 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&vcpu->home, cpu, __ATOMIC_RELEASE);
+	}
+	return vcpu;
 }
 
 static void end(struct run_queue *queue, struct vcpu *vcpu)
@@ -154,16 +227,34 @@ void run_queue_end(struct run_queue *queue, struct vcpu *vcpu)
 	}
 }
 
-static void charge(struct vcpu *vcpu, uint64_t ticks)
+/* What a boosted one runs before others that wait, those have first run several times as long. */
+static void charge_boost(struct run_queue *queue, const struct vcpu *vcpu, uint64_t ticks)
 {
-	uint64_t most = CHARGE_MS * arch_tsc_khz();
-	vcpu->virtual_ticks += min_u64(ticks, most) * WEIGHT_NORMAL / vcpu->vm->config.weight;
+	if (__builtin_expect(vcpu->boosted, 0)) {
+		boost_charge(vcpu->vm, ticks);
+		if (!list_is_empty(&queue->queued)) {
+			uint64_t most = BOOST_CHARGE_MS * arch_tsc_khz();
+			queue->boost_ticks -= (int64_t)min_u64(ticks, most);
+		}
+	} else {
+		int64_t most = (int64_t)(BOOST_AT_ONCE_MS * arch_tsc_khz());
+		int64_t more = queue->boost_ticks + (int64_t)(ticks / BOOST_PARTS);
+		queue->boost_ticks = more < most ? more : most;
+	}
+}
+
+static void charge(struct run_queue *queue, struct vcpu *vcpu, uint64_t all_ticks)
+{
+	uint64_t ticks = min_u64(all_ticks, CHARGE_MS * arch_tsc_khz());
+	__atomic_store_n(&vcpu->ran_ticks, vcpu->ran_ticks + ticks, __ATOMIC_RELAXED);
+	charge_boost(queue, vcpu, ticks);
+	vcpu->virtual_ticks += ticks * WEIGHT_NORMAL / vcpu->vm->config.weight;
 }
 
 void run_queue_put(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks, uint64_t now_tsc)
 {
 	queue->current = NULL;
-	charge(vcpu, ticks);
+	charge(queue, vcpu, ticks);
 	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
 		end(queue, vcpu);
 	} else if (run_queue_wait_is_over(vcpu, now_tsc)) {

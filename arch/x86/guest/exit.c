@@ -4,6 +4,7 @@
 
 #include "arch/x86/cpu/interrupt.h"
 #include "base/check.h"
+#include "kernel/arch.h"
 #include "kernel/vm.h"
 
 #define LMSW_BITS 0xfull /* PE, MP, EM, TS */
@@ -73,6 +74,17 @@ static void resume_flag_set(struct vcpu *vcpu, uint32_t info)
 	    vector != VECTOR_DOUBLE_FAULT) {
 		guest_write(vcpu, GUEST_RFLAGS, guest_read(vcpu, GUEST_RFLAGS) | RFLAGS_RF);
 	}
+}
+
+bool arch_guest_takes_interrupt(const struct vcpu *vcpu, uint8_t vector)
+{
+	return vector != 0 && guest_read(vcpu, GUEST_RFLAGS) & RFLAGS_IF &&
+	       (uint64_t)vector >> 4 > guest_read(vcpu, GUEST_CR8);
+}
+
+bool arch_guest_single_steps(const struct vcpu *vcpu)
+{
+	return (guest_read(vcpu, GUEST_RFLAGS) & RFLAGS_TF) != 0;
 }
 
 bool guest_event_raise(struct vcpu *vcpu)
