@@ -75,7 +75,10 @@ enum exit_action arch_guest_xsetbv(struct vcpu *vcpu, uint32_t index, uint64_t v
  * this vector there? IF is set and CR8 is below its class; never with vector 0, which is none. The
  * shadow of STI or MOV SS ends with the instruction that exits. Does a single-step trap come there?
  */
-bool arch_guest_takes_interrupt(const struct vcpu *vcpu, uint8_t vector);
-bool arch_guest_single_steps(const struct vcpu *vcpu);
+struct guest_openness {
+	bool to_interrupt;
+	bool to_trap;
+};
+struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vector);
 
 #endif

@@ -52,11 +52,9 @@ static enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_exit *vm
  */
 static enum exit_action handle_halt(struct vcpu *vcpu)
 {
-	if (arch_guest_single_steps(vcpu)) {
-		return EXIT_ADVANCE; /* into its trap */
-	}
-	vcpu->doorbell_open = arch_guest_takes_interrupt(vcpu, vcpu->doorbell_vector);
-	if (vcpu_is_called(vcpu)) {
+	struct guest_openness open = arch_guest_openness(vcpu, vcpu->doorbell_vector);
+	vcpu->doorbell_open = open.to_interrupt;
+	if (vcpu_is_called(vcpu) || open.to_trap) {
 		return EXIT_ADVANCE;
 	}
 	if (!vcpu->doorbell_open && vcpu->vm->config.vcpus == 1) {

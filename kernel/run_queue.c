@@ -34,7 +34,8 @@ void run_queue_init(struct run_queue *queue)
 	queue->queued_count = 0;
 	queue->member_count = 0;
 	queue->virtual_now = 0;
-	queue->boost_ticks = (int64_t)(BOOST_AT_ONCE_MS * arch_tsc_khz());
+	queue->boost_ticks = 0;
+	queue->boost_is_full = false;
 	queue->current = NULL;
 	queue->idle = false;
 	queue->wanted = false;
@@ -83,32 +84,36 @@ static bool is_hurried(const struct run_queue *queue, const struct vcpu *vcpu)
 	return vcpu->wait == WAIT_MEMORY && vcpu->virtual_ticks <= queue->virtual_now + ahead;
 }
 
-/* Its VM's driver is asked for memory, or it comes for a frame; and there is time for it. */
-static bool is_to_be_boosted(const struct vcpu *vcpu)
-{
-	return (boost_is_wanted(vcpu->vm) || vcpu->wait == WAIT_MEMORY) && boost_has_time(vcpu->vm);
-}
-
 static void take_out(struct run_queue *queue, struct vcpu *vcpu)
 {
 	list_remove(&vcpu->link);
 	__atomic_store_n(&queue->queued_count, queue->queued_count - 1, __ATOMIC_RELAXED);
 }
 
+/* Behind all others that are boosted, before all that are not; or before all of those. */
+static __attribute__((noinline)) struct list *place_out_of_turn(struct run_queue *queue,
+								struct vcpu *vcpu)
+{
+	if (is_hurried(queue, vcpu)) {
+		return queue->queued.next;
+	}
+	vcpu->boosted = boost_has_time(vcpu->vm);
+	return vcpu->boosted ? &queue->boosted : place_of(queue, vcpu);
+}
+
 void run_queue_add(struct run_queue *queue, struct vcpu *vcpu)
 {
 	uint64_t credit = CREDIT_MS * arch_tsc_khz();
+	struct list *place;
 	vcpu->virtual_ticks =
 		max_u64(vcpu->virtual_ticks, sub_floor_u64(queue->virtual_now, credit));
 	vcpu->boosted = false;
-	if (is_hurried(queue, vcpu)) {
-		list_push_back(queue->queued.next, &vcpu->link);
-	} else if (is_to_be_boosted(vcpu)) {
-		vcpu->boosted = true;
-		list_push_back(&queue->boosted, &vcpu->link);
+	if (__builtin_expect(boost_is_wanted(vcpu->vm) || vcpu->wait == WAIT_MEMORY, 0)) {
+		place = place_out_of_turn(queue, vcpu);
 	} else {
-		list_push_back(place_of(queue, vcpu), &vcpu->link);
+		place = place_of(queue, vcpu);
 	}
+	list_push_back(place, &vcpu->link);
 	__atomic_store_n(&queue->queued_count, queue->queued_count + 1, __ATOMIC_RELAXED);
 	if (vcpu->wait == WAIT_EVENT) {
 		vcpu_forget_news(vcpu);
@@ -126,14 +131,17 @@ void run_queue_boost(struct run_queue *queue, struct vcpu *vcpu)
 	}
 }
 
-/* The first boosted one, if it may go before others now. One whose time is over is not boosted. */
+/*
+ * The first boosted one, if it may go before others now. Who may not has its place among those,
+ * where its share may bring it on as well; the governor boosts it again soon.
+ */
 static struct vcpu *first_boosted(struct run_queue *queue)
 {
 	while (!list_is_empty(&queue->boosted)) {
 		struct vcpu *vcpu = list_entry(queue->boosted.next, struct vcpu, link);
-		if (boost_has_time(vcpu->vm)) {
-			bool may = queue->boost_ticks > 0 || list_is_empty(&queue->queued);
-			return may ? vcpu : NULL;
+		bool may = queue->boost_ticks > 0 || list_is_empty(&queue->queued);
+		if (may && boost_has_time(vcpu->vm)) {
+			return vcpu;
 		}
 		vcpu->boosted = false;
 		list_remove(&vcpu->link);
@@ -228,18 +236,21 @@ void run_queue_end(struct run_queue *queue, struct vcpu *vcpu)
 }
 
 /* What a boosted one runs before others that wait, those have first run several times as long. */
-static void charge_boost(struct run_queue *queue, const struct vcpu *vcpu, uint64_t ticks)
+static __attribute__((noinline)) void charge_boost(struct run_queue *queue, const struct vcpu *vcpu,
+						   uint64_t ticks)
 {
-	if (__builtin_expect(vcpu->boosted, 0)) {
+	if (vcpu->boosted) {
 		boost_charge(vcpu->vm, ticks);
 		if (!list_is_empty(&queue->queued)) {
 			uint64_t most = BOOST_CHARGE_MS * arch_tsc_khz();
 			queue->boost_ticks -= (int64_t)min_u64(ticks, most);
+			queue->boost_is_full = false;
 		}
 	} else {
 		int64_t most = (int64_t)(BOOST_AT_ONCE_MS * arch_tsc_khz());
 		int64_t more = queue->boost_ticks + (int64_t)(ticks / BOOST_PARTS);
-		queue->boost_ticks = more < most ? more : most;
+		queue->boost_is_full = more >= most;
+		queue->boost_ticks = queue->boost_is_full ? most : more;
 	}
 }
 
@@ -247,7 +258,9 @@ static void charge(struct run_queue *queue, struct vcpu *vcpu, uint64_t all_tick
 {
 	uint64_t ticks = min_u64(all_ticks, CHARGE_MS * arch_tsc_khz());
 	__atomic_store_n(&vcpu->ran_ticks, vcpu->ran_ticks + ticks, __ATOMIC_RELAXED);
-	charge_boost(queue, vcpu, ticks);
+	if (__builtin_expect(vcpu->boosted || !queue->boost_is_full, 0)) {
+		charge_boost(queue, vcpu, ticks);
+	}
 	vcpu->virtual_ticks += ticks * WEIGHT_NORMAL / vcpu->vm->config.weight;
 }
 

@@ -25,7 +25,8 @@ struct run_queue {
 	unsigned queued_count; /* in both lists; read without the lock, as is the next */
 	unsigned member_count; /* vCPUs whose home this is; atomic */
 	uint64_t virtual_now;  /* never goes back */
-	int64_t boost_ticks;   /* for which boosted ones may go before others */
+	int64_t boost_ticks;   /* for which boosted ones may go before others, */
+	bool boost_is_full;    /* and it cannot become more */
 	struct vcpu *current;  /* RUNNING here, or NULL */
 	bool idle;	       /* sleeps or is about to: whoever adds work wakes it */
 	bool wanted;	       /* atomic: the CPU is to leave its guest and come to its loop */

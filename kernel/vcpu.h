@@ -149,8 +149,12 @@ static inline bool vcpu_has_news(const struct vcpu *vcpu)
  */
 static inline void vcpu_forget_news(struct vcpu *vcpu)
 {
-	__atomic_store_n(&vcpu->event, false, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&vcpu->rang, false, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&vcpu->event, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&vcpu->event, false, __ATOMIC_SEQ_CST);
+	}
+	if (__atomic_load_n(&vcpu->rang, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&vcpu->rang, false, __ATOMIC_SEQ_CST);
+	}
 }
 
 #endif

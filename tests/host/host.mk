@@ -214,6 +214,9 @@ HOST_test_hypercall := tests/host/test_hypercall.c $(KERNEL_SOURCES)
 HOST_TESTS += test_vcpu
 HOST_test_vcpu := tests/host/test_vcpu.c $(KERNEL_SOURCES)
 
+HOST_TESTS += test_halt
+HOST_test_halt := tests/host/test_halt.c kernel/exit.c $(KERNEL_SOURCES)
+
 HOST_TESTS += test_hypercall_vcpus
 HOST_test_hypercall_vcpus := tests/host/test_hypercall_vcpus.c $(KERNEL_SOURCES)
 

@@ -76,15 +76,15 @@ static void resume_flag_set(struct vcpu *vcpu, uint32_t info)
 	}
 }
 
-bool arch_guest_takes_interrupt(const struct vcpu *vcpu, uint8_t vector)
+struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vector)
 {
-	return vector != 0 && guest_read(vcpu, GUEST_RFLAGS) & RFLAGS_IF &&
-	       (uint64_t)vector >> 4 > guest_read(vcpu, GUEST_CR8);
-}
+	uint64_t flags = guest_read(vcpu, GUEST_RFLAGS);
 
-bool arch_guest_single_steps(const struct vcpu *vcpu)
-{
-	return (guest_read(vcpu, GUEST_RFLAGS) & RFLAGS_TF) != 0;
+	return (struct guest_openness){
+		.to_interrupt = vector != 0 && flags & RFLAGS_IF &&
+				(uint64_t)vector >> 4 > guest_read(vcpu, GUEST_CR8),
+		.to_trap = (flags & RFLAGS_TF) != 0,
+	};
 }
 
 bool guest_event_raise(struct vcpu *vcpu)

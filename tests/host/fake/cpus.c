@@ -73,16 +73,10 @@ void arch_pause(void)
 	}
 }
 
-bool arch_guest_takes_interrupt(const struct vcpu *vcpu, uint8_t vector)
+struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vector)
 {
 	(void)vcpu;
-	return vector != 0 && fake_interrupts_on;
-}
-
-bool arch_guest_single_steps(const struct vcpu *vcpu)
-{
-	(void)vcpu;
-	return fake_single_steps;
+	return (struct guest_openness){vector != 0 && fake_interrupts_on, fake_single_steps};
 }
 
 uint64_t arch_tsc(void)
