@@ -18,7 +18,8 @@ struct vm;
 /* A period of so many ticks is over: which part of it could each vCPU have run? */
 void answers_note_period(struct vm *vm, uint64_t ticks);
 
-/* Once a period, behind that, for each VM that runs, with what its driver says that it has idle, in pages. */
+/* Once a period, behind that, for each VM that runs, with what its driver says that it has idle, in
+ * pages. */
 void answers_judge(struct vm *vm, uint64_t idle_pages, uint64_t now_tsc);
 
 /* The policy has decided on a target for this VM, which is not published yet. */

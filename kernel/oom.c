@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See oom.h. No locks: the one word that all CPUs write is atomic, and sums may be a moment old. Times
- * are the clock's (kernel/clock.h).
+ * See oom.h. No locks: the one word that all CPUs write is atomic, and sums may be a moment old.
+ * Times are the clock's (kernel/clock.h).
  */
 #include "kernel/oom.h"
 

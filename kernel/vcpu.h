@@ -82,8 +82,8 @@ struct vcpu {
 	/* Set by others, read by the CPU that runs it. */
 	bool doorbell_pending; /* doorbell_vector is to be delivered when it can be */
 	bool rang;	       /* it has rung, and no WAIT has returned since */
-	bool event;	       /* the balloon's target has changed, and no WAIT has returned since */
-	bool granted;	       /* WAIT_MEMORY: it may try again */
+	bool event;   /* the balloon's target has changed, and no WAIT has returned since */
+	bool granted; /* WAIT_MEMORY: it may try again */
 
 	/* The scheduler's (kernel/scheduler.c). */
 	enum vcpu_state state;
@@ -99,7 +99,8 @@ struct vcpu {
 	bool boosted;		    /* runs out of turn, or is about to (kernel/boost.h) */
 	struct list link;	    /* in the queue or among the sleepers of its home */
 
-	/* The governor's: how long it could have run since its driver was asked (kernel/answers.c). */
+	/* The governor's: how long it could have run since its driver was asked (kernel/answers.c).
+	 */
 	uint64_t chance_ticks;
 	uint64_t ran_seen_ticks;
 

@@ -18,9 +18,9 @@
 static const struct vm *first;
 static uint64_t first_since_tsc;
 
-static bool entitled_waits;   /* or comes for what it waited for; atomic */
-static vm_id_t turn;	      /* the one that has waited too long, or VM_ID_HOST; atomic */
-static uint64_t turn_end_tsc; /* when others may come again, if it does not wait any more, */
+static bool entitled_waits;    /* or comes for what it waited for; atomic */
+static vm_id_t turn;	       /* the one that has waited too long, or VM_ID_HOST; atomic */
+static uint64_t turn_end_tsc;  /* when others may come again, if it does not wait any more, */
 static uint64_t turn_last_tsc; /* and the latest that this can become */
 
 void waiters_init(void)

@@ -306,8 +306,8 @@ static void test_all_settings(void **state)
 		unsigned count = 1 + (unsigned)draw(CPUS);
 		begin(count);
 		uint64_t all = BIT(count) - 1;
-		struct vm *donor = add_donor(1 + (unsigned)draw(3), draw_weight(),
-					     1 + draw(all), draw(2) == 0);
+		struct vm *donor = add_donor(1 + (unsigned)draw(3), draw_weight(), 1 + draw(all),
+					     draw(2) == 0);
 		for (unsigned i = 0; i <= draw(5); i++) {
 			(void)add(SPINS, 1 + (unsigned)draw(3), 100, draw_weight(), 1 + draw(all));
 		}
@@ -436,12 +436,9 @@ static void test_deaf_all_the_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_donor_without_a_share),
-		TEST(test_all_settings),
-		TEST(test_nobody_farms_it),
-		TEST(test_many_leave_room),
-		TEST(test_boost_is_a_loan),
-		TEST(test_deaf_all_the_same),
+		TEST(test_donor_without_a_share), TEST(test_all_settings),
+		TEST(test_nobody_farms_it),	  TEST(test_many_leave_room),
+		TEST(test_boost_is_a_loan),	  TEST(test_deaf_all_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,8 +158,10 @@ static void test_halted_for_good_does_not_act(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_let_through),	 TEST(test_held_off),
-		TEST(test_alone),	 TEST(test_single_step),
+		TEST(test_let_through),
+		TEST(test_held_off),
+		TEST(test_alone),
+		TEST(test_single_step),
 		TEST(test_halted_for_good_does_not_act),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

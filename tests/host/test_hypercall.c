@@ -201,7 +201,7 @@ static void test_wait(void **state)
 	assert_int_equal(vcpu->wake_tsc, fake_tsc + 77);
 	balloon_set_target(vm, 9, AEROSTAT_PRESSURE_LOW);
 	assert_int_equal(vcpu->state, VCPU_QUEUED);
-	assert_false(vcpu->event); /* it has been told */
+	assert_false(vcpu->event);	/* it has been told */
 	vcpu->doorbell_pending = false; /* the guest has taken it */
 	balloon_set_target(vm, 10, AEROSTAT_PRESSURE_LOW);
 	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_WAIT, 0, 0), 0);

@@ -219,8 +219,7 @@ static void test_sleeps_for_good(void **state)
 			fail_msg("case %u", i);
 		}
 		first->doorbell_pending = true; /* on its way, if that ends the wait */
-		assert_int_equal(vcpu_sleeps_for_good(first),
-				 cases[i].held_off);
+		assert_int_equal(vcpu_sleeps_for_good(first), cases[i].held_off);
 		first->doorbell_open = true;
 		first->granted = true;
 		scheduler_notify(first);

@@ -288,8 +288,7 @@ static void test_interrupt_is_taken(void **state)
 			assert_int_equal(arch_guest_openness(&vcpu, (uint8_t)vector).to_interrupt,
 					 vector != 0 && vector / 16 > cr8);
 			registers[GUEST_RFLAGS] = ~(uint64_t)RFLAGS_IF;
-			assert_false(
-				arch_guest_openness(&vcpu, (uint8_t)vector).to_interrupt);
+			assert_false(arch_guest_openness(&vcpu, (uint8_t)vector).to_interrupt);
 		}
 	}
 	assert_true(arch_guest_openness(&vcpu, 64).to_trap);
