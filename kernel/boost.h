@@ -33,7 +33,7 @@ void boost_want(struct vm *vm, bool wanted);
 /* One of its vCPUs has run for so many ticks out of turn. */
 void boost_charge(struct vm *vm, uint64_t ticks);
 
-/* How long one of its vCPUs may run out of turn now: ticks, not more than `most`. */
+/* How long one of its vCPUs may run out of turn now: in ticks, not more than `most`. */
 uint64_t boost_slice(const struct vm *vm, uint64_t most);
 
 static inline bool boost_is_wanted(const struct vm *vm)

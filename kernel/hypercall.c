@@ -83,8 +83,9 @@ static NOT_INLINE enum exit_action call_wait(struct vcpu *vcpu)
 	uint64_t deadline = vcpu->regs[GPR_RDI];
 	answer(vcpu, 0);
 	/* One that rings from here on is news, whether it is let through or not. */
-	vcpu->doorbell_open = __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE) &&
-			      arch_guest_openness(vcpu, vcpu->doorbell_vector).to_interrupt;
+	bool pending = __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE);
+	vcpu->doorbell_open =
+		pending && arch_guest_openness(vcpu, vcpu->doorbell_vector).to_interrupt;
 	if (vcpu_has_news(vcpu)) {
 		vcpu_forget_news(vcpu);
 		return EXIT_ADVANCE;

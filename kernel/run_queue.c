@@ -34,8 +34,8 @@ void run_queue_init(struct run_queue *queue)
 	queue->queued_count = 0;
 	queue->member_count = 0;
 	queue->virtual_now = 0;
-	queue->boost_ticks = 0;
-	queue->boost_is_full = false;
+	queue->boost_ticks = (int64_t)(BOOST_AT_ONCE_MS * arch_tsc_khz());
+	queue->boost_at_rest = true;
 	queue->current = NULL;
 	queue->idle = false;
 	queue->wanted = false;
@@ -97,7 +97,9 @@ static __attribute__((noinline)) struct list *place_out_of_turn(struct run_queue
 	if (is_hurried(queue, vcpu)) {
 		return queue->queued.next;
 	}
-	vcpu->boosted = boost_has_time(vcpu->vm);
+	/* Where nobody runs or waits there is nobody to go before. */
+	bool alone = queue->current == NULL && list_is_empty(&queue->queued);
+	vcpu->boosted = !alone && boost_has_time(vcpu->vm);
 	return vcpu->boosted ? &queue->boosted : place_of(queue, vcpu);
 }
 
@@ -107,7 +109,6 @@ void run_queue_add(struct run_queue *queue, struct vcpu *vcpu)
 	struct list *place;
 	vcpu->virtual_ticks =
 		max_u64(vcpu->virtual_ticks, sub_floor_u64(queue->virtual_now, credit));
-	vcpu->boosted = false;
 	if (__builtin_expect(boost_is_wanted(vcpu->vm) || vcpu->wait == WAIT_MEMORY, 0)) {
 		place = place_out_of_turn(queue, vcpu);
 	} else {
@@ -124,7 +125,8 @@ void run_queue_add(struct run_queue *queue, struct vcpu *vcpu)
 
 void run_queue_boost(struct run_queue *queue, struct vcpu *vcpu)
 {
-	if (vcpu->state == VCPU_QUEUED && !vcpu->boosted && boost_has_time(vcpu->vm)) {
+	bool first = queue->queued.next == &vcpu->link && list_is_empty(&queue->boosted);
+	if (vcpu->state == VCPU_QUEUED && !vcpu->boosted && !first && boost_has_time(vcpu->vm)) {
 		vcpu->boosted = true;
 		list_remove(&vcpu->link);
 		list_push_back(&queue->boosted, &vcpu->link);
@@ -150,15 +152,9 @@ static struct vcpu *first_boosted(struct run_queue *queue)
 	return NULL;
 }
 
-/*
- * The least that any vCPU here has run: what counts as the present. One that goes before others
- * says nothing about that, for it may be far ahead of them.
- */
+/* The least that any vCPU here has run: what counts as the present. */
 static uint64_t least_virtual_ticks(const struct run_queue *queue, const struct vcpu *taken)
 {
-	if (taken->boosted) {
-		return 0;
-	}
 	if (list_is_empty(&queue->queued)) {
 		return taken->virtual_ticks;
 	}
@@ -166,22 +162,41 @@ static uint64_t least_virtual_ticks(const struct run_queue *queue, const struct 
 	return min_u64(taken->virtual_ticks, next->virtual_ticks);
 }
 
-struct vcpu *run_queue_take(struct run_queue *queue)
+static struct vcpu *run_now(struct run_queue *queue, struct vcpu *vcpu)
 {
-	struct vcpu *vcpu = NULL;
-	if (__builtin_expect(!list_is_empty(&queue->boosted), 0)) {
-		vcpu = first_boosted(queue);
-	}
-	if (vcpu == NULL) {
-		if (list_is_empty(&queue->queued)) {
-			return NULL;
-		}
-		vcpu = list_entry(queue->queued.next, struct vcpu, link);
-	}
 	take_out(queue, vcpu);
 	__atomic_store_n(&vcpu->state, VCPU_RUNNING, __ATOMIC_RELEASE);
-	queue->virtual_now = max_u64(queue->virtual_now, least_virtual_ticks(queue, vcpu));
 	queue->current = vcpu;
+	return vcpu;
+}
+
+/*
+ * One that goes before others says nothing about the present, for it may be far ahead of them. What
+ * it runs is charged.
+ */
+static __attribute__((noinline)) struct vcpu *take_boosted(struct run_queue *queue)
+{
+	struct vcpu *vcpu = first_boosted(queue);
+	if (vcpu != NULL) {
+		queue->boost_at_rest = false;
+		(void)run_now(queue, vcpu);
+	}
+	return vcpu;
+}
+
+struct vcpu *run_queue_take(struct run_queue *queue)
+{
+	if (__builtin_expect(!list_is_empty(&queue->boosted), 0)) {
+		struct vcpu *boosted = take_boosted(queue);
+		if (boosted != NULL) {
+			return boosted;
+		}
+	}
+	if (list_is_empty(&queue->queued)) {
+		return NULL;
+	}
+	struct vcpu *vcpu = run_now(queue, list_entry(queue->queued.next, struct vcpu, link));
+	queue->virtual_now = max_u64(queue->virtual_now, least_virtual_ticks(queue, vcpu));
 	return vcpu;
 }
 
@@ -208,6 +223,7 @@ struct vcpu *run_queue_give(struct run_queue *queue, unsigned cpu)
 	if (vcpu != NULL) {
 		take_out(queue, vcpu);
 		__atomic_store_n(&vcpu->state, VCPU_RUNNING, __ATOMIC_RELEASE);
+		vcpu->boosted = false;
 		/* Its claim counts from where it was; the taker adds where it is itself. */
 		vcpu->virtual_ticks = sub_floor_u64(vcpu->virtual_ticks, queue->virtual_now);
 		__atomic_fetch_sub(&queue->member_count, 1, __ATOMIC_RELAXED);
@@ -236,21 +252,20 @@ void run_queue_end(struct run_queue *queue, struct vcpu *vcpu)
 }
 
 /* What a boosted one runs before others that wait, those have first run several times as long. */
-static __attribute__((noinline)) void charge_boost(struct run_queue *queue, const struct vcpu *vcpu,
+static __attribute__((noinline)) void charge_boost(struct run_queue *queue, struct vcpu *vcpu,
 						   uint64_t ticks)
 {
-	if (vcpu->boosted) {
-		boost_charge(vcpu->vm, ticks);
-		if (!list_is_empty(&queue->queued)) {
-			uint64_t most = BOOST_CHARGE_MS * arch_tsc_khz();
-			queue->boost_ticks -= (int64_t)min_u64(ticks, most);
-			queue->boost_is_full = false;
-		}
-	} else {
-		int64_t most = (int64_t)(BOOST_AT_ONCE_MS * arch_tsc_khz());
-		int64_t more = queue->boost_ticks + (int64_t)(ticks / BOOST_PARTS);
-		queue->boost_is_full = more >= most;
-		queue->boost_ticks = queue->boost_is_full ? most : more;
+	uint64_t full = BOOST_AT_ONCE_MS * arch_tsc_khz();
+	if (!vcpu->boosted) {
+		queue->boost_ticks += (int64_t)(ticks / BOOST_PARTS);
+		queue->boost_at_rest = queue->boost_ticks >= (int64_t)full;
+		queue->boost_ticks = queue->boost_at_rest ? (int64_t)full : queue->boost_ticks;
+		return;
+	}
+	vcpu->boosted = false;
+	boost_charge(vcpu->vm, ticks);
+	if (!list_is_empty(&queue->queued)) {
+		queue->boost_ticks -= (int64_t)min_u64(ticks, BOOST_CHARGE_MS * arch_tsc_khz());
 	}
 }
 
@@ -258,7 +273,7 @@ static void charge(struct run_queue *queue, struct vcpu *vcpu, uint64_t all_tick
 {
 	uint64_t ticks = min_u64(all_ticks, CHARGE_MS * arch_tsc_khz());
 	__atomic_store_n(&vcpu->ran_ticks, vcpu->ran_ticks + ticks, __ATOMIC_RELAXED);
-	if (__builtin_expect(vcpu->boosted || !queue->boost_is_full, 0)) {
+	if (__builtin_expect(!queue->boost_at_rest, 0)) {
 		charge_boost(queue, vcpu, ticks);
 	}
 	vcpu->virtual_ticks += ticks * WEIGHT_NORMAL / vcpu->vm->config.weight;

@@ -26,7 +26,7 @@ struct run_queue {
 	unsigned member_count; /* vCPUs whose home this is; atomic */
 	uint64_t virtual_now;  /* never goes back */
 	int64_t boost_ticks;   /* for which boosted ones may go before others, */
-	bool boost_is_full;    /* and it cannot become more */
+	bool boost_at_rest;    /* none of them has run since that was as much as it can be */
 	struct vcpu *current;  /* RUNNING here, or NULL */
 	bool idle;	       /* sleeps or is about to: whoever adds work wakes it */
 	bool wanted;	       /* atomic: the CPU is to leave its guest and come to its loop */

@@ -6,6 +6,8 @@
  */
 #include "fake/kernel.h"
 
+#include <string.h>
+
 #include "base/bits.h"
 #include "kernel/governor.h"
 #include "kernel/scheduler.h"
@@ -218,6 +220,7 @@ static void drip(void (*pretend)(struct vm *vm, unsigned period))
 	assert_int_equal(donor->state, VM_RUNNING);
 	assert_int_equal(waiter->state, VM_RUNNING);
 	assert_true(waiter->s2.mapped_pages > held + 100);
+	assert_non_null(strstr(fake_log_text, "miser driver does not answer"));
 }
 
 static void give_one_untouched(struct vm *vm, unsigned period)
