@@ -86,7 +86,8 @@ static NOT_INLINE enum exit_action call_wait(struct vcpu *vcpu)
 	bool pending = __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE);
 	vcpu->doorbell_open =
 		pending && arch_guest_openness(vcpu, vcpu->doorbell_vector).to_interrupt;
-	if (vcpu_has_news(vcpu)) {
+	bool event = __atomic_load_n(&vcpu->event, __ATOMIC_ACQUIRE);
+	if (__builtin_expect(pending || event, 0) && vcpu_has_news(vcpu)) {
 		vcpu_forget_news(vcpu);
 		return EXIT_ADVANCE;
 	}
