@@ -75,6 +75,8 @@ HV_C_SOURCES := \
 	kernel/backend.c \
 	kernel/balloon.c \
 	kernel/balloon_ranges.c \
+	kernel/boost.c \
+	kernel/clock.c \
 	kernel/elf.c \
 	kernel/exit.c \
 	kernel/governor.c \
@@ -138,7 +140,7 @@ HV_ASM_SOURCES := \
 # ---- The guests ----------------------------------------------------------------------------------
 
 # >>> GUESTS: every name has its own folder; GUEST_name lists the sources that are not in the library
-GUESTS := steady idle hungry secret rogue bench probe hostile racer worker
+GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -154,6 +156,7 @@ GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/mo
 	guests/hostile/requests_code.S guests/hostile/trap.S
 
 GUEST_racer := $(addprefix guests/racer/,main.c race.c rewrite.c start.c touch.c start_code.S)
+GUEST_sleeper := guests/sleeper/main.c
 GUEST_worker := guests/worker/main.c
 
 GUEST_LIB_C_SOURCES := \

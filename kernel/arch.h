@@ -70,4 +70,15 @@ enum exit_action arch_guest_msr_write(struct vcpu *vcpu, uint32_t index, uint64_
 enum exit_action arch_guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t value);
 enum exit_action arch_guest_xsetbv(struct vcpu *vcpu, uint32_t index, uint64_t value);
 
+/*
+ * At an exit, of the instruction behind the one that exits. Would the guest take an interrupt of
+ * this vector there? IF is set and CR8 is below its class; never with vector 0, which is none. The
+ * shadow of STI or MOV SS ends with the instruction that exits. Does a single-step trap come there?
+ */
+struct guest_openness {
+	bool to_interrupt;
+	bool to_trap;
+};
+struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vector);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "kernel/arch.h"
+#include "kernel/clock.h"
 #include "kernel/governor.h"
 #include "kernel/waiters.h"
 #include "mm/phys.h"
@@ -107,18 +108,28 @@ static enum exit_action inject_protection_fault(struct vcpu *vcpu)
 /* The guest gets nothing now: it waits until there is a frame. The governor hears of it at once. */
 static enum exit_action wait_for_frame(struct vcpu *vcpu)
 {
-	uint64_t now = arch_tsc();
-	uint64_t granted = __atomic_load_n(&vcpu->granted_tsc, __ATOMIC_RELAXED);
-	/* Others took what it was told of, though it came at once: it waits still, not again. */
+	uint64_t ran = __atomic_load_n(&vcpu->granted_ran_ticks, __ATOMIC_RELAXED);
+	/*
+	 * Others took what it was told of, though it came as soon as it had a CPU: it waits still,
+	 * not again.
+	 */
 	if (vcpu->fault_count != vcpu->retry_fault ||
-	    sub_floor_u64(now, granted) > waiters_hold_ticks()) {
-		vcpu->blocked_since_tsc = now;
+	    sub_floor_u64(vcpu->ran_ticks, ran) > waiters_hold_ticks()) {
+		vcpu->blocked_since_tsc = clock_now();
 	}
 	vcpu->retry_fault = vcpu->fault_count + 1;
 	__atomic_store_n(&vcpu->granted, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&vcpu->wait, WAIT_MEMORY, __ATOMIC_SEQ_CST);
 	governor_somebody_waits();
 	return EXIT_BLOCK;
+}
+
+/* What it had waited for is there. The VM's lock is held. */
+static void note_wait(const struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	uint64_t waited = sub_floor_u64(clock_now(), vcpu->blocked_since_tsc);
+	vm->wait_peak_ticks = max_u64(vm->wait_peak_ticks, waited);
 }
 
 /* A surrendered page was touched, and the configuration does not say `zero`. */
@@ -175,6 +186,9 @@ enum exit_action balloon_touch(struct vcpu *vcpu, gfn_t gfn)
 	}
 	if (__builtin_expect(status == STATUS_NO_MEMORY, 0)) {
 		status = touch_for_driver(locked, vm, gfn, &was, &pages);
+	}
+	if (__builtin_expect(vcpu->fault_count == vcpu->retry_fault, 0) && status == STATUS_OK) {
+		note_wait(vcpu);
 	}
 	if (status == STATUS_OK && was == S2_BALLOONED) {
 		vm->balloon.touched_pages += pages;

@@ -44,14 +44,21 @@ static enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_exit *vm
 	return balloon_touch(vcpu, gfn);
 }
 
-/* Where there are several vCPUs, whether another one will ring is not known here (house.c). */
+/*
+ * HLT ends with an enabled interrupt or a debug exception (Intel SDM vol. 2, HLT; AMD APM vol. 3).
+ * The only interrupt is the doorbell, and one that IF or CR8 holds off ends no HLT: nothing can let
+ * it through while the vCPU sleeps. Where there are several vCPUs, whether another one will ring is
+ * not known here (house.c).
+ */
 static enum exit_action handle_halt(struct vcpu *vcpu)
 {
-	if (vcpu->doorbell_vector == 0 && vcpu->vm->config.vcpus == 1) {
-		return kill(vcpu, "it halted, and nothing can wake it");
-	}
-	if (__atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE)) {
+	struct guest_openness open = arch_guest_openness(vcpu, vcpu->doorbell_vector);
+	vcpu->doorbell_open = open.to_interrupt;
+	if (vcpu_is_called(vcpu) || open.to_trap) {
 		return EXIT_ADVANCE;
+	}
+	if (!vcpu->doorbell_open && vcpu->vm->config.vcpus == 1) {
+		return kill(vcpu, "it halted, and nothing can wake it");
 	}
 	vcpu->wait = WAIT_DOORBELL;
 	return EXIT_WAIT;

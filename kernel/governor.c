@@ -11,6 +11,8 @@
 #include "kernel/answers.h"
 #include "kernel/arch.h"
 #include "kernel/balloon.h"
+#include "kernel/boost.h"
+#include "kernel/clock.h"
 #include "kernel/house.h"
 #include "kernel/oom.h"
 #include "kernel/policy.h"
@@ -36,6 +38,7 @@ static struct governor {
 	unsigned fill_order;	/* judged now and then, so that a fault need not */
 	int64_t unjudged_pages; /* may be filled large before that is judged again; atomic */
 	uint64_t next_tsc;
+	uint64_t decided_tsc; /* when it last decided, by the clock of deadlines */
 	bool is_short;
 	bool said_short;     /* what the log says last, */
 	uint64_t said_tsc;   /* and since when */
@@ -69,6 +72,8 @@ void governor_init(void)
 	governor.fill_order = ORDER_4K;
 	governor.unjudged_pages = 0;
 	governor.next_tsc = 0;
+	clock_init(arch_tsc());
+	governor.decided_tsc = clock_now();
 	governor.is_short = false;
 	governor.said_short = false;
 	governor.said_tsc = 0;
@@ -77,7 +82,7 @@ void governor_init(void)
 	governor.looked_tsc = 0;
 	memset(said, 0, sizeof(said));
 	waiters_init();
-	oom_init(arch_tsc());
+	oom_init(clock_now());
 }
 
 static bool flag(const bool *value)
@@ -169,7 +174,7 @@ void governor_frames_came_back(struct vm *vm, uint64_t freed_pages)
 		return;
 	}
 	answers_note_given(vm, useful);
-	oom_note_progress(arch_tsc());
+	oom_note_progress(clock_now());
 	flag_set(&governor.frames_came_back, true);
 	if (flag(&governor.somebody_waits)) {
 		call_house();
@@ -192,12 +197,16 @@ static void listen(struct vm *vm, struct said *to)
 
 static unsigned gather(uint64_t now)
 {
+	uint64_t passed = sub_floor_u64(now, governor.decided_tsc);
+	governor.decided_tsc = now;
 	for (unsigned i = 0; i < vm_count; i++) {
 		struct vm *vm = &vms[i];
 		listen(vm, &said[i]);
 		struct balloon_statistics statistics = said[i].statistics;
 		bool alive = vm->state == VM_RUNNING;
+		boost_fill(vm, passed);
 		if (alive) {
+			answers_note_period(vm, passed);
 			answers_judge(vm, statistics.idle_pages, now);
 		}
 		policy_vms[i] = (struct policy_vm){
@@ -214,6 +223,7 @@ static unsigned gather(uint64_t now)
 			.active_known = vm->working_set.known,
 			.shares = max_u64(vm->config.shares, 1),
 			.attached = alive && vm->balloon.attached,
+			.slow = answers_is_slow(vm, now),
 			.unresponsive = vm->balloon.unresponsive,
 			.waiting = vm_waits_for_memory(vm),
 			.acts = vm_acts_while_waiting(vm),
@@ -235,6 +245,20 @@ static void say_pressure(const struct policy_host *host, uint64_t now)
 		  (unsigned long long)host->low_pages, (unsigned long long)host->high_pages);
 }
 
+/*
+ * Until the target is met its vCPUs go before others, as far as kernel/boost.h lets them: those
+ * that wake from now on, and those that wait for a CPU already.
+ */
+static void boost(struct vm *vm, uint64_t target_pages, uint64_t idle_pages)
+{
+	bool wanted = !vm->balloon.unresponsive && idle_pages > 0 &&
+		      target_pages > vm->s2.ballooned_pages;
+	boost_want(vm, wanted);
+	for (unsigned i = 0; wanted && i < vm->config.vcpus; i++) {
+		scheduler_boost(&vm->vcpus[i]);
+	}
+}
+
 static void publish(const struct policy_host *host, unsigned count, uint64_t now)
 {
 	bool waiting = false;
@@ -253,10 +277,15 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t old = vms[i].balloon.target_pages;
 		uint64_t target = policy_vms[i].new_target_pages;
-		if (!policy_vms[i].attached || said[i].busy_periods > 0) {
+		if (!policy_vms[i].attached) {
+			boost_want(&vms[i], false);
+			continue;
+		}
+		if (said[i].busy_periods > 0) {
 			continue; /* one that is busy is told in the next period */
 		}
 		answers_note_target(&vms[i], target, said[i].statistics.idle_pages, now);
+		boost(&vms[i], target, said[i].statistics.idle_pages);
 		balloon_set_target(&vms[i], target, pressure);
 		if ((old == 0) != (target == 0)) {
 			vm_log(&vms[i], "target pages=%llu held=%llu ballooned=%llu",
@@ -284,6 +313,7 @@ static void decide(uint64_t now_tsc)
 void governor_poll(uint64_t now_tsc)
 {
 	__atomic_store_n(&governor.looked_tsc, arch_tsc(), __ATOMIC_RELAXED);
+	uint64_t now = clock_look(now_tsc);
 	/* Before the look: who begins to wait behind it raises the flag again. */
 	flag_set(&governor.somebody_waits, false);
 	bool waiting = waiters_look();
@@ -295,7 +325,7 @@ void governor_poll(uint64_t now_tsc)
 	uint64_t spare = min_u64(promise_spare(), free);
 	governor.free_low = min_u64(governor.free_low, free);
 	__atomic_store_n(&governor.fill_order, judge_fill_order(spare), __ATOMIC_RELAXED);
-	waiters_choose_turn(spare < governor.low_pages, now_tsc);
+	waiters_choose_turn(spare < governor.low_pages, now);
 	bool left = waiting && waiters_wake(spare, governor.low_pages);
 	/* Who was let go on and finds nothing waits again, and then it is time to think. */
 	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
@@ -303,5 +333,5 @@ void governor_poll(uint64_t now_tsc)
 	}
 	governor.next_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
 	flag_set(&governor.frames_came_back, false);
-	decide(now_tsc);
+	decide(now);
 }

@@ -82,7 +82,13 @@ static NOT_INLINE enum exit_action call_wait(struct vcpu *vcpu)
 {
 	uint64_t deadline = vcpu->regs[GPR_RDI];
 	answer(vcpu, 0);
-	if (__atomic_exchange_n(&vcpu->event, false, __ATOMIC_SEQ_CST)) {
+	/* One that rings from here on is news, whether it is let through or not. */
+	bool pending = __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE);
+	vcpu->doorbell_open =
+		pending && arch_guest_openness(vcpu, vcpu->doorbell_vector).to_interrupt;
+	bool event = __atomic_load_n(&vcpu->event, __ATOMIC_ACQUIRE);
+	if (__builtin_expect(pending || event, 0) && vcpu_has_news(vcpu)) {
+		vcpu_forget_news(vcpu);
 		return EXIT_ADVANCE;
 	}
 	/* Of several vCPUs another one may ring (house.c looks after those that all wait). */

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See oom.h. No locks: the one word that all CPUs write is atomic, and sums may be a moment old. */
+/*
+ * See oom.h. No locks: the one word that all CPUs write is atomic, and sums may be a moment old.
+ * Times are the clock's (kernel/clock.h).
+ */
 #include "kernel/oom.h"
 
 #include "base/bits.h"
+#include "base/log.h"
+#include "kernel/answers.h"
 #include "kernel/arch.h"
 #include "kernel/vm.h"
 #include "kernel/waiters.h"
@@ -24,10 +29,16 @@ void oom_note_progress(uint64_t now_tsc)
 	__atomic_store_n(&progress_tsc, now_tsc, __ATOMIC_RELAXED);
 }
 
+/* What it is due: its allotment, or its minimum if it cannot be expected to give. */
+static uint64_t due_pages(const struct vm *vm)
+{
+	return answers_is_deaf(vm) ? vm->config.min_pages : vm->config.mem_pages;
+}
+
 /*
- * Whom to give up on: the one most above what it is due per share, which is its allotment or, for
- * one that does not answer, its minimum, and that one counts twice; if nobody is above, one that
- * waits. *victim_excess tells whether it holds more than it was due.
+ * Whom to give up on: the one most above what it is due per share, where one that cannot be
+ * expected to give counts twice; if nobody is above, one that waits. *victim_excess tells whether
+ * it holds more than it was due.
  */
 static struct vm *choose_victim(uint64_t *victim_excess)
 {
@@ -38,16 +49,25 @@ static struct vm *choose_victim(uint64_t *victim_excess)
 		if (vm->state != VM_RUNNING) {
 			continue;
 		}
-		bool deaf = vm->balloon.unresponsive || !vm->balloon.attached;
-		uint64_t due = deaf ? vm->config.min_pages : vm->config.mem_pages;
-		uint64_t excess = sub_floor_u64(vm->s2.mapped_pages, due) * 10000;
-		excess = excess / max_u64(vm->config.shares, 1) * (deaf ? 2 : 1);
+		uint64_t excess = sub_floor_u64(vm->s2.mapped_pages, due_pages(vm)) * 10000;
+		excess = excess / max_u64(vm->config.shares, 1) * (answers_is_deaf(vm) ? 2 : 1);
 		if (excess > *victim_excess || (victim == NULL && vm_waits_for_memory(vm))) {
 			victim = vm;
 			*victim_excess = excess;
 		}
 	}
 	return victim;
+}
+
+/* What a driver was asked for may still come: it has only lacked a CPU so far. */
+static bool may_come(uint64_t now_tsc)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (vms[i].state == VM_RUNNING && answers_lacks_cpu(&vms[i], now_tsc)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* What others give and take back at once is no progress to who waits all the time. */
@@ -75,9 +95,43 @@ static bool is_starving(uint64_t now_tsc)
 	       (starving && sub_floor_u64(now_tsc, progress) >= STARVATION_MS * arch_tsc_khz());
 }
 
+static const char *reason(const struct vm *victim, uint64_t excess)
+{
+	if (excess == 0) {
+		return "the host is out of memory, nobody gives any back, and it waits for more";
+	}
+	if (victim->balloon.unresponsive) {
+		return "the host is out of memory, nobody gives any back, and it holds the most "
+		       "beyond what it is due: its minimum, because its driver does not answer";
+	}
+	if (answers_is_deaf(victim)) {
+		return "the host is out of memory, nobody gives any back, and it holds the most "
+		       "beyond what it is due: its minimum, because it has no driver";
+	}
+	return "the host is out of memory, nobody gives any back, and it holds the most beyond "
+	       "what it was allotted";
+}
+
+/* The figures behind the reason. */
+static void say(const struct vm *victim, uint64_t now_tsc)
+{
+	const struct vm *waiter = NULL;
+	uint64_t since = UINT64_MAX;
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (vm_blocked_since(&vms[i]) < since) {
+			waiter = &vms[i];
+			since = vm_blocked_since(waiter);
+		}
+	}
+	log_event(vm_name(victim), "given up on: held=%llu due=%llu waiting=%s for_ms=%llu",
+		  (unsigned long long)victim->s2.mapped_pages,
+		  (unsigned long long)due_pages(victim), waiter != NULL ? vm_name(waiter) : "none",
+		  (unsigned long long)(sub_floor_u64(now_tsc, since) / arch_tsc_khz()));
+}
+
 void oom_check(uint64_t now_tsc)
 {
-	if (!is_starving(now_tsc)) {
+	if (!is_starving(now_tsc) || may_come(now_tsc)) {
 		return;
 	}
 	uint64_t excess;
@@ -85,10 +139,7 @@ void oom_check(uint64_t now_tsc)
 	if (victim != NULL) {
 		oom_note_progress(now_tsc);
 		gave_up_tsc = now_tsc;
-		vm_kill(victim,
-			excess > 0 ? "the host is out of memory, nobody gives any back, and it "
-				     "holds the most beyond what it was allotted"
-				   : "the host is out of memory, nobody gives any back, and it "
-				     "waits for more");
+		say(victim, now_tsc);
+		vm_kill(victim, reason(victim, excess));
 	}
 }

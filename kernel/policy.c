@@ -28,7 +28,7 @@ static bool can_give(const struct policy_vm *vm)
 /* Asked for already, and likely to come: not more than the guest has lying idle. */
 static uint64_t pending_pages(const struct policy_vm *vm)
 {
-	if (!can_give(vm)) {
+	if (!can_give(vm) || vm->slow) {
 		return 0;
 	}
 	uint64_t asked = sub_floor_u64(vm->new_target_pages, vm->ballooned_pages);

@@ -49,9 +49,10 @@ struct policy_vm {
 	bool active_known;     /* ... if there is one */
 	uint64_t shares;       /* > 0 */
 	bool attached;	       /* has a driver */
-	bool unresponsive;     /* did not move when it was asked */
-	bool waiting;	       /* a vCPU of it waits for a frame */
-	bool acts;	       /* and another one could answer meanwhile */
+	bool slow;	   /* has been asked for some time and has given nothing: not relied on */
+	bool unresponsive; /* did not move when it was asked */
+	bool waiting;	   /* a vCPU of it waits for a frame */
+	bool acts;	   /* and another one could answer meanwhile */
 	/* Ours, while deciding: what a page that it could give counts for. */
 	uint64_t weight;
 	/* Out. */

@@ -19,11 +19,14 @@
 
 struct run_queue {
 	struct lock lock;
-	struct list queued; /* least virtual time first */
+	struct list queued;  /* least virtual time first */
+	struct list boosted; /* those that go before them, while there is time for that */
 	struct list asleep;
-	unsigned queued_count; /* read by others without the lock, as is the next */
+	unsigned queued_count; /* in both lists; read without the lock, as is the next */
 	unsigned member_count; /* vCPUs whose home this is; atomic */
 	uint64_t virtual_now;  /* never goes back */
+	int64_t boost_ticks;   /* for which boosted ones may go before others, */
+	bool boost_at_rest;    /* none of them has run since that was as much as it can be */
 	struct vcpu *current;  /* RUNNING here, or NULL */
 	bool idle;	       /* sleeps or is about to: whoever adds work wakes it */
 	bool wanted;	       /* atomic: the CPU is to leave its guest and come to its loop */
@@ -35,6 +38,9 @@ void run_queue_init(struct run_queue *queue);
 
 /* Is what the vCPU waits for there? */
 bool run_queue_wait_is_over(const struct vcpu *vcpu, uint64_t now_tsc);
+
+/* A QUEUED vCPU goes before others from now on, if its VM has time for that (kernel/boost.h). */
+void run_queue_boost(struct run_queue *queue, struct vcpu *vcpu);
 
 /* Adds a vCPU that is in no list; it becomes QUEUED. */
 void run_queue_add(struct run_queue *queue, struct vcpu *vcpu);

@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "kernel/arch.h"
 #include "kernel/backend.h"
+#include "kernel/boost.h"
 #include "kernel/house.h"
 #include "kernel/park.h"
 #include "kernel/run_queue.h"
@@ -44,9 +45,10 @@ void scheduler_init(void)
 	idle_mask = 0;
 }
 
-static uint64_t slice_ticks(void)
+static uint64_t slice_ticks(const struct vcpu *vcpu)
 {
-	return SLICE_MS * arch_tsc_khz();
+	uint64_t ticks = SLICE_MS * arch_tsc_khz();
+	return __builtin_expect(vcpu->boosted, 0) ? boost_slice(vcpu->vm, ticks) : ticks;
 }
 
 static void kick(unsigned cpu)
@@ -108,7 +110,8 @@ static void announce(const struct vcpu *vcpu, unsigned home, bool home_idle, boo
 
 static bool is_before_current(const struct run_queue *queue, const struct vcpu *vcpu)
 {
-	return queue->current != NULL && vcpu->virtual_ticks < queue->current->virtual_ticks;
+	return queue->current != NULL && !queue->current->boosted &&
+	       vcpu->virtual_ticks < queue->current->virtual_ticks;
 }
 
 void scheduler_notify(struct vcpu *vcpu)
@@ -129,6 +132,16 @@ void scheduler_notify(struct vcpu *vcpu)
 	} else if (running) {
 		kick(home);
 	}
+}
+
+void scheduler_boost(struct vcpu *vcpu)
+{
+	if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) != VCPU_QUEUED) {
+		return; /* when it wakes it goes before others by itself */
+	}
+	struct run_queue *queue = lock_home(vcpu);
+	run_queue_boost(queue, vcpu);
+	lock_release(&queue->lock);
 }
 
 /* The CPU with the fewest vCPUs among those that may run it. */
@@ -286,7 +299,7 @@ static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
 	}
 	if (vm_state_now(vcpu->vm) == VM_RUNNING) {
 		/* A whole slice, however long the CPU has kept house since `now`. */
-		backend->vcpu_run(vcpu, arch_tsc() + slice_ticks());
+		backend->vcpu_run(vcpu, arch_tsc() + slice_ticks(vcpu));
 	}
 	uint64_t end = arch_tsc();
 	worker->counts.slices++;

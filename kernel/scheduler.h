@@ -30,6 +30,12 @@ MUST_CHECK enum status scheduler_start(struct vcpu *vcpu, uint32_t entry, uint32
  */
 void scheduler_notify(struct vcpu *vcpu);
 
+/*
+ * A vCPU that waits for a CPU goes before others, as long as its VM has time for that
+ * (kernel/boost.h). Any CPU; as above.
+ */
+void scheduler_boost(struct vcpu *vcpu);
+
 /* The CPU is wanted back from its guest: by the next interrupt that leaves the guest. */
 bool scheduler_wants_cpu(void);
 

@@ -5,6 +5,7 @@
 
 #include "base/string.h"
 #include "kernel/arch.h"
+#include "kernel/run_queue.h"
 #include "kernel/scheduler.h"
 #include "kernel/vm.h"
 
@@ -23,12 +24,19 @@ static bool was_started(const struct vcpu *vcpu)
 	return __atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) != VCPU_OFF;
 }
 
+/* In this order: a WAIT that returns in between forgets nothing that it could not see. */
+static void ring(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vcpu->rang, true, __ATOMIC_SEQ_CST);
+}
+
 enum status vcpu_ring(struct vcpu *vcpu)
 {
 	if (!was_started(vcpu) || __atomic_load_n(&vcpu->doorbell_vector, __ATOMIC_RELAXED) == 0) {
 		return STATUS_NOT_FOUND;
 	}
-	__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_SEQ_CST);
+	ring(vcpu);
 	scheduler_notify(vcpu);
 	return STATUS_OK;
 }
@@ -49,14 +57,15 @@ void vcpu_post_event(struct vcpu *vcpu)
 	}
 	__atomic_store_n(&vcpu->event, true, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&vcpu->doorbell_vector, __ATOMIC_RELAXED) != 0) {
-		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_SEQ_CST);
+		ring(vcpu);
 	}
 	scheduler_notify(vcpu);
 }
 
 void vcpu_grant(struct vcpu *vcpu)
 {
-	__atomic_store_n(&vcpu->granted_tsc, arch_tsc(), __ATOMIC_RELAXED);
+	uint64_t ran = __atomic_load_n(&vcpu->ran_ticks, __ATOMIC_RELAXED);
+	__atomic_store_n(&vcpu->granted_ran_ticks, ran, __ATOMIC_RELAXED);
 	__atomic_store_n(&vcpu->granted, true, __ATOMIC_SEQ_CST);
 	scheduler_notify(vcpu);
 }
@@ -65,12 +74,12 @@ bool vcpu_sleeps_for_good(const struct vcpu *vcpu)
 {
 	bool listens = vcpu->vm->balloon.attached;
 	if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) != VCPU_ASLEEP ||
-	    __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE)) {
+	    run_queue_wait_is_over(vcpu, arch_tsc())) {
 		return false;
 	}
 	switch (vcpu->wait) {
 	case WAIT_DOORBELL:
-		return !listens || vcpu->doorbell_vector == 0;
+		return !listens || vcpu->doorbell_vector == 0 || !vcpu->doorbell_open;
 	case WAIT_EVENT:
 		return !listens && vcpu->wake_tsc == WAKE_NEVER;
 	case WAIT_NOTHING:

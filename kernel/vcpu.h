@@ -48,8 +48,8 @@ enum vcpu_state {
 /* Why a vCPU does not go on. */
 enum vcpu_wait {
 	WAIT_NOTHING,
-	WAIT_DOORBELL, /* HLT: until its doorbell rings */
-	WAIT_EVENT,    /* WAIT: until the target changes, its doorbell rings, or wake_tsc */
+	WAIT_DOORBELL, /* HLT: until a doorbell that the guest lets through */
+	WAIT_EVENT,    /* WAIT: until there is news, such a doorbell, or wake_tsc */
 	WAIT_MEMORY,   /* a touch that found no frame: until it is granted another try */
 };
 
@@ -73,23 +73,36 @@ struct vcpu {
 	} inject;		 /* an exception to deliver, for EXIT_INJECT */
 	uint8_t doorbell_vector; /* 0: none */
 	bool doorbell_attached;	 /* ATTACH has set it, so DETACH takes it away */
+	/*
+	 * As of its last HLT or WAIT: IF and CR8 let the doorbell through. While the vCPU sleeps
+	 * nothing can change that, for only the vCPU itself writes them.
+	 */
+	bool doorbell_open;
 
 	/* Set by others, read by the CPU that runs it. */
 	bool doorbell_pending; /* doorbell_vector is to be delivered when it can be */
-	bool event;	       /* the balloon's target has changed since the last WAIT */
-	bool granted;	       /* WAIT_MEMORY: it may try again */
+	bool rang;	       /* it has rung, and no WAIT has returned since */
+	bool event;   /* the balloon's target has changed, and no WAIT has returned since */
+	bool granted; /* WAIT_MEMORY: it may try again */
 
 	/* The scheduler's (kernel/scheduler.c). */
 	enum vcpu_state state;
 	enum vcpu_wait wait;
 	uint64_t wake_tsc;	    /* WAIT_EVENT: earliest end */
 	uint64_t blocked_since_tsc; /* WAIT_MEMORY: tries that found nothing are part of it */
-	uint64_t granted_tsc;	    /* when it was granted the last one, */
+	uint64_t granted_ran_ticks; /* how long it had run when it was granted the last one, */
 	uint64_t retry_fault;	    /* and which of its faults that will be */
 	unsigned home;		    /* CPU whose queue it belongs to */
 	unsigned resident;	    /* CPU that has parts of its state in registers, or CPU_NONE */
 	uint64_t virtual_ticks;	    /* ticks that it ran, divided by its weight */
+	uint64_t ran_ticks;	    /* ticks that it ran */
+	bool boosted;		    /* runs out of turn, or is about to (kernel/boost.h) */
 	struct list link;	    /* in the queue or among the sleepers of its home */
+
+	/* The governor's: how long it could have run since its driver was asked (kernel/answers.c).
+	 */
+	uint64_t chance_ticks;
+	uint64_t ran_seen_ticks;
 
 	uint64_t exit_count;
 	uint64_t fault_count;
@@ -111,7 +124,38 @@ void vcpu_post_event(struct vcpu *vcpu);
 /* A vCPU that waits for a frame may try again. */
 void vcpu_grant(struct vcpu *vcpu);
 
-/* It was started, and only somebody else can wake it: no clock does, and nothing is on its way. */
+/* It was started, and only another vCPU can wake it: no clock does, and nothing is on its way. */
 bool vcpu_sleeps_for_good(const struct vcpu *vcpu);
+
+/* Its doorbell has rung, and the guest takes it as soon as it runs. */
+static inline bool vcpu_is_called(const struct vcpu *vcpu)
+{
+	return vcpu->doorbell_open && __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * There is what a WAIT returns for, but for its deadline. A doorbell that the guest holds off stays
+ * pending: it ends one WAIT for each time that it rings, not each WAIT.
+ */
+static inline bool vcpu_has_news(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->event, __ATOMIC_ACQUIRE) || vcpu_is_called(vcpu) ||
+	       (__atomic_load_n(&vcpu->rang, __ATOMIC_ACQUIRE) &&
+		__atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE));
+}
+
+/*
+ * A WAIT returns: behind it the guest looks at everything, so what came before is no news to its
+ * next WAIT. Locks: its run queue's, or it is RUNNING on this CPU.
+ */
+static inline void vcpu_forget_news(struct vcpu *vcpu)
+{
+	if (__atomic_load_n(&vcpu->event, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&vcpu->event, false, __ATOMIC_SEQ_CST);
+	}
+	if (__atomic_load_n(&vcpu->rang, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&vcpu->rang, false, __ATOMIC_SEQ_CST);
+	}
+}
 
 #endif

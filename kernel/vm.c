@@ -11,6 +11,7 @@
 #include "kernel/arch.h"
 #include "kernel/backend.h"
 #include "kernel/balloon.h"
+#include "kernel/boost.h"
 #include "kernel/boot_info.h"
 #include "kernel/elf.h"
 #include "kernel/loader.h"
@@ -151,6 +152,7 @@ void vm_start(const struct boot_module *module)
 	struct vm *vm = &vms[vm_count++];
 	vm->id = (vm_id_t)vm_count;
 	vm->start_ticks = arch_tsc();
+	boost_init(vm);
 	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
 		vcpu_init(&vm->vcpus[i], vm, i);
 	}
@@ -274,7 +276,7 @@ static bool can_act(const struct vm *vm)
 		enum vcpu_wait wait = __atomic_load_n(&vcpu->wait, __ATOMIC_ACQUIRE);
 		bool runs = state == VCPU_QUEUED || state == VCPU_RUNNING;
 		bool hears = wait == WAIT_EVENT ||
-			     (wait == WAIT_DOORBELL &&
+			     (wait == WAIT_DOORBELL && vcpu->doorbell_open &&
 			      __atomic_load_n(&vcpu->doorbell_vector, __ATOMIC_RELAXED) != 0);
 		if ((runs && wait != WAIT_MEMORY) || (state == VCPU_ASLEEP && hears)) {
 			return true;

@@ -60,6 +60,11 @@ struct vm {
 	struct vcpu vcpus[AEROSTAT_VCPUS_MAX];
 	struct balloon balloon;
 	struct working_set working_set;
+	struct {
+		bool wanted;
+		int64_t left_ticks; /* may be below zero by one run */
+	} boost;		    /* kernel/boost.h; atomic */
+	uint64_t wait_peak_ticks;   /* longest that a touch has waited for its frame */
 	uint64_t held_peak_pages;
 	uint64_t large_peak_pages; /* mapped by entries of 2 MiB or more */
 	uint64_t exit_code;

@@ -10,16 +10,18 @@
 #include "mm/frame.h"
 #include "mm/promise.h"
 
-#define TURN_MS 500 /* who has waited for so long has the next frames for itself alone, */
-#define HOLD_MS 20  /* and so much time to come and take them */
+#define TURN_MS 100	 /* one that has waited for so long has the next frames for itself alone, */
+#define HOLD_MS 20	 /* and so much time to come and take them, */
+#define HOLD_MOST_MS 200 /* without what it waits for a CPU meanwhile, up to this */
 
 /* As of the last look: who has waited the longest of the entitled ones, and since when. */
 static const struct vm *first;
 static uint64_t first_since_tsc;
 
-static bool entitled_waits;   /* or comes for what it waited for; atomic */
-static vm_id_t turn;	      /* the one that has waited too long, or VM_ID_HOST; atomic */
-static uint64_t turn_end_tsc; /* when others may come again, if it does not wait any more */
+static bool entitled_waits;    /* or comes for what it waited for; atomic */
+static vm_id_t turn;	       /* the one that has waited too long, or VM_ID_HOST; atomic */
+static uint64_t turn_end_tsc;  /* when others may come again, if it does not wait any more, */
+static uint64_t turn_last_tsc; /* and the latest that this can become */
 
 void waiters_init(void)
 {
@@ -28,6 +30,7 @@ void waiters_init(void)
 	entitled_waits = false;
 	turn = VM_ID_HOST;
 	turn_end_tsc = 0;
+	turn_last_tsc = 0;
 }
 
 uint64_t waiters_hold_ticks(void)
@@ -71,6 +74,19 @@ bool waiters_look(void)
 	return waiting;
 }
 
+/* It was told that it may try again, and would if it had a CPU. */
+static bool is_on_its_way(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		const struct vcpu *vcpu = &vm->vcpus[i];
+		if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) == VCPU_QUEUED &&
+		    vcpu->retry_fault == vcpu->fault_count + 1) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* It was told that it may try again, and has not come yet; or it has come, and goes on. */
 static bool holds_turn(uint64_t now_tsc)
 {
@@ -85,11 +101,15 @@ static bool holds_turn(uint64_t now_tsc)
 void waiters_choose_turn(bool scarce, uint64_t now_tsc)
 {
 	vm_id_t whose = turn;
+	if (turn != VM_ID_HOST && is_on_its_way(&vms[turn - 1])) {
+		turn_end_tsc = min_u64(now_tsc + HOLD_MS * arch_tsc_khz(), turn_last_tsc);
+	}
 	bool held = holds_turn(now_tsc);
 	if (!held && first != NULL &&
 	    sub_floor_u64(now_tsc, first_since_tsc) > TURN_MS * arch_tsc_khz()) {
 		whose = first->id;
 		turn_end_tsc = now_tsc + HOLD_MS * arch_tsc_khz();
+		turn_last_tsc = now_tsc + HOLD_MOST_MS * arch_tsc_khz();
 	} else if (now_tsc >= turn_end_tsc) {
 		whose = VM_ID_HOST;
 	}

@@ -3,7 +3,7 @@
  * VMs that wait for memory (a vCPU touched a page, and there was no frame): which of them come
  * before others, and which may try again. A VM that has less than its allotment, and a driver that
  * answers, is entitled: until it has a frame, those that have their allotment get none. One that
- * has waited for half a second all the same has its turn: the next frames are for it alone.
+ * has waited for a tenth of a second all the same has its turn: the next frames are for it alone.
  */
 #ifndef KERNEL_WAITERS_H
 #define KERNEL_WAITERS_H
@@ -40,7 +40,7 @@ bool waiters_goes_first(const struct vm *vm);
  */
 bool waiters_allow_fill(const struct vm *vm);
 
-/* A vCPU that was granted a try so long ago has had its chance; see vcpu->blocked_since_tsc. */
+/* A vCPU that has run for so long since it was granted a try has had its chance (balloon.c). */
 uint64_t waiters_hold_ticks(void);
 
 #endif

@@ -66,7 +66,7 @@ class Report:
         if rest.startswith("result "):
             fields = parse_pairs(rest)
             if vm != "-":
-                self.vms[vm] = fields
+                self.vms.setdefault(vm, {}).update(fields)  # on two lines
             elif "cpu" in fields:
                 self.cpus.append(fields)
             else:

@@ -15,7 +15,7 @@ FUZZ_processors := tests/fuzz/fuzz_processors.c drivers/phys/acpi.c drivers/phys
 	drivers/phys/mp_table.c drivers/phys/processors.c
 FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
 	tests/fuzz/contents.c tests/host/fake/cpus.c $(FAKE_WORLD) $(MM_SOURCES) \
-	$(addprefix kernel/, answers.c balloon.c balloon_ranges.c elf.c governor.c hypercall.c loader.c oom.c \
+	$(addprefix kernel/, answers.c balloon.c balloon_ranges.c boost.c clock.c elf.c governor.c hypercall.c loader.c oom.c \
 	park.c policy.c run_queue.c scheduler.c vcpu.c vm.c vm_config.c waiters.c)
 
 define fuzz_host_test

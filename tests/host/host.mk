@@ -120,10 +120,11 @@ HOST_TESTS += test_tlb
 HOST_test_tlb := tests/host/test_tlb.c tests/host/fake/panic.c kernel/tlb.c
 
 HOST_TESTS += test_run_queue
-HOST_test_run_queue := tests/host/test_run_queue.c tests/host/fake/panic.c kernel/run_queue.c
+HOST_test_run_queue := tests/host/test_run_queue.c tests/host/fake/panic.c kernel/boost.c \
+	kernel/run_queue.c
 
 SCHEDULER_SOURCES := tests/host/fake/contexts.c tests/host/fake/cpus.c tests/host/fake/panic.c \
-	kernel/park.c kernel/run_queue.c kernel/scheduler.c kernel/vcpu.c
+	kernel/boost.c kernel/park.c kernel/run_queue.c kernel/scheduler.c kernel/vcpu.c
 
 HOST_TESTS += test_scheduler
 HOST_test_scheduler := tests/host/test_scheduler.c $(SCHEDULER_SOURCES)
@@ -138,7 +139,7 @@ HOST_test_park := tests/host/test_park.c kernel/park.c
 THREAD_TESTS := test_park test_scheduler_threads test_mm_threads
 
 HOST_TESTS += test_scheduler_threads
-HOST_test_scheduler_threads := tests/host/test_scheduler_threads.c kernel/park.c kernel/run_queue.c \
+HOST_test_scheduler_threads := tests/host/test_scheduler_threads.c kernel/boost.c kernel/park.c kernel/run_queue.c \
 	kernel/scheduler.c kernel/tlb.c kernel/vcpu.c
 
 HOST_TESTS += test_mm_threads
@@ -173,7 +174,7 @@ include tests/fuzz/fuzz.mk
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/answers.c kernel/balloon.c \
-	kernel/balloon_ranges.c kernel/elf.c kernel/governor.c kernel/hypercall.c kernel/loader.c \
+	kernel/balloon_ranges.c kernel/boost.c kernel/clock.c kernel/elf.c kernel/governor.c kernel/hypercall.c kernel/loader.c \
 	kernel/oom.c kernel/park.c kernel/policy.c kernel/run_queue.c kernel/scheduler.c \
 	kernel/vcpu.c kernel/vm.c kernel/vm_config.c kernel/waiters.c kernel/working_set.c \
 	$(FAKE_WORLD) $(MM_SOURCES)
@@ -213,6 +214,9 @@ HOST_test_hypercall := tests/host/test_hypercall.c $(KERNEL_SOURCES)
 HOST_TESTS += test_vcpu
 HOST_test_vcpu := tests/host/test_vcpu.c $(KERNEL_SOURCES)
 
+HOST_TESTS += test_halt
+HOST_test_halt := tests/host/test_halt.c kernel/exit.c $(KERNEL_SOURCES)
+
 HOST_TESTS += test_hypercall_vcpus
 HOST_test_hypercall_vcpus := tests/host/test_hypercall_vcpus.c $(KERNEL_SOURCES)
 
@@ -224,6 +228,9 @@ HOST_test_waiters := tests/host/test_waiters.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_fairness
 HOST_test_fairness := tests/host/test_fairness.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_boost
+HOST_test_boost := tests/host/test_boost.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_working_set
 HOST_test_working_set := tests/host/test_working_set.c $(KERNEL_SOURCES)

@@ -6,6 +6,8 @@
  */
 #include "fake/kernel.h"
 
+#include <string.h>
+
 #include "base/bits.h"
 #include "kernel/governor.h"
 #include "kernel/scheduler.h"
@@ -218,6 +220,7 @@ static void drip(void (*pretend)(struct vm *vm, unsigned period))
 	assert_int_equal(donor->state, VM_RUNNING);
 	assert_int_equal(waiter->state, VM_RUNNING);
 	assert_true(waiter->s2.mapped_pages > held + 100);
+	assert_non_null(strstr(fake_log_text, "miser driver does not answer"));
 }
 
 static void give_one_untouched(struct vm *vm, unsigned period)
@@ -381,20 +384,44 @@ static void test_turn_that_is_not_taken(void **state)
 	struct vm *churn, *waiter;
 	(void)state;
 	start_rivals(&churn, &waiter);
-	periods(60);
+	periods(20);
 	assert_false(waiters_allow_fill(churn));
 	assert_true(waiters_allow_fill(waiter));
 	run(churn, BALLOON_REPORT, 200, 2);
 	periods(1);
 	assert_int_equal(waiter->vcpus[0].state, VCPU_QUEUED);
+	kernel_pick(&waiter->vcpus[0]);
 	periods(1);
 	assert_false(waiters_allow_fill(churn));
 	periods(2);
 	assert_true(waiters_allow_fill(churn));
 	assert_int_equal(touch(churn, 200, 2), 2);
+	waiter->vcpus[0].ran_ticks += 21 * 1000;
 	uint64_t now = fake_tsc;
 	assert_int_equal(touch(waiter, 200 + waiter->s2.mapped_pages, 1), 0);
 	assert_int_equal(vm_blocked_since(waiter), now);
+}
+
+/*
+ * Regression: one that could not come because it had no CPU lost its turn after a moment, and what
+ * it had waited was forgotten, again and again.
+ */
+static void test_turn_without_a_cpu(void **state)
+{
+	struct vm *churn, *waiter;
+	(void)state;
+	start_rivals(&churn, &waiter);
+	uint64_t since = vm_blocked_since(waiter);
+	periods(20);
+	run(churn, BALLOON_REPORT, 200, 2);
+	periods(10);
+	assert_int_equal(waiter->vcpus[0].state, VCPU_QUEUED);
+	assert_false(waiters_allow_fill(churn));
+	periods(15); /* but not for ever */
+	assert_true(waiters_allow_fill(churn));
+	assert_int_equal(touch(churn, 200, 2), 2);
+	assert_int_equal(touch(waiter, 200 + waiter->s2.mapped_pages, 1), 0);
+	assert_int_equal(vm_blocked_since(waiter), since);
 }
 
 /*
@@ -477,6 +504,7 @@ int main(void)
 		TEST(test_page_taken_before_the_turn),
 		TEST(test_reserve_in_circles),
 		TEST(test_turn_that_is_not_taken),
+		TEST(test_turn_without_a_cpu),
 		TEST(test_turn_is_not_taken_away),
 		TEST(test_driver_in_halt_is_asked),
 	};

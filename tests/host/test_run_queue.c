@@ -42,6 +42,7 @@ static int setup(void **state)
 		vcpus[i] = &vm->vcpus[0];
 		vcpus[i]->vm = vm;
 		vcpus[i]->resident = CPU_NONE;
+		vcpus[i]->doorbell_open = true;
 	}
 	queue = &run_queues[0];
 	run_queue_init(queue);
@@ -201,24 +202,58 @@ static void virtual_now_never_goes_back(void **state)
 static void reasons_to_wake(void **state)
 {
 	(void)state;
-	for (unsigned given = 0; given < 16; given++) {
+	for (unsigned given = 0; given < 64; given++) {
 		bool doorbell = (given & 1) != 0;
 		bool event = (given & 2) != 0;
 		bool granted = (given & 4) != 0;
 		bool late = (given & 8) != 0;
+		bool open = (given & 16) != 0;
+		bool rang = (given & 32) != 0;
 		struct vcpu vcpu = {.doorbell_pending = doorbell,
+				    .doorbell_open = open,
+				    .rang = rang,
 				    .event = event,
 				    .granted = granted,
 				    .wake_tsc = late ? fake_tsc : fake_tsc + 1};
 		vcpu.wait = WAIT_NOTHING;
 		assert_true(run_queue_wait_is_over(&vcpu, fake_tsc));
 		vcpu.wait = WAIT_DOORBELL;
-		assert_int_equal(run_queue_wait_is_over(&vcpu, fake_tsc), doorbell);
+		assert_int_equal(run_queue_wait_is_over(&vcpu, fake_tsc), doorbell && open);
 		vcpu.wait = WAIT_EVENT;
 		assert_int_equal(run_queue_wait_is_over(&vcpu, fake_tsc),
-				 doorbell || event || late);
+				 event || late || (doorbell && (open || rang)));
 		vcpu.wait = WAIT_MEMORY;
 		assert_int_equal(run_queue_wait_is_over(&vcpu, fake_tsc), granted);
+	}
+}
+
+/* What ends a WAIT is no news to the next one; what ends another wait still is. */
+static void news_is_told_once(void **state)
+{
+	static const enum vcpu_wait waits[] = {WAIT_DOORBELL, WAIT_EVENT, WAIT_MEMORY};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(waits); i++) {
+		struct vcpu *vcpu = vcpus[i];
+		bool told = waits[i] == WAIT_EVENT;
+		vcpu->doorbell_open = !told; /* or nothing would end HLT */
+		add(i, 0);
+		take(i);
+		vcpu->wait = waits[i];
+		vcpu->wake_tsc = WAKE_NEVER;
+		put(i, 0);
+		assert_int_equal(vcpu->state, VCPU_ASLEEP);
+		vcpu->doorbell_pending = vcpu->rang = vcpu->event = vcpu->granted = true;
+		(void)run_queue_wake(queue, fake_tsc);
+		assert_int_equal(vcpu->state, VCPU_QUEUED);
+		assert_true(vcpu->doorbell_pending);
+		assert_int_equal(vcpu->rang, !told);
+		assert_int_equal(vcpu->event, !told);
+		take(i);
+		vcpu->event = vcpu->rang = false;
+		vcpu->doorbell_open = false;
+		vcpu->wait = WAIT_EVENT;
+		put(i, 0);
+		assert_int_equal(vcpu->state, VCPU_ASLEEP); /* it is held off, and known */
 	}
 }
 
@@ -407,6 +442,7 @@ int main(void)
 		cmocka_unit_test_setup(sleep_saves_up_no_more_than_the_credit, setup),
 		cmocka_unit_test_setup(virtual_now_never_goes_back, setup),
 		cmocka_unit_test_setup(reasons_to_wake, setup),
+		cmocka_unit_test_setup(news_is_told_once, setup),
 		cmocka_unit_test_setup(put_looks_at_the_reason, setup),
 		cmocka_unit_test_setup(deadlines_of_sleepers, setup),
 		cmocka_unit_test_setup(give_respects_affinity_and_residency, setup),

@@ -261,6 +261,7 @@ static bool guest_goes_on(struct vcpu *vcpu)
 	if (random_below(4) == 0) {
 		return true;
 	}
+	vcpu->doorbell_open = true;
 	vcpu->wait = WAIT_DOORBELL;
 	let_others_on(2);
 	return false;

@@ -154,7 +154,7 @@ static void set_target(struct vm *vm, uint64_t pages)
 	guest->target_pages = guest->attached ? pages : 0;
 	for (unsigned i = 0; changed && i < vm->config.vcpus; i++) {
 		const struct vcpu *vcpu = &vm->vcpus[i];
-		assert_true(vcpu->event);
+		assert_true(vcpu->event || vcpu->state == VCPU_QUEUED);
 		assert_true(vcpu->doorbell_pending || vcpu->doorbell_vector == 0);
 		assert_true(vcpu->state == VCPU_QUEUED || vcpu->wait == WAIT_MEMORY);
 	}

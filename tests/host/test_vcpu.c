@@ -190,24 +190,27 @@ static void test_sleeps_for_good(void **state)
 		uint8_t vector;
 		bool timed;
 		bool for_good;
+		bool held_off; /* by IF or CR8 */
 	} cases[] = {
-		{WAIT_DOORBELL, false, 0, false, true},
-		{WAIT_DOORBELL, false, 0x40, false, true}, /* only a vCPU of its VM rings */
-		{WAIT_DOORBELL, true, 0, false, true},
-		{WAIT_DOORBELL, true, 0x40, false, false}, /* the target may change */
-		{WAIT_EVENT, false, 0, false, true},
-		{WAIT_EVENT, false, 0x40, false, true},
-		{WAIT_EVENT, false, 0, true, false},
-		{WAIT_EVENT, true, 0, false, false},
-		{WAIT_EVENT, true, 0x40, true, false},
-		{WAIT_MEMORY, false, 0, false, false},
-		{WAIT_MEMORY, true, 0x40, false, false},
+		{WAIT_DOORBELL, false, 0, false, true, false},
+		{WAIT_DOORBELL, false, 0x40, false, true, false}, /* only a vCPU of its VM rings */
+		{WAIT_DOORBELL, true, 0, false, true, false},
+		{WAIT_DOORBELL, true, 0x40, false, false, false}, /* the target may change */
+		{WAIT_DOORBELL, true, 0x40, false, true, true},
+		{WAIT_EVENT, false, 0, false, true, false},
+		{WAIT_EVENT, false, 0x40, false, true, false},
+		{WAIT_EVENT, false, 0, true, false, false},
+		{WAIT_EVENT, true, 0, false, false, false},
+		{WAIT_EVENT, true, 0x40, true, false, false},
+		{WAIT_MEMORY, false, 0, false, false, false},
+		{WAIT_MEMORY, true, 0x40, false, false, false},
 	};
 	(void)state;
 	start();
 	assert_false(vcpu_sleeps_for_good(first));  /* runs */
 	assert_false(vcpu_sleeps_for_good(second)); /* was not started */
 	for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+		first->doorbell_open = !cases[i].held_off;
 		sleep_for(first, cases[i].wait);
 		vm->balloon.attached = cases[i].attached;
 		first->doorbell_vector = cases[i].vector;
@@ -215,8 +218,9 @@ static void test_sleeps_for_good(void **state)
 		if (vcpu_sleeps_for_good(first) != cases[i].for_good) {
 			fail_msg("case %u", i);
 		}
-		first->doorbell_pending = true; /* on its way */
-		assert_false(vcpu_sleeps_for_good(first));
+		first->doorbell_pending = true; /* on its way, if that ends the wait */
+		assert_int_equal(vcpu_sleeps_for_good(first), cases[i].held_off);
+		first->doorbell_open = true;
 		first->granted = true;
 		scheduler_notify(first);
 		assert_int_equal(first->state, VCPU_QUEUED);

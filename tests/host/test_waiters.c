@@ -5,6 +5,8 @@
  */
 #include "fake/kernel.h"
 
+#include <string.h>
+
 #include "base/bits.h"
 #include "kernel/balloon.h"
 #include "kernel/governor.h"
@@ -215,12 +217,83 @@ static void test_deaf_while_one_vcpu_waits(void **state)
 	(void)state;
 	struct vm *vm = half_waiting(&page);
 	vm->balloon.driver_debt_pages = 4 * 32; /* it has used up what is meant for its driver */
+	kernel_pick(&vm->vcpus[1]);
 	kernel_periods(50);
 	assert_true(kernel_waits(vm));
 	assert_false(vm->balloon.unresponsive);
 	kernel_periods(60);
 	assert_true(kernel_waits(vm));
 	assert_true(vm->balloon.unresponsive);
+}
+
+/*
+ * Regression: time in which no CPU was free for the vCPU that could have given counted against the
+ * driver.
+ */
+static void test_time_without_a_cpu_does_not_count(void **state)
+{
+	struct aerostat_balloon_page *page;
+	(void)state;
+	struct vm *vm = half_waiting(&page);
+	struct vcpu *second = &vm->vcpus[1];
+	vm->balloon.driver_debt_pages = 4 * 32;
+	assert_int_equal(second->state, VCPU_QUEUED);
+	kernel_periods(350);
+	assert_true(vm->balloon.target_pages > 0);
+	assert_false(vm->balloon.unresponsive);
+	/* It is long past its deadline now; as soon as it has had time to run, that counts. */
+	second->ran_ticks += 5 * 1000;
+	kernel_periods(1);
+	assert_false(vm->balloon.unresponsive);
+	for (unsigned i = 0; i < 5; i++) {
+		second->ran_ticks += 10 * 1000;
+		kernel_periods(1);
+	}
+	assert_true(vm->balloon.unresponsive);
+}
+
+/* Regression: a machine that stood still for a minute was the fault of all that were asked. */
+static void test_standstill_does_not_count(void **state)
+{
+	struct aerostat_balloon_page *page;
+	(void)state;
+	struct vm *vm = half_waiting(&page);
+	vm->balloon.driver_debt_pages = 4 * 32;
+	kernel_pick(&vm->vcpus[1]);
+	kernel_periods(50);
+	for (unsigned i = 0; i < 5; i++) {
+		fake_tsc += 60 * 1000 * 1000;
+		kernel_periods(1);
+	}
+	assert_false(vm->balloon.unresponsive);
+	assert_true(kernel_waits(vm));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(vms[i].state, VM_RUNNING);
+	}
+	kernel_periods(60);
+	assert_true(vm->balloon.unresponsive);
+}
+
+/*
+ * Nobody is given up on while a driver that was asked has only lacked a CPU; and a VM that had no
+ * time to attach is due its allotment.
+ */
+static void test_killing_is_the_last_step(void **state)
+{
+	struct aerostat_balloon_page *page;
+	(void)state;
+	struct vm *vm = half_waiting(&page);
+	vm->balloon.driver_debt_pages = 4 * 32;
+	kernel_periods(1000);
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(vms[1].state, VM_RUNNING);
+	kernel_pick(&vm->vcpus[1]); /* now it could, and does not */
+	kernel_periods(120);
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(vms[1].state, VM_KILLED);
+	assert_non_null(strstr(fake_log_text, "taker given up on: held="));
+	assert_non_null(strstr(fake_log_text, " due=100 waiting=two for_ms="));
+	assert_non_null(strstr(vms[1].end_reason, "because it has no driver"));
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, kernel_teardown)
@@ -236,6 +309,9 @@ int main(void)
 		TEST(test_taking_back_starves_nobody),
 		TEST(test_asked_while_one_vcpu_waits),
 		TEST(test_deaf_while_one_vcpu_waits),
+		TEST(test_time_without_a_cpu_does_not_count),
+		TEST(test_standstill_does_not_count),
+		TEST(test_killing_is_the_last_step),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

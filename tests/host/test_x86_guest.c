@@ -277,6 +277,25 @@ static void test_doorbell_that_an_exception_displaced_rings_again(void **state)
 	fake_arch.event.info = 0;
 }
 
+/* IF and a class above CR8: SDM vol. 3, 10.8.3.1 and 10.8.6.1; never vector 0, which is none. */
+static void test_interrupt_is_taken(void **state)
+{
+	(void)state;
+	for (unsigned cr8 = 0; cr8 <= 15; cr8++) {
+		registers[GUEST_CR8] = cr8;
+		for (unsigned vector = 0; vector <= 255; vector++) {
+			registers[GUEST_RFLAGS] = RFLAGS_IF | 2;
+			assert_int_equal(arch_guest_openness(&vcpu, (uint8_t)vector).to_interrupt,
+					 vector != 0 && vector / 16 > cr8);
+			registers[GUEST_RFLAGS] = ~(uint64_t)RFLAGS_IF;
+			assert_false(arch_guest_openness(&vcpu, (uint8_t)vector).to_interrupt);
+		}
+	}
+	assert_true(arch_guest_openness(&vcpu, 64).to_trap);
+	registers[GUEST_RFLAGS] = ~(uint64_t)RFLAGS_TF;
+	assert_false(arch_guest_openness(&vcpu, 64).to_trap);
+}
+
 static void test_offer_of_this_processor_is_allowed(void **state)
 {
 	(void)state;
@@ -501,6 +520,7 @@ int main(void)
 		cmocka_unit_test_setup(test_cpuid_follows_the_guest, start),
 		cmocka_unit_test_setup(test_cpuid_vectors_go_with_their_registers, start),
 		cmocka_unit_test_setup(test_cpuid_writes_32_bit_registers, start),
+		cmocka_unit_test_setup(test_interrupt_is_taken, start),
 		cmocka_unit_test_setup(test_doorbell_that_an_exception_displaced_rings_again,
 				       start),
 		cmocka_unit_test_setup(test_offer_of_this_processor_is_allowed, start),

@@ -6,6 +6,8 @@
  *
  *   - no wake-up is lost: when nothing moves any more, every event was seen by its vCPU, and none
  *     is queued;
+ *   - none is heard for ever: a doorbell that the guest holds off (vCPU 1 does, with interrupts off)
+ *     stays pending, and ends one WAIT for each time that it rings;
  *   - a vCPU never runs on two CPUs, nor on one while another has its state in registers.
  *
  * Flags are set and read by instructions that order them; so there are no store buffers here. What
@@ -18,6 +20,7 @@
  *	IDLE_CPU_NOT_KICKED	who adds a vCPU to an idle CPU's queue does not wake it
  *	INTERRUPT_BEFORE_HALT	interrupts are taken between the last look and HLT
  *	RESIDENT_GIVEN_AWAY	a thief does not ask whose registers hold the vCPU's state
+ *	PENDING_IS_NEWS	a doorbell that is held off ends each WAIT while it is pending
  */
 #define CPUS 3
 #define VCPUS 2
@@ -32,8 +35,19 @@ bool interrupt[CPUS]; /* pending */
 mtype state[VCPUS];
 byte home[VCPUS];
 byte resident[VCPUS]; /* CPU whose registers hold its state */
-bool event[VCPUS];
+bool pending[VCPUS];
+bool rang[VCPUS];    /* and no WAIT has returned since */
+byte visits;	      /* of the guest that holds its doorbell off */
 byte running[VCPUS]; /* CPUs that run it */
+
+#define HOLDS_OFF(vcpu) (vcpu == 1)
+
+/* vcpu_has_news */
+#ifdef PENDING_IS_NEWS
+#define HAS_NEWS(vcpu) (pending[vcpu])
+#else
+#define HAS_NEWS(vcpu) (pending[vcpu] && (!HOLDS_OFF(vcpu) || rang[vcpu]))
+#endif
 
 #define IS_QUEUED(vcpu, queue) (state[vcpu] == QUEUED && home[vcpu] == queue)
 #ifdef RESIDENT_GIVEN_AWAY
@@ -126,18 +140,32 @@ run_it:	atomic {
 		running[vcpu]++;
 		assert(running[vcpu] == 1)
 	}
-	/* The guest takes what there is, and then waits; a kick only makes it leave earlier. */
-	atomic { interrupt[self] = false; event[vcpu] = false; running[vcpu]-- }
+	/*
+	 * The guest takes what it lets through, and calls WAIT, which returns until there is no
+	 * news; a kick only makes it leave earlier.
+	 */
+	atomic {
+		interrupt[self] = false;
+		if
+		:: HOLDS_OFF(vcpu) -> visits++; assert(visits <= 2 * RINGS + 1)
+		:: else -> pending[vcpu] = false
+		fi;
+		running[vcpu]--
+	}
 	/* run_queue_put */
 #ifdef CHECK_OUTSIDE_THE_LOCK
-	over = event[vcpu];
+	over = HAS_NEWS(vcpu);
 	atomic { !locked[self] -> locked[self] = true }
 #else
 	atomic { !locked[self] -> locked[self] = true }
-	over = event[vcpu];
+	over = HAS_NEWS(vcpu);
 #endif
 	atomic {
 		state[vcpu] = (over -> QUEUED : ASLEEP);
+		if
+		:: over -> rang[vcpu] = false /* run_queue_add */
+		:: else
+		fi;
 		locked[self] = false;
 		over = false;
 		vcpu = NONE
@@ -152,7 +180,8 @@ proctype ringer(byte vcpu)
 	bool kicks;
 	for (round : 1 .. RINGS) {
 #ifndef EVENT_AFTER_THE_LOCK
-		event[vcpu] = true;
+		pending[vcpu] = true;
+		rang[vcpu] = true;
 #endif
 again:		at = home[vcpu];
 		atomic {
@@ -163,8 +192,9 @@ again:		at = home[vcpu];
 			:: else
 			fi;
 			if
-			:: state[vcpu] == ASLEEP && event[vcpu] ->
+			:: state[vcpu] == ASLEEP && HAS_NEWS(vcpu) ->
 				state[vcpu] = QUEUED;
+				rang[vcpu] = false;
 #ifndef IDLE_CPU_NOT_KICKED
 				kicks = idle[at]
 #endif
@@ -172,7 +202,8 @@ again:		at = home[vcpu];
 			fi
 		}
 #ifdef EVENT_AFTER_THE_LOCK
-		event[vcpu] = true;
+		pending[vcpu] = true;
+		rang[vcpu] = true;
 #endif
 		if
 		:: kicks -> interrupt[at] = true
@@ -185,7 +216,7 @@ again:		at = home[vcpu];
 proctype judge()
 {
 	timeout ->
-	assert(!event[0] && !event[1]);
+	assert(!pending[0] && pending[1] && !rang[1]);
 	assert(state[0] == ASLEEP && state[1] == ASLEEP)
 }
 

@@ -4,6 +4,7 @@
 
 #include "arch/x86/cpu/interrupt.h"
 #include "base/check.h"
+#include "kernel/arch.h"
 #include "kernel/vm.h"
 
 #define LMSW_BITS 0xfull /* PE, MP, EM, TS */
@@ -73,6 +74,17 @@ static void resume_flag_set(struct vcpu *vcpu, uint32_t info)
 	    vector != VECTOR_DOUBLE_FAULT) {
 		guest_write(vcpu, GUEST_RFLAGS, guest_read(vcpu, GUEST_RFLAGS) | RFLAGS_RF);
 	}
+}
+
+struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vector)
+{
+	uint64_t flags = guest_read(vcpu, GUEST_RFLAGS);
+
+	return (struct guest_openness){
+		.to_interrupt = vector != 0 && flags & RFLAGS_IF &&
+				(uint64_t)vector >> 4 > guest_read(vcpu, GUEST_CR8),
+		.to_trap = (flags & RFLAGS_TF) != 0,
+	};
 }
 
 bool guest_event_raise(struct vcpu *vcpu)

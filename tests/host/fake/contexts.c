@@ -183,6 +183,7 @@ struct vm *context_vm(unsigned i, unsigned vcpus, uint64_t mask)
 	vm->state = VM_RUNNING;
 	for (unsigned j = 0; j < vcpus; j++) {
 		vcpu_init(&vm->vcpus[j], vm, j);
+		vm->vcpus[j].doorbell_open = true;
 		scheduler_place(&vm->vcpus[j]);
 	}
 	return vm;

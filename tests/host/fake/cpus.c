@@ -16,6 +16,8 @@ unsigned fake_cpu;
 unsigned fake_cpu_count = 1;
 unsigned fake_kicks[CPUS_MAX];
 unsigned fake_kick_count;
+bool fake_interrupts_on;
+bool fake_single_steps;
 void (*fake_on_kick)(unsigned cpu);
 void (*fake_on_pause)(void);
 void (*fake_on_idle)(uint64_t deadline_tsc);
@@ -29,6 +31,8 @@ void fake_cpus_reset(unsigned count)
 	fake_cpu_count = count;
 	memset(fake_kicks, 0, sizeof(fake_kicks));
 	fake_kick_count = 0;
+	fake_interrupts_on = true;
+	fake_single_steps = false;
 	fake_on_kick = NULL;
 	fake_on_pause = NULL;
 	fake_on_idle = NULL;
@@ -67,6 +71,12 @@ void arch_pause(void)
 	if (fake_on_pause != NULL) {
 		fake_on_pause();
 	}
+}
+
+struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vector)
+{
+	(void)vcpu;
+	return (struct guest_openness){vector != 0 && fake_interrupts_on, fake_single_steps};
 }
 
 uint64_t arch_tsc(void)

@@ -16,6 +16,10 @@ extern unsigned fake_cpu_count;
 extern unsigned fake_kicks[CPUS_MAX]; /* how often each was kicked */
 extern unsigned fake_kick_count;
 
+/* What every guest is like at its exits: IF set and CR8 low (so at first), TF set. */
+extern bool fake_interrupts_on;
+extern bool fake_single_steps;
+
 /* Called by a kick, a step of waiting, an idle CPU, a round of the housekeeping; or NULL. */
 extern void (*fake_on_kick)(unsigned cpu);
 extern void (*fake_on_pause)(void);

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "kernel/backend.h"
+#include "kernel/boost.h"
 #include "kernel/governor.h"
 #include "kernel/hypercall.h"
 #include "kernel/run_queue.h"
@@ -107,10 +108,12 @@ struct vm *kernel_vm_with(unsigned vcpus, const char *name, uint64_t max_pages, 
 	vm->config.vcpus = vcpus;
 	vm->config.cpu_mask = ~0ull;
 	vm->config.weight = 100;
+	boost_init(vm);
 	assert_int_equal(s2_create(&vm->s2, &fake_format, vm->id, max_pages, min_pages), STATUS_OK);
 	vm->s2_exists = true;
 	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
 		vcpu_init(&vm->vcpus[i], vm, i);
+		vm->vcpus[i].doorbell_open = true;
 	}
 	for (unsigned i = 0; i < vcpus; i++) {
 		scheduler_place(&vm->vcpus[i]);

@@ -291,7 +291,8 @@ static void hash_vcpus(const struct vm *vm)
 		explorer_mix(vcpu->state | vcpu->wait << 8 | (uint64_t)vcpu->granted << 16 |
 			     (uint64_t)vcpu->event << 17 | (uint64_t)vcpu->doorbell_pending << 18 |
 			     (uint64_t)vcpu->doorbell_attached << 19 |
-			     (uint64_t)vcpu->doorbell_vector << 20);
+			     (uint64_t)vcpu->doorbell_vector << 20 | (uint64_t)vcpu->rang << 28 |
+			     (uint64_t)vcpu->doorbell_open << 29);
 	}
 }
 
