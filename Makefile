@@ -138,7 +138,7 @@ HV_ASM_SOURCES := \
 # ---- The guests ----------------------------------------------------------------------------------
 
 # >>> GUESTS: every name has its own folder; GUEST_name lists the sources that are not in the library
-GUESTS := steady idle hungry secret rogue bench probe hostile racer worker
+GUESTS := steady idle hungry secret rogue bench probe hostile racer worker leftover
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -155,6 +155,8 @@ GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/mo
 
 GUEST_racer := $(addprefix guests/racer/,main.c race.c rewrite.c start.c touch.c start_code.S)
 GUEST_worker := guests/worker/main.c
+GUEST_leftover := guests/leftover/main.c guests/leftover/registers.c guests/leftover/xstate.c \
+	guests/probe/trap.c guests/probe/trap.S
 
 GUEST_LIB_C_SOURCES := \
 	guests/lib/arguments.c \

@@ -94,7 +94,7 @@ static enum exit_action decide_exception(struct svm_vcpu *svm, struct vm_exit *v
 		machine_check_report();
 	case VECTOR_DEBUG:
 		/* DR6 is what the handler would see (15.12.2). */
-		vmcb->dr7 &= ~(uint64_t)DR7_GENERAL_DETECT;
+		svm->vmcb->dr7 &= ~(uint64_t)DR7_GENERAL_DETECT;
 		return guest_inject(svm->arch.vcpu, vector, false, 0);
 	case VECTOR_ALIGNMENT:
 		return guest_inject(svm->arch.vcpu, vector, true, (uint32_t)vmcb->exit_info_1);
@@ -129,6 +129,7 @@ static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 
 static enum exit_action decide_xsetbv(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 {
+	xstate_reach_offered(); /* this processor does intercept it */
 	if (svm->vmcb->cpl != 0) {
 		return guest_inject_protection_fault(svm->arch.vcpu);
 	}
@@ -174,6 +175,7 @@ static enum exit_action decide_instruction(struct svm_vcpu *svm, struct vm_exit 
 	case SVM_EXIT_VMRUN:
 	case SVM_EXIT_VMLOAD ... SVM_EXIT_RDTSCP:
 	case SVM_EXIT_MONITOR ... SVM_EXIT_MWAIT_ARMED:
+	case SVM_EXIT_RDPRU:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_UNDEFINED);
 	default:
 		return unknown(svm, vm_exit);

@@ -49,6 +49,7 @@
 	EXIT(MWAIT, 0x8b, "MWAIT")                                                                 \
 	EXIT(MWAIT_ARMED, 0x8c, "MWAIT")                                                           \
 	EXIT(XSETBV, 0x8d, "XSETBV")                                                               \
+	EXIT(RDPRU, 0x8e, "RDPRU")                                                                 \
 	EXIT(NESTED_PAGE_FAULT, 0x400, "second-stage fault")                                       \
 	EXIT(BUSY, 0xfffffffe, "the control block is in use by another processor")                 \
 	EXIT(INVALID, 0xffffffff, "the guest's state or its controls break a rule of VMRUN")

@@ -52,12 +52,13 @@ static const uint64_t intercepts_2[] = {
 	INTERCEPT_STGI,	       /* not offered: it would hold off host interrupts */
 	INTERCEPT_CLGI,	       /* not offered, for the same reason */
 	INTERCEPT_SKINIT,      /* not offered: starts the machine anew */
-	INTERCEPT_RDTSCP,      /* not offered: TSC_AUX is the host's */
+	INTERCEPT_RDTSCP,      /* not offered; TSC_AUX is zero anyway, for RDPID */
+	INTERCEPT_RDPRU,       /* not offered: MPERF and APERF count for all that runs here */
 	INTERCEPT_WBINVD,      /* writing back all caches would slow everybody down */
 	INTERCEPT_MONITOR,     /* not offered */
 	INTERCEPT_MWAIT,       /* not offered: it would idle the CPU inside the guest */
 	INTERCEPT_MWAIT_ARMED, /* the same */
-	INTERCEPT_XSETBV,      /* only components that are switched between guests */
+	INTERCEPT_XSETBV,      /* only components that are offered */
 };
 
 static uint32_t all_of(const uint64_t *bits, size_t count)
