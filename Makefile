@@ -52,6 +52,7 @@ HV_C_SOURCES := \
 	arch/x86/svm/svm_check.c \
 	arch/x86/svm/svm_cpu.c \
 	arch/x86/svm/svm_cr.c \
+	arch/x86/svm/svm_debug.c \
 	arch/x86/svm/svm_decode.c \
 	arch/x86/svm/svm_dump.c \
 	arch/x86/svm/svm_exit.c \

@@ -12,6 +12,7 @@
 #include "arch/x86/guest/control.h"
 #include "arch/x86/guest/exit.h"
 #include "arch/x86/svm/svm_caps.h"
+#include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
@@ -94,7 +95,7 @@ static enum exit_action decide_exception(struct svm_vcpu *svm, struct vm_exit *v
 		machine_check_report();
 	case VECTOR_DEBUG:
 		/* DR6 is what the handler would see (15.12.2). */
-		svm->vmcb->dr7 &= ~(uint64_t)DR7_GENERAL_DETECT;
+		*svm_dr7(svm) &= ~(uint64_t)DR7_GENERAL_DETECT;
 		return guest_inject(svm->arch.vcpu, vector, false, 0);
 	case VECTOR_ALIGNMENT:
 		return guest_inject(svm->arch.vcpu, vector, true, (uint32_t)vmcb->exit_info_1);
@@ -121,7 +122,7 @@ static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 	vm_exit->io.string = (info & IO_STRING) != 0;
 	action = guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_IO);
 	if (action == EXIT_ADVANCE) {
-		svm_trap(svm, guest_port_causes(svm->arch.vcpu, svm->vmcb->dr7, vm_exit->io.port,
+		svm_trap(svm, guest_port_causes(svm->arch.vcpu, *svm_dr7(svm), vm_exit->io.port,
 						vm_exit->io.bytes));
 	}
 	return action;
@@ -201,6 +202,11 @@ static enum exit_action decide(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 	case SVM_EXIT_CR4_WRITE:
 	case SVM_EXIT_CR8_WRITE:
 		return svm_decide_cr(svm, vm_exit);
+	case SVM_EXIT_DR5_READ:
+	case SVM_EXIT_DR7_READ:
+	case SVM_EXIT_DR5_WRITE:
+	case SVM_EXIT_DR7_WRITE:
+		return svm_decide_dr(svm, vm_exit);
 	case SVM_EXIT_IO:
 		return decide_io(svm, vm_exit);
 	case SVM_EXIT_INVALID:

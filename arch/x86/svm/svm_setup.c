@@ -7,6 +7,7 @@
 #include "arch/x86/cpu/paging.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/msr.h"
+#include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
 #include "mm/s2.h"
@@ -129,6 +130,5 @@ void svm_setup_guest(struct svm_vcpu *svm)
 	guest_write(vcpu, GUEST_PAT, GUEST_PAT_RESET);
 	vmcb->rip = vcpu->entry;
 	vmcb->rflags = RFLAGS_FIXED;
-	vmcb->dr6 = GUEST_ENTRY_DR6;
-	vmcb->dr7 = GUEST_ENTRY_DR7;
+	svm_debug_setup(svm);
 }
