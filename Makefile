@@ -52,6 +52,7 @@ HV_C_SOURCES := \
 	arch/x86/svm/svm_check.c \
 	arch/x86/svm/svm_cpu.c \
 	arch/x86/svm/svm_cr.c \
+	arch/x86/svm/svm_debug.c \
 	arch/x86/svm/svm_decode.c \
 	arch/x86/svm/svm_dump.c \
 	arch/x86/svm/svm_exit.c \
@@ -140,7 +141,7 @@ HV_ASM_SOURCES := \
 # ---- The guests ----------------------------------------------------------------------------------
 
 # >>> GUESTS: every name has its own folder; GUEST_name lists the sources that are not in the library
-GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker
+GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -158,6 +159,8 @@ GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/mo
 GUEST_racer := $(addprefix guests/racer/,main.c race.c rewrite.c start.c touch.c start_code.S)
 GUEST_sleeper := guests/sleeper/main.c
 GUEST_worker := guests/worker/main.c
+GUEST_leftover := guests/leftover/main.c guests/leftover/registers.c guests/leftover/xstate.c \
+	guests/probe/trap.c guests/probe/trap.S
 
 GUEST_LIB_C_SOURCES := \
 	guests/lib/arguments.c \

@@ -63,7 +63,7 @@ HOST_test_s2_steps := tests/host/test_s2_steps.c $(FAKE_WORLD) $(MM_SOURCES)
 
 X86_GUEST_SOURCES := arch/x86/guest/breakpoint.c arch/x86/guest/control.c arch/x86/guest/cpuid.c arch/x86/guest/event.c \
 	arch/x86/guest/exit.c arch/x86/guest/msr.c arch/x86/guest/violations.c \
-	tests/host/fake/panic.c tests/host/fake/x86.c
+	tests/host/fake/panic.c tests/host/fake/processor.c tests/host/fake/x86.c
 
 HOST_TESTS += test_x86_guest
 HOST_test_x86_guest := tests/host/test_x86_guest.c $(X86_GUEST_SOURCES)
@@ -77,7 +77,7 @@ HOST_test_svm := tests/host/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_
 	arch/x86/svm/svm_check.c arch/x86/svm/svm_decode.c $(X86_GUEST_SOURCES)
 
 HOST_TESTS += test_svm_cr
-HOST_test_svm_cr := tests/host/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86/svm/svm_decode.c \
+HOST_test_svm_cr := tests/host/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86/svm/svm_debug.c arch/x86/svm/svm_decode.c \
 	arch/x86/svm/svm_setup.c arch/x86/svm/svm_step.c arch/x86/guest/event.c \
 	arch/x86/guest/exit.c tests/host/fake/panic.c
 
@@ -93,6 +93,13 @@ HOST_test_acpi := tests/host/test_acpi.c $(FIRMWARE_SOURCES)
 
 HOST_TESTS += test_mp_table
 HOST_test_mp_table := tests/host/test_mp_table.c $(FIRMWARE_SOURCES)
+
+HOST_TESTS += test_svm_debug
+HOST_test_svm_debug := tests/host/test_svm_debug.c arch/x86/svm/svm_debug.c $(X86_GUEST_SOURCES)
+
+HOST_TESTS += test_xstate
+HOST_test_xstate := tests/host/test_xstate.c arch/x86/cpu/xstate.c arch/x86/guest/vcpu.c \
+	tests/host/fake/processor.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_x86_walk
 HOST_test_x86_walk := tests/host/test_x86_walk.c arch/x86/guest/walk.c $(FAKE_WORLD) $(MM_SOURCES)

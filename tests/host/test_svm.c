@@ -42,6 +42,7 @@ static void test_caps_of_processors(void **state)
 
 	assert_null(judge(facts, &caps));
 	assert_true(caps.next_rip && caps.decode && caps.flush_by_asid && !caps.unlock);
+	assert_false(caps.breakpoints_stay);
 	assert_int_equal(caps.leaf_level, 2);
 	assert_int_equal(caps.asid_count, 32768);
 
@@ -49,6 +50,7 @@ static void test_caps_of_processors(void **state)
 	facts = (struct svm_facts){.cpuid_svm = true, .asid_count = 16, .features = 1};
 	assert_null(judge(facts, &caps));
 	assert_false(caps.next_rip || caps.decode || caps.flush_by_asid);
+	assert_true(caps.breakpoints_stay);
 	assert_int_equal(caps.leaf_level, 1);
 }
 
@@ -124,6 +126,9 @@ static void test_decode_moves(void **state)
 	expect_instruction(DECODE(32, 0xf0, 0x0f, 0x22, 0xc1), INSTRUCTION_MOV_TO, 4, 8, 1);
 	/* The mod field does not count, and prefixes without a meaning do not disturb. */
 	expect_instruction(DECODE(32, 0x66, 0x2e, 0x0f, 0x22, 0x03), INSTRUCTION_MOV_TO, 5, 0, 3);
+	/* Debug registers have opcodes of their own. */
+	expect_instruction(DECODE(32, 0x0f, 0x23, 0xf8), INSTRUCTION_MOV_TO_DR, 3, 7, 0);
+	expect_instruction(DECODE(64, 0x41, 0x0f, 0x21, 0xeb), INSTRUCTION_MOV_FROM_DR, 4, 5, 11);
 	/* Outside 64-bit mode 0x41 is INC ECX. */
 	expect_instruction(DECODE(32, 0x41, 0x0f, 0x22, 0xc7), INSTRUCTION_OTHER, 0, 0, 0);
 	/* REX counts only right before the opcode, and only the last. */
@@ -303,7 +308,7 @@ static void test_decode_anything(void **state)
 
 	assert_int_equal(svm_decode(all_prefixes, sizeof(all_prefixes), 64).kind, INSTRUCTION_CUT);
 	for (unsigned round = 0; round < 200000; round++) {
-		static const uint8_t likely[] = {0x0f, 0x22, 0x20, 0x01, 0x06, 0x66, 0x48, 0xf0};
+		static const uint8_t likely[] = {0x0f, 0x22, 0x20, 0x01, 0x06, 0x23, 0x48, 0xf0};
 		size_t count = round % (SVM_INSTRUCTION_BYTES_MAX + 1);
 		uint8_t *bytes = test_malloc(count + 1);
 		struct svm_instruction instruction;

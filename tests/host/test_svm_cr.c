@@ -274,9 +274,9 @@ static void test_code_that_does_not_fit_the_exit_is_executed_again(void **state)
 static void test_code_that_is_not_understood_ends_the_vm_by_name(void **state)
 {
 	(void)state;
-	CODE(0x66, 0x0f, 0x23, 0xc0, 0x90);
+	CODE(0x66, 0x0f, 0x24, 0xc0, 0x90);
 	assert_int_equal(decide(SVM_EXIT_CR0_WRITE), EXIT_KILL);
-	assert_non_null(strstr(logged, "rip=0x1000: bytes 66 0f 23 c0 90"));
+	assert_non_null(strstr(logged, "rip=0x1000: bytes 66 0f 24 c0 90"));
 	assert_non_null(strstr(seen.text, "not understood"));
 }
 

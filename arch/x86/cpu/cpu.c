@@ -60,6 +60,13 @@ void cpu_control_init(void)
 	if (cpu_features.pat && msr_read(MSR_IA32_PAT) != PAT_RESET) {
 		msr_write(MSR_IA32_PAT, PAT_RESET);
 	}
+	/*
+	 * Guests are offered neither RDTSCP nor RDPID, but AMD-V has no intercept of RDPID, and not
+	 * all emulators know that of RDTSCP: what they read there tells nothing of this CPU.
+	 */
+	if (cpu_features.rdtscp || cpu_features.rdpid) {
+		msr_write(MSR_TSC_AUX, 0);
+	}
 	write_dr7(0x400); /* no breakpoint of firmware survives; bit 10 is always one */
 }
 

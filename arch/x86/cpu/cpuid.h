@@ -9,6 +9,13 @@ struct cpuid {
 	uint32_t eax, ebx, ecx, edx;
 };
 
+#ifdef AEROSTAT_HOST_TEST
+
+/* A fake processor answers: tests/host/fake/processor.c. */
+struct cpuid cpuid_read(uint32_t leaf, uint32_t subleaf);
+
+#else
+
 /* A leaf above the maximum answers with the data of the highest one: check features.h first. */
 static inline struct cpuid cpuid_read(uint32_t leaf, uint32_t subleaf)
 {
@@ -19,5 +26,7 @@ static inline struct cpuid cpuid_read(uint32_t leaf, uint32_t subleaf)
 			 : "a"(leaf), "c"(subleaf));
 	return out;
 }
+
+#endif
 
 #endif

@@ -32,6 +32,7 @@
 #define LEAF7_EBX_SMEP BIT(7)
 #define LEAF7_EBX_SMAP BIT(20)
 #define LEAF7_ECX_UMIP BIT(2)
+#define LEAF7_ECX_RDPID BIT(22)
 #define EXTENDED_ECX_SVM BIT(2)
 #define EXTENDED_EDX_NX BIT(20)
 #define EXTENDED_EDX_GIB_PAGES BIT(26)
@@ -65,6 +66,7 @@ static void detect_basic(struct cpu_features *f)
 		f->smep = leaf.ebx & LEAF7_EBX_SMEP;
 		f->smap = leaf.ebx & LEAF7_EBX_SMAP;
 		f->umip = leaf.ecx & LEAF7_ECX_UMIP;
+		f->rdpid = leaf.ecx & LEAF7_ECX_RDPID;
 	}
 }
 

@@ -29,6 +29,7 @@ struct cpu_features {
 	bool xsave;
 	bool avx;
 	bool rdtscp;
+	bool rdpid;
 	bool vmx;
 	bool svm;
 	/* What guests may see beyond that (cpuid.c): bits of leaves 1, 7 and 0x8000_0001, 0xd. */

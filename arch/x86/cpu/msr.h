@@ -14,6 +14,7 @@
 #define MSR_IA32_MISC_ENABLE 0x1a0
 #define MSR_IA32_PAT 0x277
 #define MSR_IA32_TSC_DEADLINE 0x6e0
+#define MSR_IA32_XSS 0xda0
 #define MSR_X2APIC_BASE 0x800 /* + register offset / 16 */
 #define MSR_IA32_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
@@ -28,6 +29,14 @@
 #ifndef __ASSEMBLY__
 
 #include "base/types.h"
+
+#ifdef AEROSTAT_HOST_TEST
+
+/* A fake processor has them: tests/host/fake/processor.c. */
+uint64_t msr_read(uint32_t index);
+void msr_write(uint32_t index, uint64_t value);
+
+#else
 
 static inline uint64_t msr_read(uint32_t index)
 {
@@ -44,6 +53,8 @@ static inline void msr_write(uint32_t index, uint64_t value)
 			 : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(index)
 			 : "memory");
 }
+
+#endif
 
 /* Reads one that a processor may lack: false, and *value is as it was, when it has not. */
 bool msr_read_safe(uint32_t index, uint64_t *value);

@@ -59,11 +59,24 @@
 #define XCR0_X87 0x01
 #define XCR0_SSE 0x02
 #define XCR0_AVX 0x04
+#define XCR0_MPX 0x18	 /* bounds and their control: both or none */
+#define XCR0_AMX 0x60000 /* tile configuration and data: both or none */
 #define XCR0_AVX512 0xe0 /* opmask, upper halves of ZMM0-15, ZMM16-31: all or none */
 
 #ifndef __ASSEMBLY__
 
 #include "base/types.h"
+
+#ifdef AEROSTAT_HOST_TEST
+
+/* A fake processor has them: tests/host/fake/processor.c. */
+#define CONTROL_REGISTER(name)                                                                     \
+	uint64_t read_##name(void);                                                                \
+	void write_##name(uint64_t value);
+
+CONTROL_REGISTER(xcr0)
+
+#else
 
 #define CONTROL_REGISTER(name)                                                                     \
 	static inline uint64_t read_##name(void)                                                   \
@@ -76,6 +89,25 @@
 	{                                                                                          \
 		__asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");                    \
 	}
+
+/* CR4.OSXSAVE must be set. */
+static inline uint64_t read_xcr0(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void write_xcr0(uint64_t value)
+{
+	__asm__ volatile("xsetbv"
+			 :
+			 : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(0)
+			 : "memory");
+}
+
+#endif
 
 CONTROL_REGISTER(cr0)
 CONTROL_REGISTER(cr2)
@@ -94,23 +126,6 @@ CONTROL_REGISTER(dr7)
 static inline void invalidate_page(uint64_t address)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
-}
-
-/* CR4.OSXSAVE must be set. */
-static inline uint64_t read_xcr0(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	return (uint64_t)high << 32 | low;
-}
-
-static inline void write_xcr0(uint64_t value)
-{
-	__asm__ volatile("xsetbv"
-			 :
-			 : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(0)
-			 : "memory");
 }
 
 static inline uint64_t read_rflags(void)

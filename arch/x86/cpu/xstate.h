@@ -16,7 +16,23 @@ void xstate_cpu_init(void);
 /* XCR0 of the host: every component that a guest can be given. 3 where there is no XSAVE. */
 uint64_t xstate_mask(void);
 
-/* Bytes of an area that holds them all in the standard format, at least 576. */
+/*
+ * What a guest can enable in XCR0 and fill, offered or not: a superset of xstate_mask(). All of it
+ * must be replaced when another guest runs. At first what is offered, because XSETBV ends in an
+ * exit that judges it.
+ */
+uint64_t xstate_reachable(void);
+
+/*
+ * For a backend that cannot know whether XSETBV exits: a guest reaches all that the hardware has.
+ * Called once, on the boot CPU, before any guest runs.
+ */
+void xstate_reach_hardware(void);
+
+/* The backend has seen such an exit, so it does. On any CPU, as often as it likes. */
+void xstate_reach_offered(void);
+
+/* Bytes of an area that holds what xstate_mask() says in the standard format, at least 576. */
 size_t xstate_bytes(void);
 
 /* Makes `area` (XSTATE_ALIGN, xstate_bytes()) the state after reset. */
@@ -24,7 +40,8 @@ void xstate_init(void *area);
 
 /*
  * Saves to and restores from `area` the components in `mask`; a component that the area says is
- * unused is set to its initial state. XCR0 must be a superset of `mask`.
+ * unused, or that was never saved there, is set to its initial state. XCR0 must be a superset of
+ * `mask`, and what is saved must be within xstate_mask().
  */
 void xstate_save(void *area, uint64_t mask);
 void xstate_restore(const void *area, uint64_t mask);

@@ -99,9 +99,14 @@ void guest_state_save(struct arch_vcpu *arch)
 
 void guest_state_load(const struct arch_vcpu *arch)
 {
-	/* Also the components that this guest has switched off may hold bytes of somebody else. */
-	xcr0_set(xstate_mask());
-	xstate_restore(arch->xstate, xstate_mask());
+	uint64_t reachable = xstate_reachable();
+
+	/*
+	 * Also the components that this guest has switched off may hold bytes of the last one, and
+	 * those that no guest is offered: they are in no area, so they get their initial state.
+	 */
+	xcr0_set(reachable);
+	xstate_restore(arch->xstate, reachable);
 	debug_registers_restore(&arch->debug);
 	xcr0_set(arch->xcr0);
 }

@@ -24,10 +24,11 @@ struct svm_caps {
 	bool next_rip;	     /* the exit says where the next instruction begins */
 	bool decode;	     /* the exit says which register a MOV CR names */
 	bool flush_by_asid;
-	bool takes_shadow;   /* VMRUN loads the interrupt shadow; found by trial (svm_trial.c) */
-	bool takes_cr2;	     /* VMRUN and the exit exchange CR2; found by trial */
-	bool unlock;	     /* VM_CR.SVMDIS of this CPU has to be cleared first */
-	unsigned leaf_level; /* highest that may map memory */
+	bool breakpoints_stay; /* a guest's may be armed in the host after an exit: svm_debug.c */
+	bool takes_shadow;     /* VMRUN loads the interrupt shadow; found by trial (svm_trial.c) */
+	bool takes_cr2;	       /* VMRUN and the exit exchange CR2; found by trial */
+	bool unlock;	       /* VM_CR.SVMDIS of this CPU has to be cleared first */
+	unsigned leaf_level;   /* highest that may map memory */
 };
 
 /* VM_CR */

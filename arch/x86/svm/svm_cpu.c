@@ -83,6 +83,8 @@ static enum status caps_settle(bool *unlock, const char **sentence)
 		svm_caps = caps;
 		svm_npt_init();
 		guest_offer_init(xstate_mask());
+		/* XSETBV is to exit (15.9), but not all emulators know that: see svm_exit.c. */
+		xstate_reach_hardware();
 		guest_offer.vmmcall = true;
 	}
 	return STATUS_OK;

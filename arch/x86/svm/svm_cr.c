@@ -62,6 +62,14 @@ static size_t instruction_fetch(const struct svm_vcpu *svm, uint8_t *bytes)
 	return guest_fetch(svm->arch.vcpu, place, bytes, SVM_INSTRUCTION_BYTES_MAX);
 }
 
+struct svm_instruction svm_instruction_here(const struct svm_vcpu *svm)
+{
+	uint8_t bytes[SVM_INSTRUCTION_BYTES_MAX];
+	size_t count = instruction_fetch(svm, bytes);
+
+	return svm_decode(bytes, count, code_bits(svm));
+}
+
 unsigned svm_prefixes(const struct svm_vcpu *svm)
 {
 	uint8_t bytes[SVM_INSTRUCTION_BYTES_MAX];

@@ -16,7 +16,9 @@
 #define OPCODE_GROUP_7 0x01
 #define OPCODE_CLTS 0x06
 #define OPCODE_MOV_FROM 0x20
+#define OPCODE_MOV_FROM_DR 0x21
 #define OPCODE_MOV_TO 0x22
+#define OPCODE_MOV_TO_DR 0x23
 #define GROUP_7_SMSW 4
 #define GROUP_7_LMSW 6
 
@@ -103,6 +105,14 @@ static void decode_modrm(struct svm_instruction *instruction, uint8_t opcode, ui
 		break;
 	case OPCODE_MOV_FROM:
 		instruction->kind = INSTRUCTION_MOV_FROM;
+		decode_mov(instruction, modrm, prefixes);
+		break;
+	case OPCODE_MOV_TO_DR:
+		instruction->kind = INSTRUCTION_MOV_TO_DR;
+		decode_mov(instruction, modrm, prefixes);
+		break;
+	case OPCODE_MOV_FROM_DR:
+		instruction->kind = INSTRUCTION_MOV_FROM_DR;
 		decode_mov(instruction, modrm, prefixes);
 		break;
 	case OPCODE_GROUP_7:

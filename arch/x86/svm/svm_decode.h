@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The five instructions that reach control registers, for processors that do not say themselves
- * what they were about to execute (AMD APM vol. 3: MOV CRn, CLTS, LMSW, SMSW; section 1.2 on the
- * order of prefixes). Pure.
+ * The instructions that reach control and debug registers, for processors that do not say
+ * themselves what they were about to execute (AMD APM vol. 3: MOV CRn, MOV DRn, CLTS, LMSW, SMSW;
+ * section 1.2 on the order of prefixes). Pure.
  */
 #ifndef ARCH_X86_SVM_SVM_DECODE_H
 #define ARCH_X86_SVM_SVM_DECODE_H
@@ -16,6 +16,8 @@ enum svm_instruction_kind {
 	INSTRUCTION_CUT,      /* it goes on behind the last byte */
 	INSTRUCTION_MOV_TO,   /* MOV cr, gpr */
 	INSTRUCTION_MOV_FROM, /* MOV gpr, cr */
+	INSTRUCTION_MOV_TO_DR,
+	INSTRUCTION_MOV_FROM_DR,
 	INSTRUCTION_CLTS,
 	INSTRUCTION_LMSW,
 	INSTRUCTION_SMSW,

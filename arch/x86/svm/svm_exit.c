@@ -12,6 +12,7 @@
 #include "arch/x86/guest/control.h"
 #include "arch/x86/guest/exit.h"
 #include "arch/x86/svm/svm_caps.h"
+#include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
@@ -94,7 +95,7 @@ static enum exit_action decide_exception(struct svm_vcpu *svm, struct vm_exit *v
 		machine_check_report();
 	case VECTOR_DEBUG:
 		/* DR6 is what the handler would see (15.12.2). */
-		vmcb->dr7 &= ~(uint64_t)DR7_GENERAL_DETECT;
+		*svm_dr7(svm) &= ~(uint64_t)DR7_GENERAL_DETECT;
 		return guest_inject(svm->arch.vcpu, vector, false, 0);
 	case VECTOR_ALIGNMENT:
 		return guest_inject(svm->arch.vcpu, vector, true, (uint32_t)vmcb->exit_info_1);
@@ -121,7 +122,7 @@ static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 	vm_exit->io.string = (info & IO_STRING) != 0;
 	action = guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_IO);
 	if (action == EXIT_ADVANCE) {
-		svm_trap(svm, guest_port_causes(svm->arch.vcpu, svm->vmcb->dr7, vm_exit->io.port,
+		svm_trap(svm, guest_port_causes(svm->arch.vcpu, *svm_dr7(svm), vm_exit->io.port,
 						vm_exit->io.bytes));
 	}
 	return action;
@@ -129,6 +130,7 @@ static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 
 static enum exit_action decide_xsetbv(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 {
+	xstate_reach_offered(); /* this processor does intercept it */
 	if (svm->vmcb->cpl != 0) {
 		return guest_inject_protection_fault(svm->arch.vcpu);
 	}
@@ -174,6 +176,7 @@ static enum exit_action decide_instruction(struct svm_vcpu *svm, struct vm_exit 
 	case SVM_EXIT_VMRUN:
 	case SVM_EXIT_VMLOAD ... SVM_EXIT_RDTSCP:
 	case SVM_EXIT_MONITOR ... SVM_EXIT_MWAIT_ARMED:
+	case SVM_EXIT_RDPRU:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_UNDEFINED);
 	default:
 		return unknown(svm, vm_exit);
@@ -199,6 +202,11 @@ static enum exit_action decide(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 	case SVM_EXIT_CR4_WRITE:
 	case SVM_EXIT_CR8_WRITE:
 		return svm_decide_cr(svm, vm_exit);
+	case SVM_EXIT_DR5_READ:
+	case SVM_EXIT_DR7_READ:
+	case SVM_EXIT_DR5_WRITE:
+	case SVM_EXIT_DR7_WRITE:
+		return svm_decide_dr(svm, vm_exit);
 	case SVM_EXIT_IO:
 		return decide_io(svm, vm_exit);
 	case SVM_EXIT_INVALID:

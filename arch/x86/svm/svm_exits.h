@@ -14,6 +14,10 @@
 	EXIT(CR0_WRITE, 0x10, "write of CR0")                                                      \
 	EXIT(CR4_WRITE, 0x14, "write of CR4")                                                      \
 	EXIT(CR8_WRITE, 0x18, "write of CR8")                                                      \
+	EXIT(DR5_READ, 0x25, "read of DR5")                                                        \
+	EXIT(DR7_READ, 0x27, "read of DR7")                                                        \
+	EXIT(DR5_WRITE, 0x35, "write of DR5")                                                      \
+	EXIT(DR7_WRITE, 0x37, "write of DR7")                                                      \
 	EXIT(INTR, 0x60, "external interrupt")                                                     \
 	EXIT(NMI, 0x61, "non-maskable interrupt")                                                  \
 	EXIT(SMI, 0x62, "system management interrupt")                                             \
@@ -49,6 +53,7 @@
 	EXIT(MWAIT, 0x8b, "MWAIT")                                                                 \
 	EXIT(MWAIT_ARMED, 0x8c, "MWAIT")                                                           \
 	EXIT(XSETBV, 0x8d, "XSETBV")                                                               \
+	EXIT(RDPRU, 0x8e, "RDPRU")                                                                 \
 	EXIT(NESTED_PAGE_FAULT, 0x400, "second-stage fault")                                       \
 	EXIT(BUSY, 0xfffffffe, "the control block is in use by another processor")                 \
 	EXIT(INVALID, 0xffffffff, "the guest's state or its controls break a rule of VMRUN")

@@ -9,6 +9,7 @@
 #include "arch/x86/cpu/tsc.h"
 #include "arch/x86/guest/exit.h"
 #include "arch/x86/svm/svm_caps.h"
+#include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
@@ -191,7 +192,7 @@ void svm_trap(struct svm_vcpu *svm, uint64_t causes)
 	}
 	/* Injecting an event changes neither (APM vol. 2, 15.20). */
 	vmcb->dr6 |= causes;
-	vmcb->dr7 &= ~(uint64_t)DR7_GENERAL_DETECT;
+	*svm_dr7(svm) &= ~(uint64_t)DR7_GENERAL_DETECT;
 	svm->arch.event.info = EVENT_VALID | EVENT_TYPE_EXCEPTION | VECTOR_DEBUG;
 }
 

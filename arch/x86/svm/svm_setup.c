@@ -7,6 +7,7 @@
 #include "arch/x86/cpu/paging.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/msr.h"
+#include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
 #include "mm/s2.h"
@@ -52,12 +53,13 @@ static const uint64_t intercepts_2[] = {
 	INTERCEPT_STGI,	       /* not offered: it would hold off host interrupts */
 	INTERCEPT_CLGI,	       /* not offered, for the same reason */
 	INTERCEPT_SKINIT,      /* not offered: starts the machine anew */
-	INTERCEPT_RDTSCP,      /* not offered: TSC_AUX is the host's */
+	INTERCEPT_RDTSCP,      /* not offered; TSC_AUX is zero anyway, for RDPID */
+	INTERCEPT_RDPRU,       /* not offered: MPERF and APERF count for all that runs here */
 	INTERCEPT_WBINVD,      /* writing back all caches would slow everybody down */
 	INTERCEPT_MONITOR,     /* not offered */
 	INTERCEPT_MWAIT,       /* not offered: it would idle the CPU inside the guest */
 	INTERCEPT_MWAIT_ARMED, /* the same */
-	INTERCEPT_XSETBV,      /* only components that are switched between guests */
+	INTERCEPT_XSETBV,      /* only components that are offered */
 };
 
 static uint32_t all_of(const uint64_t *bits, size_t count)
@@ -128,6 +130,5 @@ void svm_setup_guest(struct svm_vcpu *svm)
 	guest_write(vcpu, GUEST_PAT, GUEST_PAT_RESET);
 	vmcb->rip = vcpu->entry;
 	vmcb->rflags = RFLAGS_FIXED;
-	vmcb->dr6 = GUEST_ENTRY_DR6;
-	vmcb->dr7 = GUEST_ENTRY_DR7;
+	svm_debug_setup(svm);
 }

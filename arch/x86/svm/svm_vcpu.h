@@ -9,6 +9,7 @@
 #include "arch/x86/cpu/xstate.h"
 #include "arch/x86/guest/vcpu.h"
 #include "arch/x86/svm/svm_asid.h"
+#include "arch/x86/svm/svm_decode.h"
 #include "arch/x86/svm/svm_vmcb.h"
 #include "base/status.h"
 #include "base/types.h"
@@ -28,6 +29,7 @@ struct svm_vcpu {
 	struct svm_cpu *cpu;	/* in whose registers parts of it are, or NULL */
 	bool filled;		/* the VMCB has been set up: it has run */
 	uint64_t entered_event; /* for reports: the processor clears its own word */
+	uint64_t dr7;		/* as the guest reads it, where the processor has another one */
 	uint64_t next_rip;	/* of an exit caused by an instruction: where it ends */
 	uint8_t offered;	/* vector of the doorbell that the last entry was given, or 0 */
 	struct {
@@ -102,6 +104,9 @@ static inline bool svm_is_kernel(const struct svm_vcpu *svm)
 {
 	return svm->vmcb->cpl == 0 && svm->arch.cr0 & CR0_PE;
 }
+
+/* svm_cr.c: decodes what is at RIP. */
+struct svm_instruction svm_instruction_here(const struct svm_vcpu *svm);
 
 /* svm_cr.c: an exit because of a control register. */
 enum exit_action svm_decide_cr(struct svm_vcpu *svm, struct vm_exit *vm_exit);

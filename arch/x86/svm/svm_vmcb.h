@@ -146,6 +146,7 @@ _Static_assert(sizeof(struct vmcb) == PAGE_BYTES, "APM vol. 2, appendix B");
 #define INTERCEPT_MWAIT BIT(11)
 #define INTERCEPT_MWAIT_ARMED BIT(12)
 #define INTERCEPT_XSETBV BIT(13)
+#define INTERCEPT_RDPRU BIT(14)
 
 /* tlb_control (APM vol. 2, 15.16.1) */
 #define TLB_KEEP 0
