@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "arch/x86/boot/ram.h"
@@ -29,7 +30,7 @@ static void set_regions(const struct boot_region *regions, unsigned count)
 static void find_ram(const struct boot_region *regions, unsigned count, unsigned physical_bits)
 {
 	set_regions(regions, count);
-	assert_int_equal(ram_find(&info, physical_bits, &ram), STATUS_OK);
+	assert_int_equal(ram_find(&info, physical_bits, RAM_FLOOR, &ram), 0);
 	for (unsigned i = 0; i < ram.count; i++) {
 		assert_true(ram.regions[i].start >= RAM_FLOOR);
 		assert_true(ram.regions[i].start < ram.regions[i].end);
@@ -106,18 +107,91 @@ static void test_all_below_one_mib(void **state)
 	assert_int_equal(ram.count, 0);
 }
 
-static void test_as_many_pieces_as_there_can_be(void **state)
+/* Regression: 257 pieces of RAM halted the machine. Firmware of large servers makes 500. */
+static void test_many_holes(void **state)
+{
+	(void)state;
+	memset(&info, 0, sizeof(info));
+	info.regions[0] = (struct boot_region){0, GIB(16), true};
+	for (unsigned i = 1; i <= 600; i++) {
+		uint64_t start = GIB(1) + i * 0x200000ull;
+		info.regions[i] = (struct boot_region){start, start + 0x1000, false};
+	}
+	info.region_count = 601;
+	assert_int_equal(ram_find(&info, 40, RAM_FLOOR, &ram), 0);
+	assert_int_equal(ram.count, 601);
+	assert_int_equal(memmap_bytes(&ram), GIB(16) - MIB(1) - 600 * PAGE_BYTES);
+}
+
+/* No byte that something forbids, and all but the smallest pieces. */
+static void check_safe(uint64_t lost, uint64_t all_bytes)
+{
+	assert_in_range(ram.count, 1, RAM_PIECES_MAX);
+	assert_true(memmap_bytes(&ram) + lost >= all_bytes);
+	for (unsigned i = 0; i < ram.count; i++) {
+		for (unsigned j = 0; j < info.region_count; j++) {
+			assert_true(info.regions[j].available ||
+				    info.regions[j].end <= ram.regions[i].start ||
+				    info.regions[j].start >= ram.regions[i].end);
+		}
+	}
+}
+
+/* Beyond what there is place for, the smallest pieces are left alone, not the machine. */
+static void test_more_pieces_than_places(void **state)
 {
 	(void)state;
 	memset(&info, 0, sizeof(info));
 	info.regions[0] = (struct boot_region){0, GIB(16), true};
 	for (unsigned i = 1; i < BOOT_REGIONS_MAX; i++) {
-		uint64_t start = GIB(1) + i * 0x2000ull;
+		uint64_t start = GIB(1) + i * 0x10000ull;
 		info.regions[i] = (struct boot_region){start, start + 0x1000, false};
 	}
 	info.region_count = BOOT_REGIONS_MAX;
-	assert_int_equal(ram_find(&info, 40, &ram), STATUS_OK);
-	assert_int_equal(ram.count, MEMMAP_REGIONS_MAX);
+	uint64_t lost = ram_find(&info, 40, RAM_FLOOR, &ram);
+	assert_in_range(lost, 100 * 0xf000, 400 * 0xf000);
+	check_safe(lost, GIB(16) - MIB(1) - (BOOT_REGIONS_MAX - 1) * PAGE_BYTES);
+	/* The largest are all there. */
+	assert_int_equal(ram.regions[0].start, MIB(1));
+	assert_int_equal(memmap_end(&ram), GIB(16));
+
+	/* Pieces of RAM, a small one first and a large one last. */
+	for (unsigned i = 0; i < BOOT_REGIONS_MAX; i++) {
+		uint64_t start = GIB(1) + i * 0x100000ull;
+		info.regions[i] = (struct boot_region){start, start + 0x1000 + i / 2 * 0x100, true};
+	}
+	lost = ram_find(&info, 40, RAM_FLOOR, &ram);
+	assert_int_equal(ram.count, RAM_PIECES_MAX);
+	assert_int_equal(memmap_end(&ram), align_down_u64(info.regions[1023].end, PAGE_BYTES));
+	assert_true(ram.regions[0].start > GIB(1) + 100 * 0x100000ull);
+	check_safe(lost, 0);
+	/* The same from the other end. */
+	for (unsigned i = 0; i < BOOT_REGIONS_MAX; i++) {
+		uint64_t start = GIB(1) + i * 0x100000ull;
+		info.regions[BOOT_REGIONS_MAX - 1 - i] =
+			(struct boot_region){start, start + 0x1000 + i / 2 * 0x100, true};
+	}
+	struct memmap *before = malloc(sizeof(*before));
+	*before = ram;
+	assert_true(ram_find(&info, 40, RAM_FLOOR, &ram) != 0);
+	assert_int_equal(memmap_end(&ram), memmap_end(before));
+	free(before);
+}
+
+/* A region that ends with the last of all addresses, as boot/multiboot2.c hands it over. */
+static void test_reserved_to_the_end(void **state)
+{
+	static const struct boot_region regions[] = {
+		{0x100000, 0x40000000, true},
+		{0xfd00000000, UINT64_MAX, false},
+		{0xfffffffffffff000, UINT64_MAX, false},
+		{0x30000000, UINT64_MAX, false},
+	};
+	(void)state;
+	find_ram(regions, 3, 52);
+	assert_int_equal(memmap_bytes(&ram), 0x3ff00000);
+	find_ram(regions, 4, 52);
+	assert_int_equal(memmap_end(&ram), 0x30000000);
 }
 
 /* ---- Where processors start ---- */
@@ -128,23 +202,65 @@ static void add_module(uint64_t start, uint64_t end)
 	info.modules[info.module_count++].end = end;
 }
 
+/* What ram_find_low_page() says of a page that nobody uses; 0 also where it would be borrowed. */
+static uint64_t low_page(uint64_t start, uint64_t end)
+{
+	bool borrowed = true;
+	uint64_t page = ram_find_low_page(&info, start, end, &borrowed);
+	return borrowed ? 0 : page;
+}
+
 static void test_low_page(void **state)
 {
 	static const struct boot_region pc[] = {{0, 0x9fc00, true}, {0x9fc00, 0xa0000, false}};
 	(void)state;
 	set_regions(pc, ARRAY_COUNT(pc));
 	/* Not the first: the BIOS data area is there. */
-	assert_int_equal(ram_find_low_page(&info, 0x200000, 0x201000), 0x1000);
+	assert_int_equal(low_page(0x200000, 0x201000), 0x1000);
 	/* What the loader put there stays: boot information, modules, even a byte of them. */
-	assert_int_equal(ram_find_low_page(&info, 0x800, 0x1001), 0x2000);
-	assert_int_equal(ram_find_low_page(&info, 0x1800, 0x1801), 0x2000);
+	assert_int_equal(low_page(0x800, 0x1001), 0x2000);
+	assert_int_equal(low_page(0x1800, 0x1801), 0x2000);
 	add_module(0x1fff, 0x3000);
 	add_module(0x4000, 0x4001);
-	assert_int_equal(ram_find_low_page(&info, 0x3000, 0x3008), 0x5000);
-	assert_int_equal(ram_find_low_page(&info, 0x8000, 0x9000), 0x3000);
+	assert_int_equal(low_page(0x3000, 0x3008), 0x5000);
+	assert_int_equal(low_page(0x8000, 0x9000), 0x3000);
 	add_module(0x100000, 0x200000);
 	add_module(0x3000, 0x9fc00);
-	assert_int_equal(ram_find_low_page(&info, 0x200000, 0x201000), 0);
+	assert_int_equal(low_page(0x200000, 0x201000), 0);
+}
+
+/*
+ * On UEFI machines GRUB loads small modules and the boot information from 0x4000 up, as many as
+ * there is place for. Then their lowest page is borrowed; a module that is gone needs none.
+ */
+static void test_low_page_is_borrowed(void **state)
+{
+	static const struct boot_region pc[] = {{0x4000, 0xa0000, true}};
+	bool borrowed;
+	(void)state;
+	set_regions(pc, 1);
+	for (uint64_t at = 0x5000; at < 0xa0000; at += 0x1000) {
+		if (info.module_count < BOOT_MODULES_MAX - 1) {
+			add_module(at, at + 0xfff);
+		}
+	}
+	add_module(info.modules[BOOT_MODULES_MAX - 2].end, 0xa0000);
+	assert_int_equal(ram_find_low_page(&info, 0x4000, 0x4800, &borrowed), 0x4000);
+	assert_true(borrowed);
+	assert_int_equal(ram_find_low_page(&info, 0x200000, 0x4800, &borrowed), 0x4000);
+	assert_false(borrowed);
+	info.modules[7].released = true;
+	assert_int_equal(ram_find_low_page(&info, 0x4000, 0x4800, &borrowed), 0xc000);
+	assert_false(borrowed);
+	/* An empty module has no page. */
+	set_regions(pc, 1);
+	add_module(0, 0);
+	add_module(0x4800, 0x4800);
+	assert_int_equal(low_page(0x200000, 0x201000), 0x4000);
+	/* What is not available is not borrowed either. */
+	set_regions(pc, 0);
+	assert_int_equal(ram_find_low_page(&info, 0x4000, 0x4800, &borrowed), 0);
+	assert_false(borrowed);
 }
 
 static void test_low_page_must_be_available(void **state)
@@ -157,12 +273,12 @@ static void test_low_page_must_be_available(void **state)
 	};
 	(void)state;
 	set_regions(pieces, ARRAY_COUNT(pieces));
-	assert_int_equal(ram_find_low_page(&info, 0, 0), 0x7000);
-	assert_int_equal(ram_find_low_page(&info, 0x7000, 0x7008), 0);
+	assert_int_equal(low_page(0, 0), 0x7000);
+	assert_int_equal(low_page(0x7000, 0x7008), 0);
 	set_regions(pieces, 4);
-	assert_int_equal(ram_find_low_page(&info, 0, 0), 0);
+	assert_int_equal(low_page(0, 0), 0);
 	set_regions(&pieces[5], 1);
-	assert_int_equal(ram_find_low_page(&info, 0, 0), 0);
+	assert_int_equal(low_page(0, 0), 0);
 }
 
 int main(void)
@@ -172,8 +288,11 @@ int main(void)
 		cmocka_unit_test(test_unsorted_and_contradicting),
 		cmocka_unit_test(test_ceilings),
 		cmocka_unit_test(test_all_below_one_mib),
-		cmocka_unit_test(test_as_many_pieces_as_there_can_be),
+		cmocka_unit_test(test_many_holes),
+		cmocka_unit_test(test_more_pieces_than_places),
+		cmocka_unit_test(test_reserved_to_the_end),
 		cmocka_unit_test(test_low_page),
+		cmocka_unit_test(test_low_page_is_borrowed),
 		cmocka_unit_test(test_low_page_must_be_available),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,7 +120,7 @@ def boot(image, kind):
 def judge_run(listener, index, chosen, cpus):
     """The complaints about one of the runs, by expectation."""
     log = "\n".join(listener.logs[index]) if index < len(listener.logs) else ""
-    complaints = judge.judge(log, chosen.expect)
+    complaints = judge.judge(log, chosen.expect, len(chosen.modules))
     if index >= len(listener.statuses):
         complaints["end"] = [f"no end within {TIMEOUT_SECONDS} s, or silence of {SILENCE_SECONDS} s"]
     elif listener.statuses[index] != PASS_STATUS:

@@ -6,8 +6,9 @@
  *	hypervisor	in our use: image, modules, boot information, page tables, frame table
  *	available	the rest of ram; the frame table hands it out from then on
  *
- * Only what ram_find() calls RAM is ever touched, and what the loader put somewhere for us. Boot
- * CPU only, no lock.
+ * Only what ram_find() calls RAM is ever touched, and what the loader put somewhere for us. What it
+ * put there comes back later, thing by thing: boot information once it has been copied, each module
+ * once its VM has been made or refused. Boot CPU only, no lock.
  */
 #include "arch/x86/boot/memory.h"
 
@@ -15,8 +16,11 @@
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/paging.h"
 #include "base/bits.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "kernel/arch.h"
+#include "mm/alloc.h"
 #include "mm/frame.h"
 #include "mm/memmap.h"
 #include "mm/phys.h"
@@ -25,6 +29,7 @@ static struct memmap ram;
 static struct memmap hypervisor;
 static struct memmap available;
 static uint64_t table_bytes;
+static struct loaded loaded;
 
 uint64_t memory_ram_bytes(void)
 {
@@ -52,16 +57,21 @@ static enum status claim(uint64_t start, uint64_t end)
 	return status;
 }
 
-static enum status claim_loaded(const struct boot_info *info, hpa_t information,
-				size_t information_bytes)
+/* An empty module is nowhere, or at a place that is not its own. */
+static enum status claim_loaded(void)
 {
-	enum status status = claim(image_to_hpa(image_start).v, image_to_hpa(image_end).v);
+	const struct boot_info *info = loaded.info;
+	enum status status = claim(loaded.image, loaded.image_end);
 
 	if (status == STATUS_OK) {
-		status = claim(information.v, information.v + information_bytes);
+		status = claim(loaded.information, loaded.information_end);
 	}
 	for (unsigned i = 0; status == STATUS_OK && i < info->module_count; i++) {
-		status = claim(info->modules[i].start, info->modules[i].end);
+		const struct boot_module *module = &info->modules[i];
+
+		if (module->start < module->end) {
+			status = claim(module->start, module->end);
+		}
 	}
 	return status;
 }
@@ -84,14 +94,37 @@ static enum status build_frame_table(void)
 	return status;
 }
 
+/* What a map has too much of, or what makes no sense in it, is left alone, and said once. */
+static void find_ram(void)
+{
+	const struct boot_info *info = loaded.info;
+	uint64_t lost = ram_find(info, cpu_features.physical_bits, RAM_FLOOR, &ram);
+
+	if (lost != 0) {
+		log_event(NULL,
+			  "memory: the memory map makes more than %u pieces of RAM; the smallest, "
+			  "%lu KiB, are left alone",
+			  RAM_PIECES_MAX, lost >> 10);
+	}
+	if (info->regions_left_out != 0) {
+		log_event(NULL,
+			  "memory: %u regions of the memory map are left alone: they are behind "
+			  "the last of %u places, or wrap around",
+			  info->regions_left_out, BOOT_REGIONS_MAX);
+	}
+}
+
 bool memory_init(const struct boot_info *info, hpa_t information, size_t information_bytes,
 		 char *sentence)
 {
-	if (ram_find(info, cpu_features.physical_bits, &ram) != STATUS_OK) {
-		snprintf(sentence, MEMORY_SENTENCE_BYTES,
-			 "the machine's memory map has more than %u pieces", MEMMAP_REGIONS_MAX);
-		return false;
-	}
+	loaded = (struct loaded){
+		.info = info,
+		.image = image_to_hpa(image_start).v,
+		.image_end = image_to_hpa(image_end).v,
+		.information = information.v,
+		.information_end = information.v + information_bytes,
+	};
+	find_ram();
 	uint64_t dropped = memmap_drop_remote(&ram, sizeof(struct frame));
 	if (dropped != 0) {
 		log_event(NULL,
@@ -100,7 +133,7 @@ bool memory_init(const struct boot_info *info, hpa_t information, size_t informa
 			  dropped >> 10);
 	}
 	available = ram;
-	if (claim_loaded(info, information, information_bytes) != STATUS_OK) {
+	if (claim_loaded() != STATUS_OK) {
 		snprintf(sentence, MEMORY_SENTENCE_BYTES,
 			 "the memory map and %u modules make more than %u pieces",
 			 info->module_count, MEMMAP_REGIONS_MAX);
@@ -122,4 +155,44 @@ bool memory_init(const struct boot_info *info, hpa_t information, size_t informa
 		return false;
 	}
 	return true;
+}
+
+uint64_t memory_find_low_page(bool *borrowed)
+{
+	return ram_find_low_page(loaded.info, loaded.information, loaded.information_end, borrowed);
+}
+
+/* Frees what the thing that has just been released does not share. Answers bytes. */
+static uint64_t release(unsigned index)
+{
+	static struct memmap firmware_ram;
+	static struct memmap freed;
+
+	(void)ram_find(loaded.info, cpu_features.physical_bits, 0, &firmware_ram);
+	if (ram_find_released(&loaded, index, &firmware_ram, &freed) != STATUS_OK) {
+		return 0; /* they stay the hypervisor's: that harms nobody */
+	}
+	for (unsigned i = 0; i < freed.count; i++) {
+		const struct memmap_region *region = &freed.regions[i];
+
+		frame_free_range((pfn_t){region->start >> PAGE_SHIFT},
+				 (region->end - region->start) >> PAGE_SHIFT);
+	}
+	return memmap_bytes(&freed);
+}
+
+void memory_release_information(void)
+{
+	CHECK(!loaded.information_released);
+	loaded.information_released = true;
+	(void)release(LOADED_INFORMATION);
+}
+
+uint64_t arch_module_release(struct boot_module *module)
+{
+	unsigned index = (unsigned)(module - loaded.info->modules);
+
+	CHECK(index < loaded.info->module_count && !module->released);
+	module->released = true;
+	return release(index) >> PAGE_SHIFT;
 }

@@ -9,15 +9,15 @@
 
 #define MULTIBOOT2_LOADER_MAGIC 0x36d76289
 #define MULTIBOOT2_HEAD_BYTES 8
-#define MULTIBOOT2_BYTES_MAX 0x100000 /* a loader that tells more than this is not believed */
+#define MULTIBOOT2_BYTES_MAX 0x1000000 /* a loader that tells more than this is not believed */
 #define MULTIBOOT2_SENTENCE_BYTES 160
 
 /*
- * Pure: reads `bytes` bytes at `buffer` (8-byte aligned), which lie at host-physical `place`, and
- * fills *out. INVALID: sentence (MULTIBOOT2_SENTENCE_BYTES) says what is wrong; *out then holds
- * what was read so far, all of it well-formed.
+ * Pure: reads `bytes` bytes at `buffer` (8-byte aligned) and fills *out, which keeps nothing of the
+ * buffer. INVALID: sentence (MULTIBOOT2_SENTENCE_BYTES) says what is wrong; *out then holds what
+ * was read so far, all of it well-formed. What has no place is counted in *out and is no error.
  */
-enum status multiboot2_parse(const void *buffer, size_t bytes, hpa_t place, struct boot_info *out,
+enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info *out,
 			     char *sentence);
 
 #endif
