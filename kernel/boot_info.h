@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the boot loader told us, in our own words. Filled by arch/x86/boot from multiboot2 tags. All
- * of it is copied, because the loader's boot information may lie in a page that is given back. The
- * contents of modules stay where the loader put them (their frames are HYPERVISOR) until
- * arch_module_release().
+ * of it is copied, because the loader's boot information may lie in a page that is given back; but
+ * not the map of memory, which is as long as firmware likes. The contents of modules stay where the
+ * loader put them (their frames are HYPERVISOR) until arch_module_release().
  */
 #ifndef KERNEL_BOOT_INFO_H
 #define KERNEL_BOOT_INFO_H
@@ -11,7 +11,6 @@
 #include "base/types.h"
 
 #define BOOT_MODULES_MAX 64	 /* as many as VMS_MAX: each is for a VM */
-#define BOOT_REGIONS_MAX 1024	 /* firmware of large servers gives some 500 */
 #define BOOT_TEXTS_BYTES 0x10000 /* of all texts together; one of them may take it all */
 #define BOOT_RSDP_BYTES 128
 
@@ -23,10 +22,12 @@ struct boot_module {
 	bool released; /* arch_module_release() was called */
 };
 
-struct boot_region {
-	uint64_t start; /* bytes [start, end), as firmware gave them: unsorted, may overlap */
-	uint64_t end;
-	bool available;
+/* Firmware's map of memory where the loader put it, until arch/x86/boot/memory.c has read it. */
+struct boot_map {
+	const void *entries;
+	uint32_t entry_bytes;
+	unsigned count;
+	unsigned senseless; /* of them, RAM beyond the last of all addresses; they are ignored */
 };
 
 struct boot_info {
@@ -36,9 +37,7 @@ struct boot_info {
 	unsigned module_count;
 	unsigned modules_left_out; /* behind the last place of the table */
 	struct boot_module modules[BOOT_MODULES_MAX];
-	unsigned region_count;
-	unsigned regions_left_out; /* available ones that had no place, or no sense */
-	struct boot_region regions[BOOT_REGIONS_MAX];
+	struct boot_map map;
 	unsigned rsdp_bytes; /* of the loader's copy of ACPI's root pointer, 0 if there is none */
 	uint8_t rsdp[BOOT_RSDP_BYTES] __attribute__((aligned(8)));
 	uint64_t acpi_rsdp;  /* host-physical address of `rsdp`, 0 if there is none */

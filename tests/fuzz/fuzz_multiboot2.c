@@ -12,7 +12,7 @@ const char fuzz_name[] = "multiboot2";
 static void check_ram(const struct boot_info *info)
 {
 	static struct memmap ram;
-	(void)ram_find(info, 39, RAM_FLOOR, &ram);
+	(void)ram_find(&info->map, 39, RAM_FLOOR, &ram);
 	FUZZ_CHECK(ram.count <= RAM_PIECES_MAX);
 	uint64_t previous = RAM_FLOOR;
 	for (unsigned i = 0; i < ram.count; i++) {
@@ -20,10 +20,11 @@ static void check_ram(const struct boot_info *info)
 		FUZZ_CHECK(region->start >= previous && region->start < region->end);
 		FUZZ_CHECK(region->end <= BIT(39));
 		FUZZ_CHECK((region->start | region->end) % PAGE_BYTES == 0);
-		for (unsigned j = 0; j < info->region_count; j++) {
-			const struct boot_region *forbids = &info->regions[j];
-			FUZZ_CHECK(forbids->available || forbids->end <= region->start ||
-				   forbids->start >= region->end);
+		for (unsigned j = 0; j < info->map.count; j++) {
+			struct boot_region forbids;
+			FUZZ_CHECK(!multiboot2_region(&info->map, j, &forbids) ||
+				   forbids.available || forbids.end <= region->start ||
+				   forbids.start >= region->end);
 		}
 		previous = region->end + 1;
 	}
@@ -36,7 +37,7 @@ static void check_releases(struct boot_info *info)
 	static struct memmap freed;
 	static struct memmap all;
 	struct loaded loaded = {info, 0x200000, 0x300000, 0x10000, 0x11000, false};
-	(void)ram_find(info, 39, 0, &ram);
+	(void)ram_find(&info->map, 39, 0, &ram);
 	memmap_init(&all);
 	for (unsigned i = 0; i < info->module_count; i++) {
 		info->modules[i].released = true;
@@ -73,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	memset(sentence, 'x', sizeof(sentence));
 	enum status status = multiboot2_parse(copy, bytes, &info, sentence);
 	fuzz_check_sentence(sentence, sizeof(sentence), status != STATUS_OK);
-	FUZZ_CHECK(info.module_count <= BOOT_MODULES_MAX && info.region_count <= BOOT_REGIONS_MAX);
+	FUZZ_CHECK(info.module_count <= BOOT_MODULES_MAX);
 	FUZZ_CHECK(info.text_bytes > 0 && info.text_bytes < sizeof(info.texts));
 	FUZZ_CHECK(info.rsdp_bytes <= sizeof(info.rsdp));
 	check_text(&info, info.command_line);
@@ -83,8 +84,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		FUZZ_CHECK(module->start <= module->end);
 		check_text(&info, module->text);
 	}
-	for (unsigned i = 0; i < info.region_count; i++) {
-		FUZZ_CHECK(info.regions[i].start < info.regions[i].end);
+	for (unsigned i = 0; i < info.map.count; i++) {
+		struct boot_region region;
+		FUZZ_CHECK(!multiboot2_region(&info.map, i, &region) || region.start < region.end);
 	}
 	check_ram(&info);
 	check_releases(&info);

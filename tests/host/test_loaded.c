@@ -4,6 +4,7 @@
  * arch/x86/boot/ram.c says which, frame_free_range() of mm/alloc.c frees them. Every frame is free
  * exactly when nothing that is needed lies in it, whatever the layout and the order.
  */
+#include "fake/boot_map.h"
 #include "fake/world.h"
 
 #include <stdlib.h>
@@ -24,8 +25,7 @@ static struct memmap ram;
 static void set_ram(const struct boot_region *regions, unsigned count)
 {
 	memset(&info, 0, sizeof(info));
-	memcpy(info.regions, regions, count * sizeof(*regions));
-	info.region_count = count;
+	fake_boot_map(&info.map, regions, count);
 	loaded = (struct loaded){.info = &info, .image = IMAGE_START, .image_end = IMAGE_END};
 }
 
@@ -48,7 +48,7 @@ static void make_table(void)
 {
 	static struct memmap available;
 	static struct memmap hypervisor;
-	assert_int_equal(ram_find(&info, 40, 0, &ram), 0);
+	assert_int_equal(ram_find(&info.map, 40, 0, &ram), 0);
 	available = ram;
 	memmap_init(&hypervisor);
 	claim(&available, &hypervisor, loaded.image, loaded.image_end);

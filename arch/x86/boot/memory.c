@@ -30,6 +30,9 @@ static struct memmap hypervisor;
 static struct memmap available;
 static uint64_t table_bytes;
 static struct loaded loaded;
+static struct memmap firmware_ram; /* all that firmware calls RAM, the first MiB included */
+static uint64_t low_page;
+static bool low_page_is_borrowed;
 
 uint64_t memory_ram_bytes(void)
 {
@@ -94,23 +97,29 @@ static enum status build_frame_table(void)
 	return status;
 }
 
-/* What a map has too much of, or what makes no sense in it, is left alone, and said once. */
-static void find_ram(void)
+/*
+ * Reads firmware's map, once, while it is still there. What it has too much of, or what makes no
+ * sense in it, is left alone, and said.
+ */
+static void read_map(void)
 {
-	const struct boot_info *info = loaded.info;
-	uint64_t lost = ram_find(info, cpu_features.physical_bits, RAM_FLOOR, &ram);
+	const struct boot_map *map = &loaded.info->map;
+	uint64_t lost = ram_find(map, cpu_features.physical_bits, RAM_FLOOR, &ram);
 
+	(void)ram_find(map, cpu_features.physical_bits, 0, &firmware_ram);
+	low_page = ram_find_low_page(loaded.info, loaded.information, loaded.information_end,
+				     &low_page_is_borrowed);
 	if (lost != 0) {
 		log_event(NULL,
 			  "memory: the memory map makes more than %u pieces of RAM; the smallest, "
 			  "%lu KiB, are left alone",
 			  RAM_PIECES_MAX, lost >> 10);
 	}
-	if (info->regions_left_out != 0) {
+	if (map->senseless != 0) {
 		log_event(NULL,
-			  "memory: %u regions of the memory map are left alone: they are behind "
-			  "the last of %u places, or wrap around",
-			  info->regions_left_out, BOOT_REGIONS_MAX);
+			  "memory: %u regions of the memory map are ignored: they reach beyond "
+			  "the last of all addresses",
+			  map->senseless);
 	}
 }
 
@@ -124,7 +133,7 @@ bool memory_init(const struct boot_info *info, hpa_t information, size_t informa
 		.information = information.v,
 		.information_end = information.v + information_bytes,
 	};
-	find_ram();
+	read_map();
 	uint64_t dropped = memmap_drop_remote(&ram, sizeof(struct frame));
 	if (dropped != 0) {
 		log_event(NULL,
@@ -159,16 +168,15 @@ bool memory_init(const struct boot_info *info, hpa_t information, size_t informa
 
 uint64_t memory_find_low_page(bool *borrowed)
 {
-	return ram_find_low_page(loaded.info, loaded.information, loaded.information_end, borrowed);
+	*borrowed = low_page_is_borrowed;
+	return low_page;
 }
 
 /* Frees what the thing that has just been released does not share. Answers bytes. */
 static uint64_t release(unsigned index)
 {
-	static struct memmap firmware_ram;
 	static struct memmap freed;
 
-	(void)ram_find(loaded.info, cpu_features.physical_bits, 0, &firmware_ram);
 	if (ram_find_released(&loaded, index, &firmware_ram, &freed) != STATUS_OK) {
 		return 0; /* they stay the hypervisor's: that harms nobody */
 	}

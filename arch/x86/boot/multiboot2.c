@@ -222,64 +222,36 @@ static enum status parse_module(struct parser *parser, const struct tag *tag)
 	return STATUS_OK;
 }
 
-/* The smallest of the available regions, or NULL. */
-static struct boot_region *find_smallest(struct boot_info *out)
+bool multiboot2_region(const struct boot_map *map, unsigned index, struct boot_region *region)
 {
-	struct boot_region *smallest = NULL;
-
-	for (unsigned i = 0; i < out->region_count; i++) {
-		struct boot_region *region = &out->regions[i];
-
-		if (region->available &&
-		    (smallest == NULL ||
-		     region->end - region->start < smallest->end - smallest->start)) {
-			smallest = region;
-		}
-	}
-	return smallest;
-}
-
-/*
- * When the table is full, available memory is what is given up, the smallest region first: what
- * forbids memory must not be forgotten. False: there is none to give up.
- */
-static bool add_region(struct boot_info *out, struct boot_region region)
-{
-	if (out->region_count < BOOT_REGIONS_MAX) {
-		out->regions[out->region_count++] = region;
-		return true;
-	}
-	struct boot_region *smallest = find_smallest(out);
-	if (smallest == NULL) {
-		out->regions_left_out += region.available ? 1 : 0;
-		return region.available;
-	}
-	out->regions_left_out++;
-	if (!region.available || region.end - region.start > smallest->end - smallest->start) {
-		*smallest = region;
-	}
-	return true;
-}
-
-static bool take_entry(struct boot_info *out, const struct map_entry *entry)
-{
+	const struct map_entry *entry =
+		(const struct map_entry *)((const char *)map->entries +
+					   (size_t)index * map->entry_bytes);
 	bool available = entry->type == MEMORY_AVAILABLE;
 	uint64_t end = entry->base + entry->length;
 
-	/* The last byte of all addresses is neither RAM nor of use to anybody: it is left out. */
-	if (end == 0) {
-		end = UINT64_MAX;
-	} else if (end < entry->base) {
-		if (available) {
-			out->regions_left_out++; /* nonsense is not RAM */
-			return true;
+	if (end < entry->base) {
+		/* The last byte of all addresses is neither RAM nor of use to anybody. */
+		if (available && end != 0) {
+			return false; /* nonsense is not RAM, but it may forbid some */
 		}
 		end = UINT64_MAX;
 	}
-	if (entry->length == 0 || entry->base == end) {
-		return true;
+	*region = (struct boot_region){entry->base, end, available};
+	return entry->base < end;
+}
+
+static void count_regions(struct boot_map *map, size_t bytes)
+{
+	for (size_t at = 0; at + sizeof(struct map_entry) <= bytes; at += map->entry_bytes) {
+		struct boot_region region;
+		const struct map_entry *entry =
+			(const struct map_entry *)((const char *)map->entries + at);
+
+		if (!multiboot2_region(map, map->count++, &region) && entry->length != 0) {
+			map->senseless++;
+		}
 	}
-	return add_region(out, (struct boot_region){entry->base, end, available});
 }
 
 static enum status parse_memory_map(struct parser *parser, const struct tag *tag)
@@ -299,17 +271,9 @@ static enum status parse_memory_map(struct parser *parser, const struct tag *tag
 		return refuse(parser, "the boot loader's memory map has entries of %u bytes",
 			      from->entry_size);
 	}
-	size_t bytes = tag->size - sizeof(*from);
-	for (size_t at = 0; at + sizeof(struct map_entry) <= bytes; at += from->entry_size) {
-		const struct map_entry *entry =
-			(const struct map_entry *)((const char *)(from + 1) + at);
-
-		if (!take_entry(out, entry)) {
-			return refuse(parser,
-				      "the memory map has more than %u regions that are not RAM",
-				      BOOT_REGIONS_MAX);
-		}
-	}
+	out->map.entries = from + 1;
+	out->map.entry_bytes = from->entry_size;
+	count_regions(&out->map, tag->size - sizeof(*from));
 	return STATUS_OK;
 }
 
@@ -385,7 +349,7 @@ enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info 
 		}
 		at += min_u64(align_up_u64(tag->size, TAG_ALIGN), left);
 	}
-	if (out->region_count == 0) {
+	if (out->map.count == 0) {
 		return refuse(&parser, "the boot loader gave no memory map");
 	}
 	return STATUS_OK;

@@ -14,10 +14,23 @@
 
 /*
  * Pure: reads `bytes` bytes at `buffer` (8-byte aligned) and fills *out, which keeps nothing of the
- * buffer. INVALID: sentence (MULTIBOOT2_SENTENCE_BYTES) says what is wrong; *out then holds what
- * was read so far, all of it well-formed. What has no place is counted in *out and is no error.
+ * buffer but where the map of memory is. INVALID: sentence (MULTIBOOT2_SENTENCE_BYTES) says what is
+ * wrong; *out then holds what was read so far, all of it well-formed. What has no place is counted
+ * in *out and is no error.
  */
 enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info *out,
 			     char *sentence);
+
+struct boot_region {
+	uint64_t start; /* bytes [start, end), as firmware gave them: unsorted, may overlap */
+	uint64_t end;	/* UINT64_MAX also for 2^64 */
+	bool available;
+};
+
+/*
+ * Pure: entry `index` of the map, below map->count. False: it is empty, or makes no sense, and is
+ * to be ignored.
+ */
+bool multiboot2_region(const struct boot_map *map, unsigned index, struct boot_region *region);
 
 #endif

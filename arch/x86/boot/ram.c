@@ -35,23 +35,24 @@ static uint64_t cut(struct memmap *ram, uint64_t start, uint64_t end)
 	return lost;
 }
 
-uint64_t ram_find(const struct boot_info *info, unsigned physical_bits, uint64_t floor,
+uint64_t ram_find(const struct boot_map *map, unsigned physical_bits, uint64_t floor,
 		  struct memmap *ram)
 {
 	uint64_t ceiling =
 		physical_bits < 64 ? min_u64(BIT(physical_bits), RAM_CEILING) : RAM_CEILING;
+	struct boot_region region;
 	uint64_t lost = 0;
 
 	memmap_init(ram);
-	for (unsigned i = 0; i < info->region_count; i++) {
-		const struct boot_region *region = &info->regions[i];
-
-		lost += region->available ? add(ram, region->start, region->end) : 0;
+	for (unsigned i = 0; i < map->count; i++) {
+		if (multiboot2_region(map, i, &region) && region.available) {
+			lost += add(ram, region.start, region.end);
+		}
 	}
-	for (unsigned i = 0; i < info->region_count; i++) {
-		const struct boot_region *region = &info->regions[i];
-
-		lost += region->available ? 0 : cut(ram, region->start, region->end);
+	for (unsigned i = 0; i < map->count; i++) {
+		if (multiboot2_region(map, i, &region) && !region.available) {
+			lost += cut(ram, region.start, region.end);
+		}
 	}
 	lost += cut(ram, 0, floor);
 	lost += cut(ram, ceiling, UINT64_MAX);
@@ -68,18 +69,20 @@ static bool overlaps(uint64_t page, uint64_t start, uint64_t end)
 	return start < end && start < page + PAGE_BYTES && page < end;
 }
 
-static bool is_available_page(const struct boot_info *info, uint64_t page)
+static bool is_available_page(const struct boot_map *map, uint64_t page)
 {
+	struct boot_region region;
 	bool available = false;
 
-	for (unsigned i = 0; i < info->region_count; i++) {
-		const struct boot_region *region = &info->regions[i];
-
-		if (!region->available && overlaps(page, region->start, region->end)) {
+	for (unsigned i = 0; i < map->count; i++) {
+		if (!multiboot2_region(map, i, &region)) {
+			continue;
+		}
+		if (!region.available && overlaps(page, region.start, region.end)) {
 			return false;
 		}
-		available |= region->available && region->start <= page &&
-			     page + PAGE_BYTES <= region->end;
+		available |=
+			region.available && region.start <= page && page + PAGE_BYTES <= region.end;
 	}
 	return available;
 }
@@ -103,7 +106,7 @@ uint64_t ram_find_low_page(const struct boot_info *info, uint64_t information,
 
 	*borrowed = false;
 	for (uint64_t page = LOW_START; page < LOW_END; page += PAGE_BYTES) {
-		if (!is_available_page(info, page)) {
+		if (!is_available_page(&info->map, page)) {
 			continue;
 		}
 		if (!holds_module(info, page) && !overlaps(page, information, information_end)) {

@@ -3,6 +3,7 @@
 #ifndef ARCH_X86_BOOT_RAM_H
 #define ARCH_X86_BOOT_RAM_H
 
+#include "arch/x86/boot/multiboot2.h"
 #include "base/bits.h"
 #include "base/status.h"
 #include "kernel/boot_info.h"
@@ -20,11 +21,11 @@
 #define RAM_PIECES_MAX (MEMMAP_REGIONS_MAX - BOOT_MODULES_MAX - 64)
 
 /*
- * Pure: fills *ram from the loader's regions. What firmware calls available counts where no other
+ * Pure: fills *ram from the loader's map. What firmware calls available counts where no other
  * region contradicts, in whole frames, inside [floor, RAM_CEILING) and below 2^physical_bits.
  * Answers the bytes of the smallest pieces, which are given up where there are too many.
  */
-uint64_t ram_find(const struct boot_info *info, unsigned physical_bits, uint64_t floor,
+uint64_t ram_find(const struct boot_map *map, unsigned physical_bits, uint64_t floor,
 		  struct memmap *ram);
 
 /*
