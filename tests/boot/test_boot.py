@@ -22,9 +22,10 @@ def last_lines(text, title):
     return "\n".join([f"--- the last lines of {title}"] + lines)
 
 
-def boot(case, directory, modules):
+def boot(case, directory):
     image = os.path.join(directory, "case.iso")
-    entry = iso.Entry(case.name, f"{case.options} batch".strip(), modules)
+    entry = iso.Entry(case.name, f"{case.options} batch".strip(),
+                      cases.prepare_modules(case, directory), case.grub)
     iso.make_iso(image, KERNEL, [entry])
     machine = emulators.Machine(case.place.machine, image, case.memory, case.place.cpus,
                                 case.cpu_model, case.quantum, not case.place.at_once)
@@ -59,8 +60,7 @@ def test_case(case, tmp_path, record_property):
     reason = emulators.why_missing(case.place.machine)
     if reason:
         pytest.skip(reason)
-    modules = cases.prepare_modules(case, str(tmp_path))
-    outcome = boot(case, str(tmp_path), modules)
+    outcome = boot(case, str(tmp_path))
     if outcome.status is None:
         pytest.fail(f"no end within {case.timeout} s\n" + last_lines(outcome.log, "the log"),
                     pytrace=False)
@@ -69,7 +69,7 @@ def test_case(case, tmp_path, record_property):
     # What a racer saw is its digest: another digest is another interleaving.
     record_property("races", [[case.name, report.vms[name].get("digest")]
                               for name in case.racers() if report.vms.get(name, {}).get("digest")])
-    complaints = judge.sentences(judge.judge(outcome.log, case.expect, len(modules)))
+    complaints = judge.sentences(judge.judge(outcome.log, case.expect, case.vms))
     complaints += status_complaints(case, outcome) + processor_complaints(case, outcome)
     if complaints:
         parts = complaints + [last_lines(outcome.log, "the log")]
