@@ -46,6 +46,10 @@ static void take_options(const struct boot_info *boot_info)
 	for (unsigned i = 0; i < complaints.count && i < OPTIONS_COMPLAINTS_MAX; i++) {
 		log_event(NULL, "options: %s", complaints.sentences[i]);
 	}
+	if (complaints.count > OPTIONS_COMPLAINTS_MAX) {
+		log_event(NULL, "options: %u more words are ignored",
+			  complaints.count - OPTIONS_COMPLAINTS_MAX);
+	}
 }
 
 static void start_backend(void)
