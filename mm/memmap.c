@@ -128,10 +128,10 @@ enum status memmap_keep(struct memmap *map, const struct memmap *other)
 	return memmap_remove(map, at, UINT64_MAX);
 }
 
-uint64_t memmap_drop_smallest(struct memmap *map, uint64_t below)
+uint64_t memmap_drop_smallest(struct memmap *map)
 {
 	unsigned smallest = 0;
-	uint64_t bytes = below;
+	uint64_t bytes = UINT64_MAX;
 	for (unsigned i = 0; i < map->count; i++) {
 		uint64_t holds = map->regions[i].end - map->regions[i].start;
 		if (holds < bytes) {
@@ -139,7 +139,7 @@ uint64_t memmap_drop_smallest(struct memmap *map, uint64_t below)
 			smallest = i;
 		}
 	}
-	if (bytes == below) {
+	if (map->count == 0) {
 		return 0;
 	}
 	remove_at(map, smallest);

@@ -45,11 +45,8 @@ MUST_CHECK enum status memmap_take(struct memmap *map, uint64_t bytes, uint64_t 
 /* Takes everything that is not in `other` out of the map. Errors as memmap_add. */
 MUST_CHECK enum status memmap_keep(struct memmap *map, const struct memmap *other);
 
-/*
- * Takes the smallest region out, to make room, if it has less than `below` bytes. Answers its
- * bytes; 0: there is none.
- */
-uint64_t memmap_drop_smallest(struct memmap *map, uint64_t below);
+/* Takes the smallest region out, to make room. Answers its bytes; 0: the map is empty. */
+uint64_t memmap_drop_smallest(struct memmap *map);
 
 /* Total bytes, and the first byte behind the highest region (0 for an empty map). */
 uint64_t memmap_bytes(const struct memmap *map);

@@ -221,15 +221,16 @@ static void test_keep(void **state)
 static void test_drop_smallest(void **state)
 {
 	(void)state;
-	assert_int_equal(memmap_drop_smallest(&map, UINT64_MAX), 0);
-	add(0x1000, 0x4000);
-	add(0x10000, 0x12000);
+	assert_int_equal(memmap_drop_smallest(&map), 0);
+	add(0x1000, 0x5000);
+	add(0x10000, 0x13000);
 	add(0x20000, 0x22000);
-	assert_int_equal(memmap_drop_smallest(&map, 0x2000), 0); /* none is smaller */
-	assert_int_equal(memmap_drop_smallest(&map, 0x2001), 0x2000);
-	EXPECT_MAP(0x1000, 0x4000, 0x20000, 0x22000);
-	assert_int_equal(memmap_drop_smallest(&map, UINT64_MAX), 0x2000);
-	assert_int_equal(memmap_drop_smallest(&map, UINT64_MAX), 0x3000);
+	add(0x30000, 0x36000);
+	assert_int_equal(memmap_drop_smallest(&map), 0x2000);
+	EXPECT_MAP(0x1000, 0x5000, 0x10000, 0x13000, 0x30000, 0x36000);
+	assert_int_equal(memmap_drop_smallest(&map), 0x3000);
+	assert_int_equal(memmap_drop_smallest(&map), 0x4000);
+	assert_int_equal(memmap_drop_smallest(&map), 0x6000);
 	assert_int_equal(map.count, 0);
 }
 

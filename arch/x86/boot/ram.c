@@ -8,18 +8,16 @@
 #define LOW_START PAGE_BYTES /* the first page holds the BIOS data area */
 #define LOW_END 0xa0000
 
-/* Where the table is full the smallest piece goes, or this one. Answers the bytes given up. */
+/*
+ * Where the table is full the smallest piece goes. That may be a little larger than this one, but
+ * RAM_PIECES_MAX is less than a full table, so that both are given up in the end.
+ */
 static uint64_t add(struct memmap *ram, uint64_t start, uint64_t end)
 {
 	uint64_t lost = 0;
 
 	while (memmap_add(ram, start, end) != STATUS_OK) {
-		uint64_t dropped = memmap_drop_smallest(ram, end - start);
-
-		if (dropped == 0) {
-			return lost + (end - start);
-		}
-		lost += dropped;
+		lost += memmap_drop_smallest(ram);
 	}
 	return lost;
 }
@@ -30,7 +28,7 @@ static uint64_t cut(struct memmap *ram, uint64_t start, uint64_t end)
 	uint64_t lost = 0;
 
 	while (memmap_remove(ram, start, end) != STATUS_OK) {
-		lost += memmap_drop_smallest(ram, UINT64_MAX);
+		lost += memmap_drop_smallest(ram);
 	}
 	return lost;
 }
@@ -57,7 +55,7 @@ uint64_t ram_find(const struct boot_map *map, unsigned physical_bits, uint64_t f
 	lost += cut(ram, 0, floor);
 	lost += cut(ram, ceiling, UINT64_MAX);
 	while (ram->count > RAM_PIECES_MAX) {
-		lost += memmap_drop_smallest(ram, UINT64_MAX);
+		lost += memmap_drop_smallest(ram);
 	}
 	return lost;
 }
