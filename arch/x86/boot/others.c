@@ -287,7 +287,8 @@ static uint64_t lay_trampoline(void)
 	} else {
 		memset(borrowed_page, 0, PAGE_BYTES);
 	}
-	memcpy(window, other_trampoline, (uintptr_t)other_trampoline_end - (uintptr_t)other_trampoline);
+	memcpy(window, other_trampoline,
+	       (uintptr_t)other_trampoline_end - (uintptr_t)other_trampoline);
 	return page;
 }
 
