@@ -10,6 +10,7 @@
 #include "base/types.h"
 #include "kernel/exit.h"
 
+struct boot_module;
 struct vcpu;
 
 /* This CPU, 0.. ; and how many run, which is constant after arch_cpus_start(). */
@@ -22,6 +23,12 @@ unsigned arch_cpu_count(void);
  * whose backend->cpu_start() fails, is reported in one sentence and left out. Answers how many run.
  */
 unsigned arch_cpus_start(unsigned max_cpus);
+
+/*
+ * Gives back the frames of a module whose contents nobody needs any more, but for those that it
+ * shares with something that is still needed. Answers how many. Boot CPU only, once for each.
+ */
+uint64_t arch_module_release(struct boot_module *module);
 
 /* Makes another CPU leave guest mode or arch_idle(). Any context. */
 void arch_cpu_kick(unsigned cpu);

@@ -1,38 +1,48 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the boot loader told us, in our own words. Filled by arch/x86/boot from multiboot2 tags; the
- * text is copied, module contents stay where the loader put them (their frames are HYPERVISOR).
+ * What the boot loader told us, in our own words. Filled by arch/x86/boot from multiboot2 tags. All
+ * of it is copied, because the loader's boot information may lie in a page that is given back; but
+ * not the map of memory, which is as long as firmware likes. The contents of modules stay where the
+ * loader put them (their frames are HYPERVISOR) until arch_module_release().
  */
 #ifndef KERNEL_BOOT_INFO_H
 #define KERNEL_BOOT_INFO_H
 
 #include "base/types.h"
 
-#define BOOT_MODULES_MAX 64
-#define BOOT_TEXT_BYTES 1024
-#define BOOT_REGIONS_MAX 256
+#define BOOT_MODULES_MAX 64	 /* as many as VMS_MAX: each is for a VM */
+#define BOOT_TEXTS_BYTES 0x10000 /* of all texts together; one of them may take it all */
+#define BOOT_RSDP_BYTES 128
 
 struct boot_module {
-	uint64_t start; /* bytes [start, end), host-physical */
+	uint64_t start; /* bytes [start, end), host-physical; an empty one is anywhere, or at 0 */
 	uint64_t end;
-	char text[BOOT_TEXT_BYTES]; /* the module's string; see text_truncated */
+	const char *text; /* the module's string, without the loader's quotes */
 	bool text_truncated;
+	bool released; /* arch_module_release() was called */
 };
 
-struct boot_region {
-	uint64_t start; /* bytes [start, end), as firmware gave them: unsorted, may overlap */
-	uint64_t end;
-	bool available;
+/* Firmware's map of memory where the loader put it, until arch/x86/boot/memory.c has read it. */
+struct boot_map {
+	const void *entries;
+	uint32_t entry_bytes;
+	unsigned count;
+	unsigned senseless; /* of them, RAM beyond the last of all addresses; they are ignored */
 };
 
 struct boot_info {
-	char command_line[BOOT_TEXT_BYTES];
+	const char *command_line;
+	bool command_line_truncated; /* behind a whole word */
 	char loader_name[64];
 	unsigned module_count;
+	unsigned modules_left_out; /* behind the last place of the table */
 	struct boot_module modules[BOOT_MODULES_MAX];
-	unsigned region_count;
-	struct boot_region regions[BOOT_REGIONS_MAX];
-	uint64_t acpi_rsdp; /* host-physical address of the tag's copy of the RSDP, 0 if none */
+	struct boot_map map;
+	unsigned rsdp_bytes; /* of the loader's copy of ACPI's root pointer, 0 if there is none */
+	uint8_t rsdp[BOOT_RSDP_BYTES] __attribute__((aligned(8)));
+	uint64_t acpi_rsdp;  /* host-physical address of `rsdp`, 0 if there is none */
+	unsigned text_bytes; /* used, of: */
+	char texts[BOOT_TEXTS_BYTES];
 };
 
 #endif

@@ -65,11 +65,12 @@ static enum status check_header(const struct elf64_header *header, uint64_t byte
 	if (header->type != TYPE_EXECUTABLE) {
 		return refuse(sentence, "it is not a static executable (ELF type is not EXEC)");
 	}
-	if (header->program_bytes != sizeof(struct elf64_program)) {
+	if (header->program_count > 0 && header->program_bytes != sizeof(struct elf64_program)) {
 		return refuse(sentence, "its program headers have the wrong size");
 	}
 	uint64_t table_bytes = (uint64_t)header->program_count * sizeof(struct elf64_program);
-	if (header->program_offset > bytes || table_bytes > bytes - header->program_offset) {
+	if (table_bytes > 0 &&
+	    (header->program_offset > bytes || table_bytes > bytes - header->program_offset)) {
 		return refuse(sentence, "it is truncated: its program headers lie beyond its end");
 	}
 	return STATUS_OK;
@@ -79,7 +80,9 @@ static enum status check_segment(const struct elf64_program *program, uint64_t b
 				 uint64_t limit_bytes, char *sentence)
 {
 	unsigned long long address = program->physical_address;
-	if (program->offset > bytes || program->file_bytes > bytes - program->offset) {
+	/* Where no bytes are said to lie matters to nobody: linkers leave any offset there. */
+	if (program->file_bytes > 0 &&
+	    (program->offset > bytes || program->file_bytes > bytes - program->offset)) {
 		snprintf(sentence, ELF_SENTENCE_BYTES,
 			 "it is truncated: its segment at 0x%llx lies beyond its end", address);
 		return STATUS_INVALID;
@@ -121,34 +124,81 @@ static enum status add_segment(struct elf_image *image, const struct elf64_progr
 	image->segments[image->segment_count++] = (struct elf_segment){
 		.address = start,
 		.memory_bytes = program->memory_bytes,
-		.file_offset = program->offset,
+		.file_offset = program->file_bytes > 0 ? program->offset : 0,
 		.file_bytes = program->file_bytes,
 	};
 	image->end = max_u64(image->end, end);
 	return STATUS_OK;
 }
 
-/* Takes in one program header; *entry_found becomes true when it holds the entry. */
-static enum status take_program(const struct elf64_program *program, uint64_t entry, uint64_t bytes,
-				uint64_t limit_bytes, struct elf_image *image, bool *entry_found,
+/*
+ * The entry of a program is the virtual address that its linker knows; a kernel that is linked high
+ * and loaded low may name the physical one instead. The physical range of an executable segment
+ * decides first, because the guest starts without paging.
+ */
+struct entry_search {
+	uint64_t address; /* as the header gives it */
+	bool is_physical;
+	bool is_virtual;
+	uint64_t translated; /* the physical address, where it is virtual */
+};
+
+static void look_for_entry(struct entry_search *entry, const struct elf64_program *program)
+{
+	if ((program->flags & FLAG_EXECUTE) == 0) {
+		return;
+	}
+	if (entry->address >= program->physical_address &&
+	    entry->address - program->physical_address < program->memory_bytes) {
+		entry->is_physical = true;
+	}
+	if (!entry->is_virtual && entry->address >= program->virtual_address &&
+	    entry->address - program->virtual_address < program->memory_bytes) {
+		entry->is_virtual = true;
+		entry->translated =
+			entry->address - program->virtual_address + program->physical_address;
+	}
+}
+
+static bool is_empty(const struct elf64_program *program)
+{
+	return program->memory_bytes == 0 && program->file_bytes == 0;
+}
+
+/* Takes in one program header. Nothing in the header of an empty one is looked at. */
+static enum status take_program(const struct elf64_program *program, struct entry_search *entry,
+				uint64_t bytes, uint64_t limit_bytes, struct elf_image *image,
 				char *sentence)
 {
+	if (is_empty(program)) {
+		return STATUS_OK;
+	}
 	if (program->type == PROGRAM_DYNAMIC || program->type == PROGRAM_INTERPRETER) {
 		return refuse(sentence, "it is dynamically linked; a static executable is needed");
 	}
-	if (program->type != PROGRAM_LOAD ||
-	    (program->memory_bytes == 0 && program->file_bytes == 0)) {
+	if (program->type != PROGRAM_LOAD) {
 		return STATUS_OK;
 	}
 	enum status status = check_segment(program, bytes, limit_bytes, sentence);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (program->flags & FLAG_EXECUTE && entry >= program->physical_address &&
-	    entry - program->physical_address < program->memory_bytes) {
-		*entry_found = true;
-	}
+	look_for_entry(entry, program);
 	return add_segment(image, program, sentence);
+}
+
+static enum status set_entry(struct elf_image *image, const struct entry_search *entry,
+			     char *sentence)
+{
+	uint64_t address = entry->is_physical ? entry->address : entry->translated;
+	if ((!entry->is_physical && !entry->is_virtual) || address > UINT32_MAX) {
+		snprintf(sentence, ELF_SENTENCE_BYTES,
+			 "its entry 0x%llx is not in an executable segment below 4G",
+			 (unsigned long long)entry->address);
+		return STATUS_INVALID;
+	}
+	image->entry = (uint32_t)address;
+	return STATUS_OK;
 }
 
 enum status elf_check(const void *file, uint64_t bytes, uint64_t limit_bytes,
@@ -157,18 +207,20 @@ enum status elf_check(const void *file, uint64_t bytes, uint64_t limit_bytes,
 	struct elf64_header header;
 	memset(image, 0, sizeof(*image));
 	sentence[0] = '\0';
+	if (bytes == 0) {
+		return refuse(sentence, "it is empty: the boot loader loaded no byte of it");
+	}
 	if (bytes < sizeof(header)) {
 		return refuse(sentence, "it is not an ELF file");
 	}
 	memcpy(&header, file, sizeof(header));
 	enum status status = check_header(&header, bytes, sentence);
-	bool entry_found = false;
+	struct entry_search entry = {.address = header.entry};
 	for (unsigned i = 0; status == STATUS_OK && i < header.program_count; i++) {
 		struct elf64_program program;
 		uint64_t place = header.program_offset + i * sizeof(program);
 		memcpy(&program, (const uint8_t *)file + place, sizeof(program));
-		status = take_program(&program, header.entry, bytes, limit_bytes, image,
-				      &entry_found, sentence);
+		status = take_program(&program, &entry, bytes, limit_bytes, image, sentence);
 	}
 	if (status != STATUS_OK) {
 		return status;
@@ -176,12 +228,5 @@ enum status elf_check(const void *file, uint64_t bytes, uint64_t limit_bytes,
 	if (image->segment_count == 0) {
 		return refuse(sentence, "it has no segment to load");
 	}
-	if (!entry_found || header.entry > UINT32_MAX) {
-		snprintf(sentence, ELF_SENTENCE_BYTES,
-			 "its entry 0x%llx is not in an executable segment below 4G",
-			 (unsigned long long)header.entry);
-		return STATUS_INVALID;
-	}
-	image->entry = (uint32_t)header.entry;
-	return STATUS_OK;
+	return set_entry(image, &entry, sentence);
 }

@@ -20,8 +20,8 @@ struct elf_segment {
 };
 
 struct elf_image {
-	uint32_t entry;
-	uint64_t end; /* first byte behind the highest segment */
+	uint32_t entry; /* guest-physical */
+	uint64_t end;	/* first byte behind the highest segment */
 	unsigned segment_count;
 	struct elf_segment segments[ELF_SEGMENTS_MAX];
 };
@@ -29,7 +29,8 @@ struct elf_image {
 /*
  * Checks the file and fills *image. INVALID: `sentence` (ELF_SENTENCE_BYTES) says what is wrong.
  * Segments lie in [0, limit_bytes), do not overlap, and the entry is in an executable one below
- * 4 GiB.
+ * 4 GiB: in its physical range, or in its virtual range and then translated. What a header says of
+ * a segment without bytes, in the file or in memory, is not looked at.
  */
 MUST_CHECK enum status elf_check(const void *file, uint64_t bytes, uint64_t limit_bytes,
 				 struct elf_image *image, char *sentence);

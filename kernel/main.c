@@ -2,6 +2,7 @@
 /* The boot sequence behind the processor's own: options, backend, CPUs, guests, scheduler. */
 #include "kernel/main.h"
 
+#include "base/bits.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "kernel/arch.h"
@@ -14,6 +15,8 @@
 #include "kernel/vm.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
+
+_Static_assert(BOOT_MODULES_MAX == VMS_MAX, "a module is a VM");
 
 /* The smallest guest that can run, with its tables and its vCPU's own pages, in frames. */
 #define GUEST_PAGES_LEAST 128
@@ -36,8 +39,16 @@ static void take_options(const struct boot_info *boot_info)
 	if (!arch_console_select(options.console)) {
 		log_event(NULL, "options: the console %s is not there", options.console);
 	}
+	if (boot_info->command_line_truncated) {
+		log_event(NULL, "options: the command line is longer than what is kept of it; what "
+				"is behind is ignored");
+	}
 	for (unsigned i = 0; i < complaints.count && i < OPTIONS_COMPLAINTS_MAX; i++) {
 		log_event(NULL, "options: %s", complaints.sentences[i]);
+	}
+	if (complaints.count > OPTIONS_COMPLAINTS_MAX) {
+		log_event(NULL, "options: %u more words are ignored",
+			  complaints.count - OPTIONS_COMPLAINTS_MAX);
 	}
 }
 
@@ -49,8 +60,33 @@ static void start_backend(void)
 	}
 }
 
-static void start_guests(const struct boot_info *boot_info)
+/*
+ * A module that the boot loader could not load, or that has no place here, is a VM that never was:
+ * the others run, but the run is not what was asked for. vms= says how many there should be.
+ */
+static void count_modules(const struct boot_info *boot_info)
 {
+	uint64_t passed = (uint64_t)boot_info->module_count + boot_info->modules_left_out;
+	uint64_t absent = boot_info->modules_left_out;
+	if (boot_info->modules_left_out != 0) {
+		log_event(NULL, "modules: %u of %llu are left out: there is place for %u VMs",
+			  boot_info->modules_left_out, (unsigned long long)passed, VMS_MAX);
+	}
+	if (options.vms != 0 && options.vms != passed) {
+		log_event(NULL,
+			  "modules: the boot loader passed %llu, but vms=%llu says how many there "
+			  "should be",
+			  (unsigned long long)passed, (unsigned long long)options.vms);
+		absent += sub_floor_u64(options.vms, passed);
+	}
+	if (absent != 0 || (options.vms != 0 && options.vms != passed)) {
+		report_incomplete((unsigned)absent);
+	}
+}
+
+static void start_guests(struct boot_info *boot_info)
+{
+	uint64_t freed_pages = 0;
 	if (boot_info->module_count == 0) {
 		halt("no guest was given: the boot loader passed no module");
 	}
@@ -62,13 +98,18 @@ static void start_guests(const struct boot_info *boot_info)
 			 (unsigned long long)promise_spare() * 4, GUEST_PAGES_LEAST * 4);
 		halt(sentence);
 	}
+	count_modules(boot_info);
 	for (unsigned i = 0; i < boot_info->module_count; i++) {
 		vm_start(&boot_info->modules[i]);
+		/* Started or refused, its image is not looked at again. */
+		freed_pages += arch_module_release(&boot_info->modules[i]);
 	}
+	log_event(NULL, "modules count=%u freed_pages=%llu", boot_info->module_count,
+		  (unsigned long long)freed_pages);
 	vms_release();
 }
 
-void kernel_main(const struct boot_info *boot_info)
+void kernel_main(struct boot_info *boot_info)
 {
 	take_options(boot_info);
 	start_backend();

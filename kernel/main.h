@@ -5,7 +5,8 @@
 
 #include "kernel/boot_info.h"
 
-_Noreturn void kernel_main(const struct boot_info *boot_info);
+/* Releases the modules of *boot_info one after the other. */
+_Noreturn void kernel_main(struct boot_info *boot_info);
 
 /*
  * The same for every other CPU: its structures, interrupts, local APIC and backend->cpu_start() are

@@ -78,9 +78,15 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 			complain(complaints, word,
 				 "maxcpus is a number from 1 to " LIMIT_TEXT(CPUS_MAX));
 		}
+	} else if ((value = value_of(word, "vms=")) != NULL) {
+		if (parse_number(value, &number)) {
+			options->vms = number;
+		} else {
+			complain(complaints, word, "vms is a number from 1 to 1000000");
+		}
 	} else {
 		complain(complaints, word,
-			 "it is not one of batch console= table= timeout= audit= maxcpus=");
+			 "it is not one of batch console= table= timeout= audit= maxcpus= vms=");
 	}
 }
 

@@ -11,6 +11,7 @@ struct options {
 	uint64_t timeout_seconds; /* 0: none */
 	uint64_t cpus_max;	  /* processors to use at most, 0: all */
 	uint64_t audit_ms;	  /* run the auditor this often, 0: at the end only */
+	uint64_t vms;		  /* modules that there should be, 0: not said */
 	char console[8];	  /* "com1", "e9" or "none" */
 };
 

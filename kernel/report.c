@@ -16,6 +16,8 @@
 #define U(value) ((unsigned long long)(value))
 
 static bool timed_out;
+static bool incomplete;
+static unsigned absent_vms;
 
 static const char *state_name(enum vm_state state)
 {
@@ -75,6 +77,12 @@ void report_timeout(uint64_t seconds)
 	log_event(NULL, "timeout: not all VMs ended within %llu seconds", U(seconds));
 }
 
+void report_incomplete(unsigned absent)
+{
+	incomplete = true;
+	absent_vms = absent;
+}
+
 static void print_cpus(void)
 {
 	for (unsigned cpu = 0; cpu < arch_cpu_count(); cpu++) {
@@ -102,8 +110,8 @@ bool report_results(bool details)
 	struct audit_report audit;
 	unsigned finished = 0;
 	unsigned killed = 0;
-	unsigned refused = 0;
-	bool pass = !timed_out;
+	unsigned refused = absent_vms;
+	bool pass = !timed_out && !incomplete;
 	vms_audit(&audit);
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];
@@ -129,6 +137,7 @@ bool report_results(bool details)
 		print_host(audit_text);
 	}
 	log_event(NULL, "verdict %s vms=%u finished=%u killed=%u refused=%u audit=%s",
-		  pass ? "pass" : "fail", vm_count, finished, killed, refused, audit_text);
+		  pass ? "pass" : "fail", vm_count + absent_vms, finished, killed, refused,
+		  audit_text);
 	return pass;
 }

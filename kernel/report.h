@@ -14,4 +14,10 @@ bool report_results(bool details);
 /* Says that a batch run took too long; the verdict that follows is then a failure. */
 void report_timeout(uint64_t seconds);
 
+/*
+ * Says that the machine does not run what was asked for: `absent` VMs never were, and count as
+ * refused. The verdict is a failure, also if `absent` is 0 (there are more than were asked for).
+ */
+void report_incomplete(unsigned absent);
+
 #endif

@@ -85,6 +85,48 @@ void frame_free(pfn_t pfn, struct frame_tag tag)
 	lock_release(&frame_lock);
 }
 
+/* The first frame of the extent that `pfn` is in. Lock held. */
+static uint64_t find_head(uint64_t pfn)
+{
+	CHECK(pfn < frame_table_count);
+	for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++) {
+		uint64_t head = align_down_u64(pfn, order_pages(order));
+		if (frame_table[head].tag.state != FRAME_TAIL) {
+			return head;
+		}
+	}
+	panic("frame 0x%llx has no head", (unsigned long long)pfn);
+}
+
+/* Halves the host's extent around `pfn` until one begins there. Lock held. */
+static void cut_before(uint64_t pfn)
+{
+	uint64_t head = find_head(pfn);
+	while (head != pfn) {
+		struct frame_tag tag = frame_table[head].tag;
+		frame_split((pfn_t){head}, tag);
+		uint64_t half = order_pages(tag.order - 1u);
+		head += pfn >= head + half ? half : 0;
+	}
+}
+
+void frame_free_range(pfn_t first, uint64_t pages)
+{
+	uint64_t at = first.n;
+	const uint64_t end = first.n + pages;
+	lock_acquire(&frame_lock);
+	while (at < end) {
+		cut_before(at);
+		while (order_pages(frame_table[at].tag.order) > end - at) {
+			frame_split((pfn_t){at}, frame_table[at].tag);
+		}
+		struct frame_tag tag = {FRAME_HYPERVISOR, frame_table[at].tag.order, VM_ID_HOST};
+		give_back((pfn_t){at}, tag);
+		at += order_pages(tag.order);
+	}
+	lock_release(&frame_lock);
+}
+
 static enum status take_for_guest(struct promise *promise, unsigned order, pfn_t *pfn)
 {
 	/* Charged first: scrubbing lets the lock go, and the account must be right then. */

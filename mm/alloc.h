@@ -26,6 +26,12 @@ MUST_CHECK enum status frame_alloc(unsigned order, struct frame_tag tag, pfn_t *
 void frame_free(pfn_t pfn, struct frame_tag tag);
 
 /*
+ * Frees frames [first, first + pages) of the host, whatever extents they are part of: for what
+ * frame_table_init() was told is the hypervisor's and is not any more. Panics where a frame is not.
+ */
+void frame_free_range(pfn_t first, uint64_t pages);
+
+/*
  * A zeroed extent for a VM's memory, mapped at `gfn`; charged to its promise. NO_MEMORY: as above,
  * but what the VM itself was promised may be used.
  */

@@ -115,6 +115,37 @@ enum status memmap_take(struct memmap *map, uint64_t bytes, uint64_t align, uint
 	return STATUS_NO_MEMORY;
 }
 
+enum status memmap_keep(struct memmap *map, const struct memmap *other)
+{
+	uint64_t at = 0;
+	for (unsigned i = 0; i < other->count; i++) {
+		enum status status = memmap_remove(map, at, other->regions[i].start);
+		if (status != STATUS_OK) {
+			return status;
+		}
+		at = other->regions[i].end;
+	}
+	return memmap_remove(map, at, UINT64_MAX);
+}
+
+uint64_t memmap_drop_smallest(struct memmap *map)
+{
+	unsigned smallest = 0;
+	uint64_t bytes = UINT64_MAX;
+	for (unsigned i = 0; i < map->count; i++) {
+		uint64_t holds = map->regions[i].end - map->regions[i].start;
+		if (holds < bytes) {
+			bytes = holds;
+			smallest = i;
+		}
+	}
+	if (map->count == 0) {
+		return 0;
+	}
+	remove_at(map, smallest);
+	return bytes;
+}
+
 uint64_t memmap_bytes(const struct memmap *map)
 {
 	uint64_t bytes = 0;

@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "base/types.h"
 
-#define MEMMAP_REGIONS_MAX 256
+#define MEMMAP_REGIONS_MAX 1024
 
 /* Bytes [start, end), half-open. */
 struct memmap_region {
@@ -41,6 +41,12 @@ MUST_CHECK enum status memmap_remove(struct memmap *map, uint64_t start, uint64_
  */
 MUST_CHECK enum status memmap_take(struct memmap *map, uint64_t bytes, uint64_t align,
 				   uint64_t floor, uint64_t ceiling, hpa_t *place);
+
+/* Takes everything that is not in `other` out of the map. Errors as memmap_add. */
+MUST_CHECK enum status memmap_keep(struct memmap *map, const struct memmap *other);
+
+/* Takes the smallest region out, to make room. Answers its bytes; 0: the map is empty. */
+uint64_t memmap_drop_smallest(struct memmap *map);
 
 /* Total bytes, and the first byte behind the highest region (0 for an empty map). */
 uint64_t memmap_bytes(const struct memmap *map);

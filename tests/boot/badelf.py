@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Makes broken programs from good ones, so that no broken binary has to lie in the tree.
+"""Makes broken and odd programs from good ones, so that no such binary has to lie in the tree.
 
-damage(content, how) returns the bytes of the damaged program; DAMAGES names every `how`.
+damage(content, how) returns the bytes of the damaged program; DAMAGES names every `how`. Those of the
+last group are good programs still, as other linkers and tools make them.
 """
 
 import struct
@@ -126,7 +127,46 @@ def odd_header_size(program):
 def dynamic_interpreter(program):
     header = bytearray(PHDR_BYTES)
     struct.pack_into("<I", header, P_TYPE, PT_INTERP)
+    for field in (P_FILESZ, P_MEMSZ):
+        struct.pack_into("<Q", header, field, 1)
     program.append_header(bytes(header))
+
+
+def empty(program):
+    program.bytes = bytearray()
+
+
+# ---- Odd, but good ----
+
+E_SHOFF, E_SHNUM = 40, 60
+HIGH = 0xFFFFFFFF80000000
+HEAVY_BYTES = 16 << 20
+
+
+def stripped(program):
+    """As ld.lld links it, with nothing behind the last byte that a segment needs."""
+    ends = [program.read("Q", header + P_OFFSET) + program.read("Q", header + P_FILESZ)
+            for header in program.loads()]
+    for index in range(program.read("H", E_PHNUM)):
+        header = program.header(index)
+        if program.read("Q", header + P_FILESZ) == 0:
+            program.write("Q", header + P_OFFSET, -(-max(ends) // 4096) * 4096)
+    program.write("Q", E_SHOFF, 0)
+    program.write("H", E_SHNUM, 0)
+    del program.bytes[max(ends):]
+
+
+def linked_high(program):
+    """Its virtual addresses, and so its entry, are above its physical ones."""
+    for index in range(program.read("H", E_PHNUM)):
+        place = program.header(index) + P_VADDR
+        program.write("Q", place, program.read("Q", place) + HIGH)
+    program.write("Q", E_ENTRY, program.read("Q", E_ENTRY) + HIGH)
+
+
+def heavy(program):
+    """Much larger in the file than in memory."""
+    program.bytes += bytes(HEAVY_BYTES)
 
 
 DAMAGES = {
@@ -134,7 +174,8 @@ DAMAGES = {
     for function in (not_elf, elf32, big_endian, wrong_machine, shared_object, truncated_header,
                      truncated_headers, truncated_segment, overlapping_segments, entry_outside,
                      entry_in_data_gap, segment_outside, segment_wraps, offset_wraps,
-                     file_larger_than_memory, no_segments, odd_header_size, dynamic_interpreter)
+                     file_larger_than_memory, no_segments, odd_header_size, dynamic_interpreter, empty,
+                     stripped, linked_high, heavy)
 }
 
 

@@ -9,6 +9,8 @@
     scenario = NAME           take guests, options, memory and expectations from there, or
     modules  = IMAGE | STRING               one module per line; IMAGE!DAMAGE breaks it first
     memory, cpu_model, quantum, maxcpus, options      as in tools/scenario.py
+    holes    = how many single pages GRUB takes out of the memory map, from 32 MiB up
+    vms      = how many VMs the verdict must be about; as many as there are modules when not said
     sweep    = number of boots on Bochs, with other numbers wherever a module says offset=*
                (and another quantum, which only a Bochs without debugger heeds): other
                interleavings; `make test-long` boots twice with each quantum
@@ -42,10 +44,11 @@ import scenario  # noqa: E402
 import summary  # noqa: E402
 
 KEYS = {"machine", "cpus", "bochs", "scenario", "modules", "memory", "cpu_model", "quantum",
-        "maxcpus", "options", "at_once", "sweep", "timeout", "long", "expect", "expect_only"}
+        "maxcpus", "options", "holes", "vms", "at_once", "sweep", "timeout", "long", "expect", "expect_only"}
 DEFAULT_MEMORY = 64
 DEFAULT_MACHINES = "tcg bochs"
 DEFAULT_CPUS = "1 2 4"
+HOLES_START, HOLES_STEP = 32 << 20, 128 << 10
 QUANTA = 32  # those that Bochs knows
 SWEEP_LONG = 2 * QUANTA
 OFFSETS = 1024  # races begin that many instructions apart, at most
@@ -80,6 +83,8 @@ class Case:
     expect: list
     scenario: object = None
     modules: list = field(default_factory=list)  # (image, damage or "", string)
+    grub: list = field(default_factory=list)
+    vms: int = 0
 
     def racers(self):
         """The names of the VMs in which processors race, each from another start."""
@@ -142,6 +147,12 @@ def parse_modules(text, place):
     return [parse_module(line) for line in scenario.lines_of(text)]
 
 
+def cut_holes(count):
+    """Commands for GRUB."""
+    starts = [HOLES_START + number * HOLES_STEP for number in range(count)]
+    return [f"cutmem {start:#x} {start + 4096:#x}" for start in starts]
+
+
 def parse_case(name, section, place):
     unknown = set(section) - KEYS
     if unknown:
@@ -156,6 +167,7 @@ def parse_case(name, section, place):
         expect = base.expect + expect
     if not expect:
         raise ValueError(f"[{name}]: nothing is expected")
+    modules = parse_modules(section.get("modules", ""), place)
     options = " ".join(text for text in (base.options if base else "", section.get("options", ""))
                        if text)
     return Case(
@@ -172,7 +184,10 @@ def parse_case(name, section, place):
         is_long=section.getboolean("long", fallback=False),
         expect=expect,
         scenario=base,
-        modules=parse_modules(section.get("modules", ""), place),
+        modules=modules,
+        grub=cut_holes(scenario.read_count(section, "holes", 0, 1000)),
+        vms=scenario.read_count(section, "vms", len(modules) + len(base.modules if base else ()),
+                                1000),
     )
 
 

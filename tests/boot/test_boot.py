@@ -25,7 +25,7 @@ def last_lines(text, title):
 def boot(case, directory):
     image = os.path.join(directory, "case.iso")
     entry = iso.Entry(case.name, f"{case.options} batch".strip(),
-                      cases.prepare_modules(case, directory))
+                      cases.prepare_modules(case, directory), case.grub)
     iso.make_iso(image, KERNEL, [entry])
     machine = emulators.Machine(case.place.machine, image, case.memory, case.place.cpus,
                                 case.cpu_model, case.quantum, not case.place.at_once)
@@ -69,7 +69,7 @@ def test_case(case, tmp_path, record_property):
     # What a racer saw is its digest: another digest is another interleaving.
     record_property("races", [[case.name, report.vms[name].get("digest")]
                               for name in case.racers() if report.vms.get(name, {}).get("digest")])
-    complaints = judge.sentences(judge.judge(outcome.log, case.expect))
+    complaints = judge.sentences(judge.judge(outcome.log, case.expect, case.vms))
     complaints += status_complaints(case, outcome) + processor_complaints(case, outcome)
     if complaints:
         parts = complaints + [last_lines(outcome.log, "the log")]

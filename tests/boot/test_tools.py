@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The judge, the scenarios and the image maker: what the other tests rely on."""
 
+import re
+
 import pytest
 
 import badelf
@@ -68,6 +70,16 @@ def test_judge_reads_the_halt_sentence():
     assert judge.judge(log, ["verdict == pass"])
 
 
+def test_judge_counts_the_vms():
+    """Regression: a boot loader left a VM out, and all that was left did what was expected."""
+    log = LOG.replace("verdict fail", "verdict pass")
+    assert judge.judge(log, ["verdict == pass"], 2) == {}
+    assert judge.sentences(judge.judge(log, ["verdict == pass"], 3))
+    assert judge.sentences(judge.judge(log, ["verdict == pass"], 1))
+    # Who refused to run has no verdict about anybody.
+    assert judge.judge("[0.000100] 0 - halt: no\n", ["halt ~ no"], 3) == {}
+
+
 @pytest.mark.parametrize("expectation", ["a.state", "a ~ b", "word == 1", "log ~ ("])
 def test_judge_refuses_nonsense(expectation):
     with pytest.raises(judge.JudgeError):
@@ -95,6 +107,48 @@ def test_default_scenario_comes_first():
 ])
 def test_grub_words_are_quoted(word, quoted):
     assert iso.quote(word) == quoted
+
+
+@pytest.mark.parametrize("menu", [False, True])
+def test_grub_looks_at_every_result(menu):
+    modules = [scenario.Module("/x/a.elf", "name=a"), scenario.Module("/y/a.elf", "name=b -- it's")]
+    entries = [iso.Entry("title", "batch", modules)]
+    config = iso.grub_config(entries, iso.module_names(entries), menu)
+    loads = re.findall(r"^.*(?:multiboot2|module2).*$", config, re.MULTILINE)
+    assert len(loads) == 3
+    assert "vms=2" in loads[0]
+    # Each is loaded when all before it were, and counts when it was.
+    for number, load in enumerate(loads):
+        assert re.match(r"\s*if (multiboot2|module2) .*; then$", load)
+        before, after = config.split(load + "\n")
+        assert re.search(rf"if \[ \$loaded = {number} \]; then\n\s*set missing=.*\n$", before)
+        assert re.match(rf"\s*set loaded={number + 1}\n\s*fi\n\s*fi\n", after)
+    # It boots in one place, when all were.
+    assert config.count("boot\n") == 1
+    assert re.search(r'if \[ \$loaded = 3 \]; then\s+boot\n\s*fi\n', config)
+    assert "halt: the boot loader cannot load $missing" in config
+    # Only an image for an emulator ends one.
+    assert ("outl 0xf4" in config) != menu
+
+
+def test_grub_is_told_how_many_vms_once():
+    names = {}
+    assert "vms=" not in "".join(iso.load_commands(iso.Entry("title", "batch"), names))
+    entry = iso.Entry("title", "vms=7", [scenario.Module("a.elf", "name=a")])
+    names = iso.module_names([entry])
+    assert "".join(iso.load_commands(entry, names)).count("vms=") == 1
+
+
+def test_odd_programs_are_programs():
+    with open(scenario.guest_image("steady"), "rb") as file:
+        good = file.read()
+    stripped = badelf.damage(good, "stripped")
+    program = badelf.Program(stripped)
+    offsets = [program.read("Q", program.header(index) + badelf.P_OFFSET)
+               for index in range(program.read("H", badelf.E_PHNUM))]
+    assert len(stripped) < len(good) and max(offsets) > len(stripped)
+    high = badelf.Program(badelf.damage(good, "linked-high"))
+    assert high.read("Q", badelf.E_ENTRY) > 0xFFFFFFFF
 
 
 def test_every_damage_changes_a_program():

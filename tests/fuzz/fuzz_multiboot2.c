@@ -12,22 +12,56 @@ const char fuzz_name[] = "multiboot2";
 static void check_ram(const struct boot_info *info)
 {
 	static struct memmap ram;
-	if (ram_find(info, 39, &ram) != STATUS_OK) {
-		return;
-	}
+	(void)ram_find(&info->map, 39, RAM_FLOOR, &ram);
+	FUZZ_CHECK(ram.count <= RAM_PIECES_MAX);
 	uint64_t previous = RAM_FLOOR;
 	for (unsigned i = 0; i < ram.count; i++) {
 		const struct memmap_region *region = &ram.regions[i];
 		FUZZ_CHECK(region->start >= previous && region->start < region->end);
 		FUZZ_CHECK(region->end <= BIT(39));
 		FUZZ_CHECK((region->start | region->end) % PAGE_BYTES == 0);
-		for (unsigned j = 0; j < info->region_count; j++) {
-			const struct boot_region *forbids = &info->regions[j];
-			FUZZ_CHECK(forbids->available || forbids->end <= region->start ||
-				   forbids->start >= region->end);
+		for (unsigned j = 0; j < info->map.count; j++) {
+			struct boot_region forbids;
+			FUZZ_CHECK(!multiboot2_region(&info->map, j, &forbids) ||
+				   forbids.available || forbids.end <= region->start ||
+				   forbids.start >= region->end);
 		}
 		previous = region->end + 1;
 	}
+}
+
+/* Module after module goes: no frame twice, none of the image, none that is not RAM. */
+static void check_releases(struct boot_info *info)
+{
+	static struct memmap ram;
+	static struct memmap freed;
+	static struct memmap all;
+	struct loaded loaded = {info, 0x200000, 0x300000, 0x10000, 0x11000, false};
+	(void)ram_find(&info->map, 39, 0, &ram);
+	memmap_init(&all);
+	for (unsigned i = 0; i < info->module_count; i++) {
+		info->modules[i].released = true;
+		if (ram_find_released(&loaded, i, &ram, &freed) != STATUS_OK) {
+			return;
+		}
+		uint64_t bytes = memmap_bytes(&all) + memmap_bytes(&freed);
+		for (unsigned j = 0; j < freed.count; j++) {
+			const struct memmap_region *region = &freed.regions[j];
+			FUZZ_CHECK(region->end <= 0x200000 || region->start >= 0x300000);
+			FUZZ_CHECK(region->end <= 0x10000 || region->start >= 0x11000);
+			if (memmap_add(&all, region->start, region->end) != STATUS_OK) {
+				return;
+			}
+		}
+		FUZZ_CHECK(memmap_bytes(&all) == bytes);
+	}
+}
+
+static void check_text(const struct boot_info *info, const char *text)
+{
+	FUZZ_CHECK(text >= info->texts && text < info->texts + sizeof(info->texts));
+	size_t room = (size_t)(info->texts + sizeof(info->texts) - text);
+	FUZZ_CHECK(strnlen(text, room) < room);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
@@ -38,20 +72,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	uint8_t *copy = malloc(bytes > 0 ? bytes : 1);
 	memcpy(copy, data, bytes);
 	memset(sentence, 'x', sizeof(sentence));
-	enum status status = multiboot2_parse(copy, bytes, (hpa_t){0x10000}, &info, sentence);
+	enum status status = multiboot2_parse(copy, bytes, &info, sentence);
 	fuzz_check_sentence(sentence, sizeof(sentence), status != STATUS_OK);
-	FUZZ_CHECK(info.module_count <= BOOT_MODULES_MAX && info.region_count <= BOOT_REGIONS_MAX);
-	FUZZ_CHECK(strnlen(info.command_line, BOOT_TEXT_BYTES) < BOOT_TEXT_BYTES);
+	FUZZ_CHECK(info.module_count <= BOOT_MODULES_MAX);
+	FUZZ_CHECK(info.text_bytes > 0 && info.text_bytes < sizeof(info.texts));
+	FUZZ_CHECK(info.rsdp_bytes <= sizeof(info.rsdp));
+	check_text(&info, info.command_line);
 	FUZZ_CHECK(strnlen(info.loader_name, sizeof(info.loader_name)) < sizeof(info.loader_name));
 	for (unsigned i = 0; i < info.module_count; i++) {
 		const struct boot_module *module = &info.modules[i];
 		FUZZ_CHECK(module->start <= module->end);
-		FUZZ_CHECK(strnlen(module->text, BOOT_TEXT_BYTES) < BOOT_TEXT_BYTES);
+		check_text(&info, module->text);
 	}
-	for (unsigned i = 0; i < info.region_count; i++) {
-		FUZZ_CHECK(info.regions[i].start < info.regions[i].end);
+	for (unsigned i = 0; i < info.map.count; i++) {
+		struct boot_region region;
+		FUZZ_CHECK(!multiboot2_region(&info.map, i, &region) || region.start < region.end);
 	}
 	check_ram(&info);
+	check_releases(&info);
 	free(copy);
 	return 0;
 }

@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	FUZZ_CHECK(strcmp(options.console, "com1") == 0 || strcmp(options.console, "e9") == 0 ||
 		   strcmp(options.console, "none") == 0);
 	FUZZ_CHECK(options.timeout_seconds <= 1000000 && options.cpus_max <= 64);
+	FUZZ_CHECK(options.vms <= 1000000);
 	free(text);
 	return 0;
 }

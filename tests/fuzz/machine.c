@@ -180,7 +180,7 @@ struct vm *machine_start_vm(const char *text)
 	static struct boot_module module;
 	module.start = MODULE_FRAME << PAGE_SHIFT;
 	module.end = module.start + MODULE_BYTES;
-	snprintf(module.text, sizeof(module.text), "%s", text);
+	module.text = text;
 	unsigned before = vm_count;
 	fake_cpu = 0;
 	vm_start(&module);

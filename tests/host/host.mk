@@ -50,7 +50,11 @@ HOST_TESTS += test_multiboot2
 HOST_test_multiboot2 := tests/host/test_multiboot2.c arch/x86/boot/multiboot2.c
 
 HOST_TESTS += test_ram
-HOST_test_ram := tests/host/test_ram.c arch/x86/boot/ram.c mm/memmap.c
+HOST_test_ram := tests/host/test_ram.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c mm/memmap.c
+
+HOST_TESTS += test_loaded
+HOST_test_loaded := tests/host/test_loaded.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
+	$(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_printf
 HOST_test_printf := tests/host/test_printf.c

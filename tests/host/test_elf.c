@@ -165,7 +165,9 @@ static void test_truncated_at_every_length(void **state)
 	(void)state;
 	for (uint64_t bytes = 0; bytes < FILE_BYTES; bytes += bytes < 0x200 ? 1 : 61) {
 		assert_int_equal(check_bytes(bytes, LIMIT), STATUS_INVALID);
-		assert_non_null(strstr(sentence, bytes < 64 ? "not an ELF" : "truncated"));
+		assert_non_null(strstr(sentence, bytes == 0   ? "is empty"
+						 : bytes < 64 ? "not an ELF"
+							      : "truncated"));
 	}
 }
 
@@ -250,6 +252,233 @@ static void test_entry(void **state)
 	assert_non_null(strstr(sentence, "below 4G"));
 }
 
+/* ---- Fields that do not matter ---- */
+
+/* Regression: a segment without bytes in the file was refused for the offset of those. */
+static void test_offset_of_no_bytes(void **state)
+{
+	static const uint64_t offsets[] = {FILE_BYTES, FILE_BYTES + 1, BIT(32), UINT64_MAX};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(offsets); i++) {
+		file = good;
+		file.programs[2].p_filesz = 0;
+		file.programs[2].p_offset = offsets[i];
+		assert_int_equal(check_bytes(FILE_BYTES, LIMIT), STATUS_OK);
+		assert_int_equal(image.segment_count, 3);
+		assert_int_equal(image.segments[2].memory_bytes, 0x8000);
+		assert_int_equal(image.segments[2].file_bytes, 0);
+		assert_int_equal(image.segments[2].file_offset, 0); /* inside any file */
+		assert_int_equal(image.end, 0x10a000);
+	}
+	/* Where one byte is, the offset matters. */
+	file.programs[2].p_filesz = 1;
+	refused("truncated");
+	/* What it takes in memory still counts. */
+	file.programs[2].p_filesz = 0;
+	file.programs[2].p_offset = UINT64_MAX;
+	file.programs[2].p_paddr = LIMIT - 0x7fff;
+	refused("does not fit");
+	file.programs[2].p_filesz = 0;
+	file.programs[2].p_paddr = 0x1007ff;
+	refused("overlap");
+}
+
+/* Every field of every kind of empty segment, with the values that break most arithmetic. */
+static void test_empty_segments(void **state)
+{
+	static const uint32_t types[] = {PT_LOAD,	  PT_NOTE,	PT_DYNAMIC, PT_INTERP,
+					 PT_PHDR,	  PT_TLS,	PT_NULL,    PT_GNU_STACK,
+					 PT_GNU_EH_FRAME, PT_GNU_RELRO, PT_LOPROC,  UINT32_MAX};
+	static const uint64_t values[] = {0,	   1,	      0xfff, 0x100000, FILE_BYTES + 1,
+					  BIT(63), UINT64_MAX};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(types); i++) {
+		for (unsigned j = 0; j < ARRAY_COUNT(values); j++) {
+			file = good;
+			file.programs[1] = (Elf64_Phdr){
+				.p_type = types[i],
+				.p_flags = UINT32_MAX,
+				.p_offset = values[j],
+				.p_vaddr = values[j],
+				.p_paddr = values[j],
+				.p_align = values[j],
+			};
+			assert_int_equal(check_bytes(FILE_BYTES, LIMIT), STATUS_OK);
+			assert_int_equal(image.segment_count, 2);
+			assert_int_equal(image.entry, 0x100010);
+			assert_int_equal(image.end, 0x10a000);
+		}
+	}
+	/* One that is not empty says how the program is to be linked. */
+	file.programs[1].p_type = PT_INTERP;
+	file.programs[1].p_filesz = 1;
+	refused("dynamically linked");
+}
+
+/* What is not for loading is not looked at, whatever its size; nor is what stripping removes. */
+static void test_fields_of_others(void **state)
+{
+	static const uint32_t types[] = {PT_NOTE,	  PT_PHDR,	PT_TLS, PT_GNU_STACK,
+					 PT_GNU_EH_FRAME, PT_GNU_RELRO, PT_NULL};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(types); i++) {
+		file = good;
+		memset(&file.programs[1], 0xff, sizeof(file.programs[1]));
+		file.programs[1].p_type = types[i];
+		file.header.e_shoff = i % 2 == 0 ? 0 : UINT64_MAX;
+		file.header.e_shnum = i % 2 == 0 ? 0 : UINT16_MAX;
+		file.header.e_shentsize = (uint16_t)i;
+		file.header.e_shstrndx = UINT16_MAX;
+		file.header.e_flags = UINT32_MAX;
+		file.header.e_version = 0;
+		file.header.e_ehsize = 0;
+		file.header.e_ident[EI_OSABI] = 0xff;
+		file.programs[0].p_align = i % 3 == 0 ? 0 : UINT64_MAX;
+		file.programs[0].p_vaddr = UINT64_MAX - i;
+		assert_int_equal(check_bytes(FILE_BYTES, LIMIT), STATUS_OK);
+		assert_int_equal(image.segment_count, 2);
+	}
+	/* Without program headers their size and place do not matter: there is nothing to load. */
+	file = good;
+	file.header.e_phnum = 0;
+	file.header.e_phentsize = 0;
+	file.header.e_phoff = UINT64_MAX;
+	refused("no segment");
+}
+
+/*
+ * The program headers that linkers of November 2026 write for one guest: with its own script, with
+ * their own, and linked high and loaded low. `cut` is where a tool that strips headers and all that
+ * no segment needs ends the file.
+ */
+static void test_shapes_of_linkers(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t entry;
+		uint64_t start; /* physical, of the entry */
+		unsigned segments;
+		uint64_t cut;
+		Elf64_Phdr programs[6];
+	} shapes[] = {
+#define P(type, flags, offset, virtual, physical, file, memory, align)                             \
+	{type, flags, offset, virtual, physical, file, memory, align}
+		{"bfd",
+		 0x100000,
+		 0x100000,
+		 3,
+		 0x5760,
+		 {P(PT_LOAD, 5, 0x1000, 0x100000, 0x100000, 0x3b0d, 0x3b0d, 0x1000),
+		  P(PT_LOAD, 4, 0x5000, 0x104000, 0x104000, 0x760, 0x760, 0x1000),
+		  P(PT_LOAD, 6, 0, 0x105000, 0x105000, 0, 0x2600c, 0x1000)}},
+		{"lld, gold",
+		 0x100000,
+		 0x100000,
+		 3,
+		 0x5768,
+		 {P(PT_LOAD, 5, 0x1000, 0x100000, 0x100000, 0x3b0d, 0x3b0d, 0x1000),
+		  P(PT_LOAD, 4, 0x5000, 0x104000, 0x104000, 0x768, 0x768, 0x1000),
+		  P(PT_LOAD, 6, 0x6000, 0x105000, 0x105000, 0, 0x2600c, 0x1000)}},
+		{"bfd, own script",
+		 0x100000,
+		 0x100000,
+		 4,
+		 0x6760,
+		 {P(PT_LOAD, 4, 0, 0xff000, 0xff000, 0x158, 0x158, 0x1000),
+		  P(PT_LOAD, 5, 0x1000, 0x100000, 0x100000, 0x4486, 0x4486, 0x1000),
+		  P(PT_LOAD, 4, 0x6000, 0x105000, 0x105000, 0x760, 0x760, 0x1000),
+		  P(PT_LOAD, 6, 0, 0x106000, 0x106000, 0, 0x26010, 0x1000),
+		  P(PT_GNU_STACK, 6, 0, 0, 0, 0, 0, 0x10)}},
+		{"lld, own script",
+		 0x100000,
+		 0x100000,
+		 4,
+		 0x5c08,
+		 {P(PT_PHDR, 4, 0x40, 0x200040, 0x200040, 0x150, 0x150, 8),
+		  P(PT_LOAD, 4, 0, 0x200000, 0x200000, 0x190, 0x190, 0x1000),
+		  P(PT_LOAD, 5, 0x1000, 0x100000, 0x100000, 0x4486, 0x4486, 0x1000),
+		  P(PT_LOAD, 4, 0x54a0, 0x1054a0, 0x1054a0, 0x768, 0x768, 0x1000),
+		  P(PT_LOAD, 6, 0x5c08, 0x106c08, 0x106c08, 0, 0x26404, 0x1000),
+		  P(PT_GNU_STACK, 6, 0, 0, 0, 0, 0, 0)}},
+		{"gold, own script",
+		 0x100100,
+		 0x100100,
+		 2,
+		 0x4ce8,
+		 {P(PT_LOAD, 5, 0, 0x100000, 0x100000, 0x4ce8, 0x4ce8, 0x1000),
+		  P(PT_LOAD, 6, 0x5000, 0x105000, 0x105000, 0, 0x2600c, 0x1000),
+		  P(PT_GNU_STACK, 6, 0, 0, 0, 0, 0, 0x10)}},
+		{"all, linked high",
+		 0xffffffff80100000,
+		 0x100000,
+		 2,
+		 0x6768,
+		 {P(PT_LOAD, 5, 0x1000, 0xffffffff80100000, 0x100000, 0x448c, 0x448c, 0x1000),
+		  P(PT_LOAD, 6, 0x6000, 0xffffffff80105000, 0x105000, 0x768, 0x2700c, 0x1000),
+		  P(PT_NOTE, 4, 0, 0, 0, 0, 0, 0)}},
+#undef P
+	};
+	static uint8_t bytes[0x8000];
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(shapes); i++) {
+		Elf64_Ehdr header = good.header;
+		header.e_entry = shapes[i].entry;
+		header.e_phnum = ARRAY_COUNT(shapes[i].programs); /* those left over are PT_NULL */
+		memcpy(bytes, &header, sizeof(header));
+		memcpy(bytes + sizeof(header), shapes[i].programs, sizeof(shapes[i].programs));
+		const uint64_t lengths[] = {sizeof(bytes), shapes[i].cut};
+		for (unsigned j = 0; j < ARRAY_COUNT(lengths); j++) {
+			uint8_t *exact = malloc(lengths[j]);
+			memcpy(exact, bytes, lengths[j]);
+			enum status status = elf_check(exact, lengths[j], LIMIT, &image, sentence);
+			free(exact);
+			if (status != STATUS_OK) {
+				fail_msg("%s: %s", shapes[i].name, sentence);
+			}
+			assert_int_equal(image.segment_count, shapes[i].segments);
+			assert_int_equal(image.entry, shapes[i].start);
+		}
+		/* One byte less is one too few. */
+		assert_int_equal(elf_check(bytes, shapes[i].cut - 1, LIMIT, &image, sentence),
+				 STATUS_INVALID);
+		assert_non_null(strstr(sentence, "truncated"));
+	}
+}
+
+/* The physical range decides first; else the virtual one, and the entry is translated. */
+static void test_entry_is_translated(void **state)
+{
+	(void)state;
+	file.programs[0].p_vaddr = 0xffffffff80000000;
+	file.header.e_entry = 0xffffffff80000010;
+	assert_int_equal(check_bytes(FILE_BYTES, LIMIT), STATUS_OK);
+	assert_int_equal(image.entry, 0x100010);
+	file.header.e_entry = 0xffffffff800007ff;
+	assert_int_equal(check_bytes(FILE_BYTES, LIMIT), STATUS_OK);
+	assert_int_equal(image.entry, 0x1007ff);
+	file.header.e_entry = 0xffffffff80000800; /* one behind */
+	assert_int_equal(check_bytes(FILE_BYTES, LIMIT), STATUS_INVALID);
+	file.header.e_entry = 0xffffffff7fffffff; /* one before */
+	assert_int_equal(check_bytes(FILE_BYTES, LIMIT), STATUS_INVALID);
+	/* Virtually in a segment that is not executable. */
+	file.programs[1].p_vaddr = 0xffffffff90000000;
+	file.header.e_entry = 0xffffffff90000000;
+	assert_int_equal(check_bytes(FILE_BYTES, LIMIT), STATUS_INVALID);
+	/* A physical place of one segment that is a virtual one of another. */
+	file = good;
+	file.programs[1].p_flags = PF_R | PF_X;
+	file.programs[1].p_vaddr = 0x100000;
+	file.programs[0].p_vaddr = 0x101000;
+	file.header.e_entry = 0x100010;
+	assert_int_equal(check_bytes(FILE_BYTES, LIMIT), STATUS_OK);
+	assert_int_equal(image.entry, 0x100010);
+	/* Translated, it is above 4 GiB. */
+	file = good;
+	file.programs[0].p_paddr = GIB(5);
+	assert_int_equal(check_bytes(FILE_BYTES, GIB(8)), STATUS_INVALID);
+	assert_non_null(strstr(sentence, "below 4G"));
+}
+
 static void test_too_many_segments(void **state)
 {
 	(void)state;
@@ -327,7 +556,12 @@ int main(void)
 		TEST(test_segments),
 		TEST(test_overlap),
 		TEST(test_segment_without_memory),
+		TEST(test_offset_of_no_bytes),
+		TEST(test_empty_segments),
+		TEST(test_fields_of_others),
+		TEST(test_shapes_of_linkers),
 		TEST(test_entry),
+		TEST(test_entry_is_translated),
 		TEST(test_too_many_segments),
 		TEST(test_mutations),
 	};

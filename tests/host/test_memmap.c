@@ -194,6 +194,46 @@ static void test_full_map_is_unchanged(void **state)
 	assert_int_equal(map.count, MEMMAP_REGIONS_MAX - 1);
 }
 
+static void test_keep(void **state)
+{
+	static struct memmap other;
+	(void)state;
+	add(0x1000, 0x9000);
+	add(0x10000, 0x20000);
+	add(0x40000, 0x50000);
+	memmap_init(&other);
+	assert_int_equal(memmap_add(&other, 0x0, 0x2000), STATUS_OK);
+	assert_int_equal(memmap_add(&other, 0x3000, 0x4000), STATUS_OK);
+	assert_int_equal(memmap_add(&other, 0x8000, 0x12000), STATUS_OK);
+	assert_int_equal(memmap_add(&other, 0x18000, 0x30000), STATUS_OK);
+	assert_int_equal(memmap_keep(&map, &other), STATUS_OK);
+	EXPECT_MAP(0x1000, 0x2000, 0x3000, 0x4000, 0x8000, 0x9000, 0x10000, 0x12000, 0x18000,
+		   0x20000);
+	memmap_init(&other);
+	assert_int_equal(memmap_keep(&map, &other), STATUS_OK);
+	assert_int_equal(map.count, 0);
+	fill_up(); /* two pieces of one are one too many */
+	assert_int_equal(memmap_add(&other, 0x0, 0x1000), STATUS_OK);
+	assert_int_equal(memmap_add(&other, 0x2000, UINT64_MAX), STATUS_OK);
+	assert_int_equal(memmap_keep(&map, &other), STATUS_NO_MEMORY);
+}
+
+static void test_drop_smallest(void **state)
+{
+	(void)state;
+	assert_int_equal(memmap_drop_smallest(&map), 0);
+	add(0x1000, 0x5000);
+	add(0x10000, 0x13000);
+	add(0x20000, 0x22000);
+	add(0x30000, 0x36000);
+	assert_int_equal(memmap_drop_smallest(&map), 0x2000);
+	EXPECT_MAP(0x1000, 0x5000, 0x10000, 0x13000, 0x30000, 0x36000);
+	assert_int_equal(memmap_drop_smallest(&map), 0x3000);
+	assert_int_equal(memmap_drop_smallest(&map), 0x4000);
+	assert_int_equal(memmap_drop_smallest(&map), 0x6000);
+	assert_int_equal(map.count, 0);
+}
+
 static void test_take(void **state)
 {
 	hpa_t place;
@@ -372,6 +412,8 @@ int main(void)
 		cmocka_unit_test_setup(test_remove_of_nothing, start_empty),
 		cmocka_unit_test_setup(test_remove_spans_several, start_empty),
 		cmocka_unit_test_setup(test_full_map_is_unchanged, start_empty),
+		cmocka_unit_test_setup(test_keep, start_empty),
+		cmocka_unit_test_setup(test_drop_smallest, start_empty),
 		cmocka_unit_test_setup(test_take, start_empty),
 		cmocka_unit_test_setup(test_take_skips_what_alignment_spoils, start_empty),
 		cmocka_unit_test_setup(test_qemu_pc, start_empty),

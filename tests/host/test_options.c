@@ -37,6 +37,7 @@ static void expect_defaults(void)
 	assert_int_equal(options.timeout_seconds, 0);
 	assert_int_equal(options.audit_ms, 0);
 	assert_int_equal(options.cpus_max, 0);
+	assert_int_equal(options.vms, 0);
 	assert_string_equal(options.console, "com1");
 }
 
@@ -79,6 +80,10 @@ static void test_every_option(void **state)
 	assert_int_equal(options.cpus_max, 1);
 	parse("batch maxcpus=64");
 	assert_int_equal(options.cpus_max, 64);
+	parse("vms=1");
+	assert_int_equal(options.vms, 1);
+	parse("vms=65 batch");
+	assert_int_equal(options.vms, 65);
 	parse("maxcpus=007 maxcpus=3");
 	assert_int_equal(options.cpus_max, 3);
 	assert_int_equal(complaints.count, 0);
@@ -133,6 +138,10 @@ static void test_malformed_words(void **state)
 		"maxcpus=0-3",
 		"maxcpus=all",
 		"maxcpus=18446744073709551617",
+		"vms=",
+		"vms=0",
+		"vms=two",
+		"vms=1000001",
 		"=",
 		"=1",
 		"%s%n",

@@ -13,6 +13,7 @@
 
 #include "arch/x86/boot/ram.h"
 #include "base/bits.h"
+#include "fake/boot_map.h"
 
 static struct boot_info info;
 static struct memmap ram;
@@ -20,8 +21,7 @@ static struct memmap ram;
 static void set_regions(const struct boot_region *regions, unsigned count)
 {
 	memset(&info, 0, sizeof(info));
-	memcpy(info.regions, regions, count * sizeof(*regions));
-	info.region_count = count;
+	fake_boot_map(&info.map, regions, count);
 }
 
 /* ---- Maps of real machines ---- */
@@ -29,7 +29,7 @@ static void set_regions(const struct boot_region *regions, unsigned count)
 static void find_ram(const struct boot_region *regions, unsigned count, unsigned physical_bits)
 {
 	set_regions(regions, count);
-	assert_int_equal(ram_find(&info, physical_bits, &ram), STATUS_OK);
+	assert_int_equal(ram_find(&info.map, physical_bits, RAM_FLOOR, &ram), 0);
 	for (unsigned i = 0; i < ram.count; i++) {
 		assert_true(ram.regions[i].start >= RAM_FLOOR);
 		assert_true(ram.regions[i].start < ram.regions[i].end);
@@ -106,18 +106,90 @@ static void test_all_below_one_mib(void **state)
 	assert_int_equal(ram.count, 0);
 }
 
-static void test_as_many_pieces_as_there_can_be(void **state)
+/* Regression: 257 pieces of RAM halted the machine. Firmware of large servers makes 500. */
+static void test_many_holes(void **state)
+{
+	static struct boot_region regions[601] = {{0, GIB(16), true}};
+	(void)state;
+	for (unsigned i = 1; i <= 600; i++) {
+		uint64_t start = GIB(1) + i * 0x200000ull;
+		regions[i] = (struct boot_region){start, start + 0x1000, false};
+	}
+	find_ram(regions, ARRAY_COUNT(regions), 40);
+	assert_int_equal(ram.count, 601);
+	assert_int_equal(memmap_bytes(&ram), GIB(16) - MIB(1) - 600 * PAGE_BYTES);
+}
+
+#define MANY 3000u
+static struct boot_region many[MANY];
+
+/* No byte that something forbids, and nothing is missing that was not said to be. */
+static uint64_t find_what_fits(uint64_t all_bytes)
+{
+	set_regions(many, MANY);
+	uint64_t lost = ram_find(&info.map, 40, RAM_FLOOR, &ram);
+	assert_int_equal(ram.count, RAM_PIECES_MAX);
+	assert_true(memmap_bytes(&ram) + lost >= all_bytes);
+	for (unsigned i = 0; i < ram.count; i++) {
+		for (unsigned j = 0; j < MANY; j++) {
+			assert_true(many[j].available || many[j].end <= ram.regions[i].start ||
+				    many[j].start >= ram.regions[i].end);
+		}
+	}
+	return lost;
+}
+
+/* Beyond what there is place for, the smallest pieces are left alone, not the machine. */
+static void test_more_pieces_than_places(void **state)
 {
 	(void)state;
-	memset(&info, 0, sizeof(info));
-	info.regions[0] = (struct boot_region){0, GIB(16), true};
-	for (unsigned i = 1; i < BOOT_REGIONS_MAX; i++) {
-		uint64_t start = GIB(1) + i * 0x2000ull;
-		info.regions[i] = (struct boot_region){start, start + 0x1000, false};
+	/* Holes in one piece of RAM. */
+	many[0] = (struct boot_region){0, GIB(16), true};
+	for (unsigned i = 1; i < MANY; i++) {
+		uint64_t start = GIB(1) + i * 0x10000ull;
+		many[i] = (struct boot_region){start, start + 0x1000, false};
 	}
-	info.region_count = BOOT_REGIONS_MAX;
-	assert_int_equal(ram_find(&info, 40, &ram), STATUS_OK);
-	assert_int_equal(ram.count, MEMMAP_REGIONS_MAX);
+	uint64_t lost = find_what_fits(GIB(16) - MIB(1) - (MANY - 1) * PAGE_BYTES);
+	assert_in_range(lost, 0xf000 * 2000, 0xf000 * 2999);
+	/* The largest are all there. */
+	assert_int_equal(ram.regions[0].start, MIB(1));
+	assert_int_equal(memmap_end(&ram), GIB(16));
+
+	/* Pieces of RAM, each larger than the one before. */
+	for (unsigned i = 0; i < MANY; i++) {
+		uint64_t start = GIB(1) + i * MIB(16);
+		many[i] = (struct boot_region){start, start + 0x1000 * (i + 1ull), true};
+	}
+	(void)find_what_fits(0);
+	for (unsigned i = 0; i < RAM_PIECES_MAX; i++) {
+		assert_int_equal(ram.regions[i].start, many[MANY - RAM_PIECES_MAX + i].start);
+	}
+	/* And from the other end. */
+	for (unsigned i = 0; i < MANY / 2; i++) {
+		struct boot_region swapped = many[i];
+		many[i] = many[MANY - 1 - i];
+		many[MANY - 1 - i] = swapped;
+	}
+	(void)find_what_fits(0);
+	for (unsigned i = 0; i < RAM_PIECES_MAX; i++) {
+		assert_int_equal(ram.regions[i].start, many[RAM_PIECES_MAX - 1 - i].start);
+	}
+}
+
+/* A region that ends with the last of all addresses, as boot/multiboot2.c hands it over. */
+static void test_reserved_to_the_end(void **state)
+{
+	static const struct boot_region regions[] = {
+		{0x100000, 0x40000000, true},
+		{0xfd00000000, UINT64_MAX, false},
+		{0xfffffffffffff000, UINT64_MAX, false},
+		{0x30000000, UINT64_MAX, false},
+	};
+	(void)state;
+	find_ram(regions, 3, 52);
+	assert_int_equal(memmap_bytes(&ram), 0x3ff00000);
+	find_ram(regions, 4, 52);
+	assert_int_equal(memmap_end(&ram), 0x30000000);
 }
 
 /* ---- Where processors start ---- */
@@ -128,23 +200,65 @@ static void add_module(uint64_t start, uint64_t end)
 	info.modules[info.module_count++].end = end;
 }
 
+/* What ram_find_low_page() says of a page that nobody uses; 0 also where it would be borrowed. */
+static uint64_t low_page(uint64_t start, uint64_t end)
+{
+	bool borrowed = true;
+	uint64_t page = ram_find_low_page(&info, start, end, &borrowed);
+	return borrowed ? 0 : page;
+}
+
 static void test_low_page(void **state)
 {
 	static const struct boot_region pc[] = {{0, 0x9fc00, true}, {0x9fc00, 0xa0000, false}};
 	(void)state;
 	set_regions(pc, ARRAY_COUNT(pc));
 	/* Not the first: the BIOS data area is there. */
-	assert_int_equal(ram_find_low_page(&info, 0x200000, 0x201000), 0x1000);
+	assert_int_equal(low_page(0x200000, 0x201000), 0x1000);
 	/* What the loader put there stays: boot information, modules, even a byte of them. */
-	assert_int_equal(ram_find_low_page(&info, 0x800, 0x1001), 0x2000);
-	assert_int_equal(ram_find_low_page(&info, 0x1800, 0x1801), 0x2000);
+	assert_int_equal(low_page(0x800, 0x1001), 0x2000);
+	assert_int_equal(low_page(0x1800, 0x1801), 0x2000);
 	add_module(0x1fff, 0x3000);
 	add_module(0x4000, 0x4001);
-	assert_int_equal(ram_find_low_page(&info, 0x3000, 0x3008), 0x5000);
-	assert_int_equal(ram_find_low_page(&info, 0x8000, 0x9000), 0x3000);
+	assert_int_equal(low_page(0x3000, 0x3008), 0x5000);
+	assert_int_equal(low_page(0x8000, 0x9000), 0x3000);
 	add_module(0x100000, 0x200000);
 	add_module(0x3000, 0x9fc00);
-	assert_int_equal(ram_find_low_page(&info, 0x200000, 0x201000), 0);
+	assert_int_equal(low_page(0x200000, 0x201000), 0);
+}
+
+/*
+ * On UEFI machines GRUB loads small modules and the boot information from 0x4000 up, as many as
+ * there is place for. Then their lowest page is borrowed; a module that is gone needs none.
+ */
+static void test_low_page_is_borrowed(void **state)
+{
+	static const struct boot_region pc[] = {{0x4000, 0xa0000, true}};
+	bool borrowed;
+	(void)state;
+	set_regions(pc, 1);
+	for (uint64_t at = 0x5000; at < 0xa0000; at += 0x1000) {
+		if (info.module_count < BOOT_MODULES_MAX - 1) {
+			add_module(at, at + 0xfff);
+		}
+	}
+	add_module(info.modules[BOOT_MODULES_MAX - 2].end, 0xa0000);
+	assert_int_equal(ram_find_low_page(&info, 0x4000, 0x4800, &borrowed), 0x4000);
+	assert_true(borrowed);
+	assert_int_equal(ram_find_low_page(&info, 0x200000, 0x4800, &borrowed), 0x4000);
+	assert_false(borrowed);
+	info.modules[7].released = true;
+	assert_int_equal(ram_find_low_page(&info, 0x4000, 0x4800, &borrowed), 0xc000);
+	assert_false(borrowed);
+	/* An empty module has no page. */
+	set_regions(pc, 1);
+	add_module(0, 0);
+	add_module(0x4800, 0x4800);
+	assert_int_equal(low_page(0x200000, 0x201000), 0x4000);
+	/* What is not available is not borrowed either. */
+	set_regions(pc, 0);
+	assert_int_equal(ram_find_low_page(&info, 0x4000, 0x4800, &borrowed), 0);
+	assert_false(borrowed);
 }
 
 static void test_low_page_must_be_available(void **state)
@@ -157,12 +271,12 @@ static void test_low_page_must_be_available(void **state)
 	};
 	(void)state;
 	set_regions(pieces, ARRAY_COUNT(pieces));
-	assert_int_equal(ram_find_low_page(&info, 0, 0), 0x7000);
-	assert_int_equal(ram_find_low_page(&info, 0x7000, 0x7008), 0);
+	assert_int_equal(low_page(0, 0), 0x7000);
+	assert_int_equal(low_page(0x7000, 0x7008), 0);
 	set_regions(pieces, 4);
-	assert_int_equal(ram_find_low_page(&info, 0, 0), 0);
+	assert_int_equal(low_page(0, 0), 0);
 	set_regions(&pieces[5], 1);
-	assert_int_equal(ram_find_low_page(&info, 0, 0), 0);
+	assert_int_equal(low_page(0, 0), 0);
 }
 
 int main(void)
@@ -172,8 +286,11 @@ int main(void)
 		cmocka_unit_test(test_unsorted_and_contradicting),
 		cmocka_unit_test(test_ceilings),
 		cmocka_unit_test(test_all_below_one_mib),
-		cmocka_unit_test(test_as_many_pieces_as_there_can_be),
+		cmocka_unit_test(test_many_holes),
+		cmocka_unit_test(test_more_pieces_than_places),
+		cmocka_unit_test(test_reserved_to_the_end),
 		cmocka_unit_test(test_low_page),
+		cmocka_unit_test(test_low_page_is_borrowed),
 		cmocka_unit_test(test_low_page_must_be_available),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

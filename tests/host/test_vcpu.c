@@ -423,7 +423,7 @@ static void start_module(const char *text)
 {
 	static struct boot_module module;
 	memset(&module, 0, sizeof(module));
-	strcpy(module.text, text);
+	module.text = text;
 	fake_log_clear();
 	vm_start(&module);
 }
@@ -462,7 +462,7 @@ static void start_image(const char *text)
 	struct boot_module module = {0};
 	module.start = (uintptr_t)image - direct_map_base;
 	module.end = module.start + sizeof(image);
-	strcpy(module.text, text);
+	module.text = text;
 	vm_start(&module);
 	assert_int_equal(vms[vm_count - 1].state, VM_RUNNING);
 	world_adopt(&vms[vm_count - 1].s2);

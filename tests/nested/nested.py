@@ -164,7 +164,7 @@ def judge_run(heard, index, chosen, cpus):
         complaints["end"] = [f"QEMU's exit status is {run.status} instead of {wanted_status(run)}"]
     elif f" - cpus count={cpus} " not in run.log():
         complaints["end"] = [f"the log does not say that {processors(cpus)} ran"]
-    return complaints | judge.judge(run.log(), chosen.expect)
+    return complaints | judge.judge(run.log(), chosen.expect, len(chosen.modules))
 
 
 def report_run(name, run, complaints):

@@ -107,14 +107,17 @@ boot_entry:
 
 	call boot_build_tables
 
-	/* Whole values: firmware's leftovers (5-level paging, caches off) go with them. */
+	/*
+	 * Whole values: firmware's leftovers (5-level paging, caches off, and on UEFI machines
+	 * machine checks, FXSAVE, write protection, no-execute) go with them.
+	 */
 	movl $CR4_PAE, %eax
 	movl %eax, %cr4
 	movl $PHYSICAL(early_pml4), %eax
 	movl %eax, %cr3
 	movl $MSR_IA32_EFER, %ecx
-	rdmsr
-	orl $EFER_LME, %eax
+	movl $EFER_LME, %eax
+	xorl %edx, %edx
 	wrmsr
 	movl $(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE), %eax
 	movl %eax, %cr0

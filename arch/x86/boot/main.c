@@ -62,11 +62,13 @@ static size_t read_boot_information(uint32_t magic, hpa_t place)
 	if (bytes > MULTIBOOT2_BYTES_MAX || place.v + bytes > EARLY_MAP_BYTES) {
 		refuse("the boot information has an impossible size");
 	}
-	enum status status =
-		multiboot2_parse(phys_to_virt(place), bytes, place, &boot_info, sentence);
+	enum status status = multiboot2_parse(phys_to_virt(place), bytes, &boot_info, sentence);
 	select_console();
 	if (status != STATUS_OK) {
 		refuse(sentence);
+	}
+	if (boot_info.rsdp_bytes != 0) {
+		boot_info.acpi_rsdp = image_to_hpa(boot_info.rsdp).v;
 	}
 	return bytes;
 }
@@ -111,7 +113,7 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 	}
 	lapic_init();
 	cpus[0].reachable = true;
-	others_prepare(&boot_info, place, bytes);
+	others_prepare(&boot_info);
 	print_summary();
 	/* Where there is neither, VT-x's probe says so. */
 	backend = cpu_features.svm && !cpu_features.vmx ? &svm_backend : &vmx_backend;

@@ -6,8 +6,9 @@
  *	hypervisor	in our use: image, modules, boot information, page tables, frame table
  *	available	the rest of ram; the frame table hands it out from then on
  *
- * Only what ram_find() calls RAM is ever touched, and what the loader put somewhere for us. Boot
- * CPU only, no lock.
+ * Only what ram_find() calls RAM is ever touched, and what the loader put somewhere for us. What it
+ * put there comes back later, thing by thing: boot information once it has been copied, each module
+ * once its VM has been made or refused. Boot CPU only, no lock.
  */
 #include "arch/x86/boot/memory.h"
 
@@ -15,8 +16,11 @@
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/paging.h"
 #include "base/bits.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "kernel/arch.h"
+#include "mm/alloc.h"
 #include "mm/frame.h"
 #include "mm/memmap.h"
 #include "mm/phys.h"
@@ -25,6 +29,10 @@ static struct memmap ram;
 static struct memmap hypervisor;
 static struct memmap available;
 static uint64_t table_bytes;
+static struct loaded loaded;
+static struct memmap firmware_ram; /* all that firmware calls RAM, the first MiB included */
+static uint64_t low_page;
+static bool low_page_is_borrowed;
 
 uint64_t memory_ram_bytes(void)
 {
@@ -52,16 +60,21 @@ static enum status claim(uint64_t start, uint64_t end)
 	return status;
 }
 
-static enum status claim_loaded(const struct boot_info *info, hpa_t information,
-				size_t information_bytes)
+/* An empty module is nowhere, or at a place that is not its own. */
+static enum status claim_loaded(void)
 {
-	enum status status = claim(image_to_hpa(image_start).v, image_to_hpa(image_end).v);
+	const struct boot_info *info = loaded.info;
+	enum status status = claim(loaded.image, loaded.image_end);
 
 	if (status == STATUS_OK) {
-		status = claim(information.v, information.v + information_bytes);
+		status = claim(loaded.information, loaded.information_end);
 	}
 	for (unsigned i = 0; status == STATUS_OK && i < info->module_count; i++) {
-		status = claim(info->modules[i].start, info->modules[i].end);
+		const struct boot_module *module = &info->modules[i];
+
+		if (module->start < module->end) {
+			status = claim(module->start, module->end);
+		}
 	}
 	return status;
 }
@@ -84,14 +97,43 @@ static enum status build_frame_table(void)
 	return status;
 }
 
+/*
+ * Reads firmware's map, once, while it is still there. What it has too much of, or what makes no
+ * sense in it, is left alone, and said.
+ */
+static void read_map(void)
+{
+	const struct boot_map *map = &loaded.info->map;
+	uint64_t lost = ram_find(map, cpu_features.physical_bits, RAM_FLOOR, &ram);
+
+	(void)ram_find(map, cpu_features.physical_bits, 0, &firmware_ram);
+	low_page = ram_find_low_page(loaded.info, loaded.information, loaded.information_end,
+				     &low_page_is_borrowed);
+	if (lost != 0) {
+		log_event(NULL,
+			  "memory: the memory map makes more than %u pieces of RAM; the smallest, "
+			  "%lu KiB, are left alone",
+			  RAM_PIECES_MAX, lost >> 10);
+	}
+	if (map->senseless != 0) {
+		log_event(NULL,
+			  "memory: %u regions of the memory map are ignored: they reach beyond "
+			  "the last of all addresses",
+			  map->senseless);
+	}
+}
+
 bool memory_init(const struct boot_info *info, hpa_t information, size_t information_bytes,
 		 char *sentence)
 {
-	if (ram_find(info, cpu_features.physical_bits, &ram) != STATUS_OK) {
-		snprintf(sentence, MEMORY_SENTENCE_BYTES,
-			 "the machine's memory map has more than %u pieces", MEMMAP_REGIONS_MAX);
-		return false;
-	}
+	loaded = (struct loaded){
+		.info = info,
+		.image = image_to_hpa(image_start).v,
+		.image_end = image_to_hpa(image_end).v,
+		.information = information.v,
+		.information_end = information.v + information_bytes,
+	};
+	read_map();
 	uint64_t dropped = memmap_drop_remote(&ram, sizeof(struct frame));
 	if (dropped != 0) {
 		log_event(NULL,
@@ -100,7 +142,7 @@ bool memory_init(const struct boot_info *info, hpa_t information, size_t informa
 			  dropped >> 10);
 	}
 	available = ram;
-	if (claim_loaded(info, information, information_bytes) != STATUS_OK) {
+	if (claim_loaded() != STATUS_OK) {
 		snprintf(sentence, MEMORY_SENTENCE_BYTES,
 			 "the memory map and %u modules make more than %u pieces",
 			 info->module_count, MEMMAP_REGIONS_MAX);
@@ -122,4 +164,43 @@ bool memory_init(const struct boot_info *info, hpa_t information, size_t informa
 		return false;
 	}
 	return true;
+}
+
+uint64_t memory_find_low_page(bool *borrowed)
+{
+	*borrowed = low_page_is_borrowed;
+	return low_page;
+}
+
+/* Frees what the thing that has just been released does not share. Answers bytes. */
+static uint64_t release(unsigned index)
+{
+	static struct memmap freed;
+
+	if (ram_find_released(&loaded, index, &firmware_ram, &freed) != STATUS_OK) {
+		return 0; /* they stay the hypervisor's: that harms nobody */
+	}
+	for (unsigned i = 0; i < freed.count; i++) {
+		const struct memmap_region *region = &freed.regions[i];
+
+		frame_free_range((pfn_t){region->start >> PAGE_SHIFT},
+				 (region->end - region->start) >> PAGE_SHIFT);
+	}
+	return memmap_bytes(&freed);
+}
+
+void memory_release_information(void)
+{
+	CHECK(!loaded.information_released);
+	loaded.information_released = true;
+	(void)release(LOADED_INFORMATION);
+}
+
+uint64_t arch_module_release(struct boot_module *module)
+{
+	unsigned index = (unsigned)(module - loaded.info->modules);
+
+	CHECK(index < loaded.info->module_count && !module->released);
+	module->released = true;
+	return release(index) >> PAGE_SHIFT;
 }

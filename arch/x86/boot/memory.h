@@ -9,11 +9,21 @@
 #define MEMORY_SENTENCE_BYTES 200
 
 /*
- * `information` is where the loader's boot information lies. False: `sentence`
- * (MEMORY_SENTENCE_BYTES) says why this machine's memory is not enough.
+ * `info` is kept: it says what arch_module_release() gives back. `information` is where the
+ * loader's boot information lies. False: `sentence` (MEMORY_SENTENCE_BYTES) says why this machine's
+ * memory is not enough.
  */
 bool memory_init(const struct boot_info *info, hpa_t information, size_t information_bytes,
 		 char *sentence);
+
+/*
+ * A page below 640 KiB in which other processors can start, 0 if there is none. *borrowed: it holds
+ * something of the loader's, which the caller puts back afterwards.
+ */
+uint64_t memory_find_low_page(bool *borrowed);
+
+/* Gives the frames of the loader's boot information back: all of it has been copied. Once. */
+void memory_release_information(void);
 
 /* Bytes of RAM that the machine has for us, and of those the frame table takes. */
 uint64_t memory_ram_bytes(void);

@@ -20,6 +20,7 @@
 #define TAG_ALIGN 8
 #define MEMORY_AVAILABLE 1
 #define RSDP_BYTES_MIN 20
+#define CUT_TEXT_BYTES 256 /* kept of a text that does not fit: enough to say whose it is */
 
 struct head {
 	uint32_t total_size;
@@ -60,7 +61,7 @@ struct parser {
 	char *sentence;
 	bool map_seen;
 	bool command_line_seen;
-	unsigned acpi_tag; /* the one that out->acpi_rsdp is from: 0, OLD or NEW */
+	unsigned acpi_tag; /* the one that out->rsdp is from: 0, OLD or NEW */
 };
 
 static enum status refuse(struct parser *parser, const char *format, ...)
@@ -76,58 +77,120 @@ static enum status refuse(struct parser *parser, const char *format, ...)
 	return STATUS_INVALID;
 }
 
+/* ---- Texts ----------------------------------------------------------------------------------- */
+
+static bool is_escaped(const char *at, const char *end)
+{
+	return *at == '\\' && at + 1 < end && (at[1] == '\\' || at[1] == '"' || at[1] == '\'');
+}
+
+/* The quote that ends the word which begins behind the quote at `at`, or NULL. */
+static const char *find_closing_quote(const char *at, const char *end)
+{
+	for (at++; at < end; at++) {
+		if (is_escaped(at, end)) {
+			at++;
+		} else if (*at == '"') {
+			return at + 1 == end || at[1] == ' ' ? at : NULL;
+		}
+	}
+	return NULL;
+}
+
 /*
- * Copies the text that starts at `from` and must end before `from + limit`. *cut says that `to` was
- * too small. False: the text does not end, and `to` is empty.
+ * Copies text [from, end) as it was before GRUB put it together: that puts a word with a space in
+ * it between double quotes, and a backslash in front of every quote and backslash. What GRUB would
+ * not have written is copied as it is. At most `room` bytes; answers how many.
  */
-static bool copy_text(char *to, size_t room, const char *from, size_t limit, bool *cut)
+static size_t copy_unquoted(char *to, size_t room, const char *from, const char *end)
+{
+	const char *closing = NULL;
+	size_t used = 0;
+
+	for (const char *at = from; at < end && used < room; at++) {
+		if (at == closing) {
+			closing = NULL;
+			continue;
+		}
+		if (*at == '"' && closing == NULL && (at == from || at[-1] == ' ')) {
+			closing = find_closing_quote(at, end);
+			if (closing != NULL) {
+				continue;
+			}
+		}
+		at += is_escaped(at, end) ? 1 : 0;
+		to[used++] = *at;
+	}
+	return used;
+}
+
+/* NULL: the text that starts at `from` does not end before `from + limit`. */
+static const char *find_end(const char *from, size_t limit)
 {
 	size_t length = strnlen(from, limit);
 
-	to[0] = '\0';
-	if (length == limit) {
-		return false;
+	return length == limit ? NULL : from + length;
+}
+
+/*
+ * Keeps the text [from, end), all of it or its first words. Answers where it is now. There is
+ * always room for the terminating zero.
+ */
+static const char *keep_text(struct boot_info *out, const char *from, const char *end,
+			     bool *truncated)
+{
+	size_t room = sizeof(out->texts) - out->text_bytes - 1;
+	char *to = &out->texts[out->text_bytes];
+	size_t length = 0;
+
+	/* Quotes and backslashes only make it shorter. */
+	*truncated = (size_t)(end - from) > room;
+	if (*truncated) {
+		length = copy_unquoted(to, min_u64(room, CUT_TEXT_BYTES), from, end);
+		while (length > 0 && to[length - 1] != ' ') {
+			length--;
+		}
+	} else {
+		length = copy_unquoted(to, room, from, end);
 	}
-	*cut = length >= room;
-	if (*cut) {
-		length = room - 1;
-	}
-	memcpy(to, from, length);
 	to[length] = '\0';
-	return true;
+	/* The last byte is the zero of the last text, and the next one if that is empty. */
+	out->text_bytes = (unsigned)min_u64(out->text_bytes + length + 1, sizeof(out->texts) - 1);
+	return to;
 }
 
 static enum status parse_command_line(struct parser *parser, const struct tag *tag)
 {
+	const char *from = (const char *)(tag + 1);
+	const char *end = find_end(from, tag->size - sizeof(*tag));
 	struct boot_info *out = parser->out;
-	bool cut;
 
 	if (parser->command_line_seen) {
 		return refuse(parser, "the boot loader gave two command lines");
 	}
 	parser->command_line_seen = true;
-	if (!copy_text(out->command_line, sizeof(out->command_line), (const char *)(tag + 1),
-		       tag->size - sizeof(*tag), &cut)) {
+	if (end == NULL) {
 		return refuse(parser, "the boot loader's command line does not end");
 	}
-	if (cut) {
-		return refuse(parser, "the command line is longer than %u characters",
-			      (unsigned)sizeof(out->command_line) - 1);
-	}
+	out->command_line = keep_text(out, from, end, &out->command_line_truncated);
 	return STATUS_OK;
 }
 
+/* Only shown to people: a shorter name is good enough. */
 static enum status parse_loader_name(struct parser *parser, const struct tag *tag)
 {
+	const char *from = (const char *)(tag + 1);
+	const char *end = find_end(from, tag->size - sizeof(*tag));
 	struct boot_info *out = parser->out;
-	bool cut; /* only shown to people: a shorter name is good enough */
 
-	if (!copy_text(out->loader_name, sizeof(out->loader_name), (const char *)(tag + 1),
-		       tag->size - sizeof(*tag), &cut)) {
+	if (end == NULL) {
 		return refuse(parser, "the boot loader's name does not end");
 	}
+	snprintf(out->loader_name, sizeof(out->loader_name), "%s", from);
 	return STATUS_OK;
 }
+
+/* ---- Modules and memory ---------------------------------------------------------------------- */
 
 static enum status parse_module(struct parser *parser, const struct tag *tag)
 {
@@ -138,22 +201,57 @@ static enum status parse_module(struct parser *parser, const struct tag *tag)
 	if (tag->size < sizeof(*from)) {
 		return refuse(parser, "the boot loader's record of module %u is too short", number);
 	}
-	if (number == BOOT_MODULES_MAX) {
-		return refuse(parser, "there are more than %u modules", BOOT_MODULES_MAX);
-	}
 	if (from->end < from->start) {
 		return refuse(parser, "module %u ends at 0x%x, before its start at 0x%x", number,
 			      from->end, from->start);
 	}
-	struct boot_module *module = &out->modules[number];
-	if (!copy_text(module->text, sizeof(module->text), (const char *)(from + 1),
-		       tag->size - sizeof(*from), &module->text_truncated)) {
+	const char *text = (const char *)(from + 1);
+	const char *text_end = find_end(text, tag->size - sizeof(*from));
+	if (text_end == NULL) {
 		return refuse(parser, "the text of module %u does not end", number);
 	}
+	if (number == BOOT_MODULES_MAX) {
+		out->modules_left_out++;
+		return STATUS_OK;
+	}
+	struct boot_module *module = &out->modules[number];
+	module->text = keep_text(out, text, text_end, &module->text_truncated);
 	module->start = from->start;
 	module->end = from->end;
 	out->module_count++;
 	return STATUS_OK;
+}
+
+bool multiboot2_region(const struct boot_map *map, unsigned index, struct boot_region *region)
+{
+	const struct map_entry *entry =
+		(const struct map_entry *)((const char *)map->entries +
+					   (size_t)index * map->entry_bytes);
+	bool available = entry->type == MEMORY_AVAILABLE;
+	uint64_t end = entry->base + entry->length;
+
+	if (end < entry->base) {
+		/* The last byte of all addresses is neither RAM nor of use to anybody. */
+		if (available && end != 0) {
+			return false; /* nonsense is not RAM, but it may forbid some */
+		}
+		end = UINT64_MAX;
+	}
+	*region = (struct boot_region){entry->base, end, available};
+	return entry->base < end;
+}
+
+static void count_regions(struct boot_map *map, size_t bytes)
+{
+	for (size_t at = 0; at + sizeof(struct map_entry) <= bytes; at += map->entry_bytes) {
+		struct boot_region region;
+		const struct map_entry *entry =
+			(const struct map_entry *)((const char *)map->entries + at);
+
+		if (!multiboot2_region(map, map->count++, &region) && entry->length != 0) {
+			map->senseless++;
+		}
+	}
 }
 
 static enum status parse_memory_map(struct parser *parser, const struct tag *tag)
@@ -173,42 +271,31 @@ static enum status parse_memory_map(struct parser *parser, const struct tag *tag
 		return refuse(parser, "the boot loader's memory map has entries of %u bytes",
 			      from->entry_size);
 	}
-	size_t bytes = tag->size - sizeof(*from);
-	for (size_t at = 0; at + sizeof(struct map_entry) <= bytes; at += from->entry_size) {
-		const struct map_entry *entry =
-			(const struct map_entry *)((const char *)(from + 1) + at);
-
-		if (entry->length > UINT64_MAX - entry->base) {
-			return refuse(parser, "the memory map has a region that wraps around");
-		}
-		if (entry->length == 0) {
-			continue;
-		}
-		if (out->region_count == BOOT_REGIONS_MAX) {
-			return refuse(parser, "the memory map has more than %u regions",
-				      BOOT_REGIONS_MAX);
-		}
-		out->regions[out->region_count++] = (struct boot_region){
-			entry->base, entry->base + entry->length, entry->type == MEMORY_AVAILABLE};
-	}
+	out->map.entries = from + 1;
+	out->map.entry_bytes = from->entry_size;
+	count_regions(&out->map, tag->size - sizeof(*from));
 	return STATUS_OK;
 }
 
 /* The tag carries a copy of ACPI's root pointer; the newer form wins. */
-static enum status parse_acpi(struct parser *parser, const struct tag *tag, uint64_t place)
+static enum status parse_acpi(struct parser *parser, const struct tag *tag)
 {
+	struct boot_info *out = parser->out;
+
 	if (tag->size < sizeof(*tag) + RSDP_BYTES_MIN) {
 		return refuse(parser,
 			      "the boot loader's copy of the ACPI root pointer is too short");
 	}
 	if (tag->type >= parser->acpi_tag) {
 		parser->acpi_tag = tag->type;
-		parser->out->acpi_rsdp = place + sizeof(*tag);
+		out->rsdp_bytes = (unsigned)min_u64(tag->size - sizeof(*tag), sizeof(out->rsdp));
+		memset(out->rsdp, 0, sizeof(out->rsdp));
+		memcpy(out->rsdp, tag + 1, out->rsdp_bytes);
 	}
 	return STATUS_OK;
 }
 
-static enum status parse_tag(struct parser *parser, const struct tag *tag, uint64_t place)
+static enum status parse_tag(struct parser *parser, const struct tag *tag)
 {
 	switch (tag->type) {
 	case TAG_COMMAND_LINE:
@@ -221,19 +308,21 @@ static enum status parse_tag(struct parser *parser, const struct tag *tag, uint6
 		return parse_memory_map(parser, tag);
 	case TAG_ACPI_OLD:
 	case TAG_ACPI_NEW:
-		return parse_acpi(parser, tag, place);
+		return parse_acpi(parser, tag);
 	default:
 		return STATUS_OK; /* the specification: skip what you do not know */
 	}
 }
 
-enum status multiboot2_parse(const void *buffer, size_t bytes, hpa_t place, struct boot_info *out,
+enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info *out,
 			     char *sentence)
 {
 	struct parser parser = {.out = out, .sentence = sentence};
 	const struct head *head = buffer;
 
 	memset(out, 0, sizeof(*out));
+	out->command_line = out->texts; /* empty */
+	out->text_bytes = 1;
 	sentence[0] = '\0';
 	if (bytes < sizeof(*head) || head->total_size < sizeof(*head) || head->total_size > bytes) {
 		return refuse(&parser, "the boot information has an impossible size");
@@ -254,13 +343,13 @@ enum status multiboot2_parse(const void *buffer, size_t bytes, hpa_t place, stru
 		if (tag->type == TAG_END) {
 			break;
 		}
-		enum status status = parse_tag(&parser, tag, place.v + at);
+		enum status status = parse_tag(&parser, tag);
 		if (status != STATUS_OK) {
 			return status;
 		}
 		at += min_u64(align_up_u64(tag->size, TAG_ALIGN), left);
 	}
-	if (out->region_count == 0) {
+	if (out->map.count == 0) {
 		return refuse(&parser, "the boot loader gave no memory map");
 	}
 	return STATUS_OK;

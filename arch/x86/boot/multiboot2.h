@@ -9,15 +9,28 @@
 
 #define MULTIBOOT2_LOADER_MAGIC 0x36d76289
 #define MULTIBOOT2_HEAD_BYTES 8
-#define MULTIBOOT2_BYTES_MAX 0x100000 /* a loader that tells more than this is not believed */
+#define MULTIBOOT2_BYTES_MAX 0x1000000 /* a loader that tells more than this is not believed */
 #define MULTIBOOT2_SENTENCE_BYTES 160
 
 /*
- * Pure: reads `bytes` bytes at `buffer` (8-byte aligned), which lie at host-physical `place`, and
- * fills *out. INVALID: sentence (MULTIBOOT2_SENTENCE_BYTES) says what is wrong; *out then holds
- * what was read so far, all of it well-formed.
+ * Pure: reads `bytes` bytes at `buffer` (8-byte aligned) and fills *out, which keeps nothing of the
+ * buffer but where the map of memory is. INVALID: sentence (MULTIBOOT2_SENTENCE_BYTES) says what is
+ * wrong; *out then holds what was read so far, all of it well-formed. What has no place is counted
+ * in *out and is no error.
  */
-enum status multiboot2_parse(const void *buffer, size_t bytes, hpa_t place, struct boot_info *out,
+enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info *out,
 			     char *sentence);
+
+struct boot_region {
+	uint64_t start; /* bytes [start, end), as firmware gave them: unsorted, may overlap */
+	uint64_t end;	/* UINT64_MAX also for 2^64 */
+	bool available;
+};
+
+/*
+ * Pure: entry `index` of the map, below map->count. False: it is empty, or makes no sense, and is
+ * to be ignored.
+ */
+bool multiboot2_region(const struct boot_map *map, unsigned index, struct boot_region *region);
 
 #endif

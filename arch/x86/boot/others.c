@@ -10,7 +10,7 @@
  */
 #include "arch/x86/boot/others.h"
 
-#include "arch/x86/boot/ram.h"
+#include "arch/x86/boot/memory.h"
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/interrupt.h"
@@ -41,15 +41,12 @@
 struct other_start other_start;
 
 static const struct boot_info *boot_info;
-static hpa_t information;
-static size_t information_bytes;
-static bool released; /* all have been started */
+static bool released;		       /* all have been started */
+static char borrowed_page[PAGE_BYTES]; /* what the trampoline's page held */
 
-void others_prepare(const struct boot_info *info, hpa_t place, size_t bytes)
+void others_prepare(const struct boot_info *info)
 {
 	boot_info = info;
-	information = place;
-	information_bytes = bytes;
 }
 
 static uint64_t micros_to_ticks(uint64_t micros)
@@ -278,15 +275,27 @@ static void start(uint32_t apic_id, uint64_t page)
 /* Puts the trampoline where a start-up command can name it. 0: there is no such place. */
 static uint64_t lay_trampoline(void)
 {
-	uint64_t page =
-		ram_find_low_page(boot_info, information.v, information.v + information_bytes);
+	bool borrowed;
+	uint64_t page = memory_find_low_page(&borrowed);
 
 	if (page == 0) {
 		return 0;
 	}
-	memcpy(paging_window((hpa_t){page}), other_trampoline,
+	char *window = paging_window((hpa_t){page});
+	if (borrowed) {
+		memcpy(borrowed_page, window, PAGE_BYTES);
+	} else {
+		memset(borrowed_page, 0, PAGE_BYTES);
+	}
+	memcpy(window, other_trampoline,
 	       (uintptr_t)other_trampoline_end - (uintptr_t)other_trampoline);
 	return page;
+}
+
+/* The page is as it was; of one that nobody has used there is no trace. */
+static void clear_trampoline(uint64_t page)
+{
+	memcpy(paging_window((hpa_t){page}), borrowed_page, PAGE_BYTES);
 }
 
 /* An identifier that xAPIC mode cannot address changes the mode of all. */
@@ -315,7 +324,7 @@ static void start_all(const struct processors *found, unsigned limit)
 			start(found->apic_ids[i], page);
 		}
 	}
-	memset(paging_window((hpa_t){page}), 0, PAGE_BYTES);
+	clear_trampoline(page);
 }
 
 static void find(struct processors *found)
@@ -353,6 +362,7 @@ unsigned arch_cpus_start(unsigned max_cpus)
 		start_all(&found, limit);
 	}
 	paging_window_close();
+	memory_release_information();
 	release_all();
 	log_event(NULL, "cpus count=%u found=%u from=%s", cpu_count, found.count + found.left_out,
 		  found.source);

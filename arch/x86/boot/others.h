@@ -48,7 +48,7 @@ extern const char other_trampoline[], other_trampoline_end[];
 _Noreturn void other_main(void);
 
 /* Remembers what the loader said, until arch_cpus_start(). */
-void others_prepare(const struct boot_info *info, hpa_t information, size_t information_bytes);
+void others_prepare(const struct boot_info *info);
 
 #endif /* __ASSEMBLY__ */
 
