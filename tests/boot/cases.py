@@ -15,6 +15,8 @@
     at_once  = on QEMU also with processors that run at once instead of in turns: yes; long (only for
                `make test-long`), as when nothing is said; no: what it expects is counted in time,
                and such processors have the time of this machine, however busy that is
+    board    = QEMU: another machine than its default, such as q35
+    end      = poweroff, reboot or stays: QEMU has no port to exit by, and must end in this way
     timeout  = seconds        mandatory; for one processor
     long     = yes            only for `make test-long` (which sets LONG=1)
     expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
@@ -42,7 +44,7 @@ import scenario  # noqa: E402
 import summary  # noqa: E402
 
 KEYS = {"machine", "cpus", "bochs", "scenario", "modules", "memory", "cpu_model", "quantum",
-        "maxcpus", "options", "at_once", "sweep", "timeout", "long", "expect", "expect_only"}
+        "maxcpus", "options", "at_once", "board", "end", "sweep", "timeout", "long", "expect", "expect_only"}
 DEFAULT_MEMORY = 64
 DEFAULT_MACHINES = "tcg bochs"
 DEFAULT_CPUS = "1 2 4"
@@ -80,6 +82,8 @@ class Case:
     expect: list
     scenario: object = None
     modules: list = field(default_factory=list)  # (image, damage or "", string)
+    board: str = ""
+    end: str = ""
 
     def racers(self):
         """The names of the VMs in which processors race, each from another start."""
@@ -142,6 +146,13 @@ def parse_modules(text, place):
     return [parse_module(line) for line in scenario.lines_of(text)]
 
 
+def read_end(section):
+    end = section.get("end", "")
+    if end not in ("", "poweroff", "reboot", "stays"):
+        raise ValueError(f"end = {end} is not poweroff, reboot or stays")
+    return end
+
+
 def parse_case(name, section, place):
     unknown = set(section) - KEYS
     if unknown:
@@ -173,6 +184,8 @@ def parse_case(name, section, place):
         expect=expect,
         scenario=base,
         modules=parse_modules(section.get("modules", ""), place),
+        board=section.get("board", ""),
+        end=read_end(section),
     )
 
 
