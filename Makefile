@@ -33,6 +33,7 @@ HV_C_SOURCES := \
 	arch/x86/cpu/lapic.c \
 	arch/x86/cpu/paging.c \
 	arch/x86/cpu/pic.c \
+	arch/x86/cpu/power.c \
 	arch/x86/cpu/string.c \
 	arch/x86/cpu/tsc.c \
 	arch/x86/cpu/xstate.c \
@@ -78,6 +79,7 @@ HV_C_SOURCES := \
 	kernel/balloon_ranges.c \
 	kernel/boost.c \
 	kernel/clock.c \
+	kernel/console.c \
 	kernel/elf.c \
 	kernel/exit.c \
 	kernel/governor.c \
@@ -122,9 +124,13 @@ HV_C_SOURCES := \
 	mm/s2_sample.c \
 	mm/s2_shape.c \
 	drivers/phys/acpi.c \
+	drivers/phys/acpi_power.c \
+	drivers/phys/acpi_tables.c \
 	drivers/phys/emulator.c \
 	drivers/phys/firmware.c \
 	drivers/phys/mp_table.c \
+	drivers/phys/pci.c \
+	drivers/phys/power.c \
 	drivers/phys/processors.c \
 	drivers/phys/uart.c
 # <<< HV_C_SOURCES

@@ -11,6 +11,7 @@
 #include "kernel/exit.h"
 
 struct boot_module;
+struct console;
 struct vcpu;
 
 /* This CPU, 0.. ; and how many run, which is constant after arch_cpus_start(). */
@@ -49,16 +50,30 @@ uint64_t arch_tsc_khz(void);
  */
 void arch_idle(uint64_t deadline_tsc);
 
-/* Writes to the console that the command line chose; adds CR before LF. Any context. */
+/* Writes to the chosen console; adds CR before LF. For kernel/log.c, under its lock, and panics. */
 void arch_console_write(const char *text, size_t bytes);
 
 /* One character from the operator, or -1. Never waits. */
 int arch_console_read(void);
 
-/* Chooses the console: "com1", "e9" or "none". False: no such console on this machine. */
-bool arch_console_select(const char *name);
+/*
+ * Chooses the console. NULL, or why it cannot be had; the one that was chosen before stays then.
+ * Boot CPU, while no other runs.
+ */
+const char *arch_console_select(const struct console *console);
 
-/* Tells an emulator to switch off with the verdict, then halts for good. */
+/* What becomes of the machine after the verdict. */
+enum end {
+	END_POWER_OFF, /* by the emulator, which is told the verdict, else by ACPI */
+	END_REBOOT,
+	END_HALT,
+};
+
+/* Halts the other CPUs and ends the run. A machine that cannot be switched off halts, and says so.
+ */
+_Noreturn void arch_end(enum end end, bool pass);
+
+/* After a failure: only an emulator switches off. A real machine halts, its report in sight. */
 _Noreturn void arch_power_off(bool pass);
 
 /* Halts this CPU for good. */

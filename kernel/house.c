@@ -67,15 +67,15 @@ static void check_end(uint64_t now)
 		house.reported = true;
 		bool pass = report_results(options->batch);
 		if (options->batch) {
-			arch_power_off(pass);
+			arch_end(options->end, pass);
 		}
-		monitor_finish();
+		monitor_finish(options);
 	}
 	uint64_t limit = options->timeout_seconds * 1000 * arch_tsc_khz();
 	if (options->batch && limit > 0 && now - house.start_tsc > limit) {
 		report_timeout(options->timeout_seconds);
 		(void)report_results(true);
-		arch_power_off(false);
+		arch_end(options->end, false);
 	}
 }
 

@@ -113,12 +113,16 @@ void log_event(const char *vm, const char *format, ...)
 		used += 3;
 	}
 	line[used++] = '\n';
+	log_text(line, used);
+}
 
+void log_text(const char *text, size_t bytes)
+{
 	bool locked = !log_lock_broken;
 	if (locked) {
 		lock_acquire(&log_lock);
 	}
-	arch_console_write(line, used);
+	arch_console_write(text, bytes);
 	if (locked) {
 		lock_release(&log_lock);
 	}

@@ -27,7 +27,7 @@ static _Noreturn void halt(const char *sentence)
 {
 	log_event(NULL, "halt: %s", sentence);
 	if (options.batch) {
-		arch_power_off(false);
+		arch_end(options.end, false);
 	}
 	arch_halt();
 }
@@ -36,8 +36,10 @@ static void take_options(const struct boot_info *boot_info)
 {
 	struct options_complaints complaints;
 	options_parse(boot_info->command_line, &options, &complaints);
-	if (!arch_console_select(options.console)) {
-		log_event(NULL, "options: the console %s is not there", options.console);
+	const char *message = arch_console_select(&options.console);
+	if (message != NULL) {
+		log_event(NULL, "options: the console %s is not there: %s", options.console_name,
+			  message);
 	}
 	if (boot_info->command_line_truncated) {
 		log_event(NULL, "options: the command line is longer than what is kept of it; what "

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The table of VMs and the operator's keys. Reads counters only; changes nothing but the table. */
+/*
+ * The table of VMs and the operator's keys. Reads counters only; changes nothing but the table.
+ * Boot CPU; each line is printed under the log's lock, or it would mix with those of other CPUs.
+ */
 #include "kernel/monitor.h"
 
 #include "base/log.h"
 #include "base/string.h"
 #include "kernel/arch.h"
+#include "kernel/log.h"
 #include "kernel/report.h"
 #include "kernel/vm.h"
 #include "mm/audit.h"
@@ -66,7 +70,7 @@ static void print_active(const struct vm *vm, char *text, size_t bytes)
 
 static void print_line(const char *line)
 {
-	arch_console_write(line, strlen(line));
+	log_text(line, strlen(line));
 }
 
 static void print_table(void)
@@ -112,23 +116,30 @@ static void audit_now(void)
 	}
 }
 
+static const char *const what_q_does[] = {
+	[END_POWER_OFF] = "switches off",
+	[END_REBOOT] = "reboots",
+	[END_HALT] = "halts",
+};
+
 static bool table; /* shown once a second */
 
-void monitor_finish(void)
+void monitor_finish(const struct options *options)
 {
 	if (table) {
 		table = false;
 		print_table();
 	}
-	log_event(NULL, "end: all VMs have ended; q prints their results and switches off");
+	log_event(NULL, "end: all VMs have ended; q prints their results and %s",
+		  what_q_does[options->end]);
 }
 
-static void obey(int key)
+static void obey(int key, const struct options *options)
 {
 	switch (key) {
 	case 'h':
 	case '?':
-		log_event(NULL, "keys: t table now, p table on/off, a audit, q results and off");
+		log_event(NULL, "keys: t table now, p table on/off, a audit, q results and end");
 		break;
 	case 't':
 		print_table();
@@ -141,7 +152,7 @@ static void obey(int key)
 		audit_now();
 		break;
 	case 'q':
-		arch_power_off(report_results(true));
+		arch_end(options->end, report_results(true));
 	case '\r':
 	case '\n':
 		break;
@@ -162,7 +173,7 @@ void monitor_poll(const struct options *options, uint64_t now_tsc)
 	}
 	int key = options->batch ? -1 : arch_console_read();
 	if (key >= 0) {
-		obey(key);
+		obey(key, options);
 	}
 	if (table && now_tsc >= next_tsc) {
 		next_tsc = now_tsc + 1000 * arch_tsc_khz();

@@ -9,6 +9,6 @@
 void monitor_poll(const struct options *options, uint64_t now_tsc);
 
 /* All VMs have ended: shows the table once more, stops it, and says how to leave. */
-void monitor_finish(void);
+void monitor_finish(const struct options *options);
 
 #endif

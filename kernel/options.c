@@ -38,6 +38,32 @@ static bool parse_number(const char *text, uint64_t *value)
 	return text[0] != '\0' && number > 0 && number <= NUMBER_MAX;
 }
 
+static void take_console(const char *word, const char *value, struct options *options,
+			 struct options_complaints *complaints)
+{
+	if (!console_parse(value, &options->console)) {
+		complain(complaints, word,
+			 "a console is com1 to com4, a port such as 0x2f8, pci, pci:BB:DD.F, e9 or "
+			 "none, and ,BAUD may follow");
+		return;
+	}
+	snprintf(options->console_name, sizeof(options->console_name), "%s", value);
+}
+
+static void take_end(const char *word, const char *value, struct options *options,
+		     struct options_complaints *complaints)
+{
+	if (strcmp(value, "poweroff") == 0) {
+		options->end = END_POWER_OFF;
+	} else if (strcmp(value, "reboot") == 0) {
+		options->end = END_REBOOT;
+	} else if (strcmp(value, "halt") == 0) {
+		options->end = END_HALT;
+	} else {
+		complain(complaints, word, "the end is poweroff, reboot or halt");
+	}
+}
+
 static void take_word(const char *word, struct options *options, bool *table_given,
 		      struct options_complaints *complaints)
 {
@@ -46,12 +72,9 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 	if (strcmp(word, "batch") == 0) {
 		options->batch = true;
 	} else if ((value = value_of(word, "console=")) != NULL) {
-		if (strcmp(value, "com1") == 0 || strcmp(value, "e9") == 0 ||
-		    strcmp(value, "none") == 0) {
-			memcpy(options->console, value, strlen(value) + 1);
-		} else {
-			complain(complaints, word, "a console is com1, e9 or none");
-		}
+		take_console(word, value, options, complaints);
+	} else if ((value = value_of(word, "end=")) != NULL) {
+		take_end(word, value, options, complaints);
 	} else if ((value = value_of(word, "table=")) != NULL) {
 		if (strcmp(value, "on") == 0 || strcmp(value, "off") == 0) {
 			options->table = strcmp(value, "on") == 0;
@@ -86,7 +109,8 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 		}
 	} else {
 		complain(complaints, word,
-			 "it is not one of batch console= table= timeout= audit= maxcpus= vms=");
+			 "it is not one of batch console= end= table= timeout= audit= maxcpus= "
+			 "vms=");
 	}
 }
 
@@ -95,7 +119,8 @@ void options_parse(const char *text, struct options *options, struct options_com
 	bool table_given = false;
 	memset(options, 0, sizeof(*options));
 	memset(complaints, 0, sizeof(*complaints));
-	memcpy(options->console, "com1", 5);
+	options->console = CONSOLE_DEFAULT;
+	memcpy(options->console_name, "com1", 5);
 	while (*text != '\0') {
 		char word[WORD_BYTES];
 		size_t length = 0;

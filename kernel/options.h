@@ -4,6 +4,8 @@
 #define KERNEL_OPTIONS_H
 
 #include "base/types.h"
+#include "kernel/arch.h"
+#include "kernel/console.h"
 
 struct options {
 	bool batch;		  /* finish when every VM has ended, then switch off */
@@ -12,11 +14,13 @@ struct options {
 	uint64_t cpus_max;	  /* processors to use at most, 0: all */
 	uint64_t audit_ms;	  /* run the auditor this often, 0: at the end only */
 	uint64_t vms;		  /* modules that there should be, 0: not said */
-	char console[8];	  /* "com1", "e9" or "none" */
+	enum end end;		  /* what follows the verdict, or the key q */
+	struct console console;
+	char console_name[40]; /* as it was given, for error messages */
 };
 
 #define OPTIONS_COMPLAINTS_MAX 4
-#define OPTIONS_COMPLAINT_BYTES 120
+#define OPTIONS_COMPLAINT_BYTES 200
 
 /* One sentence for each word that was not understood and was therefore ignored. */
 struct options_complaints {

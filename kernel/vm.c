@@ -105,7 +105,9 @@ static enum status furnish(struct vm *vm, const void *file, const struct elf_ima
 	return status;
 }
 
-static void start_checked(struct vm *vm, const void *file, const struct elf_image *image)
+/* `begin_tsc` is when its start began: only one that runs has taken any time to. */
+static void start_checked(struct vm *vm, const void *file, const struct elf_image *image,
+			  uint64_t begin_tsc)
 {
 	char sentence[VM_SENTENCE_BYTES];
 	uint32_t start_info;
@@ -126,7 +128,7 @@ static void start_checked(struct vm *vm, const void *file, const struct elf_imag
 	}
 	vm->held_peak_pages = vm->s2.mapped_pages;
 	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
-	vm->start_ticks = arch_tsc() - vm->start_ticks;
+	vm->start_ticks = arch_tsc() - begin_tsc;
 	log_event(vm_name(vm), "started mem=%lluK min=%lluK max=%lluK shares=%llu",
 		  (unsigned long long)vm->config.mem_pages * 4,
 		  (unsigned long long)vm->config.min_pages * 4,
@@ -149,9 +151,9 @@ void vm_start(const struct boot_module *module)
 		log_event(NULL, "refused: there are more than %d modules", VMS_MAX);
 		return;
 	}
+	uint64_t begin_tsc = arch_tsc();
 	struct vm *vm = &vms[vm_count++];
 	vm->id = (vm_id_t)vm_count;
-	vm->start_ticks = arch_tsc();
 	boost_init(vm);
 	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
 		vcpu_init(&vm->vcpus[i], vm, i);
@@ -188,7 +190,7 @@ void vm_start(const struct boot_module *module)
 		refuse(vm, sentence);
 		return;
 	}
-	start_checked(vm, file, &image);
+	start_checked(vm, file, &image, begin_tsc);
 }
 
 void vms_release(void)

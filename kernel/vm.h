@@ -70,7 +70,7 @@ struct vm {
 	uint64_t exit_code;
 	uint64_t digest;
 	uint64_t ended_tsc;
-	/* Ticks that its start took, its teardown, and the longest step of that. */
+	/* Ticks that its start took (0: it was refused), its teardown, the longest step of that. */
 	uint64_t start_ticks;
 	uint64_t teardown_ticks;
 	uint64_t teardown_step_ticks;

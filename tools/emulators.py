@@ -15,6 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
+import consoles
 import faults
 from processes import (ESCAPE_SEQUENCE, BochsScreen, Follower, die_with_parent, has_terminals,  # noqa: F401
                        read_text, start, stop)
@@ -66,6 +67,9 @@ class Machine:
     exact: bool = False  # QEMU: eight ticks of the TSC for each instruction, every run the same
     counted: bool = False  # Bochs: a tick for each instruction wherever the guest reads the TSC
     reports: bool = False  # Bochs: its log says why it refuses what software wants of it
+    console: str = "com1"  # the device whose output is the log: see consoles.py
+    board: str = ""  # QEMU: another machine than its default, such as q35
+    real_end: bool = False  # QEMU without its exit port: it is switched off or reset as a real one
 
 
 @dataclass
@@ -131,10 +135,23 @@ EMULATED = {"tcg": "QEMU with an emulated AMD-V processor",
             "bochs": "Bochs with an emulated VT-x processor"}
 
 
-def choose(wanted=""):
-    """Returns (kind, sentence). `wanted` is kvm, tcg, bochs or nothing."""
+BOCHS_AMD = ("amd", "athlon", "turion", "phenom", "zambezi", "trinity", "ryzen")  # names begin so
+
+
+def emulated(kind, model=""):
+    """The emulator and its processor in words. What runs in the end, the log says: backend=."""
+    if not model:
+        return EMULATED[kind]
+    if kind == "tcg":
+        return f"QEMU with the emulated processor {model}"
+    vendor = "AMD" if model.startswith(BOCHS_AMD) else "Intel"
+    return f"Bochs with the emulated {vendor} processor {model}"
+
+
+def choose(wanted="", model=""):
+    """Returns (kind, sentence). `wanted` is kvm, tcg, bochs or nothing, `model` that of CPU_MODEL=."""
     if wanted in EMULATED:
-        return wanted, f"{EMULATED[wanted]}, because ACCEL={wanted}"
+        return wanted, f"{emulated(wanted, model)}, because ACCEL={wanted}"
     vendor, reason = why_not_kvm()
     if wanted == "kvm":
         if reason:
@@ -143,8 +160,8 @@ def choose(wanted=""):
     if not reason:
         return "kvm", f"QEMU with KVM, because this machine offers nested {vendor}"
     if shutil.which(QEMU):
-        return "tcg", f"{EMULATED['tcg']}, because {reason}"
-    return "bochs", f"{EMULATED['bochs']}, because {reason} and {QEMU} is not installed"
+        return "tcg", f"{emulated('tcg', model)}, because {reason}"
+    return "bochs", f"{emulated('bochs', model)}, because {reason} and {QEMU} is not installed"
 
 
 def ask(command, words=b""):
@@ -276,13 +293,29 @@ def bochs_command(machine, directory, serial, debugger_commands=(), clock="none"
     return command + (["-rc", "commands"] if "-rc" in flags else [])
 
 
+def bochs_serial(machine, mode, path):
+    """The lines of its configuration that connect the console with a file or a terminal."""
+    if machine.console == "pci":
+        raise EmulatorError("console=pci: Bochs has no PCI serial card")
+    return consoles.bochs_lines(machine.console, mode, path)
+
+
+def qemu_end(machine):
+    """How it ends: by its exit port, or without one as a real machine, which then really reboots."""
+    if machine.real_end:
+        return []
+    return ["-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
+
+
 def qemu_command(machine, directory, serial):
     program = find_program(QEMU)
     # Where nobody looks, firmware and GRUB need not draw: a third of a short run.
     screen = "none" if machine.kind == "tcg" and machine.exact else "std"
-    command = [program, "-nodefaults", "-no-reboot", "-display", "none", "-vga", screen,
-               "-monitor", "none", "-m", str(machine.memory), "-smp", str(machine.cpus),
-               "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-serial", serial]
+    command = [program, "-nodefaults", "-display", "none", "-vga", screen,
+               "-monitor", "none", "-m", str(machine.memory), "-smp", str(machine.cpus)]
+    command += consoles.qemu_arguments(machine.console, serial) + qemu_end(machine)
+    if machine.board:
+        command += ["-machine", machine.board]
     if machine.kind == "kvm":
         command += ["-accel", "kvm", "-cpu", machine.cpu_model or "host"]
     else:
@@ -315,12 +348,11 @@ def private_directory(label):
     return tempfile.mkdtemp(prefix=f"{label}-{os.getpid()}-", dir=RUN_DIRECTORY)
 
 
-def run(machine, timeout, on_line=lambda line: None, label="run", console="com1", silence=None):
+def run(machine, timeout, on_line=lambda line: None, label="run", silence=None):
     """Boots the machine and waits until it switches itself off or `timeout` seconds are over.
 
-    on_line gets every line of the console: of the serial port, or with console="e9" of port 0xE9,
-    which only Bochs has.
-    It may raise StopMachine to end the run. `silence` says how many seconds may now pass without any line.
+    on_line gets every line of the console (port 0xE9 is one on Bochs only). It may raise StopMachine
+    to end the run. `silence` says how many seconds may now pass without any line.
     """
     directory = private_directory(label)
     serial_path = os.path.join(directory, "serial.log")
@@ -340,12 +372,12 @@ def run(machine, timeout, on_line=lambda line: None, label="run", console="com1"
 
     try:
         if machine.kind == "bochs":
-            command = bochs_command(machine, directory, "com1: enabled=1, mode=file, dev=serial.log")
+            command = bochs_command(machine, directory, bochs_serial(machine, "file", "serial.log"))
         else:
             command = qemu_command(machine, directory, "file:" + serial_path)
         began = time.monotonic()
         process, screen = start(command, directory, screen_path)
-        if console == "e9" and machine.kind == "bochs":
+        if machine.console == "e9" and machine.kind == "bochs":
             follower = Follower(screen_path, BochsScreen(keep))
         else:
             follower = Follower(serial_path, keep)

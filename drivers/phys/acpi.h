@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The little of ACPI that we read: which processors there are (ACPI 6.4, chapter 5.2). */
+/* ACPI's list of processors (ACPI 6.4, 5.2.12). */
 #ifndef DRIVERS_PHYS_ACPI_H
 #define DRIVERS_PHYS_ACPI_H
 

@@ -160,7 +160,7 @@ enum status mp_find_processors(struct processors *found, char *sentence)
 	struct pointer pointer;
 	struct table table;
 
-	memset(found, 0, sizeof(*found));
+	processors_clear(found);
 	sentence[0] = '\0';
 	if (!find_pointer(&pointer)) {
 		return STATUS_NOT_FOUND;
@@ -176,7 +176,7 @@ enum status mp_find_processors(struct processors *found, char *sentence)
 		status = take_entries(pointer.table, &table, found, sentence);
 	}
 	if (status != STATUS_OK) {
-		memset(found, 0, sizeof(*found));
+		processors_clear(found);
 	}
 	return status;
 }

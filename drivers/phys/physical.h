@@ -10,8 +10,15 @@
 
 /*
  * Copies `bytes` bytes at host-physical `place`, which need not be RAM that we own. False: this
- * machine has no such addresses; `to` then holds anything. Boot CPU only.
+ * machine has no such addresses; `to` then holds anything. The boot CPU, or the
+ * last one that runs.
  */
 bool physical_read(uint64_t place, void *to, size_t bytes);
+
+/*
+ * Maps device registers uncached for good. NULL: not possible, or not yet. The first CPU while it
+ * boots, or the last one that runs.
+ */
+volatile void *physical_map_device(uint64_t place, size_t bytes);
 
 #endif

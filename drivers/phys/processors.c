@@ -2,9 +2,14 @@
 /* The list of processors, and who is asked for it first. Boot CPU only; no state. */
 #include "drivers/phys/processors.h"
 
-#include "base/string.h"
 #include "drivers/phys/acpi.h"
 #include "drivers/phys/mp_table.h"
+
+void processors_clear(struct processors *found)
+{
+	found->count = 0;
+	found->left_out = 0;
+}
 
 void processors_add(struct processors *found, uint32_t apic_id)
 {
@@ -15,15 +20,19 @@ void processors_add(struct processors *found, uint32_t apic_id)
 	}
 	if (found->count == PROCESSORS_MAX) {
 		found->left_out++;
+		if (apic_id == found->own_id) {
+			found->apic_ids[PROCESSORS_MAX - 1] = apic_id;
+		}
 		return;
 	}
 	found->apic_ids[found->count++] = apic_id;
 }
 
-void processors_find(uint64_t rsdp, struct processors *found, char *acpi_sentence,
+void processors_find(uint64_t rsdp, uint32_t own_id, struct processors *found, char *acpi_sentence,
 		     char *mp_sentence)
 {
 	mp_sentence[0] = '\0';
+	found->own_id = own_id;
 	if (acpi_find_processors(rsdp, found, acpi_sentence) == STATUS_OK) {
 		found->source = "acpi";
 	} else if (mp_find_processors(found, mp_sentence) == STATUS_OK) {
@@ -31,4 +40,6 @@ void processors_find(uint64_t rsdp, struct processors *found, char *acpi_sentenc
 	} else {
 		found->source = "none";
 	}
+	/* Firmware may have named others only. */
+	processors_add(found, own_id);
 }

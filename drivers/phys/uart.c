@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * COM1 (National Semiconductor PC16550D data sheet). Polled: the host has interrupts off. The
- * caller serializes; the state below is otherwise unguarded.
+ * The serial port (National Semiconductor PC16550D data sheet). Polled: the host has interrupts
+ * off. Output is guarded by the log's lock (kernel/log.c); input reads two registers and no state.
  *
  * The port may be absent (reads give all ones), or stuck because nobody takes its output, and it
  * may be an old one without queues. Waiting is therefore bounded, and a port that kept us waiting
@@ -11,18 +11,16 @@
 
 #include "drivers/phys/port.h"
 
-#define COM1 0x3f8
-
-#define REG_DATA (COM1 + 0)
-#define REG_DIVISOR_LOW (COM1 + 0)
-#define REG_INTERRUPT_ENABLE (COM1 + 1)
-#define REG_DIVISOR_HIGH (COM1 + 1)
-#define REG_INTERRUPT_IDENTITY (COM1 + 2)
-#define REG_QUEUE_CONTROL (COM1 + 2)
-#define REG_LINE_CONTROL (COM1 + 3)
-#define REG_MODEM_CONTROL (COM1 + 4)
-#define REG_LINE_STATUS (COM1 + 5)
-#define REG_SCRATCH (COM1 + 7)
+#define REG_DATA 0
+#define REG_DIVISOR_LOW 0
+#define REG_INTERRUPT_ENABLE 1
+#define REG_DIVISOR_HIGH 1
+#define REG_INTERRUPT_IDENTITY 2
+#define REG_QUEUE_CONTROL 2
+#define REG_LINE_CONTROL 3
+#define REG_MODEM_CONTROL 4
+#define REG_LINE_STATUS 5
+#define REG_SCRATCH 7
 
 #define QUEUE_ENABLE_CLEAR 0x07
 #define IDENTITY_QUEUES 0xc0
@@ -34,103 +32,146 @@
 #define STATUS_QUEUE_EMPTY 0x20
 #define STATUS_ALL_SENT 0x40
 
-#define DIVISOR_115200 1
 #define QUEUE_BYTES 16
 /* A byte takes 87 us; a read of the port about 1 us on a real machine, less in an emulator. */
 #define WAIT_READS 200000
 #define LOOPBACK_READS 20000
 
-static bool present;
-static bool stuck;
-static unsigned queue_bytes = 1;
-static unsigned room; /* bytes that the queue certainly takes */
+static struct uart {
+	struct uart_place place;
+	uint16_t divisor;
+	bool present;
+	bool stuck;
+	unsigned queue_bytes;
+	unsigned room; /* bytes that the queue certainly takes */
+} uart;
 
-static bool wait_status(uint8_t bits, unsigned reads)
+static uint8_t register_read(const struct uart *at, unsigned number)
+{
+	volatile uint8_t *bytes = at->place.memory;
+
+	if (bytes == NULL) {
+		return port_read_8((uint16_t)(at->place.port + number));
+	}
+	if (at->place.shift == 0) {
+		return bytes[number];
+	}
+	/* Some devices of this kind answer to whole words only. */
+	return (uint8_t)((volatile uint32_t *)bytes)[number];
+}
+
+static void register_write(const struct uart *at, unsigned number, uint8_t value)
+{
+	volatile uint8_t *bytes = at->place.memory;
+
+	if (bytes == NULL) {
+		port_write_8((uint16_t)(at->place.port + number), value);
+	} else if (at->place.shift == 0) {
+		bytes[number] = value;
+	} else {
+		((volatile uint32_t *)bytes)[number] = value;
+	}
+}
+
+static bool wait_status(const struct uart *at, uint8_t bits, unsigned reads)
 {
 	for (unsigned i = 0; i < reads; i++) {
-		if (port_read_8(REG_LINE_STATUS) & bits) {
+		if (register_read(at, REG_LINE_STATUS) & bits) {
 			return true;
 		}
 	}
 	return false;
 }
 
-static bool scratch_works(void)
+static bool scratch_works(const struct uart *at)
 {
-	port_write_8(REG_SCRATCH, 0x5a);
-	if (port_read_8(REG_SCRATCH) != 0x5a) {
+	register_write(at, REG_SCRATCH, 0x5a);
+	if (register_read(at, REG_SCRATCH) != 0x5a) {
 		return false;
 	}
-	port_write_8(REG_SCRATCH, 0xa5);
-	return port_read_8(REG_SCRATCH) == 0xa5;
+	register_write(at, REG_SCRATCH, 0xa5);
+	return register_read(at, REG_SCRATCH) == 0xa5;
 }
 
 /* The first 8250s have no scratch register, but all can hear themselves. */
-static bool loopback_works(void)
+static bool loopback_works(const struct uart *at)
 {
-	port_write_8(REG_MODEM_CONTROL, MODEM_DTR_RTS | MODEM_LOOPBACK);
-	port_write_8(REG_DATA, 0xae);
-	bool heard = wait_status(STATUS_RECEIVED, LOOPBACK_READS) && port_read_8(REG_DATA) == 0xae;
-	port_write_8(REG_MODEM_CONTROL, MODEM_DTR_RTS);
+	register_write(at, REG_MODEM_CONTROL, MODEM_DTR_RTS | MODEM_LOOPBACK);
+	register_write(at, REG_DATA, 0xae);
+	bool heard = wait_status(at, STATUS_RECEIVED, LOOPBACK_READS) &&
+		     register_read(at, REG_DATA) == 0xae;
+	register_write(at, REG_MODEM_CONTROL, MODEM_DTR_RTS);
 	return heard;
 }
 
-bool uart_init(void)
+static void set_line(const struct uart *at)
 {
-	if (port_read_8(REG_LINE_STATUS) == 0xff) {
-		return false; /* floating bus */
+	register_write(at, REG_INTERRUPT_ENABLE, 0);
+	if (at->divisor != 0) {
+		register_write(at, REG_LINE_CONTROL, LINE_DIVISOR);
+		register_write(at, REG_DIVISOR_LOW, (uint8_t)at->divisor);
+		register_write(at, REG_DIVISOR_HIGH, (uint8_t)(at->divisor >> 8));
 	}
-	port_write_8(REG_INTERRUPT_ENABLE, 0);
-	port_write_8(REG_LINE_CONTROL, LINE_DIVISOR);
-	port_write_8(REG_DIVISOR_LOW, DIVISOR_115200);
-	port_write_8(REG_DIVISOR_HIGH, 0);
-	port_write_8(REG_LINE_CONTROL, LINE_8N1);
-	port_write_8(REG_QUEUE_CONTROL, QUEUE_ENABLE_CLEAR);
-	port_write_8(REG_MODEM_CONTROL, MODEM_DTR_RTS);
-	if (!scratch_works() && !loopback_works()) {
-		return false;
-	}
-	bool queues = (port_read_8(REG_INTERRUPT_IDENTITY) & IDENTITY_QUEUES) == IDENTITY_QUEUES;
-	queue_bytes = queues ? QUEUE_BYTES : 1;
-	present = true;
-	return true;
+	register_write(at, REG_LINE_CONTROL, LINE_8N1);
+	register_write(at, REG_QUEUE_CONTROL, QUEUE_ENABLE_CLEAR);
+	register_write(at, REG_MODEM_CONTROL, MODEM_DTR_RTS);
 }
 
-bool uart_is_present(void)
+bool uart_init(const struct uart_place *place, uint16_t divisor)
 {
-	return present;
+	struct uart found = {.place = *place, .divisor = divisor};
+
+	if (uart.present && uart.place.memory == place->memory && uart.place.port == place->port &&
+	    uart.place.shift == place->shift) {
+		if (uart.divisor == divisor) {
+			return true;
+		}
+		uart_drain(); /* what was sent leaves at the rate that it was sent with */
+	}
+	if (register_read(&found, REG_LINE_STATUS) == 0xff) {
+		return false; /* floating bus */
+	}
+	set_line(&found);
+	if (!scratch_works(&found) && !loopback_works(&found)) {
+		return false;
+	}
+	uint8_t identity = register_read(&found, REG_INTERRUPT_IDENTITY);
+	found.queue_bytes = (identity & IDENTITY_QUEUES) == IDENTITY_QUEUES ? QUEUE_BYTES : 1;
+	found.present = true;
+	uart = found;
+	return true;
 }
 
 void uart_write(const char *bytes, size_t count)
 {
-	if (!present) {
+	if (!uart.present) {
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (room == 0) {
-			if (!wait_status(STATUS_QUEUE_EMPTY, stuck ? 1 : WAIT_READS)) {
-				stuck = true;
+		if (uart.room == 0) {
+			if (!wait_status(&uart, STATUS_QUEUE_EMPTY, uart.stuck ? 1 : WAIT_READS)) {
+				uart.stuck = true;
 				continue;
 			}
-			stuck = false;
-			room = queue_bytes;
+			uart.stuck = false;
+			uart.room = uart.queue_bytes;
 		}
-		port_write_8(REG_DATA, (uint8_t)bytes[i]);
-		room--;
+		register_write(&uart, REG_DATA, (uint8_t)bytes[i]);
+		uart.room--;
 	}
 }
 
 void uart_drain(void)
 {
-	if (present) {
-		(void)wait_status(STATUS_ALL_SENT, WAIT_READS);
+	if (uart.present) {
+		(void)wait_status(&uart, STATUS_ALL_SENT, uart.stuck ? 1 : WAIT_READS);
 	}
 }
 
 int uart_read(void)
 {
-	if (!present || (port_read_8(REG_LINE_STATUS) & STATUS_RECEIVED) == 0) {
+	if (!uart.present || (register_read(&uart, REG_LINE_STATUS) & STATUS_RECEIVED) == 0) {
 		return -1;
 	}
-	return port_read_8(REG_DATA);
+	return register_read(&uart, REG_DATA);
 }

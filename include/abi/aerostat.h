@@ -56,7 +56,7 @@
 #define AEROSTAT_VCPUS_MAX 8 /* of one VM */
 #define AEROSTAT_CONSOLE_BYTES_MAX 200
 #define AEROSTAT_RANGES_MAX 170		  /* all within one page */
-#define AEROSTAT_CALL_WORK_MAX 1024	  /* extents handled before a call answers early */
+#define AEROSTAT_CALL_WORK_MAX 1024	  /* units of work before a call answers early */
 #define AEROSTAT_START_MAGIC 0x54534541	  /* "AEST" */
 #define AEROSTAT_BALLOON_MAGIC 0x4c424541 /* "AEBL" */
 #define AEROSTAT_COMMAND_LINE_BYTES 512
@@ -71,7 +71,7 @@
 #define AEROSTAT_RANGE_OUTSIDE 5	 /* not all of it is in the guest's RAM */
 #define AEROSTAT_RANGE_SURRENDERED 6	 /* in the balloon already */
 #define AEROSTAT_RANGE_NOT_SURRENDERED 7 /* return of what is not in the balloon */
-#define AEROSTAT_RANGE_MIXED 8		 /* part of the extent is in the balloon, part is not */
+#define AEROSTAT_RANGE_MIXED 8		 /* in part in the balloon, or in pieces: see abi.md */
 #define AEROSTAT_RANGE_IN_USE 9		 /* the balloon page, or the page that holds the ranges */
 #define AEROSTAT_RANGE_NO_MEMORY 10	 /* the hypervisor cannot split its tables now: try later */
 #define AEROSTAT_RANGE_RESERVED 11	 /* a reserved field is not zero */

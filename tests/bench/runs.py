@@ -141,8 +141,8 @@ def boot(run, kind, build):
         iso.make_iso(image, os.path.join(build, "aerostat.elf"),
                      [iso.Entry("bench", options, modules)])
         machine = emulators.Machine(kind, image, run.memory, run.cpus, quantum=QUANTUM,
-                                    exact=kind == "tcg", counted=True)
-        outcome = emulators.run(machine, run.timeout, label="bench-" + run.name, console=console)
+                                    exact=kind == "tcg", counted=True, console=console)
+        outcome = emulators.run(machine, run.timeout, label="bench-" + run.name)
     finally:
         if os.path.exists(image):
             os.unlink(image)

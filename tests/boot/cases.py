@@ -17,6 +17,8 @@
     at_once  = on QEMU also with processors that run at once instead of in turns: yes; long (only for
                `make test-long`), as when nothing is said; no: what it expects is counted in time,
                and such processors have the time of this machine, however busy that is
+    board    = QEMU: another machine than its default, such as q35
+    end      = poweroff, reboot or stays: QEMU has no port to exit by, and must end in this way
     timeout  = seconds        mandatory; for one processor
     long     = yes            only for `make test-long` (which sets LONG=1)
     expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
@@ -44,7 +46,8 @@ import scenario  # noqa: E402
 import summary  # noqa: E402
 
 KEYS = {"machine", "cpus", "bochs", "scenario", "modules", "memory", "cpu_model", "quantum",
-        "maxcpus", "options", "holes", "vms", "at_once", "sweep", "timeout", "long", "expect", "expect_only"}
+        "maxcpus", "options", "holes", "vms", "at_once", "board", "end", "sweep", "timeout", "long", "expect",
+        "expect_only"}
 DEFAULT_MEMORY = 64
 DEFAULT_MACHINES = "tcg bochs"
 DEFAULT_CPUS = "1 2 4"
@@ -85,6 +88,8 @@ class Case:
     modules: list = field(default_factory=list)  # (image, damage or "", string)
     grub: list = field(default_factory=list)
     vms: int = 0
+    board: str = ""
+    end: str = ""
 
     def racers(self):
         """The names of the VMs in which processors race, each from another start."""
@@ -153,6 +158,13 @@ def cut_holes(count):
     return [f"cutmem {start:#x} {start + 4096:#x}" for start in starts]
 
 
+def read_end(section):
+    end = section.get("end", "")
+    if end not in ("", "poweroff", "reboot", "stays"):
+        raise ValueError(f"end = {end} is not poweroff, reboot or stays")
+    return end
+
+
 def parse_case(name, section, place):
     unknown = set(section) - KEYS
     if unknown:
@@ -188,6 +200,8 @@ def parse_case(name, section, place):
         grub=cut_holes(scenario.read_count(section, "holes", 0, 1000)),
         vms=scenario.read_count(section, "vms", len(modules) + len(base.modules if base else ()),
                                 1000),
+        board=section.get("board", ""),
+        end=read_end(section),
     )
 
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import cases
+import consoles
 import emulators
 import iso
 import judge
@@ -14,6 +15,8 @@ import scenario
 
 KERNEL = os.path.join(scenario.ROOT, "build", "aerostat.elf")
 LAST_LINES = 25
+BOOT = " - boot version="
+STAYS = " - power: the machine stays on"
 QEMU_STATUS = {"pass": 33, "fail": 35}
 
 
@@ -29,8 +32,17 @@ def boot(case, directory):
     iso.make_iso(image, KERNEL, [entry])
     machine = emulators.Machine(case.place.machine, image, case.memory, case.place.cpus,
                                 case.cpu_model, case.quantum, not case.place.at_once)
-    console = "e9" if "console=e9" in case.options.split() else "com1"
-    return emulators.run(machine, case.timeout, label=case.name, console=console)
+    machine.console = consoles.console_of(case.options)
+    machine.board, machine.real_end = case.board, case.end != ""
+    boots = 0
+
+    def listen(line):
+        nonlocal boots
+        boots += 1 if BOOT in line else 0
+        if boots > 1 or STAYS in line:
+            raise emulators.StopMachine
+
+    return emulators.run(machine, case.timeout, listen, label=case.name)
 
 
 def status_complaints(case, outcome):
@@ -38,6 +50,15 @@ def status_complaints(case, outcome):
     if case.place.machine == "bochs":
         return []
     report = judge.Report(outcome.log)
+    if case.end:
+        # It has no exit port: it is off after one boot, has come up for a second time, or says that
+        # it stays on.
+        boots = outcome.log.count(BOOT)
+        stays = STAYS in outcome.log
+        if outcome.status == 0 and report.verdict and \
+                (boots, stays) == {"poweroff": (1, False), "reboot": (2, False), "stays": (1, True)}[case.end]:
+            return []
+        return [f"{case.end}: {boots} boots, stays={stays}, exit status {outcome.status}"]
     wanted = QEMU_STATUS["pass" if report.verdict.get("verdict") == "pass" else "fail"]
     if outcome.status == wanted:
         return []

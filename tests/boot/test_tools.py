@@ -7,6 +7,8 @@ import pytest
 
 import badelf
 import cases
+import consoles
+import emulators
 import iso
 import judge
 import scenario
@@ -156,6 +158,32 @@ def test_every_damage_changes_a_program():
         content = file.read()
     for how in badelf.DAMAGES:
         assert badelf.damage(content, how) != content
+
+
+@pytest.mark.parametrize("kind,model,words", [
+    ("bochs", "", "Bochs with an emulated VT-x processor"),
+    ("bochs", "ryzen", "Bochs with the emulated AMD processor ryzen"),
+    ("bochs", "tigerlake", "Bochs with the emulated Intel processor tigerlake"),
+    ("tcg", "", "QEMU with an emulated AMD-V processor"),
+    ("tcg", "qemu64", "QEMU with the emulated processor qemu64"),
+])
+def test_the_processor_that_runs_is_named(kind, model, words):
+    assert emulators.choose(kind, model) == (kind, f"{words}, because ACCEL={kind}")
+
+
+@pytest.mark.parametrize("options,console", [
+    ("", "com1"),
+    ("batch console=com2,9600", "com2"),
+    ("console=0x2f8 batch", "com2"),
+    ("console=ttyS1", "com2"),
+    ("console=com2 console=pci:00:02.0,auto", "pci"),
+    ("console=pci", "pci"),
+    ("console=e9", "e9"),
+    ("console=com4", "com1"),
+    ("console=none", "com1"),
+])
+def test_the_console_is_read_where_it_comes_out(options, console):
+    assert consoles.console_of(options) == console
 
 
 def test_ctrl_a_x_leaves():

@@ -10,8 +10,9 @@ FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/
 	mm/memmap.c
 FUZZ_elf := tests/fuzz/fuzz_elf.c kernel/elf.c
 FUZZ_vm_config := tests/fuzz/fuzz_vm_config.c kernel/vm_config.c
-FUZZ_options := tests/fuzz/fuzz_options.c kernel/options.c
-FUZZ_processors := tests/fuzz/fuzz_processors.c drivers/phys/acpi.c drivers/phys/firmware.c \
+FUZZ_options := tests/fuzz/fuzz_options.c kernel/console.c kernel/options.c
+FUZZ_processors := tests/fuzz/fuzz_processors.c drivers/phys/acpi.c \
+	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
 	drivers/phys/mp_table.c drivers/phys/processors.c
 FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
 	tests/fuzz/contents.c tests/host/fake/cpus.c $(FAKE_WORLD) $(MM_SOURCES) \

@@ -31,8 +31,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	for (unsigned i = 0; i < min_u64(complaints.count, OPTIONS_COMPLAINTS_MAX); i++) {
 		fuzz_check_sentence(complaints.sentences[i], OPTIONS_COMPLAINT_BYTES, true);
 	}
-	FUZZ_CHECK(strcmp(options.console, "com1") == 0 || strcmp(options.console, "e9") == 0 ||
-		   strcmp(options.console, "none") == 0);
+	FUZZ_CHECK(options.console.kind <= CONSOLE_PCI && options.end <= END_HALT);
+	FUZZ_CHECK(options.console.kind != CONSOLE_PORT ||
+		   (options.console.port >= 0x100 && options.console.port % 8 == 0));
+	FUZZ_CHECK(options.console.kind != CONSOLE_PCI ||
+		   options.console.function == CONSOLE_PCI_FIRST ||
+		   options.console.function <= 0xffff);
+	FUZZ_CHECK(options.console.divisor <= 96);
+	struct console again;
+	FUZZ_CHECK(strnlen(options.console_name, sizeof(options.console_name)) <
+		   sizeof(options.console_name));
+	FUZZ_CHECK(strlen(options.console_name) + 1 == sizeof(options.console_name) ||
+		   console_parse(options.console_name, &again));
 	FUZZ_CHECK(options.timeout_seconds <= 1000000 && options.cpus_max <= 64);
 	FUZZ_CHECK(options.vms <= 1000000);
 	free(text);

@@ -2,12 +2,14 @@
 /*
  * Firmware's tables: the input is the BIOS area from 0xf0000 on, after a byte that says whether the
  * checksums are to be made right first (a fuzzer does not find them) and one for the root pointer.
- * Whatever lies there, what comes out is a list of different processors, or a sentence.
+ * Whatever lies there, what comes out is a list of different processors with the one that asks
+ * among them, a way to switch the machine off and one to reset it, or an error message.
  */
 #include <stdlib.h>
 
 #include "fuzz.h"
 
+#include "drivers/phys/acpi_power.h"
 #include "drivers/phys/physical.h"
 #include "drivers/phys/processors.h"
 
@@ -15,6 +17,7 @@ const char fuzz_name[] = "processors";
 
 #define PLACE 0xf0000
 #define REPAIR 1
+#define OWN_ID 2
 
 static uint8_t *memory;
 static size_t memory_bytes;
@@ -63,7 +66,8 @@ static uint32_t length_at(size_t start, unsigned bytes)
 static void repair_sums(void)
 {
 	for (size_t start = memory_bytes; start-- > 0;) {
-		if (is_at(start, "APIC") || is_at(start, "RSDT") || is_at(start, "XSDT")) {
+		if (is_at(start, "APIC") || is_at(start, "RSDT") || is_at(start, "XSDT") ||
+		    is_at(start, "FACP") || is_at(start, "DSDT") || is_at(start, "SSDT")) {
 			repair_sum(start, length_at(start, 4), 9);
 		} else if (is_at(start, "PCMP")) {
 			repair_sum(start, length_at(start, 2), 7);
@@ -76,8 +80,38 @@ static void repair_sums(void)
 	}
 }
 
+/* How the machine is switched off and reset: registers that exist, types that fit, or a message. */
+static void check_power(uint64_t rsdp)
+{
+	struct acpi_roots roots;
+	struct acpi_sleep sleep;
+	struct acpi_reset reset;
+	char message[PROCESSORS_SENTENCE_BYTES];
+	if (!acpi_find_roots(rsdp, &roots)) {
+		return;
+	}
+	memset(message, 'x', sizeof(message));
+	enum status status = acpi_find_sleep(&roots, &sleep, message);
+	fuzz_check_sentence(message, sizeof(message), status != STATUS_OK);
+	if (status == STATUS_OK) {
+		FUZZ_CHECK(sleep.type[0] <= 7 && sleep.type[1] <= 7);
+		FUZZ_CHECK(sleep.control[0].place != 0 && sleep.control[0].space <= ACPI_PORT);
+		FUZZ_CHECK(sleep.control[1].place == 0 || sleep.control[1].space <= ACPI_PORT);
+	}
+	memset(message, 'x', sizeof(message));
+	status = acpi_find_reset(&roots, &reset, message);
+	fuzz_check_sentence(message, sizeof(message), status != STATUS_OK);
+	FUZZ_CHECK(status != STATUS_OK ||
+		   (reset.where.place != 0 && reset.where.space <= ACPI_PCI));
+}
+
 static void check_list(const struct processors *found)
 {
+	unsigned own = 0;
+	for (unsigned i = 0; i < found->count; i++) {
+		own += found->apic_ids[i] == OWN_ID ? 1 : 0;
+	}
+	FUZZ_CHECK(own == 1);
 	FUZZ_CHECK(found->count <= PROCESSORS_MAX);
 	FUZZ_CHECK(found->left_out == 0 || found->count == PROCESSORS_MAX);
 	for (unsigned i = 0; i < found->count; i++) {
@@ -103,12 +137,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	}
 	memset(&found, 0xee, sizeof(found));
 	memset(sentences, 'x', sizeof(sentences));
-	processors_find(hint != 0 ? PLACE + hint : 0, &found, sentences[0], sentences[1]);
+	processors_find(hint != 0 ? PLACE + hint : 0, OWN_ID, &found, sentences[0], sentences[1]);
 	check_list(&found);
 	FUZZ_CHECK(strnlen(sentences[0], PROCESSORS_SENTENCE_BYTES) < PROCESSORS_SENTENCE_BYTES);
 	FUZZ_CHECK(strnlen(sentences[1], PROCESSORS_SENTENCE_BYTES) < PROCESSORS_SENTENCE_BYTES);
-	FUZZ_CHECK((found.count == 0) == (strcmp(found.source, "none") == 0));
-	FUZZ_CHECK(found.count == 0 || sentences[1][0] == '\0');
+	FUZZ_CHECK(found.count == 1 || strcmp(found.source, "none") != 0);
+	FUZZ_CHECK(strcmp(found.source, "none") == 0 || sentences[1][0] == '\0');
+	check_power(hint != 0 ? PLACE + hint : 0);
 	free(memory);
 	return 0;
 }

@@ -91,6 +91,9 @@ HOST_test_svm_run := tests/host/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/
 
 FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c drivers/phys/firmware.c \
 	drivers/phys/mp_table.c drivers/phys/processors.c
+FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c \
+	drivers/phys/acpi_tables.c drivers/phys/firmware.c drivers/phys/mp_table.c \
+	drivers/phys/processors.c
 
 HOST_TESTS += test_acpi
 HOST_test_acpi := tests/host/test_acpi.c $(FIRMWARE_SOURCES)
@@ -104,6 +107,16 @@ HOST_test_svm_debug := tests/host/test_svm_debug.c arch/x86/svm/svm_debug.c $(X8
 HOST_TESTS += test_xstate
 HOST_test_xstate := tests/host/test_xstate.c arch/x86/cpu/xstate.c arch/x86/guest/vcpu.c \
 	tests/host/fake/processor.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_TESTS += test_power
+HOST_test_power := tests/host/test_power.c tests/host/fake/board.c tests/host/fake/firmware.c \
+	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
+	drivers/phys/pci.c drivers/phys/power.c
+
+HOST_TESTS += test_pci
+HOST_test_pci := tests/host/test_pci.c tests/host/fake/board.c drivers/phys/pci.c
+
+HOST_TESTS += test_uart
+HOST_test_uart := tests/host/test_uart.c tests/host/fake/board.c drivers/phys/uart.c
 
 HOST_TESTS += test_x86_walk
 HOST_test_x86_walk := tests/host/test_x86_walk.c arch/x86/guest/walk.c $(FAKE_WORLD) $(MM_SOURCES)
@@ -203,11 +216,14 @@ HOST_test_vm_config := tests/host/test_vm_config.c kernel/vm_config.c
 HOST_TESTS += test_elf
 HOST_test_elf := tests/host/test_elf.c kernel/elf.c
 
+HOST_TESTS += test_monitor
+HOST_test_monitor := tests/host/test_monitor.c kernel/log.c kernel/monitor.c
+
 HOST_TESTS += test_model
 HOST_test_model := tests/host/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_options
-HOST_test_options := tests/host/test_options.c kernel/options.c
+HOST_test_options := tests/host/test_options.c kernel/console.c kernel/options.c
 
 HOST_TESTS += test_policy
 HOST_test_policy := tests/host/test_policy.c tests/host/fake/policy.c kernel/policy.c

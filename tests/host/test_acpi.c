@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * drivers/phys/acpi.c: what machines and emulators hand over, each way of finding it, and each kind
- * of damage. Damaged tables are told from missing ones, and neither is used.
+ * drivers/phys/acpi.c, acpi_tables.c and processors.c: what machines and emulators hand over, each
+ * way of finding it, and each kind of damage. Damaged tables are told from missing ones, and
+ * neither is used.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -314,6 +315,84 @@ static void table_without_processors_is_refused(void **state)
 	check_refused("no processor");
 }
 
+/* ---- The list that the boot processor goes by ------------------------------------------------ */
+
+static char mp_sentence[PROCESSORS_SENTENCE_BYTES];
+
+static void list(uint32_t own_id)
+{
+	processors_find(ROOT, own_id, &found, sentence, mp_sentence);
+	assert_string_equal(mp_sentence, "");
+}
+
+/* Firmware names only the other one: the one that asks is there all the same, and both run. */
+static void own_processor_left_out(void **state)
+{
+	(void)state;
+	put_local(1, 1);
+	publish(true, false);
+	list(0);
+	check_found(2, (const uint32_t[]){1, 0});
+	assert_int_equal(found.left_out, 0);
+	/* It is switched off, could be plugged in, or has its other kind of entry only. */
+	setup(NULL);
+	put_local(0, 0);
+	put_local(1, 1);
+	put_local(2, 2);
+	put_x2apic(0x80, 0);
+	publish(true, false);
+	list(0);
+	check_found(2, (const uint32_t[]){1, 0});
+	list(0x80);
+	check_found(2, (const uint32_t[]){1, 0x80});
+}
+
+static void twice_is_once(void **state)
+{
+	(void)state;
+	put_local(0, 1);
+	put_local(1, 1);
+	put_local(1, 1);
+	put_local(0, 1);
+	put_x2apic(1, 1);
+	put_x2apic(0xff, 1); /* an id in its own right there */
+	put_x2apic(0xff, 1);
+	publish(true, false);
+	list(0);
+	check_found(3, (const uint32_t[]){0, 1, 0xff});
+	list(1);
+	check_found(3, (const uint32_t[]){0, 1, 0xff});
+}
+
+/* Behind more others than there are places, or not named at all: it has a place in any case. */
+static void own_processor_behind_the_last_place(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i <= PROCESSORS_MAX + 2; i++) {
+		put_local((uint8_t)i, 1);
+	}
+	publish(true, false);
+	for (uint32_t own_id = 0; own_id <= PROCESSORS_MAX + 2; own_id++) {
+		list(own_id);
+		unsigned seen = 0;
+		for (unsigned i = 0; i < found.count; i++) {
+			seen += found.apic_ids[i] == own_id ? 1 : 0;
+		}
+		assert_int_equal(found.count, PROCESSORS_MAX);
+		assert_int_equal(seen, 1);
+		assert_int_equal(found.left_out, own_id == 0 ? 3 : 2);
+	}
+}
+
+static void no_table_leaves_one(void **state)
+{
+	(void)state;
+	list(5);
+	assert_string_equal(found.source, "none");
+	check_found(1, (const uint32_t[]){5});
+	assert_int_equal(found.left_out, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +412,10 @@ int main(void)
 		cmocka_unit_test_setup(root_table_elsewhere_is_refused, setup),
 		cmocka_unit_test_setup(entries_must_lie_inside, setup),
 		cmocka_unit_test_setup(table_without_processors_is_refused, setup),
+		cmocka_unit_test_setup(own_processor_left_out, setup),
+		cmocka_unit_test_setup(twice_is_once, setup),
+		cmocka_unit_test_setup(own_processor_behind_the_last_place, setup),
+		cmocka_unit_test_setup(no_table_leaves_one, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,8 +34,9 @@ void monitor_poll(const struct options *given, uint64_t now_tsc)
 	polls++;
 }
 
-void monitor_finish(void)
+void monitor_finish(const struct options *given)
 {
+	assert_ptr_equal(given, &options);
 	finishes++;
 }
 
@@ -51,8 +52,9 @@ void report_timeout(uint64_t seconds)
 	timeout_told = seconds;
 }
 
-_Noreturn void arch_power_off(bool pass)
+_Noreturn void arch_end(enum end end, bool pass)
 {
+	assert_int_equal(end, options.end);
 	panic(pass ? "off with pass" : "off with fail");
 }
 
@@ -60,6 +62,7 @@ static void start_with(uint64_t frames, unsigned max_leaf_level)
 {
 	kernel_start(frames, max_leaf_level);
 	memset(&options, 0, sizeof(options));
+	options.end = END_REBOOT;
 	polls = finishes = results = details_shown = 0;
 	timeout_told = 0;
 	verdict = true;

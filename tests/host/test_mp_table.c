@@ -209,7 +209,7 @@ static void acpi_comes_first(void **state)
 	put_entry(0, 5, 1);
 	publish();
 	put_acpi();
-	processors_find(0xe0000, &found, sentence, mp_sentence);
+	processors_find(0xe0000, 3, &found, sentence, mp_sentence);
 	check_found(1, (const uint32_t[]){3});
 	assert_string_equal(found.source, "acpi");
 	assert_string_equal(mp_sentence, "");
@@ -222,27 +222,30 @@ static void mp_table_serves_when_acpi_is_damaged(void **state)
 	publish();
 	put_acpi();
 	firmware_memory[0x101000 + 40] ^= 1;
-	processors_find(0, &found, sentence, mp_sentence);
+	/* The one that asks is not in the table. */
+	processors_find(0, 4, &found, sentence, mp_sentence);
 	assert_non_null(strstr(sentence, "checksum"));
 	assert_string_equal(mp_sentence, "");
-	assert_int_equal(found.count, 1);
+	assert_int_equal(found.count, 2);
 	assert_int_equal(found.apic_ids[0], 5);
+	assert_int_equal(found.apic_ids[1], 4);
 	assert_string_equal(found.source, "mp-table");
 }
 
-static void neither_leaves_the_list_empty(void **state)
+static void neither_leaves_one(void **state)
 {
 	(void)state;
-	processors_find(0, &found, sentence, mp_sentence);
-	assert_int_equal(found.count, 0);
+	processors_find(0, 6, &found, sentence, mp_sentence);
+	assert_int_equal(found.count, 1);
+	assert_int_equal(found.apic_ids[0], 6);
 	assert_string_equal(found.source, "none");
 	put_acpi();
 	firmware_memory[0x101000 + 40] ^= 1;
 	put_entry(0, 5, 1);
 	publish();
 	firmware_memory[TABLE + 44] ^= 1;
-	processors_find(0, &found, sentence, mp_sentence);
-	assert_int_equal(found.count, 0);
+	processors_find(0, 6, &found, sentence, mp_sentence);
+	assert_int_equal(found.count, 1);
 	assert_non_null(strstr(sentence, "ACPI"));
 	assert_non_null(strstr(mp_sentence, "MP table"));
 	assert_string_equal(found.source, "none");
@@ -261,7 +264,7 @@ int main(void)
 		cmocka_unit_test_setup(entries_must_lie_inside, setup),
 		cmocka_unit_test_setup(acpi_comes_first, setup),
 		cmocka_unit_test_setup(mp_table_serves_when_acpi_is_damaged, setup),
-		cmocka_unit_test_setup(neither_leaves_the_list_empty, setup),
+		cmocka_unit_test_setup(neither_leaves_one, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,20 @@ static void parse(const char *text)
 	}
 }
 
+static void expect_port(uint16_t port, uint16_t divisor)
+{
+	assert_int_equal(options.console.kind, CONSOLE_PORT);
+	assert_int_equal(options.console.port, port);
+	assert_int_equal(options.console.divisor, divisor);
+}
+
+static void expect_card(uint32_t function, uint16_t divisor)
+{
+	assert_int_equal(options.console.kind, CONSOLE_PCI);
+	assert_int_equal(options.console.function, function);
+	assert_int_equal(options.console.divisor, divisor);
+}
+
 static void expect_defaults(void)
 {
 	assert_false(options.batch);
@@ -38,7 +52,9 @@ static void expect_defaults(void)
 	assert_int_equal(options.audit_ms, 0);
 	assert_int_equal(options.cpus_max, 0);
 	assert_int_equal(options.vms, 0);
-	assert_string_equal(options.console, "com1");
+	assert_int_equal(options.end, END_POWER_OFF);
+	expect_port(0x3f8, 1);
+	assert_string_equal(options.console_name, "com1");
 }
 
 static void test_nothing_given(void **state)
@@ -64,12 +80,12 @@ static void test_every_option(void **state)
 	assert_true(options.batch && options.table);
 	parse("table=off");
 	assert_false(options.table || options.batch);
-	parse("console=com1");
-	assert_string_equal(options.console, "com1");
-	parse("console=e9");
-	assert_string_equal(options.console, "e9");
-	parse("console=none");
-	assert_string_equal(options.console, "none");
+	parse("end=halt");
+	assert_int_equal(options.end, END_HALT);
+	parse("end=reboot");
+	assert_int_equal(options.end, END_REBOOT);
+	parse("end=reboot end=poweroff");
+	assert_int_equal(options.end, END_POWER_OFF);
 	parse("timeout=1 audit=1000000");
 	assert_int_equal(options.timeout_seconds, 1);
 	assert_int_equal(options.audit_ms, 1000000);
@@ -89,6 +105,44 @@ static void test_every_option(void **state)
 	assert_int_equal(complaints.count, 0);
 }
 
+static void test_every_console(void **state)
+{
+	(void)state;
+	parse("console=none");
+	assert_int_equal(options.console.kind, CONSOLE_NONE);
+	parse("console=e9");
+	assert_int_equal(options.console.kind, CONSOLE_E9);
+	parse("console=com1");
+	expect_port(0x3f8, 1);
+	parse("console=com2,115200");
+	expect_port(0x2f8, 1);
+	assert_string_equal(options.console_name, "com2,115200");
+	parse("console=com3,57600n8");
+	expect_port(0x3e8, 2);
+	parse("console=com4,9600,8n1");
+	expect_port(0x2e8, 12);
+	parse("console=ttyS1,1200");
+	expect_port(0x2f8, 96);
+	parse("console=0x100");
+	expect_port(0x100, 1);
+	parse("console=0xFFf8,auto");
+	expect_port(0xfff8, CONSOLE_DIVISOR_KEPT);
+	parse("console=pci");
+	expect_card(CONSOLE_PCI_FIRST, 1);
+	parse("console=pci,38400");
+	expect_card(CONSOLE_PCI_FIRST, 3);
+	parse("console=pci:fe:1f.7,auto");
+	expect_card(0xfeff, CONSOLE_DIVISOR_KEPT);
+	parse("console=pci:0000:03:02.1");
+	expect_card(0x311, 1);
+	assert_int_equal(complaints.count, 0);
+	/* One that nobody can read changes nothing of the one before. */
+	parse("console=com2,9600 console=com7");
+	expect_port(0x2f8, 12);
+	assert_string_equal(options.console_name, "com2,9600");
+	assert_int_equal(complaints.count, 1);
+}
+
 static void test_the_last_one_counts(void **state)
 {
 	(void)state;
@@ -96,7 +150,8 @@ static void test_the_last_one_counts(void **state)
 	assert_int_equal(complaints.count, 0);
 	assert_int_equal(options.timeout_seconds, 6);
 	assert_int_equal(options.audit_ms, 2);
-	assert_string_equal(options.console, "none");
+	assert_int_equal(options.console.kind, CONSOLE_NONE);
+	assert_string_equal(options.console_name, "none");
 	assert_false(options.table);
 }
 
@@ -109,8 +164,45 @@ static void test_malformed_words(void **state)
 		"Batch",
 		"batch\t",
 		"console=",
-		"console=com2",
+		"console=com",
+		"console=com0",
+		"console=com5",
 		"console=com11",
+		"console=COM1",
+		"console=none,9600",
+		"console=e9,9600",
+		"console=com1,",
+		"console=com1,0",
+		"console=com1,600",
+		"console=com1,14401",
+		"console=com1,230400",
+		"console=com1,9600n7",
+		"console=com1,9600,8n1,",
+		"console=com1,auton8",
+		"console=com1,4294976896",
+		"console=ttyS4",
+		"console=0x",
+		"console=0xf8",
+		"console=0x3f9",
+		"console=0x10000",
+		"console=0x1000003f8",
+		"console=3f8",
+		"console=1016",
+		"console=pci,",
+		"console=pci0",
+		"console=pci:",
+		"console=pci:1:2",
+		"console=pci:100:0.0",
+		"console=pci:0:20.0",
+		"console=pci:0:0.8",
+		"console=pci:0:0.0.0",
+		"console=pci:0001:00:00.0",
+		"console=pci:-1:0.0",
+		"end",
+		"end=",
+		"end=off",
+		"end=Halt",
+		"end=reboot,",
 		"console=E9",
 		"console",
 		"table=",
@@ -205,7 +297,7 @@ static void test_more_complaints_than_room(void **state)
 static void test_random_text(void **state)
 {
 	static const char letters[] =
-		"batch=tableonoffconsole e9comtimeout0123456789audit maxcpus  =-\x80\x7f";
+		"batch=tableonoffconsole e9comtimeout0123456789audit maxcpus  =-pci:.,x\x80\x7f";
 	uint64_t seed = 1;
 	(void)state;
 	for (unsigned round = 0; round < 20000; round++) {
@@ -222,9 +314,7 @@ static void test_random_text(void **state)
 		parse(text);
 		assert_true(options.timeout_seconds <= 1000000 && options.audit_ms <= 1000000);
 		assert_true(options.cpus_max <= 64);
-		assert_true(strcmp(options.console, "com1") == 0 ||
-			    strcmp(options.console, "e9") == 0 ||
-			    strcmp(options.console, "none") == 0);
+		assert_true(options.console.kind <= CONSOLE_PCI && options.end <= END_HALT);
 	}
 }
 
@@ -233,6 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_given),
 		cmocka_unit_test(test_every_option),
+		cmocka_unit_test(test_every_console),
 		cmocka_unit_test(test_the_last_one_counts),
 		cmocka_unit_test(test_malformed_words),
 		cmocka_unit_test(test_long_words),

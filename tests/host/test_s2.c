@@ -428,6 +428,33 @@ static void test_gigabyte_leaf(void **state)
 	world_destroy_all();
 }
 
+/*
+ * Nothing of a gigabyte is in the balloon, after a page was and came back. Untouched, it is one
+ * entry again; backed by a table of single pages somewhere, it is not of one piece: docs/abi.md
+ * says so.
+ */
+static void test_gigabyte_after_a_return(void **state)
+{
+	(void)state;
+	start(2);
+	assert_int_equal(model_surrender(vm, 262144 + 700, 0), STATUS_OK);
+	assert_int_equal(model_return(vm, 262144 + 700, 0), STATUS_OK);
+	assert_int_equal(model_surrender(vm, 262144, ORDER_1G), STATUS_OK);
+	assert_int_equal(model_return(vm, 262144, ORDER_1G), STATUS_OK);
+	assert_int_equal(model_populate(vm, 262144 + 512, ORDER_2M), STATUS_OK);
+	assert_int_equal(model_surrender(vm, 262144 + 700, 0), STATUS_OK);
+	assert_int_equal(model_return(vm, 262144 + 700, 0), STATUS_OK);
+	assert_int_equal(vm->s2->ballooned_pages, 0);
+	assert_int_equal(model_surrender(vm, 262144, ORDER_1G), STATUS_MIXED);
+	/* In pieces of 2 MiB all of it can be given. */
+	assert_int_equal(model_surrender(vm, 262144 + 512, ORDER_2M), STATUS_OK);
+	assert_int_equal(model_return(vm, 262144 + 512, ORDER_2M), STATUS_OK);
+	assert_int_equal(model_surrender(vm, 262144, ORDER_1G), STATUS_OK);
+	model_verify(vm, true);
+	model_free(vm);
+	world_stop();
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, model_teardown)
 
 int main(void)
@@ -444,6 +471,7 @@ int main(void)
 		TEST(test_every_state_2m),
 		TEST(test_every_state_1g),
 		TEST(test_gigabyte_leaf),
+		TEST(test_gigabyte_after_a_return),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

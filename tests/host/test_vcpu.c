@@ -436,6 +436,7 @@ static void test_needs_a_processor_that_runs(void **state)
 	uint64_t free_before = frame_count_free();
 	start_module("name=far mem=1M cpu=2-5,63");
 	assert_int_equal(vms[0].state, VM_REFUSED);
+	assert_int_equal(vms[0].start_ticks, 0); /* regression: it was the counter itself */
 	assert_non_null(strstr(fake_log_text, "far refused: cpu= names none of the 2 processors"));
 	assert_int_equal(frame_count_free(), free_before);
 	assert_int_equal(run_queues[0].member_count + run_queues[1].member_count, 0);
@@ -480,6 +481,7 @@ static void test_none_runs_before_all_are_admitted(void **state)
 	start_image("name=quick mem=1M max=8M cpu=1");
 	start_image("name=late mem=2M");
 	for (unsigned i = 0; i < 2; i++) {
+		assert_true(vms[i].start_ticks < fake_tsc);
 		assert_int_equal(vms[i].vcpus[0].state, VCPU_OFF);
 		assert_int_equal(run_queues[i].queued_count, 0);
 	}

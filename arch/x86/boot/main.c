@@ -16,6 +16,7 @@
 #include "arch/x86/cpu/lapic.h"
 #include "arch/x86/cpu/paging.h"
 #include "arch/x86/cpu/pic.h"
+#include "arch/x86/cpu/power.h"
 #include "arch/x86/cpu/tsc.h"
 #include "arch/x86/cpu/xstate.h"
 #include "base/bits.h"
@@ -47,7 +48,7 @@ static void select_console(void)
 	struct options options;
 
 	options_parse(boot_info.command_line, &options, &complaints);
-	(void)arch_console_select(options.console);
+	(void)arch_console_select(&options.console);
 }
 
 /* Answers how many bytes of boot information there are at `place`. */
@@ -90,9 +91,11 @@ static void print_summary(void)
 {
 	log_event(NULL,
 		  "boot version=" AEROSTAT_VERSION
-		  " cpu=\"%s\" tsc_khz=%lu tsc_from=%s ram_kib=%lu frame_table_kib=%lu "
+		  " cpu=\"%s\" backend=%s tsc_khz=%lu tsc_from=%s ram_kib=%lu "
+		  "frame_table_kib=%lu "
 		  "modules=%u loader=\"%s\"",
-		  cpu_features.name, arch_tsc_khz(), tsc_source(), memory_ram_bytes() >> 10,
+		  cpu_features.name, cpu_features.vmx || cpu_features.svm ? backend->name : "none",
+		  arch_tsc_khz(), tsc_source(), memory_ram_bytes() >> 10,
 		  memory_table_bytes() >> 10, boot_info.module_count, boot_info.loader_name);
 }
 
@@ -103,7 +106,7 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 
 	cpu_attach(0, &boot_cpu_stacks);
 	log_start(boot_entry_tsc);
-	(void)arch_console_select("com1");
+	(void)arch_console_select(&CONSOLE_DEFAULT);
 	gdt_load(&cpus[0]);
 	idt_init(); /* from here on a fault is a readable report */
 	size_t bytes = read_boot_information(magic, place);
@@ -113,9 +116,10 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 	}
 	lapic_init();
 	cpus[0].reachable = true;
+	power_prepare(boot_info.acpi_rsdp);
 	others_prepare(&boot_info);
-	print_summary();
 	/* Where there is neither, VT-x's probe says so. */
 	backend = cpu_features.svm && !cpu_features.vmx ? &svm_backend : &vmx_backend;
+	print_summary();
 	kernel_main(&boot_info);
 }

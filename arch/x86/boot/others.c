@@ -331,7 +331,8 @@ static void find(struct processors *found)
 {
 	static char sentences[2][PROCESSORS_SENTENCE_BYTES];
 
-	processors_find(boot_info->acpi_rsdp, found, sentences[0], sentences[1]);
+	processors_find(boot_info->acpi_rsdp, cpu_current()->apic_id, found, sentences[0],
+			sentences[1]);
 	for (unsigned i = 0; i < 2; i++) {
 		if (sentences[i][0] != '\0') {
 			log_event(NULL, "cpus: %s; it is not used", sentences[i]);

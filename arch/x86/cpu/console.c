@@ -1,49 +1,95 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The operator's console and the way out: the part of kernel/arch.h that needs drivers. Callers of
- * arch_console_write are serialized by the log's lock, or are the only one left (panic).
+ * The operator's console: the part of kernel/arch.h that needs drivers. Callers of
+ * arch_console_write hold the log's lock, or are the only one left (panic).
  */
 #include "base/string.h"
 #include "drivers/phys/emulator.h"
+#include "drivers/phys/pci.h"
+#include "drivers/phys/physical.h"
 #include "drivers/phys/uart.h"
 #include "kernel/arch.h"
+#include "kernel/console.h"
 
-enum console {
-	CONSOLE_NONE,
-	CONSOLE_COM1,
-	CONSOLE_E9,
-};
+#define REGISTERS 8
+#define WORD_SHIFT 2
 
-static enum console console;
+_Static_assert(CONSOLE_PCI_FIRST == PCI_FUNCTION_NONE, "the same number on both sides");
 
-bool arch_console_select(const char *name)
+static enum console_kind kind;
+
+static const char *select_port(const struct console *console)
 {
-	if (strcmp(name, "com1") == 0) {
-		if (!uart_is_present() && !uart_init()) {
-			return false;
-		}
-		console = CONSOLE_COM1;
-		return true;
+	struct uart_place place = {.port = console->port};
+
+	return uart_init(&place, console->divisor) ? NULL : "no serial port answers there";
+}
+
+/* Registers in memory are bytes in a row, or the low byte of words; the card does not say which. */
+static const char *select_memory(uint64_t registers, uint16_t divisor)
+{
+	struct uart_place place = {
+		.memory = physical_map_device(registers, (size_t)REGISTERS << WORD_SHIFT),
+	};
+
+	if (place.memory == NULL) {
+		return "the registers of the PCI serial card cannot be mapped";
 	}
-	if (strcmp(name, "e9") == 0) {
-		if (!debug_console_is_present()) {
-			return false;
-		}
-		console = CONSOLE_E9;
-		return true;
+	if (uart_init(&place, divisor)) {
+		return NULL;
 	}
-	if (strcmp(name, "none") == 0) {
-		console = CONSOLE_NONE;
-		return true;
+	place.shift = WORD_SHIFT;
+	return uart_init(&place, divisor) ? NULL : "the PCI serial card does not answer";
+}
+
+static const char *select_card(const struct console *console)
+{
+	struct pci_serial serial;
+	const char *message = pci_find_serial(console->function, &serial);
+
+	if (message != NULL) {
+		return message;
 	}
-	return false;
+	if (serial.memory) {
+		return select_memory(serial.place, console->divisor);
+	}
+	struct uart_place place = {.port = (uint16_t)serial.place};
+	return uart_init(&place, console->divisor) ? NULL : "the PCI serial card does not answer";
+}
+
+const char *arch_console_select(const struct console *console)
+{
+	const char *message = NULL;
+
+	switch (console->kind) {
+	case CONSOLE_NONE:
+		break;
+	case CONSOLE_E9:
+		message = debug_console_is_present() ? NULL : "nothing answers at port 0xe9";
+		break;
+	case CONSOLE_PORT:
+		message = select_port(console);
+		break;
+	case CONSOLE_PCI:
+		message = select_card(console);
+		break;
+	}
+	if (message == NULL) {
+		kind = console->kind;
+	}
+	return message;
+}
+
+static bool is_serial(void)
+{
+	return kind == CONSOLE_PORT || kind == CONSOLE_PCI;
 }
 
 static void write_raw(const char *text, size_t bytes)
 {
-	if (console == CONSOLE_COM1) {
+	if (is_serial()) {
 		uart_write(text, bytes);
-	} else if (console == CONSOLE_E9) {
+	} else if (kind == CONSOLE_E9) {
 		debug_console_write(text, bytes);
 	}
 }
@@ -64,20 +110,5 @@ void arch_console_write(const char *text, size_t bytes)
 
 int arch_console_read(void)
 {
-	return console == CONSOLE_COM1 ? uart_read() : -1;
-}
-
-void arch_halt(void)
-{
-	for (;;) {
-		__asm__ volatile("cli; hlt" : : : "memory");
-	}
-}
-
-void arch_power_off(bool pass)
-{
-	arch_cpus_halt_others();
-	uart_drain();
-	emulator_power_off(pass);
-	arch_halt();
+	return is_serial() ? uart_read() : -1;
 }

@@ -42,6 +42,16 @@ void arch_pause(void)
 	spin_hint();
 }
 
+void cpu_leave_vmx(void)
+{
+	struct cpu *cpu = cpu_current();
+
+	if (cpu->in_vmx_operation) {
+		cpu->in_vmx_operation = false;
+		__asm__ volatile("vmxoff" : : : "cc", "memory");
+	}
+}
+
 void cpu_control_init(void)
 {
 	uint64_t cr4 = CR4_PAE | CR4_MCE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT;

@@ -30,6 +30,7 @@ struct cpu {
 	struct cpu *self; /* first: cpu_current() reads it through GS */
 	uint32_t index;
 	uint32_t apic_id;
+	bool in_vmx_operation; /* between VMXON and VMXOFF */
 	bool reachable; /* by interrupts between processors: table and local APIC are set up */
 	struct cpu_stacks *stacks;
 	uint64_t nmi_count; /* written by the NMI handler alone */
@@ -63,6 +64,9 @@ void cpu_attach(unsigned index, struct cpu_stacks *stacks);
 
 /* CR0, CR4, EFER and PAT as the host wants them, whatever firmware left. After features_detect. */
 void cpu_control_init(void);
+
+/* This CPU does VMXOFF, if there is need: in VMX operation INIT would not reset it. */
+void cpu_leave_vmx(void);
 
 /* Names the guard page that `address` lies in ("main stack", ...), or NULL. */
 const char *cpu_guard_name(const struct cpu *cpu, uint64_t address);

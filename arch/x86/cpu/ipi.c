@@ -16,6 +16,7 @@
 
 static uint32_t halter = NOBODY; /* the CPU that goes on alone; set once */
 static uint32_t halted_count;
+static bool leave_vmx; /* written before halter */
 
 void arch_cpu_kick(unsigned cpu)
 {
@@ -27,8 +28,16 @@ void ipi_halt_if_asked(void)
 	if (__atomic_load_n(&halter, __ATOMIC_ACQUIRE) == NOBODY) {
 		return;
 	}
+	if (__atomic_load_n(&leave_vmx, __ATOMIC_RELAXED)) {
+		cpu_leave_vmx();
+	}
 	__atomic_fetch_add(&halted_count, 1, __ATOMIC_RELEASE);
 	arch_halt();
+}
+
+void ipi_leave_vmx_at_halt(void)
+{
+	__atomic_store_n(&leave_vmx, true, __ATOMIC_RELAXED);
 }
 
 static uint32_t send_halts(unsigned self)

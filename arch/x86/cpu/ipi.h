@@ -6,4 +6,7 @@
 /* From the NMI handler: when another CPU has asked all to halt, says so to it and never returns. */
 void ipi_halt_if_asked(void);
 
+/* Before arch_cpus_halt_others(): the others do VMXOFF first (cpu_leave_vmx), for a reset. */
+void ipi_leave_vmx_at_halt(void);
+
 #endif

@@ -238,6 +238,15 @@ volatile void *paging_map_mmio(hpa_t place, size_t bytes)
 	return (volatile void *)address;
 }
 
+volatile void *physical_map_device(uint64_t place, size_t bytes)
+{
+	if (mmio_table == NULL || bytes > UINT64_MAX - PAGE_BYTES - place ||
+	    (place + bytes) >> cpu_features.physical_bits != 0) {
+		return NULL;
+	}
+	return paging_map_mmio((hpa_t){place}, bytes);
+}
+
 /* ---- The window ------------------------------------------------------------------------------ */
 
 static void set_window(uint64_t entry)

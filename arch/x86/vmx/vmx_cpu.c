@@ -4,6 +4,7 @@
  * is the current one here. Each CPU touches only its own struct vmx_cpu. What the machine can do is
  * settled by the boot CPU before any other runs, and constant then.
  */
+#include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/cpuid.h"
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/registers.h"
@@ -148,6 +149,7 @@ enum status vmx_cpu_start(const char **sentence)
 		*sentence = "the processor refused to turn VT-x on (VMXON failed)";
 		return STATUS_UNSUPPORTED;
 	}
+	cpu_current()->in_vmx_operation = true;
 	return STATUS_OK;
 }
 

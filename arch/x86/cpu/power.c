@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The end: an emulator is told the verdict, a real machine is switched off by ACPI, reset, or left
+ * halted. ACPI's tables are read only then: most runs never need them. Only one CPU is left, so
+ * nothing here takes a lock.
+ */
+#include "arch/x86/cpu/power.h"
+
+#include "arch/x86/cpu/cpu.h"
+#include "arch/x86/cpu/ipi.h"
+#include "base/log.h"
+#include "drivers/phys/acpi_power.h"
+#include "drivers/phys/emulator.h"
+#include "drivers/phys/power.h"
+#include "drivers/phys/processors.h"
+#include "drivers/phys/uart.h"
+#include "kernel/arch.h"
+#include "kernel/log.h"
+
+#define OFF_MS 2000  /* how long a machine may take to go off */
+#define RESET_MS 200 /* and to reset, before another way is tried */
+
+static struct acpi_roots roots;
+static bool has_roots;
+
+void power_prepare(uint64_t rsdp)
+{
+	has_roots = rsdp != 0 && acpi_find_roots(rsdp, &roots);
+}
+
+void arch_halt(void)
+{
+	for (;;) {
+		__asm__ volatile("cli; hlt" : : : "memory");
+	}
+}
+
+void arch_power_off(bool pass)
+{
+	arch_cpus_halt_others();
+	uart_drain();
+	emulator_power_off(pass);
+	arch_halt();
+}
+
+static void wait_ms(uint64_t ms)
+{
+	uint64_t start = arch_tsc();
+
+	while (arch_tsc() - start < ms * arch_tsc_khz()) {
+		arch_pause();
+	}
+}
+
+static bool find_roots(const char **message)
+{
+	has_roots = has_roots || acpi_find_roots(0, &roots);
+	*message = "this machine has no ACPI";
+	return has_roots;
+}
+
+/* Returns why the machine is still on. */
+static const char *switch_off(void)
+{
+	static char text[PROCESSORS_SENTENCE_BYTES];
+	const char *message;
+	struct acpi_sleep sleep;
+
+	if (!find_roots(&message)) {
+		return message;
+	}
+	if (acpi_find_sleep(&roots, &sleep, text) != STATUS_OK) {
+		return text;
+	}
+	if (!power_sleep(&sleep)) {
+		return "ACPI's register cannot be reached";
+	}
+	wait_ms(OFF_MS);
+	return "it does not obey ACPI";
+}
+
+/* With an empty descriptor table the first exception becomes a third one: shutdown (SDM 3, 6.15).
+ */
+static void triple_fault(void)
+{
+	static const struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) nothing;
+
+	__asm__ volatile("lidt %0; int3" : : "m"(nothing) : "memory");
+}
+
+/* From the best way to the crudest. */
+_Noreturn static void reset(void)
+{
+	char text[PROCESSORS_SENTENCE_BYTES];
+	const char *message;
+	struct acpi_reset found;
+
+	if (find_roots(&message) && acpi_find_reset(&roots, &found, text) == STATUS_OK &&
+	    power_reset_acpi(&found)) {
+		wait_ms(RESET_MS);
+	}
+	if (power_reset_keyboard()) {
+		wait_ms(RESET_MS);
+	}
+	power_reset_chipset();
+	wait_ms(RESET_MS);
+	triple_fault();
+	arch_halt();
+}
+
+void arch_end(enum end end, bool pass)
+{
+	const char *message = NULL;
+
+	if (end == END_REBOOT) {
+		ipi_leave_vmx_at_halt();
+	}
+	arch_cpus_halt_others();
+	/* A CPU may have been halted in the middle of a line. */
+	log_break_lock();
+	uart_drain();
+	switch (end) {
+	case END_POWER_OFF:
+		emulator_power_off(pass);
+		message = switch_off();
+		break;
+	case END_REBOOT:
+		cpu_leave_vmx();
+		reset();
+	case END_HALT:
+		message = "so the command line wants it";
+		break;
+	}
+	log_event(NULL, "power: the machine stays on, halted: %s", message);
+	uart_drain();
+	arch_halt();
+}
