@@ -214,7 +214,10 @@ COMMON_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone
 	-fno-strict-aliasing -fno-common -fcf-protection=none \
 	-ffile-prefix-map=$(CURDIR)=. $(WARNINGS) -I include -I .
 
-HV_FLAGS := $(COMMON_FLAGS) -mcmodel=kernel -mgeneral-regs-only \
+# No branch whose target a guest could train: tools/check-branches looks at the image.
+HV_BRANCH_FLAGS := -fno-jump-tables $(if $(findstring clang,$(CC)),-mretpoline, \
+	-mindirect-branch=thunk -mindirect-branch-register)
+HV_FLAGS := $(COMMON_FLAGS) -mcmodel=kernel -mgeneral-regs-only $(HV_BRANCH_FLAGS) \
 	-Wframe-larger-than=$(HV_FRAME_BYTES)
 ifeq ($(DEBUG),1)
 HV_FLAGS += -DAEROSTAT_DEBUG

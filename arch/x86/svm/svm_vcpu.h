@@ -91,7 +91,6 @@ void svm_setup_guest(struct svm_vcpu *svm);
  */
 void svm_load(struct svm_vcpu *svm);
 void svm_evict(struct svm_vcpu *svm);
-extern const struct guest_access svm_guest_access;
 
 /* svm_exit.c: decides over the exit that just happened; a hypercall may come through either. */
 enum exit_action svm_exit_decide(struct svm_vcpu *svm, uint32_t code);

@@ -83,7 +83,6 @@ void vmx_setup_guest(struct vmx_vcpu *vmx);
 /* vmx_state.c: the registers that stay in the processor from exit to entry. */
 void vmx_state_load(const struct vmx_vcpu *vmx);
 void vmx_state_save(struct vmx_vcpu *vmx);
-extern const struct guest_access vmx_guest_access;
 
 /*
  * vmx_exit.c: decides over the exit that just happened, other than a hypercall; reads the current
