@@ -31,8 +31,10 @@ HV_C_SOURCES := \
 	arch/x86/cpu/idt.c \
 	arch/x86/cpu/ipi.c \
 	arch/x86/cpu/lapic.c \
+	arch/x86/cpu/mitigations.c \
 	arch/x86/cpu/paging.c \
 	arch/x86/cpu/pic.c \
+	arch/x86/cpu/speculation.c \
 	arch/x86/cpu/string.c \
 	arch/x86/cpu/tsc.c \
 	arch/x86/cpu/xstate.c \

@@ -78,9 +78,16 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 			complain(complaints, word,
 				 "maxcpus is a number from 1 to " LIMIT_TEXT(CPUS_MAX));
 		}
+	} else if ((value = value_of(word, "mitigations=")) != NULL) {
+		if (strcmp(value, "auto") == 0 || strcmp(value, "off") == 0) {
+			options->mitigations_off = strcmp(value, "off") == 0;
+		} else {
+			complain(complaints, word, "mitigations are auto or off");
+		}
 	} else {
 		complain(complaints, word,
-			 "it is not one of batch console= table= timeout= audit= maxcpus=");
+			 "it is not one of batch console= table= timeout= audit= maxcpus= "
+			 "mitigations=");
 	}
 }
 

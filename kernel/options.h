@@ -11,11 +11,12 @@ struct options {
 	uint64_t timeout_seconds; /* 0: none */
 	uint64_t cpus_max;	  /* processors to use at most, 0: all */
 	uint64_t audit_ms;	  /* run the auditor this often, 0: at the end only */
+	bool mitigations_off;	  /* no measures against speculative execution */
 	char console[8];	  /* "com1", "e9" or "none" */
 };
 
 #define OPTIONS_COMPLAINTS_MAX 4
-#define OPTIONS_COMPLAINT_BYTES 120
+#define OPTIONS_COMPLAINT_BYTES 200
 
 /* One sentence for each word that was not understood and was therefore ignored. */
 struct options_complaints {

@@ -2,6 +2,7 @@
 /* Frames, first segments, extended state and register report of a virtual processor. */
 #include "arch/x86/guest/vcpu.h"
 
+#include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/xstate.h"
 #include "base/bits.h"
 #include "base/check.h"
@@ -99,6 +100,7 @@ void guest_state_save(struct arch_vcpu *arch)
 
 void guest_state_load(const struct arch_vcpu *arch)
 {
+	speculation_switch(arch->vcpu->vm->id);
 	/* Also the components that this guest has switched off may hold bytes of somebody else. */
 	xcr0_set(xstate_mask());
 	xstate_restore(arch->xstate, xstate_mask());

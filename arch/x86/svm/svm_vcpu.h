@@ -134,6 +134,7 @@ bool svm_exit(struct vcpu *vcpu); /* called by svm_entry.S */
 
 /* svm_entry.S */
 void svm_enter(struct vcpu *vcpu, struct vmcb *vmcb, hpa_t vmcb_place, hpa_t host_area);
+void svm_enter_guarded(struct vcpu *vcpu, struct vmcb *vmcb, hpa_t vmcb_place, hpa_t host_area);
 
 /* svm_dump.c */
 void svm_dump_entry_failure(const struct svm_vcpu *svm);

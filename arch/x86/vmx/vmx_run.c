@@ -4,6 +4,7 @@
  * function that carries out an action. Interrupts are off throughout (SDM vol. 3, 27.6 on event
  * injection, 26.5.1 on the preemption timer).
  */
+#include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/tsc.h"
 #include "arch/x86/guest/exit.h"
 #include "arch/x86/vmx/vmx_caps.h"
@@ -218,5 +219,10 @@ void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 	vmx->launched = true;
 	tlb_run_begin(vmx->arch.s2, vmx->cpu);
 	entry_prepare(vmx);
-	vmx_enter(vcpu, launched);
+	if (speculation_guards()) {
+		speculation_run_begin();
+		vmx_enter_guarded(vcpu, launched);
+	} else {
+		vmx_enter(vcpu, launched);
+	}
 }

@@ -110,7 +110,9 @@ _Noreturn void vmx_entry_refused(struct vcpu *vcpu); /* the same */
 
 /* vmx_entry.S */
 void vmx_enter(struct vcpu *vcpu, bool launched);
+void vmx_enter_guarded(struct vcpu *vcpu, bool launched);
 extern char vmx_exit_entry[];
+extern char vmx_exit_guarded[];
 
 /* vmx_dump.c */
 void vmx_vcpu_dump(const struct vcpu *vcpu);
