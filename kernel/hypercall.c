@@ -8,6 +8,7 @@
 #include "abi/aerostat.h"
 #include "base/bits.h"
 #include "base/compiler.h"
+#include "base/nospec.h"
 #include "kernel/arch.h"
 #include "kernel/balloon.h"
 #include "kernel/balloon_ranges.h"
@@ -136,6 +137,7 @@ static int64_t work_on_ranges(struct s2_locked locked, struct vm *vm,
 			      enum balloon_operation operation, gpa_t address, uint64_t count)
 {
 	struct aerostat_range ranges[AEROSTAT_RANGES_MAX];
+	count = nospec_index(count, AEROSTAT_RANGES_MAX + 1);
 	if (!balloon_may_populate(locked, vm, gpa_to_gfn(address))) {
 		return AEROSTAT_ERROR_ADDRESS;
 	}
@@ -174,7 +176,8 @@ static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, enum balloon_o
 /* Which vCPU of its VM the caller means; NULL: there is none of that number. */
 static struct vcpu *named_vcpu(const struct vcpu *vcpu, uint64_t number)
 {
-	return number < vcpu->vm->config.vcpus ? &vcpu->vm->vcpus[number] : NULL;
+	unsigned count = vcpu->vm->config.vcpus;
+	return number < count ? &vcpu->vm->vcpus[nospec_index(number, count)] : NULL;
 }
 
 static NOT_INLINE enum exit_action call_vcpu_start(struct vcpu *vcpu)
@@ -260,6 +263,7 @@ enum exit_action hypercall_handle(struct vcpu *vcpu, bool privileged)
 	if (number >= AEROSTAT_CALL_COUNT) {
 		return answer(vcpu, AEROSTAT_ERROR_UNKNOWN_CALL);
 	}
+	number = nospec_index(number, AEROSTAT_CALL_COUNT);
 	if (!unused_are_zero(vcpu, argument_counts[number])) {
 		return answer(vcpu, AEROSTAT_ERROR_RESERVED);
 	}

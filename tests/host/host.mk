@@ -52,6 +52,10 @@ HOST_test_multiboot2 := tests/host/test_multiboot2.c arch/x86/boot/multiboot2.c
 HOST_TESTS += test_ram
 HOST_test_ram := tests/host/test_ram.c arch/x86/boot/ram.c mm/memmap.c
 
+HOST_TESTS += test_mitigations
+HOST_test_mitigations := tests/host/test_mitigations.c arch/x86/cpu/mitigations.c \
+	arch/x86/cpu/speculation.c
+
 HOST_TESTS += test_printf
 HOST_test_printf := tests/host/test_printf.c
 

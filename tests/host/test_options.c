@@ -38,6 +38,7 @@ static void expect_defaults(void)
 	assert_int_equal(options.audit_ms, 0);
 	assert_int_equal(options.cpus_max, 0);
 	assert_string_equal(options.console, "com1");
+	assert_false(options.mitigations_off);
 }
 
 static void test_nothing_given(void **state)
@@ -79,6 +80,10 @@ static void test_every_option(void **state)
 	assert_int_equal(options.cpus_max, 1);
 	parse("batch maxcpus=64");
 	assert_int_equal(options.cpus_max, 64);
+	parse("mitigations=off");
+	assert_true(options.mitigations_off);
+	parse("mitigations=off mitigations=auto");
+	assert_false(options.mitigations_off);
 	parse("maxcpus=007 maxcpus=3");
 	assert_int_equal(options.cpus_max, 3);
 	assert_int_equal(complaints.count, 0);
@@ -133,6 +138,11 @@ static void test_malformed_words(void **state)
 		"maxcpus=0-3",
 		"maxcpus=all",
 		"maxcpus=18446744073709551617",
+		"mitigations",
+		"mitigations=",
+		"mitigations=on",
+		"mitigations=OFF",
+		"mitigations=off,",
 		"=",
 		"=1",
 		"%s%n",
@@ -151,6 +161,19 @@ static void test_malformed_words(void **state)
 		assert_int_equal(options.timeout_seconds, 5);
 		assert_int_equal(options.audit_ms, 6);
 	}
+}
+
+/* The longest error message of all is complete. */
+static void test_message_is_complete(void **state)
+{
+	static const char end[] = "maxcpus= mitigations=";
+	char word[41];
+	(void)state;
+	memset(word, 'y', sizeof(word) - 1);
+	word[sizeof(word) - 1] = '\0';
+	parse(word);
+	const char *sentence = complaints.sentences[0];
+	assert_string_equal(sentence + strlen(sentence) - strlen(end), end);
 }
 
 static void test_long_words(void **state)
@@ -226,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_every_option),
 		cmocka_unit_test(test_the_last_one_counts),
 		cmocka_unit_test(test_malformed_words),
+		cmocka_unit_test(test_message_is_complete),
 		cmocka_unit_test(test_long_words),
 		cmocka_unit_test(test_more_complaints_than_room),
 		cmocka_unit_test(test_random_text),

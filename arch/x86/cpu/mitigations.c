@@ -3,8 +3,8 @@
  * From enumeration to measures. Sources: Intel's "CPUID Enumeration and Architectural MSRs" and
  * "Affected Processors" tables, SDM vol. 4 (IA32_ARCH_CAPABILITIES); AMD APM vol. 2, 3.2.9 and
  * 15.x, vol. 3, appendix E (8000_0008, 8000_0021), and AMD's notes on SRSO, BTC and TSA. A bit that
- * says "not affected" is believed; where there is none the model decides, and an Intel model that is
- * not listed counts as affected by what nearly all older ones are.
+ * says "not affected" is believed; where there is none the model decides, and an Intel model that
+ * is not listed counts as affected by what nearly all older ones are.
  */
 #include "arch/x86/cpu/mitigations.h"
 
@@ -71,7 +71,8 @@ static const struct {
 	{0x27, 0, MODEL_IN_ORDER},
 	{0x35, 0, MODEL_IN_ORDER},
 	{0x36, 0, MODEL_IN_ORDER},
-	/* Silvermont, Airmont, Xeon Phi: of MDS only the part about stores, which VERW clears too */
+	/* Silvermont, Airmont, Xeon Phi: of MDS only the part about stores, which VERW clears too
+	 */
 	{0x37, 0, MODEL_NO_L1TF},
 	{0x4a, 0, MODEL_NO_L1TF},
 	{0x4c, 0, MODEL_NO_L1TF},
@@ -204,8 +205,8 @@ static void intel_buffers(const struct mitigation_facts *facts, uint32_t model,
 static void amd_branches(const struct mitigation_facts *facts, struct mitigation_plan *plan)
 {
 	bool ibpb = has(facts->leaf8_ebx, L8_IBPB);
-	bool retbleed = facts->family >= 0x15 && facts->family <= 0x18 &&
-			!has(facts->leaf8_ebx, L8_BTC_NO);
+	bool retbleed =
+		facts->family >= 0x15 && facts->family <= 0x18 && !has(facts->leaf8_ebx, L8_BTC_NO);
 	bool srso = facts->family >= 0x17 && facts->family <= 0x1a &&
 		    !has(facts->leaf21_eax, L21_EAX_SRSO_NO);
 
@@ -272,26 +273,25 @@ struct name {
 };
 
 static const struct name action_names[] = {
-	{MITIGATE_IBRS, "ibrs"},
-	{MITIGATE_AUTO_IBRS, "auto-ibrs"},
-	{MITIGATE_STIBP, "stibp"},
-	{MITIGATE_REGISTERS, "registers"},
-	{MITIGATE_RSB_FILL, "rsb-fill"},
-	{MITIGATE_RSB_ONE, "rsb-one"},
-	{MITIGATE_IBPB_EXIT, "ibpb-exit"},
-	{MITIGATE_IBPB_SWITCH, "ibpb-switch"},
-	{MITIGATE_VERW, "verw"},
-	{MITIGATE_L1D_FLUSH, "l1d-flush"},
-	{MITIGATE_NO_RTM, "no-rtm"},
-	{MITIGATE_MCU_OPT, "mcu-opt"},
-	{MITIGATE_LFENCE, "lfence"},
-	{MITIGATE_BP_REDUCE, "bp-reduce"},
+	{MITIGATE_IBRS, "ibrs"},	   {MITIGATE_AUTO_IBRS, "auto-ibrs"},
+	{MITIGATE_STIBP, "stibp"},	   {MITIGATE_REGISTERS, "registers"},
+	{MITIGATE_RSB_FILL, "rsb-fill"},   {MITIGATE_RSB_ONE, "rsb-one"},
+	{MITIGATE_IBPB_EXIT, "ibpb-exit"}, {MITIGATE_IBPB_SWITCH, "ibpb-switch"},
+	{MITIGATE_VERW, "verw"},	   {MITIGATE_L1D_FLUSH, "l1d-flush"},
+	{MITIGATE_NO_RTM, "no-rtm"},	   {MITIGATE_MCU_OPT, "mcu-opt"},
+	{MITIGATE_LFENCE, "lfence"},	   {MITIGATE_BP_REDUCE, "bp-reduce"},
 };
 
 static const struct name attack_names[] = {
-	{ATTACK_SPECTRE_V2, "spectre-v2"}, {ATTACK_RETBLEED, "retbleed"}, {ATTACK_SRSO, "srso"},
-	{ATTACK_L1TF, "l1tf"},		   {ATTACK_MDS, "mds"},		  {ATTACK_TAA, "taa"},
-	{ATTACK_RFDS, "rfds"},		   {ATTACK_GDS, "gds"},		  {ATTACK_TSA, "tsa"},
+	{ATTACK_SPECTRE_V2, "spectre-v2"},
+	{ATTACK_RETBLEED, "retbleed"},
+	{ATTACK_SRSO, "srso"},
+	{ATTACK_L1TF, "l1tf"},
+	{ATTACK_MDS, "mds"},
+	{ATTACK_TAA, "taa"},
+	{ATTACK_RFDS, "rfds"},
+	{ATTACK_GDS, "gds"},
+	{ATTACK_TSA, "tsa"},
 };
 
 static void write_names(const struct name *names, size_t count, uint32_t bits, char *text)

@@ -120,7 +120,8 @@ void speculation_flush_l1d(void)
 	msr_write(MSR_FLUSH_CMD, FLUSH_CMD_L1D);
 }
 
-/* The processor refuses what `actions` want: they are not taken, and do not help against `attacks`. */
+/* The processor refuses what `actions` want: they are not taken, and do not help against `attacks`.
+ */
 static void give_up(struct mitigation_plan *plan, uint32_t actions, uint32_t attacks, uint32_t msr)
 {
 	if (plan->actions & actions) {

@@ -24,8 +24,8 @@ bool speculation_cpu_start(const char **sentence);
 
 /*
  * Writes the registers that `plan` wants set for good on this CPU, and tries the commands that it
- * gives later. What the processor refuses with a fault, though it is enumerated (an outer hypervisor
- * may do that), goes from the actions to the attacks.
+ * gives later. What the processor refuses with a fault, though it is enumerated (an outer
+ * hypervisor may do that), goes from the actions to the attacks.
  */
 void speculation_apply(struct mitigation_plan *plan);
 

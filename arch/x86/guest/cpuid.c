@@ -14,6 +14,7 @@
 #include "abi/aerostat.h"
 #include "arch/x86/cpu/registers.h"
 #include "base/bits.h"
+#include "base/nospec.h"
 #include "kernel/arch.h"
 #include "kernel/vm.h"
 
@@ -167,6 +168,7 @@ static struct cpuid xsave_leaf(const struct guest_offer *offer, const struct gue
 		out.ebx = offer->xsave_features & LD_XSAVEC ? xsave_bytes(offer, view->xcr0, true)
 							    : 0;
 	} else if (subleaf < GUEST_XSTATE_COMPONENTS && offer->xcr0 & BIT(subleaf)) {
+		subleaf = (uint32_t)nospec_index(subleaf, GUEST_XSTATE_COMPONENTS);
 		out.eax = offer->xstate[subleaf].bytes;
 		out.ebx = offer->xstate[subleaf].offset;
 		out.ecx = offer->xstate[subleaf].aligned ? 2 : 0;

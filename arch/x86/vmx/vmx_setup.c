@@ -42,8 +42,7 @@ void vmx_setup_host(void)
 	vmcs_write_host_sysenter_cs(0);
 	vmcs_write_host_sysenter_esp(0);
 	vmcs_write_host_sysenter_eip(0);
-	vmcs_write_host_rip(
-		(uintptr_t)(speculation_guards() ? vmx_exit_guarded : vmx_exit_entry));
+	vmcs_write_host_rip((uintptr_t)(speculation_guards() ? vmx_exit_guarded : vmx_exit_entry));
 }
 
 /*
