@@ -21,4 +21,12 @@ static inline uint64_t nospec_index(uint64_t index, uint64_t count)
 	return index & ~outside;
 }
 
+/* `index` modulo a power of two, the size of an array that is larger than the check lets through.
+ */
+static inline uint64_t nospec_modulo(uint64_t index, uint64_t power)
+{
+	__asm__("" : "+r"(index));
+	return index & (power - 1);
+}
+
 #endif

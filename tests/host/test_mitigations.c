@@ -268,6 +268,9 @@ static void test_index(void **state)
 		assert_int_equal(nospec_index(UINT64_MAX, count), 0);
 		assert_int_equal(nospec_index(1ull << 63, count), 0);
 	}
+	assert_int_equal(nospec_modulo(15, 16), 15);
+	assert_int_equal(nospec_modulo(16, 16), 0);
+	assert_int_equal(nospec_modulo(UINT64_MAX, 16), 15);
 }
 
 /* ---- Registers: what speculation.c writes ---- */
@@ -282,6 +285,7 @@ static void test_index(void **state)
 #define BP_CFG 0xc001102e
 
 struct cpu_features cpu_features;
+struct cpu cpus[CPUS_MAX];
 
 static unsigned log_lines;
 
@@ -398,10 +402,9 @@ static void test_microcode_option(void **state)
 	msrs[place].value = 0x51; /* bits 0 and 4 switch off; bit 6 is another's */
 	speculation_apply(&plan);
 	assert_int_equal(msrs[place].value, 0x40);
-	msrs[place].value = 0x20;
-	msrs[place].writes = 0;
+	msrs[place].value = 0x31; /* bit 5 locks bit 4 */
 	speculation_apply(&plan);
-	assert_int_equal(msrs[place].writes, 0);
+	assert_int_equal(msrs[place].value, 0x30);
 	assert_int_equal(plan.actions, MITIGATE_MCU_OPT);
 }
 

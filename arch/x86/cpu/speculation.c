@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "kernel/arch.h"
 
 #define MSR_SPEC_CTRL 0x48
 #define MSR_PRED_CMD 0x49
@@ -30,7 +31,7 @@
 #define TSX_CTRL_RTM_DISABLE BIT(0)
 #define MCU_OPT_RNGDS_OFF BIT(0)
 #define MCU_OPT_GDS_OFF BIT(4)
-#define MCU_OPT_GDS_LOCK BIT(5) /* microcode keeps it on, and the register is read-only */
+#define MCU_OPT_GDS_LOCK BIT(5) /* the bit before it cannot be written any more */
 #define EFER_AUTO_IBRS BIT(21)
 #define DE_CFG_LFENCE BIT(1)
 #define BP_CFG_REDUCE BIT(4)
@@ -110,8 +111,14 @@ static void facts_read(struct mitigation_facts *facts)
 	facts->smt = has_threads(facts);
 }
 
+uint64_t arch_predictor_barriers(unsigned cpu)
+{
+	return cpus[cpu].barrier_count;
+}
+
 void speculation_barrier(void)
 {
+	cpu_current()->barrier_count++;
 	msr_write(MSR_PRED_CMD, PRED_CMD_IBPB);
 }
 
@@ -145,13 +152,16 @@ static bool change(uint32_t msr, uint64_t clear, uint64_t set)
 
 static bool mcu_opt_set(void)
 {
+	uint64_t clear = MCU_OPT_RNGDS_OFF | MCU_OPT_GDS_OFF;
 	uint64_t value;
 
 	if (!msr_read_safe(MSR_MCU_OPT_CTRL, &value)) {
 		return false;
 	}
-	return value & MCU_OPT_GDS_LOCK ||
-	       change(MSR_MCU_OPT_CTRL, MCU_OPT_RNGDS_OFF | MCU_OPT_GDS_OFF, 0);
+	if (value & MCU_OPT_GDS_LOCK) {
+		clear &= ~(uint64_t)MCU_OPT_GDS_OFF;
+	}
+	return change(MSR_MCU_OPT_CTRL, clear, 0);
 }
 
 static void apply_commands(struct mitigation_plan *plan)

@@ -209,6 +209,12 @@ static uint64_t timer_deadline(uint64_t deadline_tsc)
 	return min_u64(deadline_tsc, furthest) + tick;
 }
 
+static COLD void enter_guarded(struct vcpu *vcpu, bool launched)
+{
+	speculation_run_begin();
+	vmx_enter_guarded(vcpu, launched);
+}
+
 void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
@@ -220,8 +226,7 @@ void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 	tlb_run_begin(vmx->arch.s2, vmx->cpu);
 	entry_prepare(vmx);
 	if (speculation_guards()) {
-		speculation_run_begin();
-		vmx_enter_guarded(vcpu, launched);
+		enter_guarded(vcpu, launched);
 	} else {
 		vmx_enter(vcpu, launched);
 	}
