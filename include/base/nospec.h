@@ -17,7 +17,8 @@ static inline uint64_t nospec_index(uint64_t index, uint64_t count)
 
 	/* The compiler knows from the check that it is inside, and must not draw conclusions. */
 	__asm__("" : "+r"(index));
-	outside = (uint64_t)((int64_t)((count - 1 - index) | index) >> 63);
+	/* All ones when the top bit is set. */
+	outside = 0 - (((count - 1 - index) | index) >> 63);
 	return index & ~outside;
 }
 
