@@ -31,9 +31,11 @@ HV_C_SOURCES := \
 	arch/x86/cpu/idt.c \
 	arch/x86/cpu/ipi.c \
 	arch/x86/cpu/lapic.c \
+	arch/x86/cpu/mitigations.c \
 	arch/x86/cpu/paging.c \
 	arch/x86/cpu/pic.c \
 	arch/x86/cpu/power.c \
+	arch/x86/cpu/speculation.c \
 	arch/x86/cpu/string.c \
 	arch/x86/cpu/tsc.c \
 	arch/x86/cpu/xstate.c \
@@ -226,7 +228,10 @@ COMMON_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone
 	-fno-strict-aliasing -fno-common -fcf-protection=none \
 	-ffile-prefix-map=$(CURDIR)=. $(WARNINGS) -I include -I .
 
-HV_FLAGS := $(COMMON_FLAGS) -mcmodel=kernel -mgeneral-regs-only \
+# No branch whose target a guest could train: tools/check-branches looks at the image.
+HV_BRANCH_FLAGS := -fno-jump-tables $(if $(findstring clang,$(CC)),-mretpoline, \
+	-mindirect-branch=thunk -mindirect-branch-register)
+HV_FLAGS := $(COMMON_FLAGS) -mcmodel=kernel -mgeneral-regs-only $(HV_BRANCH_FLAGS) \
 	-Wframe-larger-than=$(HV_FRAME_BYTES)
 ifeq ($(DEBUG),1)
 HV_FLAGS += -DAEROSTAT_DEBUG

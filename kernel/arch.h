@@ -31,6 +31,9 @@ unsigned arch_cpus_start(unsigned max_cpus);
  */
 uint64_t arch_module_release(struct boot_module *module);
 
+/* How often CPU `cpu` has forgotten its branch predictions because another VM came to it. */
+uint64_t arch_predictor_barriers(unsigned cpu);
+
 /* Makes another CPU leave guest mode or arch_idle(). Any context. */
 void arch_cpu_kick(unsigned cpu);
 

@@ -8,6 +8,7 @@
 #include "abi/aerostat.h"
 #include "base/bits.h"
 #include "base/compiler.h"
+#include "base/nospec.h"
 #include "kernel/arch.h"
 #include "kernel/balloon.h"
 #include "kernel/balloon_ranges.h"
@@ -28,8 +29,13 @@ static enum exit_action answer_and_yield(struct vcpu *vcpu, int64_t result)
 	return scheduler_wants_cpu() ? EXIT_WAIT : EXIT_ADVANCE;
 }
 
-/* How many of RDI, RSI, RDX, R10 each call uses; the rest must be zero. */
-static const uint8_t argument_counts[AEROSTAT_CALL_COUNT] = {
+/*
+ * How many of RDI, RSI, RDX, R10 each call uses; the rest must be zero. A power of two, so that a
+ * mask keeps the index inside also where the check before it is predicted wrongly (base/nospec.h).
+ */
+#define ARGUMENT_COUNTS 16
+_Static_assert(AEROSTAT_CALL_COUNT <= ARGUMENT_COUNTS, "argument_counts");
+static const uint8_t argument_counts[ARGUMENT_COUNTS] = {
 	[AEROSTAT_CALL_NULL] = 0,
 	[AEROSTAT_CALL_EXIT] = 2,
 	[AEROSTAT_CALL_CONSOLE_WRITE] = 2,
@@ -142,6 +148,7 @@ static int64_t work_on_ranges(struct s2_locked locked, struct vm *vm,
 			      enum balloon_operation operation, gpa_t address, uint64_t count)
 {
 	struct aerostat_range ranges[AEROSTAT_RANGES_MAX];
+	count = nospec_index(count, AEROSTAT_RANGES_MAX + 1);
 	if (!balloon_may_populate(locked, vm, gpa_to_gfn(address))) {
 		return AEROSTAT_ERROR_ADDRESS;
 	}
@@ -180,7 +187,8 @@ static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, enum balloon_o
 /* Which vCPU of its VM the caller means; NULL: there is none of that number. */
 static struct vcpu *named_vcpu(const struct vcpu *vcpu, uint64_t number)
 {
-	return number < vcpu->vm->config.vcpus ? &vcpu->vm->vcpus[number] : NULL;
+	unsigned count = vcpu->vm->config.vcpus;
+	return number < count ? &vcpu->vm->vcpus[nospec_index(number, count)] : NULL;
 }
 
 static NOT_INLINE enum exit_action call_vcpu_start(struct vcpu *vcpu)
@@ -266,7 +274,7 @@ enum exit_action hypercall_handle(struct vcpu *vcpu, bool privileged)
 	if (number >= AEROSTAT_CALL_COUNT) {
 		return answer(vcpu, AEROSTAT_ERROR_UNKNOWN_CALL);
 	}
-	if (!unused_are_zero(vcpu, argument_counts[number])) {
+	if (!unused_are_zero(vcpu, argument_counts[nospec_modulo(number, ARGUMENT_COUNTS)])) {
 		return answer(vcpu, AEROSTAT_ERROR_RESERVED);
 	}
 	return dispatch(vcpu, number);

@@ -107,10 +107,17 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 		} else {
 			complain(complaints, word, "vms is a number from 1 to 1000000");
 		}
+	} else if ((value = value_of(word, "mitigations=")) != NULL) {
+		if (strcmp(value, "auto") == 0 || strcmp(value, "off") == 0) {
+			options->mitigations_off = strcmp(value, "off") == 0;
+		} else {
+			complain(complaints, word, "mitigations are auto or off");
+		}
 	} else {
-		complain(complaints, word,
-			 "it is not one of batch console= end= table= timeout= audit= maxcpus= "
-			 "vms=");
+		complain(
+			complaints, word,
+			"it is not one of batch console= end= table= timeout= audit= maxcpus= vms= "
+			"mitigations=");
 	}
 }
 

@@ -13,6 +13,7 @@ struct options {
 	uint64_t timeout_seconds; /* 0: none */
 	uint64_t cpus_max;	  /* processors to use at most, 0: all */
 	uint64_t audit_ms;	  /* run the auditor this often, 0: at the end only */
+	bool mitigations_off;	  /* no measures against speculative execution */
 	uint64_t vms;		  /* modules that there should be, 0: not said */
 	enum end end;		  /* what follows the verdict, or the key q */
 	struct console console;

@@ -87,9 +87,11 @@ static void print_cpus(void)
 {
 	for (unsigned cpu = 0; cpu < arch_cpu_count(); cpu++) {
 		struct scheduler_counts counts = scheduler_counts(cpu);
-		log_event(NULL, "result cpu=%u slices=%llu steals=%llu kicks=%llu busy_ticks=%llu",
+		log_event(NULL,
+			  "result cpu=%u slices=%llu steals=%llu kicks=%llu busy_ticks=%llu "
+			  "barriers=%llu",
 			  cpu, U(counts.slices), U(counts.steals), U(counts.kicks),
-			  U(counts.busy_ticks));
+			  U(counts.busy_ticks), U(arch_predictor_barriers(cpu)));
 	}
 }
 

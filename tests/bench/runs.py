@@ -50,6 +50,9 @@ class Run:
     watched: bool = True  # by stretches.py
     rows: dict = field(default_factory=dict)  # name -> expression
     cpus: int = 1
+    mitigations: str = "off"  # auto: measures against speculation, for the rows in `kept`
+    cpu_models: dict = field(default_factory=dict)  # backend -> another processor than the usual
+    kept: list = field(default_factory=list)  # only these rows, with _guarded behind their names
 
 
 def read_runs():
@@ -68,7 +71,11 @@ def read_runs():
             rows[row] = expression
         runs.append(Run(name, int(section["memory"]), int(section["timeout"]), modules,
                         section.get("long", "").split(),
-                        section.getboolean("watched", True), rows))
+                        section.getboolean("watched", True), rows,
+                        mitigations=section.get("mitigations", "off"),
+                        cpu_models={kind: section.get(f"cpu_model_{kind}", "")
+                                    for kind in TICKS_PER_INSTRUCTION},
+                        kept=section.get("kept", "").split()))
     return runs
 
 
@@ -136,12 +143,13 @@ def boot(run, kind, build):
     console = "e9" if kind == "bochs" else "com1"
     modules = [scenario.Module(os.path.join(build, "guests", name + ".elf"), string)
                for name, string in run.modules]
-    options = f"batch console={console} timeout=3600"
+    options = f"batch console={console} timeout=3600 mitigations={run.mitigations}"
     try:
         iso.make_iso(image, os.path.join(build, "aerostat.elf"),
                      [iso.Entry("bench", options, modules)])
-        machine = emulators.Machine(kind, image, run.memory, run.cpus, quantum=QUANTUM,
-                                    exact=kind == "tcg", counted=True, console=console)
+        machine = emulators.Machine(kind, image, run.memory, run.cpus, run.cpu_models.get(kind, ""),
+                                    quantum=QUANTUM, exact=kind == "tcg", counted=True,
+                                    console=console)
         outcome = emulators.run(machine, run.timeout, label="bench-" + run.name)
     finally:
         if os.path.exists(image):
@@ -167,6 +175,8 @@ def measure(run, kind, build):
     for name in rows:
         if not name.endswith("_calls"):
             rows[name] = rows[name] / TICKS_PER_INSTRUCTION.get(kind, 1)
+    if run.kept:
+        rows = {f"{name}_guarded": rows[name] for name in run.kept}
     return rows, outcome.seconds
 
 

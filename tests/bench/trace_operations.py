@@ -46,7 +46,7 @@ def boot(build):
         image = os.path.join(directory, "trace.iso")
         module = scenario.Module(os.path.join(build, "guests", "bench.elf"), GUEST)
         iso.make_iso(image, os.path.join(build, "aerostat.elf"),
-                     [iso.Entry("trace", "batch console=e9 timeout=3600", [module])])
+                     [iso.Entry("trace", "batch console=e9 timeout=3600 mitigations=off", [module])])
         commands = ("c",) + ("trace on", "c", "trace off", "c") * OPERATIONS_MAX
         command = emulators.bochs_command(emulators.Machine("bochs", image, MEMORY), directory,
                                           "com1: enabled=0", commands)

@@ -56,6 +56,10 @@ HOST_TESTS += test_loaded
 HOST_test_loaded := tests/host/test_loaded.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
 	$(FAKE_WORLD) $(MM_SOURCES)
 
+HOST_TESTS += test_mitigations
+HOST_test_mitigations := tests/host/test_mitigations.c arch/x86/cpu/mitigations.c \
+	arch/x86/cpu/speculation.c
+
 HOST_TESTS += test_printf
 HOST_test_printf := tests/host/test_printf.c
 

@@ -55,6 +55,7 @@ static void expect_defaults(void)
 	assert_int_equal(options.end, END_POWER_OFF);
 	expect_port(0x3f8, 1);
 	assert_string_equal(options.console_name, "com1");
+	assert_false(options.mitigations_off);
 }
 
 static void test_nothing_given(void **state)
@@ -100,6 +101,10 @@ static void test_every_option(void **state)
 	assert_int_equal(options.vms, 1);
 	parse("vms=65 batch");
 	assert_int_equal(options.vms, 65);
+	parse("mitigations=off");
+	assert_true(options.mitigations_off);
+	parse("mitigations=off mitigations=auto");
+	assert_false(options.mitigations_off);
 	parse("maxcpus=007 maxcpus=3");
 	assert_int_equal(options.cpus_max, 3);
 	assert_int_equal(complaints.count, 0);
@@ -234,6 +239,11 @@ static void test_malformed_words(void **state)
 		"vms=0",
 		"vms=two",
 		"vms=1000001",
+		"mitigations",
+		"mitigations=",
+		"mitigations=on",
+		"mitigations=OFF",
+		"mitigations=off,",
 		"=",
 		"=1",
 		"%s%n",
@@ -252,6 +262,19 @@ static void test_malformed_words(void **state)
 		assert_int_equal(options.timeout_seconds, 5);
 		assert_int_equal(options.audit_ms, 6);
 	}
+}
+
+/* The longest error message of all is complete. */
+static void test_message_is_complete(void **state)
+{
+	static const char end[] = "vms= mitigations=";
+	char word[41];
+	(void)state;
+	memset(word, 'y', sizeof(word) - 1);
+	word[sizeof(word) - 1] = '\0';
+	parse(word);
+	const char *sentence = complaints.sentences[0];
+	assert_string_equal(sentence + strlen(sentence) - strlen(end), end);
 }
 
 static void test_long_words(void **state)
@@ -326,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_every_console),
 		cmocka_unit_test(test_the_last_one_counts),
 		cmocka_unit_test(test_malformed_words),
+		cmocka_unit_test(test_message_is_complete),
 		cmocka_unit_test(test_long_words),
 		cmocka_unit_test(test_more_complaints_than_room),
 		cmocka_unit_test(test_random_text),

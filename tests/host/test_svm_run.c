@@ -14,6 +14,7 @@
 #include "arch/x86/guest/exit.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_exits.h"
+#include "arch/x86/cpu/mitigations.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/lock.h"
 #include "kernel/tlb.h"
@@ -90,6 +91,21 @@ void svm_enter(struct vcpu *of, struct vmcb *block, hpa_t place, hpa_t host)
 	assert_ptr_equal(block, &vmcb);
 	(void)place;
 	(void)host;
+}
+
+/* What the measures against speculation are decides which of the two ways in is taken. */
+uint32_t speculation_actions;
+static unsigned guarded_entries;
+
+void svm_enter_guarded(struct vcpu *of, struct vmcb *block, hpa_t place, hpa_t host)
+{
+	guarded_entries++;
+	svm_enter(of, block, place, host);
+}
+
+void speculation_flush_l1d(void)
+{
+	fail_msg("no AMD processor needs it");
 }
 
 enum exit_action svm_exit_decide(struct svm_vcpu *of, uint32_t code)
@@ -425,10 +441,26 @@ static void test_resume_flag_of_faults(void **state)
 	}
 }
 
+static void test_guarded_entry(void **state)
+{
+	(void)state;
+	guarded_entries = 0;
+	svm_vcpu_run(&vcpu, FAR);
+	assert_int_equal(guarded_entries, 0);
+	speculation_actions = MITIGATE_IBPB_SWITCH; /* done at the switch, not at entries */
+	svm_vcpu_run(&vcpu, FAR);
+	assert_int_equal(guarded_entries, 0);
+	speculation_actions = MITIGATE_REGISTERS;
+	svm_vcpu_run(&vcpu, FAR);
+	assert_int_equal(guarded_entries, 1);
+	speculation_actions = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_doorbell_at_once, start),
+		cmocka_unit_test_setup(test_guarded_entry, start),
 		cmocka_unit_test_setup(test_doorbell_when_interrupts_are_enabled, start),
 		cmocka_unit_test_setup(test_doorbell_waits_for_the_task_priority, start),
 		cmocka_unit_test_setup(test_doorbell_in_a_shadow, start),

@@ -17,6 +17,7 @@
 #include "arch/x86/cpu/paging.h"
 #include "arch/x86/cpu/pic.h"
 #include "arch/x86/cpu/power.h"
+#include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/tsc.h"
 #include "arch/x86/cpu/xstate.h"
 #include "base/bits.h"
@@ -31,6 +32,7 @@
 #include "mm/phys.h"
 
 static struct boot_info boot_info;
+static bool mitigations_off; /* says the command line */
 
 /* Written by entry.S. */
 uint64_t boot_entry_tsc;
@@ -41,14 +43,15 @@ _Noreturn static void refuse(const char *sentence)
 	arch_power_off(false);
 }
 
-/* The console that the command line asks for; kernel_main complains about what it cannot be. */
-static void select_console(void)
+/* What is needed before kernel_main, which complains about what cannot be. */
+static void take_early_options(void)
 {
 	static struct options_complaints complaints;
 	struct options options;
 
 	options_parse(boot_info.command_line, &options, &complaints);
 	(void)arch_console_select(&options.console);
+	mitigations_off = options.mitigations_off;
 }
 
 /* Answers how many bytes of boot information there are at `place`. */
@@ -64,7 +67,7 @@ static size_t read_boot_information(uint32_t magic, hpa_t place)
 		refuse("the boot information has an impossible size");
 	}
 	enum status status = multiboot2_parse(phys_to_virt(place), bytes, &boot_info, sentence);
-	select_console();
+	take_early_options();
 	if (status != STATUS_OK) {
 		refuse(sentence);
 	}
@@ -121,5 +124,6 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 	/* Where there is neither, VT-x's probe says so. */
 	backend = cpu_features.svm && !cpu_features.vmx ? &svm_backend : &vmx_backend;
 	print_summary();
+	speculation_start(mitigations_off);
 	kernel_main(&boot_info);
 }

@@ -16,6 +16,7 @@
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/lapic.h"
 #include "arch/x86/cpu/paging.h"
+#include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/tsc.h"
 #include "arch/x86/cpu/xstate.h"
 #include "base/bits.h"
@@ -114,7 +115,7 @@ void other_main(void)
 	__atomic_store_n(&cpu->reachable, true, __ATOMIC_RELEASE);
 	state_write(OTHER_CLOCK);
 	answer_clock(cpu);
-	if (backend->cpu_start(&sentence) != STATUS_OK) {
+	if (!speculation_cpu_start(&sentence) || backend->cpu_start(&sentence) != STATUS_OK) {
 		refuse(cpu, sentence);
 	}
 	state_write(OTHER_READY);

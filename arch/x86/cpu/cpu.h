@@ -33,6 +33,8 @@ struct cpu {
 	bool in_vmx_operation; /* between VMXON and VMXOFF */
 	bool reachable; /* by interrupts between processors: table and local APIC are set up */
 	struct cpu_stacks *stacks;
+	uint32_t predictor_vm; /* whose branches it has seen last (speculation.h); 0: none */
+	uint64_t barrier_count;
 	uint64_t nmi_count; /* written by the NMI handler alone */
 	uint64_t unexpected_interrupt_count;
 	uint64_t gdt[GDT_SLOTS];

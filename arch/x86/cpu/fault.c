@@ -68,6 +68,19 @@ bool msr_read_safe(uint32_t index, uint64_t *value)
 	return true;
 }
 
+bool msr_write_safe(uint32_t index, uint64_t value)
+{
+	uint32_t failed = 1;
+
+	__asm__ volatile("1: wrmsr\n\t"
+			 "xorl %0, %0\n"
+			 "2:\n\t" FIXUP
+			 : "+&r"(failed)
+			 : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(index)
+			 : "memory", "cc");
+	return failed == 0;
+}
+
 bool fault_fix_up(struct interrupt_frame *frame)
 {
 	for (const struct fixup *fixup = fixups_start; fixup < fixups_end; fixup++) {

@@ -59,6 +59,10 @@ static inline void msr_write(uint32_t index, uint64_t value)
 /* Reads one that a processor may lack: false, and *value is as it was, when it has not. */
 bool msr_read_safe(uint32_t index, uint64_t *value);
 
+/* Writes one that a processor may lack, or a value that it may refuse: false, and nothing changed.
+ */
+bool msr_write_safe(uint32_t index, uint64_t value);
+
 #endif /* __ASSEMBLY__ */
 
 #endif

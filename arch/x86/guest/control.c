@@ -108,8 +108,6 @@ struct guest_control guest_control_read(const struct vcpu *vcpu)
 		.cr0 = guest_read(vcpu, GUEST_CR0),
 		.cr4 = guest_read(vcpu, GUEST_CR4),
 		.efer = guest_read(vcpu, GUEST_EFER),
-		.code_long = guest_read(vcpu, GUEST_CODE_LONG) != 0,
-		.task_32 = guest_read(vcpu, GUEST_TASK_32) != 0,
 	};
 }
 
@@ -120,22 +118,26 @@ enum exit_action guest_inject_protection_fault(struct vcpu *vcpu)
 
 enum exit_action arch_guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t value)
 {
-	struct guest_control now = guest_control_read(vcpu);
-	struct guest_control next = now;
+	struct guest_control now;
+	struct guest_control next;
 	bool accepted = false;
 
+	if (cr == 8 && value <= 15) {
+		guest_write(vcpu, GUEST_CR8, value);
+		return EXIT_ADVANCE;
+	}
+	now = guest_control_read(vcpu);
+	if (cr == 0 && (value ^ now.cr0) & CR0_PG) {
+		now.code_long = guest_read(vcpu, GUEST_CODE_LONG) != 0;
+		now.task_32 = guest_read(vcpu, GUEST_TASK_32) != 0;
+	}
+	next = now;
 	switch (cr) {
 	case 0:
 		accepted = guest_cr0_accept(&now, value, &next);
 		break;
 	case 4:
 		accepted = guest_cr4_accept(&guest_offer, &now, value, &next);
-		break;
-	case 8:
-		if (value <= 15) {
-			guest_write(vcpu, GUEST_CR8, value);
-			return EXIT_ADVANCE;
-		}
 		break;
 	}
 	if (!accepted) {

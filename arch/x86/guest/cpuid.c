@@ -14,12 +14,15 @@
 #include "abi/aerostat.h"
 #include "arch/x86/cpu/registers.h"
 #include "base/bits.h"
+#include "base/nospec.h"
 #include "kernel/arch.h"
 #include "kernel/vm.h"
 
 struct guest_offer guest_offer;
 
-#define LEAF_BASIC_MAX 0xd
+#define LEAF_FEATURES 1
+#define LEAF_XSTATE 0xd
+#define LEAF_BASIC_MAX LEAF_XSTATE
 #define LEAF_EXTENDED 0x80000000u
 #define LEAF_EXTENDED_MAX 0x80000008u
 
@@ -165,6 +168,7 @@ static struct cpuid xsave_leaf(const struct guest_offer *offer, const struct gue
 		out.ebx = offer->xsave_features & LD_XSAVEC ? xsave_bytes(offer, view->xcr0, true)
 							    : 0;
 	} else if (subleaf < GUEST_XSTATE_COMPONENTS && offer->xcr0 & BIT(subleaf)) {
+		subleaf = (uint32_t)nospec_index(subleaf, GUEST_XSTATE_COMPONENTS);
 		out.eax = offer->xstate[subleaf].bytes;
 		out.ebx = offer->xstate[subleaf].offset;
 		out.ecx = offer->xstate[subleaf].aligned ? 2 : 0;
@@ -337,8 +341,6 @@ enum exit_action arch_guest_cpuid(struct vcpu *vcpu)
 	uint32_t leaf = (uint32_t)vcpu->regs[GPR_RAX];
 	uint32_t subleaf = (uint32_t)vcpu->regs[GPR_RCX];
 	struct guest_cpuid_view view = {
-		.cr4 = guest_read(vcpu, GUEST_CR4),
-		.xcr0 = guest_read(vcpu, GUEST_XCR0),
 		.tsc_khz = arch_tsc_khz(),
 		.vcpu_index = vcpu->index,
 		.vcpu_count = vcpu->vm->config.vcpus,
@@ -346,6 +348,12 @@ enum exit_action arch_guest_cpuid(struct vcpu *vcpu)
 	struct cpuid host = {0, 0, 0, 0};
 	struct cpuid out;
 
+	/* Each costs as much as all the rest, and only one leaf asks for it. */
+	if (leaf == LEAF_FEATURES) {
+		view.cr4 = guest_read(vcpu, GUEST_CR4);
+	} else if (leaf == LEAF_XSTATE) {
+		view.xcr0 = guest_read(vcpu, GUEST_XCR0);
+	}
 	if (guest_cpuid_wants_host(&guest_offer, leaf)) {
 		host = cpuid_read(leaf, subleaf);
 	}

@@ -70,14 +70,47 @@ struct arch_vcpu {
 	void *xstate;
 };
 
+/*
+ * Those of the two backends. A program that lacks one of them (a host test) sees NULL and never
+ * calls its functions.
+ */
+extern const struct guest_access vmx_guest_access __attribute__((weak));
+extern const struct guest_access svm_guest_access __attribute__((weak));
+uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name) __attribute__((weak));
+uint64_t svm_guest_read(const struct vcpu *vcpu, enum guest_register name) __attribute__((weak));
+void vmx_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
+	__attribute__((weak));
+void svm_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
+	__attribute__((weak));
+
+/*
+ * Compared and called directly: an exit takes no indirect branch, whose target a guest could have
+ * trained (docs/speculation.md). The pointer itself is for host tests with registers of their own.
+ */
 static inline uint64_t guest_read(const struct vcpu *vcpu, enum guest_register name)
 {
-	return vcpu->arch->access->read(vcpu, name);
+	const struct guest_access *access = vcpu->arch->access;
+
+	if (access == &vmx_guest_access) {
+		return vmx_guest_read(vcpu, name);
+	}
+	if (access == &svm_guest_access) {
+		return svm_guest_read(vcpu, name);
+	}
+	return access->read(vcpu, name);
 }
 
 static inline void guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
 {
-	vcpu->arch->access->write(vcpu, name, value);
+	const struct guest_access *access = vcpu->arch->access;
+
+	if (access == &vmx_guest_access) {
+		vmx_guest_write(vcpu, name, value);
+	} else if (access == &svm_guest_access) {
+		svm_guest_write(vcpu, name, value);
+	} else {
+		access->write(vcpu, name, value);
+	}
 }
 
 #define GUEST_XSTATE_COMPONENTS 8 /* x87, SSE, AVX, two of MPX, three of AVX-512 */

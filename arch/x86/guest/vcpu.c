@@ -2,6 +2,7 @@
 /* Frames, first segments, extended state and register report of a virtual processor. */
 #include "arch/x86/guest/vcpu.h"
 
+#include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/xstate.h"
 #include "base/bits.h"
 #include "base/check.h"
@@ -101,6 +102,7 @@ void guest_state_load(const struct arch_vcpu *arch)
 {
 	uint64_t reachable = xstate_reachable();
 
+	speculation_switch(arch->vcpu->vm->id);
 	/*
 	 * Also the components that this guest has switched off may hold bytes of the last one, and
 	 * those that no guest is offered: they are in no area, so they get their initial state.

@@ -16,6 +16,9 @@
  * GDTR and IDTR. Not saved here, because the hypervisor never uses it: x87, SSE and AVX state, DR0-3
  * (svm_state.c switches them between guests).
  *
+ * svm_enter_guarded stands for svm_enter where the processor needs measures against speculation
+ * around entries and exits: the same with guards.inc between.
+ *
  * Stack while the guest runs: vcpu, VMCB, its place, host area, padding, R15, R14, R13, R12, RBX, RBP,
  * return address.
  */
@@ -24,6 +27,7 @@
 #define VECTOR_DEBUG 1
 
 #include "arch/x86/guest/general_registers.inc"
+#include "arch/x86/guest/guards.inc"
 
 	.section .text.svm_enter, "ax"
 	.globl svm_enter
@@ -51,7 +55,8 @@ svm_enter:
 	sti
 	vmload %rax
 	vmrun %rax
-2:	vmsave %rax
+.Lbehind_vmrun:
+	vmsave %rax
 	movq 24(%rsp), %rax
 	vmload %rax
 	cli
@@ -79,12 +84,71 @@ svm_enter:
 	ret
 	.size svm_enter, . - svm_enter
 
+	.globl svm_enter_guarded
+	.type svm_enter_guarded, @function
+svm_enter_guarded:
+	pushq %rbp
+	movq %rsp, %rbp
+	pushq %rbx
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	subq $8, %rsp			/* calls below want RSP aligned to 16 */
+	pushq %rcx
+	pushq %rdx
+	pushq %rsi
+	pushq %rdi
+
+1:	movq 8(%rsp), %rsi		/* RDI is vcpu */
+	movq VCPU_RAX(%rdi), %rax
+	movq %rax, VMCB_RAX(%rsi)
+	movq 16(%rsp), %rax
+	load_guest_registers
+	clgi
+	sti
+	vmload %rax
+	guard_entry
+	vmrun %rax
+.Lbehind_guarded_vmrun:
+	vmsave %rax
+	movq 24(%rsp), %rax
+	vmload %rax
+	cli
+	pushq %rdi
+	movq 8(%rsp), %rdi
+	store_guest_registers
+	popq VCPU_RDI(%rdi)
+	leaq 80(%rsp), %rbp		/* the frame of svm_enter_guarded, for back-traces */
+	clear_guest_registers
+	guard_exit
+	stgi				/* an NMI that waits finds its returns safe */
+	movq (%rsp), %rdi
+	movq 8(%rsp), %rsi
+	movq VMCB_RAX(%rsi), %rax
+	movq %rax, VCPU_RAX(%rdi)
+	call svm_exit
+	movq (%rsp), %rdi
+	testb %al, %al
+	jnz 1b
+
+	addq $40, %rsp
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbx
+	popq %rbp
+	ret
+	.size svm_enter_guarded, . - svm_enter_guarded
+
 /*
  * Some emulators forget at the exit that the guest was about to be trapped by its own single-step
  * flag, and trap the host in front of its next instruction, where not even GS is the host's. Nothing
  * is lost by going on: the exit has told the same (#DB is intercepted).
  */
 	.section .fixups, "a"
-	.quad 2b, 2b, VECTOR_DEBUG
+	.quad .Lbehind_vmrun, .Lbehind_vmrun, VECTOR_DEBUG
+	.quad .Lbehind_guarded_vmrun, .Lbehind_guarded_vmrun, VECTOR_DEBUG
 
 	.section .note.GNU-stack, "", @progbits

@@ -6,6 +6,7 @@
  */
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/lapic.h"
+#include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/tsc.h"
 #include "arch/x86/guest/exit.h"
 #include "arch/x86/svm/svm_caps.h"
@@ -268,6 +269,18 @@ bool svm_exit(struct vcpu *vcpu)
 	return true;
 }
 
+static void enter(struct svm_vcpu *svm)
+{
+	hpa_t place = pfn_to_hpa(svm->arch.control);
+	hpa_t host_area = pfn_to_hpa(svm->cpu->host_area);
+
+	if (speculation_guards()) {
+		svm_enter_guarded(svm->arch.vcpu, svm->vmcb, place, host_area);
+	} else {
+		svm_enter(svm->arch.vcpu, svm->vmcb, place, host_area);
+	}
+}
+
 void svm_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
@@ -280,6 +293,6 @@ void svm_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 	event_prepare(svm);
 	/* All ASIDs may have been handed out anew since it last ran here, or it is new here. */
 	asid_renew(svm, epoch_enter(svm));
-	svm_enter(vcpu, svm->vmcb, pfn_to_hpa(svm->arch.control), pfn_to_hpa(svm->cpu->host_area));
+	enter(svm);
 	lapic_timer_disarm();
 }

@@ -100,7 +100,7 @@ static uint64_t *vmcb_word(struct vmcb *vmcb, enum guest_register name)
 	return (uint64_t *)((uint8_t *)vmcb + places[name]);
 }
 
-static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
+uint64_t svm_guest_read(const struct vcpu *vcpu, enum guest_register name)
 {
 	const struct svm_vcpu *svm = svm_of(vcpu);
 	const struct vmcb *vmcb = svm->vmcb;
@@ -145,7 +145,7 @@ static void cr0_write(struct svm_vcpu *svm, uint64_t value)
 	svm_flush(svm);
 }
 
-static void state_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
+void svm_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
@@ -188,6 +188,6 @@ static void state_write(struct vcpu *vcpu, enum guest_register name, uint64_t va
 }
 
 const struct guest_access svm_guest_access = {
-	.read = state_read,
-	.write = state_write,
+	.read = svm_guest_read,
+	.write = svm_guest_write,
 };

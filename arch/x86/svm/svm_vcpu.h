@@ -93,7 +93,6 @@ void svm_setup_guest(struct svm_vcpu *svm);
  */
 void svm_load(struct svm_vcpu *svm);
 void svm_evict(struct svm_vcpu *svm);
-extern const struct guest_access svm_guest_access;
 
 /* svm_exit.c: decides over the exit that just happened; a hypercall may come through either. */
 enum exit_action svm_exit_decide(struct svm_vcpu *svm, uint32_t code);
@@ -143,6 +142,7 @@ bool svm_exit(struct vcpu *vcpu); /* called by svm_entry.S */
 
 /* svm_entry.S */
 void svm_enter(struct vcpu *vcpu, struct vmcb *vmcb, hpa_t vmcb_place, hpa_t host_area);
+void svm_enter_guarded(struct vcpu *vcpu, struct vmcb *vmcb, hpa_t vmcb_place, hpa_t host_area);
 
 /* svm_dump.c */
 void svm_dump_entry_failure(const struct svm_vcpu *svm);

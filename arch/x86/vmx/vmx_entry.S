@@ -17,15 +17,16 @@
  * A hypercall reads and changes none of RBX and R12 to R15, which are in vcpu only when this returns:
  * until then C gives them back as they were.
  *
+ * Where the processor needs measures against speculation around entries and exits, vmx_enter_guarded
+ * stands for vmx_enter, and HOST_RIP is vmx_exit_guarded: the same with guards.inc between.
+ *
  * Stack while the guest runs, from HOST_RSP up: vcpu, R15, R14, R13, R12, RBX, RBP, return address.
  */
 #include "asm_offsets.h"
 #include "arch/x86/guest/general_registers.inc"
+#include "arch/x86/guest/guards.inc"
 
-	.section .text.vmx_enter, "ax"
-	.globl vmx_enter
-	.type vmx_enter, @function
-vmx_enter:
+	.macro save_host
 	pushq %rbp
 	movq %rsp, %rbp
 	pushq %rbx
@@ -36,6 +37,13 @@ vmx_enter:
 	pushq %rdi
 	movl $FIELD_HOST_RSP, %eax
 	vmwrite %rsp, %rax
+	.endm
+
+	.section .text.vmx_enter, "ax"
+	.globl vmx_enter
+	.type vmx_enter, @function
+vmx_enter:
+	save_host
 	jbe 2f
 	testl %esi, %esi
 	movq VCPU_RAX(%rdi), %rax
@@ -88,3 +96,58 @@ vmx_exit_entry:
 	popq %rbp
 	ret
 	.size vmx_enter, . - vmx_enter
+
+	.globl vmx_enter_guarded
+	.type vmx_enter_guarded, @function
+vmx_enter_guarded:
+	save_host
+	jbe 3f
+	guard_entry
+	testl %esi, %esi
+	movq VCPU_RAX(%rdi), %rax
+	load_guest_registers
+	jnz 2f
+	vmlaunch
+	jmp 3f
+
+1:	movq (%rsp), %rdi
+	guard_entry
+	movq VCPU_RAX(%rdi), %rax
+	load_guest_registers
+2:	vmresume
+3:	movq (%rsp), %rdi		/* only a refused entry comes here */
+	call vmx_entry_refused		/* does not return */
+
+	.globl vmx_exit_guarded
+vmx_exit_guarded:
+	pushq %rdi
+	movq 8(%rsp), %rdi
+	movq %rax, VCPU_RAX(%rdi)
+	store_guest_registers
+	popq VCPU_RDI(%rdi)
+	leaq 48(%rsp), %rbp		/* the frame of vmx_enter_guarded, for back-traces */
+	clear_guest_registers
+	guard_exit
+	movq (%rsp), %rdi
+	movl $FIELD_EXIT_REASON, %eax
+	vmread %rax, %rax		/* as in vmx_exit_entry */
+	cmpl $VMX_REASON_VMCALL, %eax
+	jne 4f
+	call vmx_exit_hypercall
+	testb %al, %al
+	jnz 1b
+	jmp 5f
+4:	call vmx_exit
+	testb %al, %al
+	jnz 1b
+5:	addq $8, %rsp
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbx
+	popq %rbp
+	ret
+	.size vmx_enter_guarded, . - vmx_enter_guarded
+
+	.section .note.GNU-stack, "", @progbits

@@ -4,6 +4,7 @@
  * function that carries out an action. Interrupts are off throughout (SDM vol. 3, 27.6 on event
  * injection, 26.5.1 on the preemption timer).
  */
+#include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/tsc.h"
 #include "arch/x86/guest/exit.h"
 #include "arch/x86/vmx/vmx_caps.h"
@@ -208,6 +209,12 @@ static uint64_t timer_deadline(uint64_t deadline_tsc)
 	return min_u64(deadline_tsc, furthest) + tick;
 }
 
+static COLD void enter_guarded(struct vcpu *vcpu, bool launched)
+{
+	speculation_run_begin();
+	vmx_enter_guarded(vcpu, launched);
+}
+
 void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
@@ -218,5 +225,9 @@ void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 	vmx->launched = true;
 	tlb_run_begin(vmx->arch.s2, vmx->cpu);
 	entry_prepare(vmx);
-	vmx_enter(vcpu, launched);
+	if (speculation_guards()) {
+		enter_guarded(vcpu, launched);
+	} else {
+		vmx_enter(vcpu, launched);
+	}
 }

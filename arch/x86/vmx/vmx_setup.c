@@ -9,6 +9,7 @@
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/paging.h"
 #include "arch/x86/cpu/registers.h"
+#include "arch/x86/cpu/speculation.h"
 #include "arch/x86/guest/msr.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
@@ -41,7 +42,7 @@ void vmx_setup_host(void)
 	vmcs_write_host_sysenter_cs(0);
 	vmcs_write_host_sysenter_esp(0);
 	vmcs_write_host_sysenter_eip(0);
-	vmcs_write_host_rip((uintptr_t)vmx_exit_entry);
+	vmcs_write_host_rip((uintptr_t)(speculation_guards() ? vmx_exit_guarded : vmx_exit_entry));
 }
 
 /*

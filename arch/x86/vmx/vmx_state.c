@@ -10,6 +10,7 @@
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
+#include "base/bits.h"
 #include "base/check.h"
 
 #define RIGHTS_LONG 0x2000 /* CS.L */
@@ -43,65 +44,73 @@ void vmx_state_load(const struct vmx_vcpu *vmx)
 	write_cr2(vmx->cr2);
 }
 
-static uint64_t state_read(const struct vcpu *vcpu, enum guest_register name)
-{
-	const struct vmx_vcpu *vmx = vmx_of(vcpu);
+/*
+ * Registers that are one field of the VMCS, or one word of struct vmx_vcpu, and mean the same to
+ * guest and processor. Written words go to the MSR, too, where there is one: such a register stays
+ * in the processor, and is saved here because a guest cannot change it alone.
+ */
+static const struct place {
+	uint16_t field;
+	uint16_t word;
+	uint32_t msr;
+} places[GUEST_SS_SELECTOR + 1] = {
+	[GUEST_CR3] = {.field = VMCS_guest_cr3},
+	[GUEST_CR8] = {.word = offsetof(struct vmx_vcpu, cr8)},
+	[GUEST_EFER] = {.word = offsetof(struct vmx_vcpu, arch.efer)},
+	[GUEST_XCR0] = {.word = offsetof(struct vmx_vcpu, arch.xcr0)},
+	[GUEST_PAT] = {.field = VMCS_guest_pat},
+	[GUEST_STAR] = {.word = offsetof(struct vmx_vcpu, star), .msr = MSR_STAR},
+	[GUEST_LSTAR] = {.word = offsetof(struct vmx_vcpu, lstar), .msr = MSR_LSTAR},
+	[GUEST_CSTAR] = {.word = offsetof(struct vmx_vcpu, cstar), .msr = MSR_CSTAR},
+	[GUEST_FMASK] = {.word = offsetof(struct vmx_vcpu, fmask), .msr = MSR_FMASK},
+	[GUEST_FS_BASE] = {.field = VMCS_guest_fs_base},
+	[GUEST_GS_BASE] = {.field = VMCS_guest_gs_base},
+	[GUEST_SYSENTER_CS] = {.field = VMCS_guest_sysenter_cs},
+	[GUEST_SYSENTER_ESP] = {.field = VMCS_guest_sysenter_esp},
+	[GUEST_SYSENTER_EIP] = {.field = VMCS_guest_sysenter_eip},
+	[GUEST_RSP] = {.field = VMCS_guest_rsp},
+	[GUEST_RIP] = {.field = VMCS_guest_rip},
+	[GUEST_RFLAGS] = {.field = VMCS_guest_rflags},
+	[GUEST_CS_SELECTOR] = {.field = VMCS_guest_cs_selector},
+	[GUEST_SS_SELECTOR] = {.field = VMCS_guest_ss_selector},
+};
 
-	switch (name) {
-	case GUEST_CR0:
-		return (vmcs_read_guest_cr0() & CR0_GUEST_OWNED) |
-		       (vmx->arch.cr0 & ~CR0_GUEST_OWNED);
-	case GUEST_CR3:
-		return vmcs_read_guest_cr3();
-	case GUEST_CR4:
+static uint64_t *word_of(struct vmx_vcpu *vmx, const struct place *place)
+{
+	return (uint64_t *)((uint8_t *)vmx + place->word);
+}
+
+uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name)
+{
+	struct vmx_vcpu *vmx = vmx_of(vcpu);
+
+	if (name < ARRAY_COUNT(places) && places[name].field) {
+		return vmcs_read(places[name].field);
+	}
+	/* The frequent ones first. */
+	if (name == GUEST_CR4) {
 		return (vmcs_read_guest_cr4() & cr4_guest_owned()) |
 		       (vmcs_read_cr4_shadow() & ~cr4_guest_owned());
-	case GUEST_CR8:
-		return vmx->cr8;
-	case GUEST_EFER:
-		return vmx->arch.efer;
-	case GUEST_XCR0:
-		return vmx->arch.xcr0;
-	case GUEST_PAT:
-		return vmcs_read_guest_pat();
-	case GUEST_STAR:
-		return vmx->star;
-	case GUEST_LSTAR:
-		return vmx->lstar;
-	case GUEST_CSTAR:
-		return vmx->cstar;
-	case GUEST_FMASK:
-		return vmx->fmask;
-	case GUEST_FS_BASE:
-		return vmcs_read_guest_fs_base();
-	case GUEST_GS_BASE:
-		return vmcs_read_guest_gs_base();
+	}
+	if (name == GUEST_CR0) {
+		return (vmcs_read_guest_cr0() & CR0_GUEST_OWNED) |
+		       (vmx->arch.cr0 & ~CR0_GUEST_OWNED);
+	}
+	if (name < ARRAY_COUNT(places) && places[name].word) {
+		return *word_of(vmx, &places[name]);
+	}
+	switch (name) {
 	case GUEST_KERNEL_GS_BASE:
 		return msr_read(MSR_KERNEL_GS_BASE);
-	case GUEST_SYSENTER_CS:
-		return vmcs_read_guest_sysenter_cs();
-	case GUEST_SYSENTER_ESP:
-		return vmcs_read_guest_sysenter_esp();
-	case GUEST_SYSENTER_EIP:
-		return vmcs_read_guest_sysenter_eip();
 	case GUEST_CODE_LONG:
 		return (vmcs_read_guest_cs_rights() & RIGHTS_LONG) != 0;
 	case GUEST_TASK_32:
 		return (vmcs_read_guest_tr_rights() & RIGHTS_TYPE) == TYPE_TSS_BUSY_32;
-	case GUEST_RSP:
-		return vmcs_read_guest_rsp();
-	case GUEST_RIP:
-		return vmcs_read_guest_rip();
-	case GUEST_RFLAGS:
-		return vmcs_read_guest_rflags();
 	case GUEST_CR2:
 		return read_cr2();
-	case GUEST_CS_SELECTOR:
-		return vmcs_read_guest_cs_selector();
-	case GUEST_SS_SELECTOR:
-		return vmcs_read_guest_ss_selector();
+	default:
+		panic("guest register %u does not exist", (unsigned)name);
 	}
-	panic("guest register %u does not exist", (unsigned)name);
 }
 
 static void cr0_write(struct vmx_vcpu *vmx, uint64_t value)
@@ -141,31 +150,23 @@ static void efer_write(struct vmx_vcpu *vmx, uint64_t value)
 	vmx->invalidate_vpid = true;
 }
 
-/* Of MSRs that stay in the processor; those that a guest cannot change alone are saved only here.
- */
-static void msr_write_live(uint64_t *saved, uint32_t index, uint64_t value)
-{
-	*saved = value;
-	msr_write(index, value);
-}
-
-static void state_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
+void vmx_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 
+	if (name <= GUEST_RFLAGS && places[name].field) {
+		vmcs_write(places[name].field, value);
+		if (name == GUEST_CR3) {
+			vmx->invalidate_vpid = true;
+		}
+		return;
+	}
 	switch (name) {
 	case GUEST_CR0:
 		cr0_write(vmx, value);
 		return;
-	case GUEST_CR3:
-		vmcs_write_guest_cr3(value);
-		vmx->invalidate_vpid = true;
-		return;
 	case GUEST_CR4:
 		cr4_write(vmx, value);
-		return;
-	case GUEST_CR8:
-		vmx->cr8 = value;
 		return;
 	case GUEST_EFER:
 		efer_write(vmx, value);
@@ -174,54 +175,23 @@ static void state_write(struct vcpu *vcpu, enum guest_register name, uint64_t va
 		vmx->arch.xcr0 = value;
 		write_xcr0(value);
 		return;
-	case GUEST_PAT:
-		vmcs_write_guest_pat(value);
-		return;
-	case GUEST_STAR:
-		msr_write_live(&vmx->star, MSR_STAR, value);
-		return;
-	case GUEST_LSTAR:
-		msr_write_live(&vmx->lstar, MSR_LSTAR, value);
-		return;
-	case GUEST_CSTAR:
-		msr_write_live(&vmx->cstar, MSR_CSTAR, value);
-		return;
-	case GUEST_FMASK:
-		msr_write_live(&vmx->fmask, MSR_FMASK, value);
-		return;
 	case GUEST_KERNEL_GS_BASE:
-		msr_write_live(&vmx->kernel_gs_base, MSR_KERNEL_GS_BASE, value);
+		vmx->kernel_gs_base = value;
+		msr_write(MSR_KERNEL_GS_BASE, value);
 		return;
-	case GUEST_FS_BASE:
-		vmcs_write_guest_fs_base(value);
-		return;
-	case GUEST_GS_BASE:
-		vmcs_write_guest_gs_base(value);
-		return;
-	case GUEST_SYSENTER_CS:
-		vmcs_write_guest_sysenter_cs((uint32_t)value);
-		return;
-	case GUEST_SYSENTER_ESP:
-		vmcs_write_guest_sysenter_esp(value);
-		return;
-	case GUEST_SYSENTER_EIP:
-		vmcs_write_guest_sysenter_eip(value);
-		return;
-	case GUEST_RSP:
-		vmcs_write_guest_rsp(value);
-		return;
-	case GUEST_RFLAGS:
-		vmcs_write_guest_rflags(value);
-		return;
-	case GUEST_CODE_LONG:
-	case GUEST_TASK_32:
-	case GUEST_RIP ... GUEST_SS_SELECTOR:
-		break; /* read only */
+	default:
+		break;
 	}
-	panic("guest register %u cannot be written", (unsigned)name);
+	if (name > GUEST_RFLAGS || !places[name].word) {
+		panic("guest register %u cannot be written", (unsigned)name);
+	}
+	*word_of(vmx, &places[name]) = value;
+	if (places[name].msr) {
+		msr_write(places[name].msr, value);
+	}
 }
 
 const struct guest_access vmx_guest_access = {
-	.read = state_read,
-	.write = state_write,
+	.read = vmx_guest_read,
+	.write = vmx_guest_write,
 };

@@ -83,7 +83,6 @@ void vmx_setup_guest(struct vmx_vcpu *vmx);
 /* vmx_state.c: the registers that stay in the processor from exit to entry. */
 void vmx_state_load(const struct vmx_vcpu *vmx);
 void vmx_state_save(struct vmx_vcpu *vmx);
-extern const struct guest_access vmx_guest_access;
 
 /*
  * vmx_exit.c: decides over the exit that just happened, other than a hypercall; reads the current
@@ -111,7 +110,9 @@ _Noreturn void vmx_entry_refused(struct vcpu *vcpu); /* the same */
 
 /* vmx_entry.S */
 void vmx_enter(struct vcpu *vcpu, bool launched);
+void vmx_enter_guarded(struct vcpu *vcpu, bool launched);
 extern char vmx_exit_entry[];
+extern char vmx_exit_guarded[];
 
 /* vmx_dump.c */
 void vmx_vcpu_dump(const struct vcpu *vcpu);
