@@ -5,7 +5,7 @@
 An emulator boots a Linux with kvm_intel or kvm_amd and nested=1; that starts QEMU with -accel kvm
 -cpu host; that boots our image; that starts our guests. It is KVM's own code which checks our VMCS or
 VMCB here, as strictly as a processor would. Bochs is the Intel machine, QEMU's software emulation the
-AMD one. VENDOR=intel|amd takes one of the two; SCENARIO=, CPUS= and OPTIONS= choose one other run.
+AMD one. VENDOR=intel|amd takes one of the two; SCENARIO=, CPUS= and OPTIONS= choose other runs.
 """
 
 import os
