@@ -70,7 +70,8 @@ def outcome(log=""):
 
 
 def one_run():
-    chosen = scenario.Scenario("small", "a title", 56, 30, "", expect=["verdict == pass"])
+    chosen = scenario.Scenario("small", "a title", 56, 30, "", expect=["verdict == pass"],
+                               modules=[scenario.Module("image", "name=a")])
     return [(chosen, 1)]
 
 
@@ -254,9 +255,16 @@ def test_a_second_try_is_said(monkeypatch, capsys):
 
 def test_grub_says_that_it_hands_over_and_else_nothing():
     entry = iso.Entry("a title", "batch")
-    assert "echo" not in iso.grub_config([entry], {}, False)
+    words = f"\techo '{transcript.HANDS_OVER}'"
+    assert words not in iso.grub_config([entry], {}, False)
     lines = iso.grub_config([entry], {}, False, transcript.HANDS_OVER).splitlines()
-    assert lines[-2:] == [f"echo '{transcript.HANDS_OVER}'", "boot"]
+    assert lines[lines.index(words) + 1] == "\tboot"
+
+
+def test_a_verdict_about_too_few_vms_fails(capsys):
+    text = UP + STARTS + IMAGE.replace("vms=1 finished=1", "vms=0 finished=0") + END
+    assert judged(text) == (1, 1, 0)
+    assert "verdict.vms == 1: it is 0" in capsys.readouterr().out
 
 
 def test_the_probe_is_at_the_reset_vector():
