@@ -20,19 +20,19 @@ HV_C_SOURCES := \
 	arch/x86/boot/main.c \
 	arch/x86/boot/memory.c \
 	arch/x86/boot/multiboot2.c \
-	arch/x86/boot/others.c \
+	arch/x86/boot/smp.c \
 	arch/x86/boot/ram.c \
-	arch/x86/cpu/backtrace.c \
+	arch/x86/trap/backtrace.c \
 	arch/x86/cpu/console.c \
 	arch/x86/cpu/cpu.c \
-	arch/x86/cpu/fault.c \
+	arch/x86/trap/fault.c \
 	arch/x86/cpu/features.c \
 	arch/x86/cpu/gdt.c \
-	arch/x86/cpu/idt.c \
+	arch/x86/trap/idt.c \
 	arch/x86/cpu/ipi.c \
 	arch/x86/cpu/lapic.c \
 	arch/x86/cpu/mitigations.c \
-	arch/x86/cpu/paging.c \
+	arch/x86/trap/paging.c \
 	arch/x86/cpu/pic.c \
 	arch/x86/cpu/power.c \
 	arch/x86/cpu/speculation.c \
@@ -40,14 +40,14 @@ HV_C_SOURCES := \
 	arch/x86/cpu/tsc.c \
 	arch/x86/cpu/xstate.c \
 	arch/x86/guest/breakpoint.c \
-	arch/x86/guest/control.c \
-	arch/x86/guest/cpuid.c \
-	arch/x86/guest/event.c \
-	arch/x86/guest/exit.c \
-	arch/x86/guest/msr.c \
-	arch/x86/guest/vcpu.c \
-	arch/x86/guest/violations.c \
-	arch/x86/guest/walk.c \
+	arch/x86/guest/guest_cr.c \
+	arch/x86/guest/guest_cpuid.c \
+	arch/x86/guest/guest_event.c \
+	arch/x86/guest/guest_exit.c \
+	arch/x86/guest/guest_msr.c \
+	arch/x86/guest/guest_vcpu.c \
+	arch/x86/guest/entry_checks.c \
+	arch/x86/guest/guest_walk.c \
 	arch/x86/svm/npt.c \
 	arch/x86/svm/svm_asid.c \
 	arch/x86/svm/svm_backend.c \
@@ -75,40 +75,40 @@ HV_C_SOURCES := \
 	arch/x86/vmx/vmx_run.c \
 	arch/x86/vmx/vmx_setup.c \
 	arch/x86/vmx/vmx_state.c \
-	kernel/answers.c \
-	kernel/backend.c \
-	kernel/balloon.c \
-	kernel/balloon_ranges.c \
-	kernel/boost.c \
-	kernel/clock.c \
-	kernel/console.c \
-	kernel/elf.c \
-	kernel/exit.c \
-	kernel/governor.c \
-	kernel/house.c \
-	kernel/hypercall.c \
-	kernel/loader.c \
-	kernel/lock.c \
-	kernel/log.c \
+	kernel/overcommit/driver_health.c \
+	kernel/vm/backend.c \
+	kernel/balloon/balloon.c \
+	kernel/balloon/ranges.c \
+	kernel/sched/boost.c \
+	kernel/sched/clock.c \
+	kernel/lib/console.c \
+	kernel/lib/elf.c \
+	kernel/exit/exit.c \
+	kernel/overcommit/governor.c \
+	kernel/housekeeping.c \
+	kernel/exit/hypercall.c \
+	kernel/lifecycle/load_native.c \
+	kernel/lib/lock.c \
+	kernel/log/log.c \
 	kernel/main.c \
-	kernel/monitor.c \
-	kernel/oom.c \
+	kernel/monitor/monitor.c \
+	kernel/overcommit/oom.c \
 	kernel/options.c \
-	kernel/panic.c \
-	kernel/park.c \
-	kernel/policy.c \
-	kernel/printf.c \
-	kernel/report.c \
-	kernel/run_queue.c \
-	kernel/scheduler.c \
-	kernel/string.c \
-	kernel/symbols.c \
-	kernel/tlb.c \
-	kernel/vcpu.c \
-	kernel/vm.c \
-	kernel/vm_config.c \
-	kernel/waiters.c \
-	kernel/working_set.c \
+	kernel/log/panic.c \
+	kernel/sched/stop_machine.c \
+	kernel/overcommit/policy.c \
+	kernel/lib/printf.c \
+	kernel/monitor/results.c \
+	kernel/sched/run_queue.c \
+	kernel/sched/scheduler.c \
+	kernel/lib/string.c \
+	kernel/log/symbols.c \
+	kernel/vm/tlb.c \
+	kernel/vm/vcpu.c \
+	kernel/vm/vm.c \
+	kernel/vm/vm_config.c \
+	kernel/overcommit/wait_queue.c \
+	kernel/overcommit/working_set.c \
 	mm/alloc.c \
 	mm/audit.c \
 	mm/cache.c \
@@ -119,16 +119,16 @@ HV_C_SOURCES := \
 	mm/pool.c \
 	mm/promise.c \
 	mm/reclaim.c \
-	mm/s2.c \
-	mm/s2_join.c \
-	mm/s2_life.c \
-	mm/s2_run.c \
-	mm/s2_sample.c \
-	mm/s2_shape.c \
+	mm/stage2/map.c \
+	mm/stage2/merge.c \
+	mm/stage2/life.c \
+	mm/stage2/runs.c \
+	mm/stage2/sample.c \
+	mm/stage2/split.c \
 	drivers/phys/acpi.c \
 	drivers/phys/acpi_power.c \
 	drivers/phys/acpi_tables.c \
-	drivers/phys/emulator.c \
+	drivers/phys/debugcon.c \
 	drivers/phys/firmware.c \
 	drivers/phys/mp_table.c \
 	drivers/phys/pci.c \
@@ -140,8 +140,8 @@ HV_C_SOURCES := \
 # >>> HV_ASM_SOURCES
 HV_ASM_SOURCES := \
 	arch/x86/boot/entry.S \
-	arch/x86/boot/other_entry.S \
-	arch/x86/cpu/vectors.S \
+	arch/x86/boot/trampoline.S \
+	arch/x86/trap/vectors.S \
 	arch/x86/svm/svm_entry.S \
 	arch/x86/vmx/vmx_entry.S
 # <<< HV_ASM_SOURCES
@@ -173,10 +173,10 @@ GUEST_leftover := guests/leftover/main.c guests/leftover/registers.c guests/left
 GUEST_LIB_C_SOURCES := \
 	guests/lib/arguments.c \
 	guests/lib/balloon.c \
-	guests/lib/books.c \
+	guests/lib/page_state.c \
 	guests/lib/console.c \
 	guests/lib/fault.c \
-	guests/lib/keeper.c \
+	guests/lib/verified_pages.c \
 	guests/lib/lock.c \
 	guests/lib/memory.c \
 	guests/lib/page_set.c \
@@ -514,7 +514,7 @@ $(B)/aerostat.iso: FORCE $(B)/aerostat.elf $(GUESTS:%=$(B)/guests/%.elf) $(SCENA
 # ---- Host tests: tests/host/host.mk says which program needs which sources ------------------------
 #
 #	HOST_TESTS := test_frame test_policy
-#	HOST_test_frame := tests/host/test_frame.c tests/host/fake_memory.c mm/frame.c
+#	HOST_test_frame := tests/host/mm/test_frame.c tests/host/fake_memory.c mm/frame.c
 
 HOST_TESTS :=
 HOST_EXTRA_FLAGS :=

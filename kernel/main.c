@@ -5,14 +5,14 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "base/string.h"
-#include "kernel/arch.h"
-#include "kernel/backend.h"
-#include "kernel/governor.h"
-#include "kernel/house.h"
+#include "arch/arch.h"
+#include "arch/backend.h"
+#include "kernel/overcommit/governor.h"
+#include "kernel/housekeeping.h"
 #include "kernel/options.h"
-#include "kernel/report.h"
-#include "kernel/scheduler.h"
-#include "kernel/vm.h"
+#include "kernel/monitor/results.h"
+#include "kernel/sched/scheduler.h"
+#include "kernel/vm/vm.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
@@ -118,7 +118,7 @@ void kernel_main(struct boot_info *boot_info)
 	scheduler_init();
 	(void)arch_cpus_start((unsigned)options.cpus_max);
 	governor_init();
-	house_init(&options);
+	housekeeping_init(&options);
 	start_guests(boot_info);
 	scheduler_run();
 }

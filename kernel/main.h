@@ -3,7 +3,7 @@
 #ifndef KERNEL_MAIN_H
 #define KERNEL_MAIN_H
 
-#include "kernel/boot_info.h"
+#include "arch/boot_info.h"
 
 /* Releases the modules of *boot_info one after the other. */
 _Noreturn void kernel_main(struct boot_info *boot_info);

@@ -4,7 +4,7 @@
 
 #include "base/bits.h"
 #include "base/string.h"
-#include "kernel/arch.h"
+#include "arch/arch.h"
 
 #define WORD_BYTES 64
 #define NUMBER_MAX 1000000

@@ -4,8 +4,8 @@
 #define KERNEL_OPTIONS_H
 
 #include "base/types.h"
-#include "kernel/arch.h"
-#include "kernel/console.h"
+#include "arch/arch.h"
+#include "arch/console.h"
 
 struct options {
 	bool batch;		  /* finish when every VM has ended, then switch off */

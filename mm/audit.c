@@ -10,7 +10,7 @@
 #include "base/string.h"
 #include "mm/pool.h"
 #include "mm/promise.h"
-#include "mm/s2_walk.h"
+#include "mm/stage2/table.h"
 
 /* What the frame table says, summed up by state and, where a VM is meant, by owner. */
 struct frame_sums {

@@ -8,7 +8,7 @@
 #define MM_AUDIT_H
 
 #include "base/types.h"
-#include "mm/s2.h"
+#include "mm/stage2/map.h"
 
 #define AUDIT_OWNERS_MAX 128
 #define AUDIT_TEXT_BYTES 160

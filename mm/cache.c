@@ -24,9 +24,9 @@ void frame_caches_floor_set(uint64_t spare_pages)
 	lock_release(&frame_lock);
 }
 
-struct frame_loans frame_caches_sum(void)
+struct frame_cached_count frame_caches_sum(void)
 {
-	struct frame_loans sum = {0};
+	struct frame_cached_count sum = {0};
 	for (const struct promise *promise = listed; promise != NULL;
 	     promise = promise->cache.next) {
 		uint64_t ready = __atomic_load_n(&promise->cache.count, __ATOMIC_RELAXED);

@@ -46,14 +46,14 @@ void frame_caches_init(void);
 void frame_caches_floor_set(uint64_t spare_pages);
 
 /* What was lent and is not settled: still ready, and taken; owed again if it all came back. */
-struct frame_loans {
+struct frame_cached_count {
 	uint64_t ready_pages;
 	uint64_t taken_pages;
 	uint64_t owed_again_pages;
 };
 
 /* Over all VMs; exact when nobody takes frames meanwhile. Caller holds frame_lock. */
-struct frame_loans frame_caches_sum(void);
+struct frame_cached_count frame_caches_sum(void);
 
 /*
  * Lends frames to the promise's VM if that is allowed now; its cache is empty. Caller holds

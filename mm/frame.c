@@ -78,7 +78,7 @@ void frame_split(pfn_t pfn, struct frame_tag tag)
 	upper->gfn = lower->gfn + (uint32_t)order_pages(tag.order);
 }
 
-void frame_join(pfn_t pfn, struct frame_tag half)
+void frame_merge(pfn_t pfn, struct frame_tag half)
 {
 	frame_unite(pfn, half, half.order + 1u);
 }
@@ -86,7 +86,7 @@ void frame_join(pfn_t pfn, struct frame_tag half)
 uint64_t frame_count(enum frame_state state)
 {
 	lock_acquire(&frame_lock);
-	const struct frame_loans loans = frame_caches_sum();
+	const struct frame_cached_count loans = frame_caches_sum();
 	uint64_t pages = frame_counts[state];
 	pages += state == FRAME_ZEROED ? loans.ready_pages : 0;
 	pages += state == FRAME_GUEST ? loans.taken_pages : 0;

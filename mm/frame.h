@@ -175,7 +175,7 @@ static inline void frame_transition(pfn_t pfn, struct frame_tag expected, struct
  * half follows. Joins two such halves back (`pfn` is the lower one). States do not change.
  */
 void frame_split(pfn_t pfn, struct frame_tag tag);
-void frame_join(pfn_t pfn, struct frame_tag half);
+void frame_merge(pfn_t pfn, struct frame_tag half);
 
 /* The same in one step: into (from) all pieces of `piece_order`, however many there are. */
 void frame_shatter(pfn_t pfn, struct frame_tag tag, unsigned piece_order);

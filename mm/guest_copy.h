@@ -10,7 +10,7 @@
 
 #include "base/status.h"
 #include "base/string.h"
-#include "mm/s2.h"
+#include "mm/stage2/map.h"
 
 /*
  * Copies `bytes` from guest memory at `from`. Pages that are EMPTY read as zeros and stay EMPTY.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How the hypervisor touches physical memory: all RAM is mapped at one constant distance. Set once
- * at boot (arch/x86/cpu/paging.c); host tests point it at an array.
+ * at boot (arch/x86/trap/paging.c); host tests point it at an array.
  */
 #ifndef MM_PHYS_H
 #define MM_PHYS_H

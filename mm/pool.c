@@ -247,7 +247,7 @@ static void pool_put_zeroed(pfn_t pfn)
 		}
 		pool_unlink(&zeroed_pool, buddy);
 		pfn.n = min_u64(pfn.n, buddy.n);
-		frame_join(pfn, pool_tag(&zeroed_pool, order));
+		frame_merge(pfn, pool_tag(&zeroed_pool, order));
 		order++;
 	}
 	pool_push(&zeroed_pool, pfn);

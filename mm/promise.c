@@ -44,7 +44,7 @@ uint64_t promise_spare_locked(void)
 uint64_t promise_spare(void)
 {
 	lock_acquire(&frame_lock);
-	const struct frame_loans loans = frame_caches_sum();
+	const struct frame_cached_count loans = frame_caches_sum();
 	uint64_t pages = sub_floor_u64(supply() + loans.ready_pages,
 				       owed_pages + loans.owed_again_pages + reserve_pages);
 	lock_release(&frame_lock);

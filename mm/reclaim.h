@@ -9,7 +9,7 @@
 #define MM_RECLAIM_H
 
 #include "mm/frame.h"
-#include "mm/s2.h"
+#include "mm/stage2/map.h"
 
 /* Takes in an extent whose entry has just been removed; `tag` is its tag until now. */
 void reclaim_push(struct s2 *s2, pfn_t pfn, struct frame_tag tag);

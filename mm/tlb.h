@@ -2,8 +2,8 @@
 /*
  * The flush contract. mm/ removes a translation from a second-stage table, asks for an epoch, and
  * gives the frame to nobody before that epoch is reached: then no CPU can use a translation of that
- * address space that was removed before the request. Implemented by kernel/tlb.c with the backend's
- * flush instruction; the host tests implement it with a TLB that remembers stale entries.
+ * address space that was removed before the request. Implemented by kernel/vm/tlb.c with the
+ * backend's flush instruction; the host tests implement it with a TLB that remembers stale entries.
  *
  * With many CPUs that means, for each of them: it has flushed since the request, or it is not in
  * the guest and flushes before it enters again, whatever it has cached until then. A CPU that is in

@@ -84,7 +84,7 @@ def load_commands(entry, names):
 # The line has the form of the hypervisor's own, so that tools/judge.py reads it.
 STOP = 'echo "[0.000000] 0 - halt: the boot loader cannot load $missing"'
 
-# What an emulator understands as the end of a failed run (drivers/phys/emulator.c), then ACPI's.
+# What an emulator understands as the end of a failed run (drivers/phys/debugcon.c), then ACPI's.
 EMULATOR_END = ["outl 0xf4 0x11"] + [f"outb 0x8900 {ord(letter):#x}" for letter in "Shutdown"] + ["halt"]
 
 

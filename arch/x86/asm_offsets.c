@@ -3,13 +3,13 @@
  * Numbers that assembly needs from C. Compiled to assembly only; the Makefile turns each
  * `->NAME VALUE` into a #define in build/include/asm_offsets.h.
  */
-#include "arch/x86/boot/others.h"
+#include "arch/x86/boot/smp.h"
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/svm/svm_vmcb.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_reasons.h"
-#include "kernel/vcpu.h"
+#include "kernel/vm/vcpu.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n.ascii \"->" #name " %0\"" : : "i"(value))
 
@@ -19,10 +19,10 @@ void asm_offsets(void)
 {
 	DEFINE(STACKS_MAIN_TOP, offsetof(struct cpu_stacks, main) + STACK_BYTES);
 
-	/* other_entry.S */
-	DEFINE(OTHER_STATE, offsetof(struct other_start, state));
-	DEFINE(OTHER_PAGE_TABLES, offsetof(struct other_start, page_tables));
-	DEFINE(OTHER_STACK_TOP, offsetof(struct other_start, stack_top));
+	/* trampoline.S */
+	DEFINE(AP_STATE, offsetof(struct ap_start, state));
+	DEFINE(AP_PAGE_TABLES, offsetof(struct ap_start, page_tables));
+	DEFINE(AP_STACK_TOP, offsetof(struct ap_start, stack_top));
 
 	/* general_registers.inc */
 	DEFINE(VCPU_RAX, offsetof(struct vcpu, regs[GPR_RAX]));

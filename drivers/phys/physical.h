@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How drivers read what firmware left in memory. Implemented by arch/x86/cpu/paging.c, and by tests
- * over a buffer.
+ * How drivers read what firmware left in memory. Implemented by arch/x86/trap/paging.c, and by
+ * tests over a buffer.
  */
 #ifndef DRIVERS_PHYS_PHYSICAL_H
 #define DRIVERS_PHYS_PHYSICAL_H

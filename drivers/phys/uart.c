@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The serial port (National Semiconductor PC16550D data sheet). Polled: the host has interrupts
- * off. Output is guarded by the log's lock (kernel/log.c); input reads two registers and no state.
+ * off. Output is guarded by the log's lock (kernel/log/log.c); input reads two registers and no
+ * state.
  *
  * The port may be absent (reads give all ones), or stuck because nobody takes its output, and it
  * may be an old one without queues. Waiting is therefore bounded, and a port that kept us waiting

@@ -12,7 +12,7 @@
 #include "guests/lib/arguments.h"
 #include "guests/lib/balloon.h"
 #include "guests/lib/console.h"
-#include "guests/lib/keeper.h"
+#include "guests/lib/verified_pages.h"
 #include "guests/lib/runtime.h"
 #include "guests/lib/wait.h"
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "guests/lib/balloon.h"
-#include "guests/lib/books.h"
+#include "guests/lib/page_state.h"
 #include "guests/lib/hypercall.h"
 #include "guests/lib/layout.h"
 #include "guests/lib/palloc.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Handing out pages and taking them back. All contract is in palloc.h; books.c keeps the books.
- * Lock: palloc_lock, taken here.
+ * Handing out pages and taking them back. All contract is in palloc.h; page_state.c keeps the
+ * books. Lock: palloc_lock, taken here.
  */
 #include <stddef.h>
 
 #include "guests/lib/balloon.h"
-#include "guests/lib/books.h"
+#include "guests/lib/page_state.h"
 #include "guests/lib/palloc.h"
 #include "guests/lib/vcpu.h"
 

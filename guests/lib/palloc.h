@@ -17,8 +17,8 @@
  * extent becomes IDLE as a whole when the first page of it is handed out.
  *
  * Lock: palloc_lock guards the books, the counts and what balloon.c plans. What a program calls
- * takes it; what balloon.c calls (choose, and books.h for what becomes of the pages) expects it.
- * It is never held during a hypercall, which is what GIVING and TAKING are for: no other vCPU
+ * takes it; what balloon.c calls (choose, and page_state.h for what becomes of the pages) expects
+ *it. It is never held during a hypercall, which is what GIVING and TAKING are for: no other vCPU
  * chooses those pages. The doorbell's handler does not come here. The functions never touch the
  * pages themselves.
  */

@@ -3,7 +3,7 @@
  * What goes into the balloon, and what comes out: pages become ranges, neighbours one range. All
  * contract is in palloc.h. Lock: palloc_lock, held by the caller.
  */
-#include "guests/lib/books.h"
+#include "guests/lib/page_state.h"
 #include "guests/lib/palloc.h"
 
 struct chooser {

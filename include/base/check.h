@@ -12,7 +12,8 @@
 #define DEBUG_BUILD 0
 #endif
 
-/* Stops the whole machine with a report; implemented by kernel/panic.c and by the host tests. */
+/* Stops the whole machine with a report; implemented by kernel/log/panic.c and by the host tests.
+ */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 
 #define CHECK(condition)                                                                           \

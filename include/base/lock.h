@@ -3,7 +3,8 @@
  * A spin lock that knows its place and is fair: who comes draws a ticket, and tickets are served in
  * turn, so that no CPU waits for ever while others take the lock again and again. The order of all
  * locks is the enum below: a CPU that holds one may only take a later one. Debug builds check it
- * (lock_order_check, kernel/lock.c). A structure of zeros is a lock of the first rank, and free.
+ * (lock_order_check, kernel/lib/lock.c). A structure of zeros is a lock of the first rank, and
+ * free.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
@@ -30,7 +31,8 @@ struct lock {
 		0, 0, (lock_rank)                                                                  \
 	}
 
-/* Debug builds only: `taken` tells the direction. kernel/lock.c and the host tests implement it. */
+/* Debug builds only: `taken` tells the direction. kernel/lib/lock.c and the host tests implement
+ * it. */
 void lock_order_check(const struct lock *lock, bool taken);
 
 static inline void lock_init(struct lock *lock, enum lock_rank rank)

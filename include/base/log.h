@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One line per event: `[seconds.micros] CPU VM EVENT key=value ...`. The line break is added.
- * Lines that a guest can cause go through vm_log() (kernel/vm.h), which limits their rate per VM.
+ * Lines that a guest can cause go through vm_log() (kernel/vm/vm.h), which limits their rate per
+ * VM.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How functions inside the hypervisor say what went wrong. Codes that guests see are separate
- * (abi/aerostat.h). kernel/hypercall.c maps the error of a call, kernel/balloon_ranges.c the status
- * of each range; nothing else does.
+ * (abi/aerostat.h). kernel/exit/hypercall.c maps the error of a call, kernel/balloon/ranges.c the
+ * status of each range; nothing else does.
  */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H

@@ -155,15 +155,15 @@ WORDS = (
     (r"A call does (\d+) units of work", "include/abi/aerostat.h", "AEROSTAT_CALL_WORK_MAX", 1),
     (r"units of work \(EMERGENCY: (\d+)\)", "include/abi/aerostat.h", "AEROSTAT_CALL_WORK_MAX", 1 / 2),
     (r"processors of the VM, 1 \.\. (\d+)", "include/abi/aerostat.h", "AEROSTAT_VCPUS_MAX", 1),
-    (r"every report: 1 to (\d+) letters", "kernel/vm_config.h", "VM_NAME_BYTES", None),
-    (r"not enough for all, 1 \.\. (\d+)", "kernel/vm_config.c", "SHARES_MAX", 1),
-    (r"not enough, 1 \.\. (\d+)", "kernel/vm_config.c", "WEIGHT_MAX", 1),
-    (r"At most (\d+) segments", "kernel/elf.h", "ELF_SEGMENTS_MAX", 1),
-    (r"More than (\d+) lines a second", "kernel/vm.h", "VM_LOG_LINES_PER_SECOND", 1),
-    (r"read about every (\d+) ms", "kernel/governor.c", "PERIOD_MS", 1),
-    (r"a reserve of (\d+) MiB", "kernel/governor.c", "EMERGENCY_PAGES", 256),
+    (r"every report: 1 to (\d+) letters", "kernel/vm/vm_config.h", "VM_NAME_BYTES", None),
+    (r"not enough for all, 1 \.\. (\d+)", "kernel/vm/vm_config.c", "SHARES_MAX", 1),
+    (r"not enough, 1 \.\. (\d+)", "kernel/vm/vm_config.c", "WEIGHT_MAX", 1),
+    (r"At most (\d+) segments", "kernel/lib/elf.h", "ELF_SEGMENTS_MAX", 1),
+    (r"More than (\d+) lines a second", "kernel/vm/vm.h", "VM_LOG_LINES_PER_SECOND", 1),
+    (r"read about every (\d+) ms", "kernel/overcommit/governor.c", "PERIOD_MS", 1),
+    (r"a reserve of (\d+) MiB", "kernel/overcommit/governor.c", "EMERGENCY_PAGES", 256),
     (r"back 2 MiB in single pages|use EMERGENCY instead \(if feature bit 3 is there\), (\d+) pages",
-     "kernel/governor.c", "EMERGENCY_PAGES", 1),
+     "kernel/overcommit/governor.c", "EMERGENCY_PAGES", 1),
 )
 
 
@@ -177,8 +177,8 @@ def test_numbers_in_words(words, path, name, factor):
 
 def test_durations_in_words():
     text = PAGE.replace("\n", " ")
-    waiters = defines(read_source("kernel/waiters.c"))
-    answers = defines(read_source("kernel/answers.c"))
+    waiters = defines(read_source("kernel/overcommit/wait_queue.c"))
+    answers = defines(read_source("kernel/overcommit/driver_health.c"))
     assert "waited for half a second has the next frames" in text and waiters["TURN_MS"] == 500
     assert "does not give them within a second" in text and answers["ANSWER_MS"] == 1000
     assert "for a sixteenth of what it was asked for" in text and answers["ANSWER_PARTS"] == 16

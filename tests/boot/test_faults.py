@@ -305,4 +305,4 @@ def test_several_verbs_of_a_fresh_clone(tmp_path):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
     assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
     assert os.path.exists(os.path.join(tree, "build", "aerostat.iso"))
-    assert done.stdout.count(b" kernel/exit.c\n") == 1  # and nothing is built twice at once
+    assert done.stdout.count(b" kernel/exit/exit.c\n") == 1  # and nothing is built twice at once

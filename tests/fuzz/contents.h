@@ -6,7 +6,7 @@
 #ifndef FUZZ_CONTENTS_H
 #define FUZZ_CONTENTS_H
 
-#include "kernel/vm.h"
+#include "kernel/vm/vm.h"
 
 #define CONTENTS_VMS 8
 #define CONTENTS_GFNS (1u << 19)

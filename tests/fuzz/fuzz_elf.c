@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "base/bits.h"
-#include "kernel/elf.h"
+#include "kernel/lib/elf.h"
 
 const char fuzz_name[] = "elf";
 

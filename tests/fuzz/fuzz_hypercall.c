@@ -14,10 +14,10 @@
 #include "machine.h"
 
 #include "base/bits.h"
-#include "kernel/balloon.h"
-#include "kernel/governor.h"
-#include "kernel/hypercall.h"
-#include "kernel/scheduler.h"
+#include "kernel/balloon/balloon.h"
+#include "kernel/overcommit/governor.h"
+#include "kernel/exit/hypercall.h"
+#include "kernel/sched/scheduler.h"
 #include "mm/alloc.h"
 #include "mm/guest_copy.h"
 #include "mm/phys.h"
@@ -215,7 +215,7 @@ static void join(struct vm *vm)
 {
 	gfn_t gfn = {take(2) % vm->s2.limit_pages};
 	struct s2_locked locked = s2_lock(&vm->s2);
-	enum status status = s2_join(locked, gfn);
+	enum status status = s2_merge(locked, gfn);
 	FUZZ_CHECK(status == STATUS_OK || status == STATUS_NOT_FOUND || status == STATUS_NO_MEMORY);
 	reclaim_flush(locked);
 	s2_unlock(locked);

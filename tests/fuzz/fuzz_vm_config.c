@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The string of a guest's module: what is accepted keeps the rules of kernel/vm_config.h. */
+/* The string of a guest's module: what is accepted keeps the rules of kernel/vm/vm_config.h. */
 #include <stdlib.h>
 
 #include "fuzz.h"
 
-#include "kernel/vm_config.h"
+#include "kernel/vm/vm_config.h"
 
 const char fuzz_name[] = "vm_config";
 

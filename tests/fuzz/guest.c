@@ -8,8 +8,8 @@
 #include "machine.h"
 
 #include "base/bits.h"
-#include "kernel/balloon.h"
-#include "kernel/hypercall.h"
+#include "kernel/balloon/balloon.h"
+#include "kernel/exit/hypercall.h"
 #include "mm/guest_copy.h"
 
 struct vcpu *guest_vcpu;
@@ -87,7 +87,7 @@ uint64_t *guest_touch(struct vm *vm, unsigned cpu, uint64_t gfn)
 		struct s2_locked locked = s2_lock(&vm->s2);
 		enum s2_kind kind = s2_lookup(locked, (gfn_t){gfn}).kind;
 		s2_unlock(locked);
-		enum exit_action action = balloon_touch(guest_vcpu, (gfn_t){gfn});
+		enum exit_action action = demand_fault(guest_vcpu, (gfn_t){gfn});
 		guest_check();
 		if (action == EXIT_INJECT) {
 			FUZZ_CHECK(kind == S2_BALLOONED && vm->config.on_touch == ON_TOUCH_FAULT);

@@ -6,8 +6,8 @@
 #ifndef FUZZ_GUEST_H
 #define FUZZ_GUEST_H
 
-#include "kernel/exit.h"
-#include "kernel/vm.h"
+#include "kernel/vm/exit.h"
+#include "kernel/vm/vm.h"
 
 /*
  * Which vCPU of a VM that runs acts now, if it was started, else the first; NULL: none. It leaves

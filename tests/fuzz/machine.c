@@ -7,12 +7,12 @@
 #include "fake/world.h"
 #include "fuzz.h"
 
-#include "kernel/arch.h"
-#include "kernel/backend.h"
-#include "kernel/boot_info.h"
-#include "kernel/governor.h"
-#include "kernel/run_queue.h"
-#include "kernel/scheduler.h"
+#include "arch/arch.h"
+#include "arch/backend.h"
+#include "arch/boot_info.h"
+#include "kernel/overcommit/governor.h"
+#include "kernel/sched/run_queue.h"
+#include "kernel/sched/scheduler.h"
 #include "mm/alloc.h"
 #include "mm/audit.h"
 #include "mm/phys.h"
@@ -126,8 +126,8 @@ void machine_pick(struct vcpu *vcpu)
 	FUZZ_CHECK(vcpu->state != VCPU_OFF && vcpu->state != VCPU_ENDED);
 	struct run_queue *queue = &run_queues[vcpu->home];
 	if (vcpu->state == VCPU_ASLEEP) {
-		vcpu_post_event(vcpu);
-		vcpu_grant(vcpu);
+		vcpu_signal(vcpu);
+		vcpu_wake_for_memory(vcpu);
 		vcpu->event = false;
 		vcpu->doorbell_pending = false;
 	}

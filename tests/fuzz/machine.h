@@ -8,7 +8,7 @@
 #define FUZZ_MACHINE_H
 
 #include "fake/cpus.h"
-#include "kernel/vm.h"
+#include "kernel/vm/vm.h"
 
 /* Pages of every guest that hold something when it starts. */
 #define MACHINE_IMAGE_GFN 2

@@ -12,86 +12,86 @@ endif
 FAKE_WORLD := tests/host/fake/panic.c tests/host/fake/phys.c tests/host/fake/tlb.c \
 	tests/host/fake/world.c tests/host/fake/model.c
 MM_SOURCES := mm/alloc.c mm/audit.c mm/cache.c mm/frame.c mm/guest_copy.c mm/memmap.c mm/phys.c \
-	mm/pool.c mm/promise.c mm/reclaim.c mm/s2.c mm/s2_join.c mm/s2_life.c mm/s2_run.c mm/s2_sample.c \
-	mm/s2_shape.c
+	mm/pool.c mm/promise.c mm/reclaim.c mm/stage2/map.c mm/stage2/merge.c mm/stage2/life.c mm/stage2/runs.c mm/stage2/sample.c \
+	mm/stage2/split.c
 
 HOST_TESTS += test_memmap
-HOST_test_memmap := tests/host/test_memmap.c mm/memmap.c
+HOST_test_memmap := tests/host/mm/test_memmap.c mm/memmap.c
 
 HOST_TESTS += test_frame
-HOST_test_frame := tests/host/test_frame.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_frame := tests/host/mm/test_frame.c $(FAKE_WORLD) $(MM_SOURCES)
 
 GUEST_SOURCES := tests/host/guest_fixture.c tests/host/fake/hypervisor.c $(addprefix guests/lib/, \
-	arguments.c balloon.c books.c console.c keeper.c lock.c page_set.c palloc.c palloc_choose.c \
+	arguments.c balloon.c page_state.c console.c verified_pages.c lock.c page_set.c palloc.c palloc_choose.c \
 	pattern.c)
 
 HOST_TESTS += test_guest_lib
-HOST_test_guest_lib := tests/host/test_guest_lib.c $(GUEST_SOURCES)
+HOST_test_guest_lib := tests/host/guest/test_guest_lib.c $(GUEST_SOURCES)
 
 HOST_TESTS += test_guest_balloon
-HOST_test_guest_balloon := tests/host/test_guest_balloon.c $(GUEST_SOURCES)
+HOST_test_guest_balloon := tests/host/guest/test_guest_balloon.c $(GUEST_SOURCES)
 
-HOST_TESTS += test_guest_keeper
-HOST_test_guest_keeper := tests/host/test_guest_keeper.c $(GUEST_SOURCES)
+HOST_TESTS += test_guest_verified_pages
+HOST_test_guest_verified_pages := tests/host/guest/test_guest_verified_pages.c $(GUEST_SOURCES)
 
 HOST_TESTS += test_guest_vcpus
-HOST_test_guest_vcpus := tests/host/test_guest_vcpus.c $(GUEST_SOURCES)
+HOST_test_guest_vcpus := tests/host/guest/test_guest_vcpus.c $(GUEST_SOURCES)
 
 HOST_TESTS += test_alloc
-HOST_test_alloc := tests/host/test_alloc.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_alloc := tests/host/mm/test_alloc.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_cache
-HOST_test_cache := tests/host/test_cache.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_cache := tests/host/mm/test_cache.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_promise
-HOST_test_promise := tests/host/test_promise.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_promise := tests/host/mm/test_promise.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_multiboot2
-HOST_test_multiboot2 := tests/host/test_multiboot2.c arch/x86/boot/multiboot2.c
+HOST_test_multiboot2 := tests/host/boot/test_multiboot2.c arch/x86/boot/multiboot2.c
 
 HOST_TESTS += test_ram
-HOST_test_ram := tests/host/test_ram.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c mm/memmap.c
+HOST_test_ram := tests/host/boot/test_ram.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c mm/memmap.c
 
 HOST_TESTS += test_loaded
-HOST_test_loaded := tests/host/test_loaded.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
+HOST_test_loaded := tests/host/boot/test_loaded.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
 	$(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_mitigations
-HOST_test_mitigations := tests/host/test_mitigations.c arch/x86/cpu/mitigations.c \
+HOST_test_mitigations := tests/host/arch/test_mitigations.c arch/x86/cpu/mitigations.c \
 	arch/x86/cpu/speculation.c
 
 HOST_TESTS += test_printf
-HOST_test_printf := tests/host/test_printf.c
+HOST_test_printf := tests/host/lib/test_printf.c
 
 HOST_TESTS += test_s2
-HOST_test_s2 := tests/host/test_s2.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_s2 := tests/host/mm/test_s2.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_s2_steps
-HOST_test_s2_steps := tests/host/test_s2_steps.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_s2_steps := tests/host/mm/test_s2_steps.c $(FAKE_WORLD) $(MM_SOURCES)
 
-X86_GUEST_SOURCES := arch/x86/guest/breakpoint.c arch/x86/guest/control.c arch/x86/guest/cpuid.c arch/x86/guest/event.c \
-	arch/x86/guest/exit.c arch/x86/guest/msr.c arch/x86/guest/violations.c \
+X86_GUEST_SOURCES := arch/x86/guest/breakpoint.c arch/x86/guest/guest_cr.c arch/x86/guest/guest_cpuid.c arch/x86/guest/guest_event.c \
+	arch/x86/guest/guest_exit.c arch/x86/guest/guest_msr.c arch/x86/guest/entry_checks.c \
 	tests/host/fake/panic.c tests/host/fake/processor.c tests/host/fake/x86.c
 
 HOST_TESTS += test_x86_guest
-HOST_test_x86_guest := tests/host/test_x86_guest.c $(X86_GUEST_SOURCES)
+HOST_test_x86_guest := tests/host/arch/test_x86_guest.c $(X86_GUEST_SOURCES)
 
 HOST_TESTS += test_vmx
-HOST_test_vmx := tests/host/test_vmx.c arch/x86/vmx/vmx_caps.c \
+HOST_test_vmx := tests/host/arch/test_vmx.c arch/x86/vmx/vmx_caps.c \
 	arch/x86/vmx/vmx_check.c $(X86_GUEST_SOURCES)
 
 HOST_TESTS += test_svm
-HOST_test_svm := tests/host/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_caps.c \
+HOST_test_svm := tests/host/arch/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_caps.c \
 	arch/x86/svm/svm_check.c arch/x86/svm/svm_decode.c $(X86_GUEST_SOURCES)
 
 HOST_TESTS += test_svm_cr
-HOST_test_svm_cr := tests/host/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86/svm/svm_debug.c arch/x86/svm/svm_decode.c \
-	arch/x86/svm/svm_setup.c arch/x86/svm/svm_step.c arch/x86/guest/event.c \
-	arch/x86/guest/exit.c tests/host/fake/panic.c
+HOST_test_svm_cr := tests/host/arch/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86/svm/svm_debug.c arch/x86/svm/svm_decode.c \
+	arch/x86/svm/svm_setup.c arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c \
+	arch/x86/guest/guest_exit.c tests/host/fake/panic.c
 
 HOST_TESTS += test_svm_run
-HOST_test_svm_run := tests/host/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_run.c \
-	arch/x86/svm/svm_step.c arch/x86/guest/event.c arch/x86/guest/exit.c tests/host/fake/panic.c
+HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_run.c \
+	arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c
 
 FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c drivers/phys/firmware.c \
 	drivers/phys/mp_table.c drivers/phys/processors.c
@@ -100,79 +100,79 @@ FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c \
 	drivers/phys/processors.c
 
 HOST_TESTS += test_acpi
-HOST_test_acpi := tests/host/test_acpi.c $(FIRMWARE_SOURCES)
+HOST_test_acpi := tests/host/boot/test_acpi.c $(FIRMWARE_SOURCES)
 
 HOST_TESTS += test_mp_table
-HOST_test_mp_table := tests/host/test_mp_table.c $(FIRMWARE_SOURCES)
+HOST_test_mp_table := tests/host/boot/test_mp_table.c $(FIRMWARE_SOURCES)
 
 HOST_TESTS += test_svm_debug
-HOST_test_svm_debug := tests/host/test_svm_debug.c arch/x86/svm/svm_debug.c $(X86_GUEST_SOURCES)
+HOST_test_svm_debug := tests/host/arch/test_svm_debug.c arch/x86/svm/svm_debug.c $(X86_GUEST_SOURCES)
 
 HOST_TESTS += test_xstate
-HOST_test_xstate := tests/host/test_xstate.c arch/x86/cpu/xstate.c arch/x86/guest/vcpu.c \
+HOST_test_xstate := tests/host/arch/test_xstate.c arch/x86/cpu/xstate.c arch/x86/guest/guest_vcpu.c \
 	tests/host/fake/processor.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_power
-HOST_test_power := tests/host/test_power.c tests/host/fake/board.c tests/host/fake/firmware.c \
+HOST_test_power := tests/host/boot/test_power.c tests/host/fake/board.c tests/host/fake/firmware.c \
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
 	drivers/phys/pci.c drivers/phys/power.c
 
 HOST_TESTS += test_pci
-HOST_test_pci := tests/host/test_pci.c tests/host/fake/board.c drivers/phys/pci.c
+HOST_test_pci := tests/host/boot/test_pci.c tests/host/fake/board.c drivers/phys/pci.c
 
 HOST_TESTS += test_uart
-HOST_test_uart := tests/host/test_uart.c tests/host/fake/board.c drivers/phys/uart.c
+HOST_test_uart := tests/host/boot/test_uart.c tests/host/fake/board.c drivers/phys/uart.c
 
 HOST_TESTS += test_x86_walk
-HOST_test_x86_walk := tests/host/test_x86_walk.c arch/x86/guest/walk.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_x86_walk := tests/host/arch/test_x86_walk.c arch/x86/guest/guest_walk.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_s2_join
-HOST_test_s2_join := tests/host/test_s2_join.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_s2_join := tests/host/mm/test_s2_join.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_s2_sample
-HOST_test_s2_sample := tests/host/test_s2_sample.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_s2_sample := tests/host/mm/test_s2_sample.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_reclaim
-HOST_test_reclaim := tests/host/test_reclaim.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_reclaim := tests/host/mm/test_reclaim.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_guest_copy
-HOST_test_guest_copy := tests/host/test_guest_copy.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_guest_copy := tests/host/mm/test_guest_copy.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_audit
-HOST_test_audit := tests/host/test_audit.c tests/host/fake/audited.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_audit := tests/host/mm/test_audit.c tests/host/fake/audited.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_audit_sums
-HOST_test_audit_sums := tests/host/test_audit_sums.c tests/host/fake/audited.c $(FAKE_WORLD) \
+HOST_test_audit_sums := tests/host/mm/test_audit_sums.c tests/host/fake/audited.c $(FAKE_WORLD) \
 	$(MM_SOURCES)
 
 HOST_TESTS += test_tlb
-HOST_test_tlb := tests/host/test_tlb.c tests/host/fake/panic.c kernel/tlb.c
+HOST_test_tlb := tests/host/vm/test_tlb.c tests/host/fake/panic.c kernel/vm/tlb.c
 
 HOST_TESTS += test_run_queue
-HOST_test_run_queue := tests/host/test_run_queue.c tests/host/fake/panic.c kernel/boost.c \
-	kernel/run_queue.c
+HOST_test_run_queue := tests/host/sched/test_run_queue.c tests/host/fake/panic.c kernel/sched/boost.c \
+	kernel/sched/run_queue.c
 
 SCHEDULER_SOURCES := tests/host/fake/contexts.c tests/host/fake/cpus.c tests/host/fake/panic.c \
-	kernel/boost.c kernel/park.c kernel/run_queue.c kernel/scheduler.c kernel/vcpu.c
+	kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/vm/vcpu.c
 
 HOST_TESTS += test_scheduler
-HOST_test_scheduler := tests/host/test_scheduler.c $(SCHEDULER_SOURCES)
+HOST_test_scheduler := tests/host/sched/test_scheduler.c $(SCHEDULER_SOURCES)
 
 HOST_TESTS += test_scheduler_cpus
-HOST_test_scheduler_cpus := tests/host/test_scheduler_cpus.c $(SCHEDULER_SOURCES)
+HOST_test_scheduler_cpus := tests/host/sched/test_scheduler_cpus.c $(SCHEDULER_SOURCES)
 
-HOST_TESTS += test_park
-HOST_test_park := tests/host/test_park.c kernel/park.c
+HOST_TESTS += test_stop_machine
+HOST_test_stop_machine := tests/host/sched/test_stop_machine.c kernel/sched/stop_machine.c
 
 # Real threads, once with the sanitizers of all and once with the one for threads.
-THREAD_TESTS := test_park test_scheduler_threads test_mm_threads
+THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads
 
 HOST_TESTS += test_scheduler_threads
-HOST_test_scheduler_threads := tests/host/test_scheduler_threads.c kernel/boost.c kernel/park.c kernel/run_queue.c \
-	kernel/scheduler.c kernel/tlb.c kernel/vcpu.c
+HOST_test_scheduler_threads := tests/host/sched/test_scheduler_threads.c kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c \
+	kernel/sched/scheduler.c kernel/vm/tlb.c kernel/vm/vcpu.c
 
 HOST_TESTS += test_mm_threads
-HOST_test_mm_threads := tests/host/test_mm_threads.c tests/host/fake/machines.c \
-	tests/host/fake/threads.c tests/host/fake/phys.c kernel/tlb.c $(MM_SOURCES)
+HOST_test_mm_threads := tests/host/mm/test_mm_threads.c tests/host/fake/machines.c \
+	tests/host/fake/threads.c tests/host/fake/phys.c kernel/vm/tlb.c $(MM_SOURCES)
 
 HOST_TESTS += $(THREAD_TESTS:%=%_tsan)
 TSAN_FLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DAEROSTAT_HOST_TEST \
@@ -192,102 +192,102 @@ endef
 $(foreach program,$(THREAD_TESTS),$(eval $(call tsan_rule,$(program))))
 
 HOST_TESTS += test_bounds
-HOST_test_bounds := tests/host/test_bounds.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_bounds := tests/host/mm/test_bounds.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_policy_failures
-HOST_test_policy_failures := tests/host/test_policy_failures.c kernel/policy.c
+HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c kernel/overcommit/policy.c
 
 # The fuzz targets are host tests too: each runs its corpus.
 include tests/fuzz/fuzz.mk
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
-KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/answers.c kernel/balloon.c \
-	kernel/balloon_ranges.c kernel/boost.c kernel/clock.c kernel/elf.c kernel/governor.c kernel/hypercall.c kernel/loader.c \
-	kernel/oom.c kernel/park.c kernel/policy.c kernel/run_queue.c kernel/scheduler.c \
-	kernel/vcpu.c kernel/vm.c kernel/vm_config.c kernel/waiters.c kernel/working_set.c \
+KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
+	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/elf.c kernel/overcommit/governor.c kernel/exit/hypercall.c kernel/lifecycle/load_native.c \
+	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
+	kernel/vm/vcpu.c kernel/vm/vm.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
 	$(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_balloon
-HOST_test_balloon := tests/host/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
+HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_balloon_ranges
-HOST_test_balloon_ranges := tests/host/test_balloon_ranges.c tests/host/fake/driver.c \
+HOST_test_balloon_ranges := tests/host/balloon/test_balloon_ranges.c tests/host/fake/driver.c \
 	$(KERNEL_SOURCES)
 
 HOST_TESTS += test_vm_config
-HOST_test_vm_config := tests/host/test_vm_config.c kernel/vm_config.c
+HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/vm/vm_config.c
 
 HOST_TESTS += test_elf
-HOST_test_elf := tests/host/test_elf.c kernel/elf.c
+HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c
 
 HOST_TESTS += test_monitor
-HOST_test_monitor := tests/host/test_monitor.c kernel/log.c kernel/monitor.c
+HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/monitor.c
 
 HOST_TESTS += test_model
-HOST_test_model := tests/host/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_options
-HOST_test_options := tests/host/test_options.c kernel/console.c kernel/options.c
+HOST_test_options := tests/host/test_options.c kernel/lib/console.c kernel/options.c
 
 HOST_TESTS += test_policy
-HOST_test_policy := tests/host/test_policy.c tests/host/fake/policy.c kernel/policy.c
+HOST_test_policy := tests/host/overcommit/test_policy.c tests/host/fake/policy.c kernel/overcommit/policy.c
 
 HOST_TESTS += test_policy_simulation
-HOST_test_policy_simulation := tests/host/test_policy_simulation.c tests/host/fake/policy.c \
-	kernel/policy.c
+HOST_test_policy_simulation := tests/host/overcommit/test_policy_simulation.c tests/host/fake/policy.c \
+	kernel/overcommit/policy.c
 
 HOST_TESTS += test_policy_tax
-HOST_test_policy_tax := tests/host/test_policy_tax.c tests/host/fake/policy.c kernel/policy.c
+HOST_test_policy_tax := tests/host/overcommit/test_policy_tax.c tests/host/fake/policy.c kernel/overcommit/policy.c
 
 HOST_TESTS += test_hypercall
-HOST_test_hypercall := tests/host/test_hypercall.c $(KERNEL_SOURCES)
+HOST_test_hypercall := tests/host/exit/test_hypercall.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_vcpu
-HOST_test_vcpu := tests/host/test_vcpu.c $(KERNEL_SOURCES)
+HOST_test_vcpu := tests/host/vm/test_vcpu.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_halt
-HOST_test_halt := tests/host/test_halt.c kernel/exit.c $(KERNEL_SOURCES)
+HOST_test_halt := tests/host/exit/test_halt.c kernel/exit/exit.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_hypercall_vcpus
-HOST_test_hypercall_vcpus := tests/host/test_hypercall_vcpus.c $(KERNEL_SOURCES)
+HOST_test_hypercall_vcpus := tests/host/exit/test_hypercall_vcpus.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_governor
-HOST_test_governor := tests/host/test_governor.c $(KERNEL_SOURCES)
+HOST_test_governor := tests/host/overcommit/test_governor.c $(KERNEL_SOURCES)
 
-HOST_TESTS += test_waiters
-HOST_test_waiters := tests/host/test_waiters.c $(KERNEL_SOURCES)
+HOST_TESTS += test_wait_queue
+HOST_test_wait_queue := tests/host/overcommit/test_wait_queue.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_fairness
-HOST_test_fairness := tests/host/test_fairness.c $(KERNEL_SOURCES)
+HOST_test_fairness := tests/host/overcommit/test_fairness.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_boost
-HOST_test_boost := tests/host/test_boost.c $(KERNEL_SOURCES)
+HOST_test_boost := tests/host/sched/test_boost.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_working_set
-HOST_test_working_set := tests/host/test_working_set.c $(KERNEL_SOURCES)
+HOST_test_working_set := tests/host/overcommit/test_working_set.c $(KERNEL_SOURCES)
 
-HOST_TESTS += test_house
-HOST_test_house := tests/host/test_house.c kernel/house.c $(KERNEL_SOURCES)
+HOST_TESTS += test_housekeeping
+HOST_test_housekeeping := tests/host/test_housekeeping.c kernel/housekeeping.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_detach
-HOST_test_detach := tests/host/test_detach.c $(KERNEL_SOURCES)
+HOST_test_detach := tests/host/balloon/test_detach.c $(KERNEL_SOURCES)
 
 # Two files of mm/ are compiled into small_mm.c: it saves and restores their statics.
 HOST_TESTS += test_small_world
-HOST_test_small_world := tests/host/test_small_world.c tests/host/fake/panic.c \
+HOST_test_small_world := tests/host/mm/test_small_world.c tests/host/fake/panic.c \
 	tests/host/fake/phys.c tests/host/fake/small_mm.c tests/host/fake/small_search.c \
 	$(filter-out mm/pool.c mm/promise.c,$(MM_SOURCES))
 
 HOST_TESTS += test_small_region
-HOST_test_small_region := tests/host/test_small_region.c tests/host/fake/explorer.c $(FAKE_WORLD) \
+HOST_test_small_region := tests/host/mm/test_small_region.c tests/host/fake/explorer.c $(FAKE_WORLD) \
 	$(MM_SOURCES)
 
 # VMs and caches as small as the world, so its objects lie apart from the others.
 HOST_TESTS += test_small_balloon
 HOST_OBJECTS_test_small_balloon := small
-HOST_test_small_balloon := tests/host/test_small_balloon.c tests/host/fake/explorer.c \
+HOST_test_small_balloon := tests/host/balloon/test_small_balloon.c tests/host/fake/explorer.c \
 	tests/host/fake/small_balloon.c tests/host/fake/small_guest.c \
-	$(filter-out kernel/governor.c kernel/waiters.c,$(KERNEL_SOURCES))
+	$(filter-out kernel/overcommit/governor.c kernel/overcommit/wait_queue.c,$(KERNEL_SOURCES))
 
 SMALL_FLAGS := -DVMS_MAX=3 -DFRAME_CACHE_SIZE=2 -DCACHED_MAX=128
 
@@ -340,4 +340,4 @@ walks: $(B)/host/model_fast
 	@MODEL_STEPS=$(or $(MODEL_STEPS),3400000) $<
 
 HOST_TESTS += test_tsc
-HOST_test_tsc := tests/host/test_tsc.c
+HOST_test_tsc := tests/host/arch/test_tsc.c

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The flush epochs of kernel/tlb.h and kernel/tlb.c: one CPU takes mappings out of a VM's tables,
+ * The flush epochs of kernel/vm/tlb.h and kernel/vm/tlb.c: one CPU takes mappings out of a VM's tables,
  * two others run the VM. A mapping is a number; each one that is put in is the next. What must hold:
  *
  *   - when tlb_epoch_enforce() has returned, no CPU uses a mapping that was removed before the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Going to sleep and being woken, as in kernel/run_queue.c and kernel/scheduler.c: three CPUs with a
+ * Going to sleep and being woken, as in kernel/sched/run_queue.c and kernel/sched/scheduler.c: three CPUs with a
  * queue each, two vCPUs that sleep for an event, and others who ring them. Idle CPUs halt, and steal
  * what is queued elsewhere. What must hold:
  *
@@ -173,7 +173,7 @@ run_it:	atomic {
 	goto loop
 }
 
-/* Rings the vCPU now and then: vcpu_ring, scheduler_notify. */
+/* Rings the vCPU now and then: vcpu_ring, scheduler_signal. */
 proctype ringer(byte vcpu)
 {
 	byte round, at;

@@ -11,7 +11,7 @@
 #include "asm_offsets.h"
 #include "arch/x86/cpu/gdt.h"
 #include "arch/x86/cpu/msr.h"
-#include "arch/x86/cpu/paging.h"
+#include "arch/x86/trap/paging.h"
 #include "arch/x86/cpu/registers.h"
 
 #define PHYSICAL(symbol) (symbol - IMAGE_BASE)

@@ -8,13 +8,13 @@
 
 #include "arch/x86/boot/memory.h"
 #include "arch/x86/boot/multiboot2.h"
-#include "arch/x86/boot/others.h"
+#include "arch/x86/boot/smp.h"
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/gdt.h"
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/lapic.h"
-#include "arch/x86/cpu/paging.h"
+#include "arch/x86/trap/paging.h"
 #include "arch/x86/cpu/pic.h"
 #include "arch/x86/cpu/power.h"
 #include "arch/x86/cpu/speculation.h"
@@ -23,10 +23,10 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "base/version.h"
-#include "kernel/arch.h"
-#include "kernel/backend.h"
-#include "kernel/boot_info.h"
-#include "kernel/log.h"
+#include "arch/arch.h"
+#include "arch/backend.h"
+#include "arch/boot_info.h"
+#include "kernel/log/log.h"
 #include "kernel/main.h"
 #include "kernel/options.h"
 #include "mm/phys.h"
@@ -120,7 +120,7 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 	lapic_init();
 	cpus[0].reachable = true;
 	power_prepare(boot_info.acpi_rsdp);
-	others_prepare(&boot_info);
+	smp_prepare(&boot_info);
 	/* Where there is neither, VT-x's probe says so. */
 	backend = cpu_features.svm && !cpu_features.vmx ? &svm_backend : &vmx_backend;
 	print_summary();

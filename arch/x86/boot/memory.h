@@ -4,7 +4,7 @@
 #define ARCH_X86_BOOT_MEMORY_H
 
 #include "base/types.h"
-#include "kernel/boot_info.h"
+#include "arch/boot_info.h"
 
 #define MEMORY_SENTENCE_BYTES 200
 

@@ -5,7 +5,7 @@
 
 #include "base/status.h"
 #include "base/types.h"
-#include "kernel/boot_info.h"
+#include "arch/boot_info.h"
 
 #define MULTIBOOT2_LOADER_MAGIC 0x36d76289
 #define MULTIBOOT2_HEAD_BYTES 8

@@ -6,7 +6,7 @@
 #include "arch/x86/boot/multiboot2.h"
 #include "base/bits.h"
 #include "base/status.h"
-#include "kernel/boot_info.h"
+#include "arch/boot_info.h"
 #include "mm/memmap.h"
 
 /* Left to firmware, whatever the map says: it keeps data there that it does not declare. */

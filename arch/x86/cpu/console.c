@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The operator's console: the part of kernel/arch.h that needs drivers. Callers of
+ * The operator's console: the part of include/arch/arch.h that needs drivers. Callers of
  * arch_console_write hold the log's lock, or are the only one left (panic).
  */
 #include "base/string.h"
-#include "drivers/phys/emulator.h"
+#include "drivers/phys/debugcon.h"
 #include "drivers/phys/pci.h"
 #include "drivers/phys/physical.h"
 #include "drivers/phys/uart.h"
-#include "kernel/arch.h"
-#include "kernel/console.h"
+#include "arch/arch.h"
+#include "arch/console.h"
 
 #define REGISTERS 8
 #define WORD_SHIFT 2

@@ -9,7 +9,7 @@
 #include "arch/x86/cpu/gdt.h"
 #include "arch/x86/cpu/registers.h"
 #include "base/types.h"
-#include "kernel/arch.h"
+#include "arch/arch.h"
 
 #define STACK_BYTES 16384
 #define IST_STACK_BYTES 8192

@@ -9,7 +9,7 @@
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/lapic.h"
-#include "kernel/arch.h"
+#include "arch/arch.h"
 
 #define HALT_WAIT_MS 100
 #define NOBODY CPUS_MAX

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Interrupts between processors, beyond what kernel/arch.h declares. */
+/* Interrupts between processors, beyond what include/arch/arch.h declares. */
 #ifndef ARCH_X86_CPU_IPI_H
 #define ARCH_X86_CPU_IPI_H
 

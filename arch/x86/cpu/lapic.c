@@ -12,7 +12,7 @@
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/msr.h"
-#include "arch/x86/cpu/paging.h"
+#include "arch/x86/trap/paging.h"
 #include "arch/x86/cpu/tsc.h"
 #include "base/bits.h"
 #include "base/check.h"

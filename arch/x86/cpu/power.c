@@ -10,12 +10,12 @@
 #include "arch/x86/cpu/ipi.h"
 #include "base/log.h"
 #include "drivers/phys/acpi_power.h"
-#include "drivers/phys/emulator.h"
+#include "drivers/phys/debugcon.h"
 #include "drivers/phys/power.h"
 #include "drivers/phys/processors.h"
 #include "drivers/phys/uart.h"
-#include "kernel/arch.h"
-#include "kernel/log.h"
+#include "arch/arch.h"
+#include "kernel/log/log.h"
 
 #define OFF_MS 2000  /* how long a machine may take to go off */
 #define RESET_MS 200 /* and to reset, before another way is tried */

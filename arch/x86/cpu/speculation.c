@@ -13,7 +13,7 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "base/string.h"
-#include "kernel/arch.h"
+#include "arch/arch.h"
 
 #define MSR_SPEC_CTRL 0x48
 #define MSR_PRED_CMD 0x49

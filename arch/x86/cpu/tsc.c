@@ -10,7 +10,7 @@
 #include "arch/x86/cpu/features.h"
 #include "base/bits.h"
 #include "drivers/phys/port.h"
-#include "kernel/arch.h"
+#include "arch/arch.h"
 
 #define LEAF_TSC_RATIO 0x15
 #define LEAF_FREQUENCY 0x16

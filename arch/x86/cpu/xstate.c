@@ -14,7 +14,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/string.h"
-#include "kernel/arch.h"
+#include "arch/arch.h"
 
 #define LEAF_XSTATE 0xd
 #define LEAF_XSTATE_XSAVES BIT(3) /* sub-leaf 1, EAX */

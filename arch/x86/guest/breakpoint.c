@@ -3,7 +3,7 @@
 #include "arch/x86/guest/breakpoint.h"
 
 #include "arch/x86/cpu/registers.h"
-#include "arch/x86/guest/state.h"
+#include "arch/x86/guest/guest_state.h"
 
 /* DR7: two bits per breakpoint that enable it, then four that say for what and for how much. */
 #define DR7_ENABLED(dr7, n) ((dr7) >> 2 * (n)&3)

@@ -8,8 +8,8 @@
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
-#include "mm/s2.h"
-#include "mm/s2_format.h"
+#include "mm/stage2/map.h"
+#include "mm/stage2/format.h"
 
 #define NPT_PRESENT BIT(0)
 #define NPT_WRITE BIT(1)

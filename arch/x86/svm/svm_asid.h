@@ -7,8 +7,8 @@
  * flush a single one.
  *
  * When they must be: translations are made in an epoch, the number of the last flush that this CPU
- * has been asked for on behalf of the address space (kernel/tlb.h). Vcpus of one address space have
- * an ASID each, so each has to notice for itself that the epoch has gone on.
+ * has been asked for on behalf of the address space (kernel/vm/tlb.h). Vcpus of one address space
+ * have an ASID each, so each has to notice for itself that the epoch has gone on.
  *
  * Whether that is right is not taken on trust: beside it runs a model of what the TLB can hold, one
  * user and one epoch per ASID, which knows nothing of generations. An entry that could meet

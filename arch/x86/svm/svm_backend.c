@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The AMD-V backend as kernel/backend.h wants it, and the life of a vCPU. */
+/* The AMD-V backend as include/arch/backend.h wants it, and the life of a vCPU. */
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/check.h"
-#include "kernel/backend.h"
+#include "arch/backend.h"
 #include "mm/phys.h"
 
 static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2)

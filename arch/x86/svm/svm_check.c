@@ -3,8 +3,8 @@
 #include "arch/x86/svm/svm_check.h"
 
 #include "arch/x86/cpu/registers.h"
-#include "arch/x86/guest/event.h"
-#include "arch/x86/guest/msr.h"
+#include "arch/x86/guest/guest_event.h"
+#include "arch/x86/guest/guest_msr.h"
 
 #define CR4_DEFINED                                                                                \
 	((uint64_t)(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | \
@@ -14,7 +14,7 @@
 #define EFER_DEFINED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME | 0xe000ull)
 
 static void check_control(const struct vmcb *vmcb, unsigned physical_bits,
-			  struct guest_violations *violations)
+			  struct entry_checks *violations)
 {
 	uint32_t code = vmcb->segments[VMCB_CS].attributes;
 	bool long_paging = vmcb->efer & EFER_LME && vmcb->cr0 & CR0_PG;
@@ -37,7 +37,7 @@ static void check_control(const struct vmcb *vmcb, unsigned physical_bits,
 
 /* The maps and the top of the second-stage tables are given by address. */
 static void check_addresses(const struct vmcb *vmcb, unsigned physical_bits,
-			    struct guest_violations *violations)
+			    struct entry_checks *violations)
 {
 	BREAKS((vmcb->msrpm_base + 2 * PAGE_BYTES) >> physical_bits,
 	       "MSR permission map: beyond the physical address width");
@@ -47,7 +47,7 @@ static void check_addresses(const struct vmcb *vmcb, unsigned physical_bits,
 	       "nested CR3: reserved bits");
 }
 
-static void check_event(const struct vmcb *vmcb, struct guest_violations *violations)
+static void check_event(const struct vmcb *vmcb, struct entry_checks *violations)
 {
 	uint32_t event = (uint32_t)vmcb->entry_event;
 	uint32_t type = event & EVENT_TYPE;
@@ -64,9 +64,9 @@ static void check_event(const struct vmcb *vmcb, struct guest_violations *violat
 }
 
 void svm_vmcb_check(const struct vmcb *vmcb, uint32_t asid_count, unsigned physical_bits,
-		    struct guest_violations *violations)
+		    struct entry_checks *violations)
 {
-	*violations = (struct guest_violations){0};
+	*violations = (struct entry_checks){0};
 	check_control(vmcb, physical_bits, violations);
 	BREAKS(!(vmcb->intercept_2 & INTERCEPT_VMRUN), "VMRUN is not intercepted");
 	BREAKS(vmcb->asid == 0, "ASID is zero");

@@ -6,10 +6,10 @@
 #ifndef ARCH_X86_SVM_SVM_CHECK_H
 #define ARCH_X86_SVM_SVM_CHECK_H
 
-#include "arch/x86/guest/violations.h"
+#include "arch/x86/guest/entry_checks.h"
 #include "arch/x86/svm/svm_vmcb.h"
 
 void svm_vmcb_check(const struct vmcb *vmcb, uint32_t asid_count, unsigned physical_bits,
-		    struct guest_violations *violations);
+		    struct entry_checks *violations);
 
 #endif

@@ -11,7 +11,7 @@
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/string.h"
-#include "kernel/arch.h"
+#include "arch/arch.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
 
@@ -82,10 +82,10 @@ static enum status caps_settle(bool *unlock, const char **sentence)
 		settled = true;
 		svm_caps = caps;
 		svm_npt_init();
-		guest_offer_init(xstate_mask());
+		guest_features_init(xstate_mask());
 		/* XSETBV is to exit (15.9), but not all emulators know that: see svm_exit.c. */
 		xstate_reach_hardware();
-		guest_offer.vmmcall = true;
+		guest_features.vmmcall = true;
 	}
 	return STATUS_OK;
 }

@@ -6,15 +6,15 @@
  * each, but some emulators report every read as one of CR0.
  */
 #include "arch/x86/cpu/registers.h"
-#include "arch/x86/guest/exit.h"
-#include "arch/x86/guest/walk.h"
+#include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_walk.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_decode.h"
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
 #include "base/string.h"
-#include "kernel/vm.h"
+#include "kernel/vm/vm.h"
 
 /* exit_info_1 with decode assists */
 #define DECODED_MOV BIT(63)

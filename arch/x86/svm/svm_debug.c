@@ -11,7 +11,7 @@
 
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/registers.h"
-#include "arch/x86/guest/exit.h"
+#include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_decode.h"
 #include "arch/x86/svm/svm_exits.h"

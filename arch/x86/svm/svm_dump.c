@@ -5,7 +5,7 @@
 #include "arch/x86/svm/svm_check.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/log.h"
-#include "kernel/vm.h"
+#include "kernel/vm/vm.h"
 
 typedef unsigned long long ull;
 
@@ -27,12 +27,12 @@ void svm_dump_entry_failure(const struct svm_vcpu *svm)
 {
 	const char *name = vm_name(svm->arch.vcpu->vm);
 	struct vmcb *vmcb = svm->vmcb;
-	struct guest_violations violations;
+	struct entry_checks violations;
 
 	vmcb->entry_event = svm->entered_event;
 	svm_vmcb_check(vmcb, svm_caps.asid_count, cpu_features.physical_bits, &violations);
 	log_event(name, "entry-failed: VMRUN was refused");
-	guest_violations_print(name, &violations);
+	entry_checks_print(name, &violations);
 	log_event(name, "vmcb asid=%u tlb_control=%u entry_event=0x%llx intercepts=0x%x,0x%x",
 		  vmcb->asid, vmcb->tlb_control, (ull)vmcb->entry_event, vmcb->intercept_1,
 		  vmcb->intercept_2);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From a raw exit (AMD APM vol. 2, 15.7 to 15.15 and appendix C) to a neutral struct vm_exit for
- * kernel/exit.c. Few exits end here already: those about the processor rather than about the
+ * kernel/exit/exit.c. Few exits end here already: those about the processor rather than about the
  * guest's wishes. No word of the VMCB's exit fields leaves this file and svm_cr.c. Nothing here
  * moves RIP; svm->next_rip says where it would go.
  */
@@ -9,8 +9,8 @@
 #include "arch/x86/cpu/lapic.h"
 #include "arch/x86/cpu/tsc.h"
 #include "arch/x86/guest/breakpoint.h"
-#include "arch/x86/guest/control.h"
-#include "arch/x86/guest/exit.h"
+#include "arch/x86/guest/guest_cr.h"
+#include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_exits.h"

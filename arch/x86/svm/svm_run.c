@@ -8,16 +8,16 @@
 #include "arch/x86/cpu/lapic.h"
 #include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/tsc.h"
-#include "arch/x86/guest/exit.h"
+#include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
 #include "base/compiler.h"
-#include "kernel/arch.h"
-#include "kernel/tlb.h"
-#include "kernel/vm.h"
+#include "arch/arch.h"
+#include "kernel/vm/tlb.h"
+#include "kernel/vm/vm.h"
 
 /*
  * Until the instruction in a shadow has surely been executed: a hundredth of a millisecond, and

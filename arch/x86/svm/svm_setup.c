@@ -4,13 +4,13 @@
  * APM vol. 2, 15.5, 15.9 and 15.25).
  */
 #include "arch/x86/cpu/interrupt.h"
-#include "arch/x86/cpu/paging.h"
+#include "arch/x86/trap/paging.h"
 #include "arch/x86/cpu/registers.h"
-#include "arch/x86/guest/msr.h"
+#include "arch/x86/guest/guest_msr.h"
 #include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
-#include "mm/s2.h"
+#include "mm/stage2/map.h"
 
 #define VECTOR_ALIGNMENT 17
 

@@ -5,7 +5,7 @@
  * rest is exchanged only when another vCPU runs on this CPU, always all of it.
  */
 #include "arch/x86/cpu/registers.h"
-#include "arch/x86/guest/state.h"
+#include "arch/x86/guest/guest_state.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
@@ -18,10 +18,10 @@
 /* Some emulators do not intercept XSETBV: what counts is what the processor has. */
 static uint64_t xcr0_read(const struct svm_vcpu *svm)
 {
-	if (svm_cpu()->loaded != svm || !guest_offer.xcr0) {
+	if (svm_cpu()->loaded != svm || !guest_features.xcr0) {
 		return svm->arch.xcr0;
 	}
-	return read_xcr0() & guest_offer.xcr0;
+	return read_xcr0() & guest_features.xcr0;
 }
 
 /* Where VMRUN does not exchange CR2 it stays in the processor, as extended state does. */

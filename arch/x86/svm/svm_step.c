@@ -7,7 +7,7 @@
  */
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/registers.h"
-#include "arch/x86/guest/exit.h"
+#include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"

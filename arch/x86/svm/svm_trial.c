@@ -8,7 +8,7 @@
  */
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/registers.h"
-#include "arch/x86/guest/vcpu.h"
+#include "arch/x86/guest/guest_vcpu.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"

@@ -7,14 +7,14 @@
 #define ARCH_X86_SVM_SVM_VCPU_H
 
 #include "arch/x86/cpu/xstate.h"
-#include "arch/x86/guest/vcpu.h"
+#include "arch/x86/guest/guest_vcpu.h"
 #include "arch/x86/svm/svm_asid.h"
 #include "arch/x86/svm/svm_decode.h"
 #include "arch/x86/svm/svm_vmcb.h"
 #include "base/status.h"
 #include "base/types.h"
-#include "kernel/exit.h"
-#include "kernel/vcpu.h"
+#include "kernel/vm/exit.h"
+#include "kernel/vm/vcpu.h"
 
 struct s2;
 struct s2_format;

@@ -55,7 +55,7 @@ struct vmcb {
 	uint64_t exit_code;
 	uint64_t exit_info_1;
 	uint64_t exit_info_2;
-	uint64_t exit_event; /* format of arch/x86/guest/event.h; error code in bits 63:32 */
+	uint64_t exit_event; /* format of arch/x86/guest/guest_event.h; error code in bits 63:32 */
 	uint64_t nested_control;
 	uint8_t reserved_098[0x10];
 	uint64_t entry_event; /* the same format */

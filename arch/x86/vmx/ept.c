@@ -9,8 +9,8 @@
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/bits.h"
 #include "base/check.h"
-#include "mm/s2.h"
-#include "mm/s2_format.h"
+#include "mm/stage2/map.h"
+#include "mm/stage2/format.h"
 
 #define EPT_READ BIT(0)
 #define EPT_WRITE BIT(1)
@@ -31,8 +31,8 @@
 /*
  * EPT pointer (25.6.11). Accessed and dirty flags are on where the processor has them: the working
  * set is estimated from the former (29.3.5). The processor then writes to tables that mm/ changes,
- * but only as mm/s2_format.h says; and the guest's own page walks count as writes, which makes no
- * difference, because every leaf may be written.
+ * but only as mm/stage2/format.h says; and the guest's own page walks count as writes, which makes
+ * no difference, because every leaf may be written.
  */
 #define EPT_POINTER_WB 6ull
 #define EPT_POINTER_4_LEVELS (3ull << 3)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The VT-x backend as kernel/backend.h wants it, and the life of a vCPU. */
-#include "kernel/backend.h"
+/* The VT-x backend as include/arch/backend.h wants it, and the life of a vCPU. */
+#include "arch/backend.h"
 
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/check.h"
-#include "kernel/vm.h"
+#include "kernel/vm/vm.h"
 #include "mm/phys.h"
 
 /*

@@ -6,9 +6,9 @@
 #include "arch/x86/vmx/vmx_check.h"
 
 #include "arch/x86/cpu/registers.h"
-#include "arch/x86/guest/msr.h"
+#include "arch/x86/guest/guest_msr.h"
 #include "arch/x86/vmx/vmx_caps.h"
-#include "arch/x86/guest/event.h"
+#include "arch/x86/guest/guest_event.h"
 #include "base/bits.h"
 
 /* Access rights (table 25-2) */
@@ -45,7 +45,7 @@ static bool is_long_mode(const struct vmx_guest_state *state)
 	return (state->entry_controls & ENTRY_IA32E_GUEST) != 0;
 }
 
-static void check_controls(const struct vmx_guest_state *state, struct guest_violations *violations)
+static void check_controls(const struct vmx_guest_state *state, struct entry_checks *violations)
 {
 	uint64_t cr0_fixed0 = state->cr0_fixed0 & ~((uint64_t)CR0_PE | CR0_PG);
 	bool lma = (state->efer & EFER_LMA) != 0;
@@ -99,8 +99,7 @@ static bool limit_disagrees(uint32_t limit, uint32_t rights)
 	return limit >> 20 && !(rights & RIGHTS_GRANULARITY);
 }
 
-static void check_virtual_8086(const struct vmx_guest_state *state,
-			       struct guest_violations *violations)
+static void check_virtual_8086(const struct vmx_guest_state *state, struct entry_checks *violations)
 {
 	for (unsigned i = GUEST_ES; i <= GUEST_GS; i++) {
 		const struct segment_names *names = &segment_names[i];
@@ -112,8 +111,7 @@ static void check_virtual_8086(const struct vmx_guest_state *state,
 	}
 }
 
-static void check_code_type(const struct vmx_guest_state *state,
-			    struct guest_violations *violations)
+static void check_code_type(const struct vmx_guest_state *state, struct entry_checks *violations)
 {
 	uint32_t cs = state->segments[GUEST_CS].rights;
 	uint32_t ss_dpl = RIGHTS_DPL(state->segments[GUEST_SS].rights);
@@ -132,7 +130,7 @@ static void check_code_type(const struct vmx_guest_state *state,
 		BREAKS(RIGHTS_DPL(cs) > ss_dpl, names->dpl);
 		break;
 	default:
-		guest_violation_add(violations, names->type);
+		entry_check_fail(violations, names->type);
 	}
 	BREAKS(is_long_mode(state) && cs & RIGHTS_LONG && cs & RIGHTS_DEFAULT_BIG,
 	       "CS: D/B and L are both one");
@@ -140,7 +138,7 @@ static void check_code_type(const struct vmx_guest_state *state,
 	       segment_names[GUEST_SS].dpl);
 }
 
-static void check_segments(const struct vmx_guest_state *state, struct guest_violations *violations)
+static void check_segments(const struct vmx_guest_state *state, struct entry_checks *violations)
 {
 	check_code_type(state, violations);
 	for (unsigned i = GUEST_ES; i <= GUEST_GS; i++) {
@@ -169,7 +167,7 @@ static void check_segments(const struct vmx_guest_state *state, struct guest_vio
 	BREAKS(!guest_is_canonical(state->segments[GUEST_GS].base), segment_names[GUEST_GS].base);
 }
 
-static void check_tables(const struct vmx_guest_state *state, struct guest_violations *violations)
+static void check_tables(const struct vmx_guest_state *state, struct entry_checks *violations)
 {
 	uint32_t tr = state->segments[GUEST_TR].rights;
 	uint32_t ldtr = state->segments[GUEST_LDTR].rights;
@@ -199,8 +197,7 @@ static void check_tables(const struct vmx_guest_state *state, struct guest_viola
 	BREAKS(state->idtr_limit >> 16, "IDTR: limit above 0xffff");
 }
 
-static void check_rip_rflags(const struct vmx_guest_state *state,
-			     struct guest_violations *violations)
+static void check_rip_rflags(const struct vmx_guest_state *state, struct entry_checks *violations)
 {
 	bool long_code = is_long_mode(state) && state->segments[GUEST_CS].rights & RIGHTS_LONG;
 	bool external = state->entry_event & EVENT_VALID &&
@@ -216,8 +213,7 @@ static void check_rip_rflags(const struct vmx_guest_state *state,
 	       "an external interrupt is injected while RFLAGS.IF is zero");
 }
 
-static void check_non_register(const struct vmx_guest_state *state,
-			       struct guest_violations *violations)
+static void check_non_register(const struct vmx_guest_state *state, struct entry_checks *violations)
 {
 	uint32_t blocking = state->interruptibility;
 	uint32_t type = state->entry_event & EVENT_TYPE;
@@ -248,9 +244,9 @@ static void check_non_register(const struct vmx_guest_state *state,
 	BREAKS(state->link_pointer != UINT64_MAX, "VMCS link pointer is in use");
 }
 
-void vmx_guest_check(const struct vmx_guest_state *state, struct guest_violations *violations)
+void vmx_guest_check(const struct vmx_guest_state *state, struct entry_checks *violations)
 {
-	*violations = (struct guest_violations){0};
+	*violations = (struct entry_checks){0};
 	check_controls(state, violations);
 	if (state->rflags & RFLAGS_VM) {
 		check_virtual_8086(state, violations);

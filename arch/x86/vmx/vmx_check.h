@@ -6,8 +6,8 @@
 #ifndef ARCH_X86_VMX_VMX_CHECK_H
 #define ARCH_X86_VMX_VMX_CHECK_H
 
-#include "arch/x86/guest/vcpu.h"
-#include "arch/x86/guest/violations.h"
+#include "arch/x86/guest/guest_vcpu.h"
+#include "arch/x86/guest/entry_checks.h"
 #include "base/types.h"
 
 struct vmx_guest_state {
@@ -32,6 +32,6 @@ struct vmx_guest_state {
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 };
 
-void vmx_guest_check(const struct vmx_guest_state *state, struct guest_violations *violations);
+void vmx_guest_check(const struct vmx_guest_state *state, struct entry_checks *violations);
 
 #endif

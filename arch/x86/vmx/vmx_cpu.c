@@ -14,7 +14,7 @@
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/bits.h"
 #include "base/check.h"
-#include "kernel/arch.h"
+#include "arch/arch.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
 
@@ -118,8 +118,8 @@ static enum status caps_settle(const char **sentence)
 		settled = true;
 		vmx_caps = caps;
 		vmx_ept_init();
-		guest_offer_init(xstate_mask());
-		guest_offer.cr4 &= caps.cr4_fixed1;
+		guest_features_init(xstate_mask());
+		guest_features.cr4 &= caps.cr4_fixed1;
 	}
 	if (!(msrs.feature_control & FEATURE_CONTROL_LOCKED)) {
 		/* Firmware left the choice to us; VMXON wants it made for good. */

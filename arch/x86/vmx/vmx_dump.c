@@ -9,7 +9,7 @@
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/check.h"
 #include "base/log.h"
-#include "kernel/vm.h"
+#include "kernel/vm/vm.h"
 
 typedef unsigned long long ull;
 
@@ -83,14 +83,14 @@ void vmx_dump_entry_failure(const struct vmx_vcpu *vmx, uint32_t reason)
 {
 	const char *name = vm_name(vmx->arch.vcpu->vm);
 	struct vmx_guest_state state;
-	struct guest_violations violations;
+	struct entry_checks violations;
 
 	log_event(name, "entry-failed reason=%u qualification=0x%llx: %s",
 		  (unsigned)(reason & REASON_BASIC), (ull)vmcs_read_exit_qualification(),
 		  vmx_reason_text(reason & REASON_BASIC));
 	guest_state_read(&state);
 	vmx_guest_check(&state, &violations);
-	guest_violations_print(name, &violations);
+	entry_checks_print(name, &violations);
 	log_event(name, "vmcs entry_controls=0x%x entry_event=0x%x", state.entry_controls,
 		  state.entry_event);
 	dump_fields(name);

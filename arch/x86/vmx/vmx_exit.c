@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From a raw exit (SDM vol. 3, chapter 28 and 25.9) to a neutral struct vm_exit for kernel/exit.c.
- * Few exits end here already: those about the processor rather than about the guest's wishes. No
- * VMX word leaves this file. Nothing here moves RIP: vmx_run.c carries out the action.
+ * From a raw exit (SDM vol. 3, chapter 28 and 25.9) to a neutral struct vm_exit for
+ * kernel/exit/exit.c. Few exits end here already: those about the processor rather than about the
+ * guest's wishes. No VMX word leaves this file. Nothing here moves RIP: vmx_run.c carries out the
+ * action.
  */
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/guest/breakpoint.h"
-#include "arch/x86/guest/control.h"
-#include "arch/x86/guest/exit.h"
+#include "arch/x86/guest/guest_cr.h"
+#include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_reasons.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/bits.h"
-#include "kernel/vm.h"
+#include "kernel/vm/vm.h"
 
 #define VECTOR_ALIGNMENT 17
 

@@ -6,7 +6,7 @@
  */
 #include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/tsc.h"
-#include "arch/x86/guest/exit.h"
+#include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_reasons.h"
@@ -14,8 +14,8 @@
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "base/check.h"
-#include "kernel/tlb.h"
-#include "kernel/vm.h"
+#include "kernel/vm/tlb.h"
+#include "kernel/vm/vm.h"
 
 #define BLOCKING_BY_STI_OR_MOV_SS 0x3u
 #define PENDING_SINGLE_STEP BIT(14)

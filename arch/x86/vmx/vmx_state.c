@@ -6,7 +6,7 @@
  * ever visible to another. All of this is for the CPU on which the VMCS is current.
  */
 #include "arch/x86/cpu/msr.h"
-#include "arch/x86/guest/state.h"
+#include "arch/x86/guest/guest_state.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
@@ -23,7 +23,7 @@
 /* All that is offered, except what decides on the paging mode. */
 static uint64_t cr4_guest_owned(void)
 {
-	return guest_offer.cr4 & ~(uint64_t)CR4_PAE;
+	return guest_features.cr4 & ~(uint64_t)CR4_PAE;
 }
 
 void vmx_state_save(struct vmx_vcpu *vmx)

@@ -12,12 +12,12 @@
 
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/cpu/xstate.h"
-#include "arch/x86/guest/vcpu.h"
+#include "arch/x86/guest/guest_vcpu.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "base/status.h"
 #include "base/types.h"
-#include "kernel/exit.h"
-#include "kernel/vcpu.h"
+#include "kernel/vm/exit.h"
+#include "kernel/vm/vcpu.h"
 
 struct s2;
 

@@ -8,7 +8,7 @@
 
 #include "fake/world.h"
 
-#include "mm/s2_walk.h"
+#include "mm/stage2/table.h"
 
 extern struct s2 *audited_vm;	 /* small and large leaves, a balloon, a quarantine */
 extern struct s2 *audited_other; /* some pages */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/backend.h"
-#include "kernel/scheduler.h"
+#include "arch/backend.h"
+#include "kernel/sched/scheduler.h"
 
 #define STACK_BYTES (256 * 1024)
 
@@ -139,7 +139,7 @@ void context_start(unsigned count)
 	context_running = CONTEXTS;
 	fake_on_idle = on_idle;
 	fake_on_pause = context_on_pause;
-	fake_on_house = on_house;
+	fake_on_background = on_house;
 	for (unsigned i = 0; i < count; i++) {
 		contexts[i].stack = malloc(STACK_BYTES);
 		assert_int_equal(getcontext(&contexts[i].context), 0);

@@ -12,7 +12,7 @@
 #include <ucontext.h>
 
 #include "fake/cpus.h"
-#include "kernel/vm.h"
+#include "kernel/vm/vm.h"
 
 #define CONTEXTS 4
 #define CONTEXT_VMS 6

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "kernel/house.h"
-#include "kernel/scheduler.h"
+#include "kernel/housekeeping.h"
+#include "kernel/sched/scheduler.h"
 
 #define PAUSES_MAX 1000000
 
@@ -21,7 +21,7 @@ bool fake_single_steps;
 void (*fake_on_kick)(unsigned cpu);
 void (*fake_on_pause)(void);
 void (*fake_on_idle)(uint64_t deadline_tsc);
-bool (*fake_on_house)(uint64_t now_tsc);
+bool (*fake_on_background)(uint64_t now_tsc);
 static unsigned pauses;
 
 void fake_cpus_reset(unsigned count)
@@ -36,7 +36,7 @@ void fake_cpus_reset(unsigned count)
 	fake_on_kick = NULL;
 	fake_on_pause = NULL;
 	fake_on_idle = NULL;
-	fake_on_house = NULL;
+	fake_on_background = NULL;
 	pauses = 0;
 	scheduler_init();
 }
@@ -96,18 +96,18 @@ void arch_idle(uint64_t deadline_tsc)
 	}
 }
 
-/* The test of kernel/house.c brings the real ones. */
-__attribute__((weak)) bool house_keep(uint64_t now_tsc, bool at_once)
+/* The test of kernel/housekeeping.c brings the real ones. */
+__attribute__((weak)) bool background_poll(uint64_t now_tsc, bool at_once)
 {
 	(void)at_once;
-	return fake_on_house != NULL && fake_on_house(now_tsc);
+	return fake_on_background != NULL && fake_on_background(now_tsc);
 }
 
-__attribute__((weak)) uint64_t house_next_tsc(uint64_t now_tsc)
+__attribute__((weak)) uint64_t background_next_tsc(uint64_t now_tsc)
 {
 	return now_tsc + 5000;
 }
 
-__attribute__((weak)) void house_tidy(void)
+__attribute__((weak)) void background_idle(void)
 {
 }

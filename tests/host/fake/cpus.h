@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The processors of the machine as kernel/arch.h shows them, the clock, and the boot CPU's
+ * The processors of the machine as include/arch/arch.h shows them, the clock, and the boot CPU's
  * housekeeping: one thread plays them all, and says which CPU it is at the moment.
  */
 #ifndef FAKE_CPUS_H
 #define FAKE_CPUS_H
 
-#include "kernel/arch.h"
+#include "arch/arch.h"
 
 /* The clock; it stands still unless a test moves it. 1000 ticks are a millisecond. */
 extern uint64_t fake_tsc;
@@ -24,7 +24,7 @@ extern bool fake_single_steps;
 extern void (*fake_on_kick)(unsigned cpu);
 extern void (*fake_on_pause)(void);
 extern void (*fake_on_idle)(uint64_t deadline_tsc);
-extern bool (*fake_on_house)(uint64_t now_tsc);
+extern bool (*fake_on_background)(uint64_t now_tsc);
 
 /* One CPU, nothing kicked, no functions, empty run queues. */
 void fake_cpus_reset(unsigned count);

@@ -7,7 +7,7 @@
 #define FAKE_FORMAT_H
 
 #include "base/bits.h"
-#include "mm/s2_format.h"
+#include "mm/stage2/format.h"
 
 /* An initializer; what differs between tests comes behind it, as .accessed_flag or so. */
 #define FAKE_FORMAT                                                                                \

@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "kernel/backend.h"
-#include "kernel/boost.h"
-#include "kernel/governor.h"
-#include "kernel/hypercall.h"
-#include "kernel/run_queue.h"
-#include "kernel/scheduler.h"
+#include "arch/backend.h"
+#include "kernel/sched/boost.h"
+#include "kernel/overcommit/governor.h"
+#include "kernel/exit/hypercall.h"
+#include "kernel/sched/run_queue.h"
+#include "kernel/sched/scheduler.h"
 
 #define ENTRY 0x2000
 
@@ -177,7 +177,7 @@ enum exit_action kernel_touch(struct vm *vm, uint64_t gfn)
 	struct vcpu *vcpu = &vm->vcpus[0];
 	kernel_pick(vcpu);
 	vcpu->fault_count++;
-	enum exit_action action = balloon_touch(vcpu, (gfn_t){gfn});
+	enum exit_action action = demand_fault(vcpu, (gfn_t){gfn});
 	if (action == EXIT_BLOCK || action == EXIT_KILL) {
 		kernel_settle(vcpu);
 	}

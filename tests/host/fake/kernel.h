@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What kernel/ needs of the processor and the backend, faked, and VMs to try it on: the real
- * kernel/vm.c, balloon, hypercalls, scheduler and governor run over a world (world.h). The test
+ * kernel/vm/vm.c, balloon, hypercalls, scheduler and governor run over a world (world.h). The test
  * plays the guests: a vCPU that can run is taken from its queue before it does something, and put
  * back when it waits.
  */
@@ -10,9 +10,9 @@
 
 #include "fake/cpus.h"
 #include "fake/world.h"
-#include "kernel/balloon.h"
-#include "kernel/balloon_ranges.h"
-#include "kernel/vm.h"
+#include "kernel/balloon/balloon.h"
+#include "kernel/balloon/ranges.h"
+#include "kernel/vm/vm.h"
 
 /* A world with an empty table of VMs, everything scrubbed, the governor started. One CPU. */
 void kernel_start(uint64_t frames, unsigned max_leaf_level);

@@ -9,7 +9,7 @@
 #include "fake/threads.h"
 
 #include "base/bits.h"
-#include "kernel/tlb.h"
+#include "kernel/vm/tlb.h"
 #include "mm/reclaim.h"
 #include "mm/tlb.h"
 
@@ -188,7 +188,7 @@ static void fault(struct machine *machine, uint64_t gfn)
 	struct s2_locked locked = s2_lock(&machine->s2);
 	machine->s2.promise.emergency = fake_cpu_draw(20) == 0;
 	enum status status =
-		s2_touch(locked, (gfn_t){gfn}, fake_cpu_draw(30) == 0 ? ORDER_2M : ORDER_4K, true,
+		s2_fault(locked, (gfn_t){gfn}, fake_cpu_draw(30) == 0 ? ORDER_2M : ORDER_4K, true,
 			 &was, &pages);
 	machine->s2.promise.emergency = false;
 	s2_unlock(locked);
@@ -227,7 +227,7 @@ static void change_balloon(struct machine *machine)
 static void join(struct machine *machine)
 {
 	struct s2_locked locked = s2_lock(&machine->s2);
-	if (s2_join(locked, (gfn_t){fake_cpu_draw(LIMIT)}) == STATUS_OK) {
+	if (s2_merge(locked, (gfn_t){fake_cpu_draw(LIMIT)}) == STATUS_OK) {
 		event_count(JOINS);
 	}
 	reclaim_flush(locked);
@@ -274,7 +274,7 @@ void machine_scatter(struct machine *machine)
 		reclaim_flush(locked);
 		uint64_t before = s2_lookup(locked, (gfn_t){0}).pfn.n;
 		if (s2_populate(locked, gfn, ORDER_4K, &pages) == STATUS_OK &&
-		    s2_join(locked, gfn) == STATUS_OK) {
+		    s2_merge(locked, gfn) == STATUS_OK) {
 			event_count(s2_lookup(locked, (gfn_t){0}).pfn.n == before ? JOINS : MOVES);
 		}
 	}

@@ -7,8 +7,8 @@
 #ifndef FAKE_MACHINES_H
 #define FAKE_MACHINES_H
 
-#include "mm/s2.h"
-#include "mm/s2_sample.h"
+#include "mm/stage2/map.h"
+#include "mm/stage2/sample.h"
 
 #define MACHINES 3
 #define LIMIT 1060u

@@ -3,7 +3,7 @@
 #ifndef FAKE_POLICY_H
 #define FAKE_POLICY_H
 
-#include "kernel/policy.h"
+#include "kernel/overcommit/policy.h"
 
 /* Holds 8000 of 10000 pages, half of them idle, and may be asked down to 1000. */
 struct policy_vm policy_typical(void);

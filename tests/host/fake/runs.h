@@ -6,7 +6,7 @@
 #ifndef FAKE_RUNS_H
 #define FAKE_RUNS_H
 
-#include "mm/s2_run.h"
+#include "mm/stage2/runs.h"
 
 enum run_kind { RUN_SURRENDER, RUN_REPORT, RUN_RETURN };
 

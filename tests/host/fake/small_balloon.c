@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See small_balloon.h. kernel/governor.c and kernel/waiters.c are compiled into this file: the
- * thresholds must be as small as the world, and what both remember belongs to the state.
+ * See small_balloon.h. kernel/overcommit/governor.c and kernel/overcommit/wait_queue.c are compiled
+ * into this file: the thresholds must be as small as the world, and what both remember belongs to
+ * the state.
  */
 #include "fake/small_balloon.h"
 
@@ -9,8 +10,8 @@
 
 #include <string.h>
 
-#include "kernel/governor.c"
-#include "kernel/waiters.c"
+#include "kernel/overcommit/governor.c"
+#include "kernel/overcommit/wait_queue.c"
 
 #include "mm/alloc.h"
 #include "mm/phys.h"
@@ -348,7 +349,8 @@ void small_hash(void)
 		hash_vm(&vms[i]);
 	}
 	explorer_mix(vm_count | (uint64_t)(small_host_frame != 0) << 8 |
-		     (uint64_t)entitled_waits << 9 | (uint64_t)governor.somebody_waits << 10 |
+		     (uint64_t)below_allotment_waits << 9 |
+		     (uint64_t)governor.somebody_waits << 10 |
 		     (uint64_t)governor.frames_came_back << 11 | (uint64_t)turn << 12);
 	unsigned count = fake_tlb_digest(cached, ARRAY_COUNT(cached));
 	for (unsigned i = 0; i < count; i++) {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "kernel/hypercall.h"
-#include "kernel/waiters.h"
+#include "kernel/exit/hypercall.h"
+#include "kernel/overcommit/wait_queue.h"
 #include "mm/phys.h"
 
 const struct small_shape small_shapes[SMALL_SHAPES] = {
@@ -48,7 +48,7 @@ struct small_prospect small_look_ahead(const struct vm *vm)
 	bool asked = guest->target_pages > vm->s2.ballooned_pages;
 	struct small_prospect prospect = {.slack = small_slack()};
 	prospect.promised = mapped < vm->config.min_pages;
-	prospect.plenty = prospect.slack > small_world->reserve_pages && waiters_allow_fill(vm);
+	prospect.plenty = prospect.slack > small_world->reserve_pages && wait_queue_allow_fill(vm);
 	prospect.reserve =
 		guest->attached && (asked || mapped < vm->config.mem_pages) && prospect.slack > 0;
 	return prospect;
@@ -97,7 +97,7 @@ bool small_touch(struct vcpu *vcpu, uint64_t gfn)
 		return true;
 	}
 	struct small_prospect prospect = small_look_ahead(vcpu->vm);
-	enum exit_action action = balloon_touch(vcpu, (gfn_t){gfn});
+	enum exit_action action = demand_fault(vcpu, (gfn_t){gfn});
 	judge_touch(vcpu, gfn, prospect, action);
 	if (action == EXIT_RESUME) {
 		page = access_page(vcpu, gfn);

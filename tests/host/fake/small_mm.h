@@ -10,7 +10,7 @@
 #include "fake/panic.h"
 
 #include "mm/frame.h"
-#include "mm/s2.h"
+#include "mm/stage2/map.h"
 
 #define SMALL_VMS_MAX 3
 #define SMALL_PAGES_MAX 7

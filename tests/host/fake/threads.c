@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/lock.h"
-#include "kernel/backend.h"
+#include "arch/backend.h"
 #include "mm/frame.h"
 #include "mm/phys.h"
 

@@ -9,8 +9,8 @@
 #ifndef FAKE_THREADS_H
 #define FAKE_THREADS_H
 
-#include "kernel/arch.h"
-#include "mm/s2.h"
+#include "arch/arch.h"
+#include "mm/stage2/map.h"
 
 #define FAKE_THREADS 4
 

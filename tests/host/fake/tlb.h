@@ -10,7 +10,7 @@
 #ifndef FAKE_TLB_H
 #define FAKE_TLB_H
 
-#include "mm/s2.h"
+#include "mm/stage2/map.h"
 
 #define FAKE_CPUS 2
 

@@ -281,7 +281,7 @@ void world_unpin(struct s2 *s2, uint64_t gfn)
 enum status world_join(struct s2 *s2, uint64_t gfn)
 {
 	struct s2_locked locked = s2_lock(s2);
-	enum status status = s2_join(locked, (gfn_t){gfn});
+	enum status status = s2_merge(locked, (gfn_t){gfn});
 	if (status == STATUS_OK) {
 		reclaim_flush(locked); /* as its contract asks of every caller */
 	}

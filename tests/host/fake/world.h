@@ -11,7 +11,7 @@
 #include "fake/tlb.h"
 #include "mm/audit.h"
 #include "mm/memmap.h"
-#include "mm/s2.h"
+#include "mm/stage2/map.h"
 
 #define WORLD_SPACES_MAX 16
 

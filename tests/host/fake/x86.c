@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What arch/x86/guest asks of the rest of the hypervisor, as far as its pure parts need it. */
 #include "base/lock.h"
-#include "kernel/arch.h"
-#include "kernel/exit.h"
+#include "arch/arch.h"
+#include "kernel/vm/exit.h"
 #include "mm/frame.h"
 
 struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);

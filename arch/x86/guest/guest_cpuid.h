@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The CPUID personality of guests, as a pure function. */
+#ifndef ARCH_X86_GUEST_GUEST_CPUID_H
+#define ARCH_X86_GUEST_GUEST_CPUID_H
+
+#include "arch/x86/cpu/cpuid.h"
+#include "arch/x86/guest/guest_state.h"
+
+/* The state of a guest that shows in CPUID. */
+struct guest_cpuid_view {
+	uint64_t cr4;
+	uint64_t xcr0;
+	uint64_t tsc_khz;
+	uint32_t vcpu_index; /* of vcpu_count; also the number of its APIC, if it had one */
+	uint32_t vcpu_count;
+};
+
+/* True when the answer for `leaf` is made from the processor's own. */
+bool guest_cpuid_wants_host(const struct guest_features *offer, uint32_t leaf);
+
+/*
+ * What a guest reads in `leaf` and `subleaf`, given what the processor itself says there (all zero
+ * unless guest_cpuid_wants_host).
+ */
+struct cpuid guest_cpuid(const struct guest_features *offer, const struct guest_cpuid_view *view,
+			 uint32_t leaf, uint32_t subleaf, struct cpuid host);
+
+#endif

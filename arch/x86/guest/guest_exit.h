@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What both backends do around kernel/vm/exit.h: common decodings on the way in, and carrying out
+ * the action on the way out. The vCPU's exit is being handled on this CPU.
+ */
+#ifndef ARCH_X86_GUEST_GUEST_EXIT_H
+#define ARCH_X86_GUEST_GUEST_EXIT_H
+
+#include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/guest_state.h"
+#include "kernel/vm/exit.h"
+#include "kernel/exit/hypercall.h"
+
+/* True when the guest executes 64-bit code. */
+static inline bool guest_is_64bit(const struct vcpu *vcpu)
+{
+	return vcpu->arch->efer & EFER_LMA && guest_read(vcpu, GUEST_CODE_LONG);
+}
+
+/* The general register of an instruction's operand, as wide as the guest's mode makes it. */
+uint64_t guest_gpr_read(const struct vcpu *vcpu, unsigned number);
+void guest_gpr_write(struct vcpu *vcpu, unsigned number, uint64_t value);
+
+/* What LMSW makes of CR0: four bits of `source`; it can set PE but not clear it. */
+uint64_t guest_cr0_lmsw(uint64_t cr0, uint64_t source);
+
+/* Fills vcpu->inject and answers EXIT_INJECT. */
+enum exit_action guest_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
+
+/* Hands the exit on as one of `kind`: without operands; with ECX and EDX:EAX; with a report. */
+enum exit_action guest_exit(struct vcpu *vcpu, struct vm_exit *vm_exit, enum vm_exit_kind kind);
+enum exit_action guest_exit_msr(struct vcpu *vcpu, struct vm_exit *vm_exit, enum vm_exit_kind kind);
+enum exit_action guest_exit_unknown(struct vcpu *vcpu, struct vm_exit *vm_exit, const char *text);
+
+/* The exit that has to be fast: no struct vm_exit is built for it. */
+static inline enum exit_action guest_exit_hypercall(struct vcpu *vcpu, bool privileged)
+{
+	vcpu->exit_count++;
+	return hypercall_handle(vcpu, privileged);
+}
+
+/* What RIP becomes where its lower half has gone through zero. */
+uint64_t guest_wrap_rip(const struct vcpu *vcpu, uint64_t next) __attribute__((cold));
+
+/* RIP behind an instruction of `length` bytes at `rip`; outside 64-bit mode it wraps at 4 GiB. */
+static inline uint64_t guest_next_rip(const struct vcpu *vcpu, uint64_t rip, uint32_t length)
+{
+	uint64_t next = rip + length;
+
+	return (uint32_t)next < length ? guest_wrap_rip(vcpu, next) : next;
+}
+
+/*
+ * Its doorbell has rung and has not been delivered. Others ring it at any time, then interrupt the
+ * CPU that runs it.
+ */
+static inline bool guest_doorbell_rang(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE);
+}
+
+/* Before it is delivered, so that one that rings meanwhile is delivered once more. */
+static inline void guest_doorbell_take(struct vcpu *vcpu)
+{
+	(void)__atomic_exchange_n(&vcpu->doorbell_pending, false, __ATOMIC_ACQ_REL);
+}
+
+/*
+ * Puts vcpu->inject into arch->event, combined with what is there already. False: the exception was
+ * one too many, and the guest has shut down.
+ */
+bool guest_event_raise(struct vcpu *vcpu);
+
+/*
+ * Carries out an action; answers whether the guest goes on at once. `advance` moves RIP behind the
+ * instruction: a constant, so that no indirect call is left of it.
+ */
+static inline __attribute__((always_inline)) bool
+guest_apply(struct vcpu *vcpu, enum exit_action action, void (*const advance)(struct vcpu *))
+{
+	switch (action) {
+	case EXIT_ADVANCE:
+		advance(vcpu);
+		return true;
+	case EXIT_RESUME:
+		return !vcpu->arch->entry_failed;
+	case EXIT_INJECT:
+		return guest_event_raise(vcpu);
+	case EXIT_WAIT:
+		advance(vcpu);
+		return false;
+	case EXIT_BLOCK:
+	case EXIT_YIELD:
+	case EXIT_KILL:
+		return false;
+	}
+	return false;
+}
+
+#endif

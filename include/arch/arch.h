@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All that kernel/ asks of the processor and the board. Implemented in arch/x86 (and faked by host
+ * tests). Nothing here says VT-x or AMD-V: that is include/arch/backend.h.
+ */
+#ifndef ARCH_ARCH_H
+#define ARCH_ARCH_H
+
+#include "base/limits.h"
+#include "base/types.h"
+#include "kernel/vm/exit.h"
+
+struct boot_module;
+struct console;
+struct vcpu;
+
+/* This CPU, 0.. ; and how many run, which is constant after arch_cpus_start(). */
+unsigned arch_cpu_index(void);
+unsigned arch_cpu_count(void);
+
+/*
+ * Boot CPU only, once, after backend->cpu_start() there: finds the other CPUs and starts them, at
+ * most `max_cpus` in all (0: no limit). Each ends in kernel_cpu_main(). One that does not start, or
+ * whose backend->cpu_start() fails, is reported in one sentence and left out. Answers how many run.
+ */
+unsigned arch_cpus_start(unsigned max_cpus);
+
+/*
+ * Gives back the frames of a module whose contents nobody needs any more, but for those that it
+ * shares with something that is still needed. Answers how many. Boot CPU only, once for each.
+ */
+uint64_t arch_module_release(struct boot_module *module);
+
+/* How often CPU `cpu` has forgotten its branch predictions because another VM came to it. */
+uint64_t arch_predictor_barriers(unsigned cpu);
+
+/* Makes another CPU leave guest mode or arch_idle(). Any context. */
+void arch_cpu_kick(unsigned cpu);
+
+/* Halts all other CPUs for good, wherever they are; waits, but not for ever, until they have. */
+void arch_cpus_halt_others(void);
+
+/* One step of waiting for another CPU. */
+void arch_pause(void);
+
+/* Time-stamp counter in ticks, and its frequency. */
+uint64_t arch_tsc(void);
+uint64_t arch_tsc_khz(void);
+
+/*
+ * Sleeps until an interrupt arrives or the TSC passes `deadline_tsc`; may return early. When it has
+ * passed already, interrupts that are pending are taken, and that is all.
+ */
+void arch_idle(uint64_t deadline_tsc);
+
+/* Writes to the chosen console; adds CR before LF. For kernel/log/log.c, under its lock, and
+ * panics. */
+void arch_console_write(const char *text, size_t bytes);
+
+/* One character from the operator, or -1. Never waits. */
+int arch_console_read(void);
+
+/*
+ * Chooses the console. NULL, or why it cannot be had; the one that was chosen before stays then.
+ * Boot CPU, while no other runs.
+ */
+const char *arch_console_select(const struct console *console);
+
+/* What becomes of the machine after the verdict. */
+enum end {
+	END_POWER_OFF, /* by the emulator, which is told the verdict, else by ACPI */
+	END_REBOOT,
+	END_HALT,
+};
+
+/* Halts the other CPUs and ends the run. A machine that cannot be switched off halts, and says so.
+ */
+_Noreturn void arch_end(enum end end, bool pass);
+
+/* After a failure: only an emulator switches off. A real machine halts, its report in sight. */
+_Noreturn void arch_power_off(bool pass);
+
+/* Halts this CPU for good. */
+_Noreturn void arch_halt(void);
+
+/* Prints the chain of return addresses with symbols, through log_event. */
+void arch_print_backtrace(void);
+
+/*
+ * What any x86 guest sees, whatever the backend (arch/x86/guest). Each handles one decoded exit on
+ * vcpu->regs and answers with the action; EXIT_INJECT comes with vcpu->inject filled.
+ */
+enum exit_action arch_guest_cpuid(struct vcpu *vcpu);
+enum exit_action arch_guest_msr_read(struct vcpu *vcpu, uint32_t index);
+enum exit_action arch_guest_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value);
+enum exit_action arch_guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t value);
+enum exit_action arch_guest_xsetbv(struct vcpu *vcpu, uint32_t index, uint64_t value);
+
+/*
+ * At an exit, of the instruction behind the one that exits. Would the guest take an interrupt of
+ * this vector there? IF is set and CR8 is below its class; never with vector 0, which is none. The
+ * shadow of STI or MOV SS ends with the instruction that exits. Does a single-step trap come there?
+ */
+struct guest_openness {
+	bool to_interrupt;
+	bool to_trap;
+};
+struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vector);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is done about an exit: one switch, one call per case. Nothing here moves a guest on by
+ * default: a kind without a case of its own ends the guest with a report.
+ */
+#include "kernel/vm/exit.h"
+
+#include "base/bits.h"
+#include "base/compiler.h"
+#include "arch/arch.h"
+#include "arch/backend.h"
+#include "kernel/balloon/balloon.h"
+#include "kernel/sched/scheduler.h"
+#include "kernel/vm/vm.h"
+
+#define VECTOR_UNDEFINED 6
+#define VECTOR_PROTECTION 13
+
+static enum exit_action inject(struct vcpu *vcpu, uint8_t vector, bool has_error)
+{
+	vcpu->inject.vector = vector;
+	vcpu->inject.has_error = has_error;
+	vcpu->inject.error = 0;
+	return EXIT_INJECT;
+}
+
+static enum exit_action kill(struct vcpu *vcpu, const char *reason)
+{
+	backend->vcpu_dump(vcpu);
+	vm_kill(vcpu->vm, reason);
+	return EXIT_KILL;
+}
+
+static enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_exit *vm_exit)
+{
+	struct vm *vm = vcpu->vm;
+	gfn_t gfn = gpa_to_gfn(vm_exit->fault.address);
+	vcpu->fault_count++;
+	if (gfn.n >= vm->s2.limit_pages) {
+		vm_log(vm, "touched address=0x%llx beyond its RAM",
+		       (unsigned long long)vm_exit->fault.address.v);
+		return kill(vcpu, "it touched memory beyond its RAM");
+	}
+	return demand_fault(vcpu, gfn);
+}
+
+/*
+ * HLT ends with an enabled interrupt or a debug exception (Intel SDM vol. 2, HLT; AMD APM vol. 3).
+ * The only interrupt is the doorbell, and one that IF or CR8 holds off ends no HLT: nothing can let
+ * it through while the vCPU sleeps. Where there are several vCPUs, whether another one will ring is
+ * not known here (housekeeping.c).
+ */
+static enum exit_action handle_halt(struct vcpu *vcpu)
+{
+	struct guest_openness open = arch_guest_openness(vcpu, vcpu->doorbell_vector);
+	vcpu->doorbell_open = open.to_interrupt;
+	if (vcpu_is_called(vcpu) || open.to_trap) {
+		return EXIT_ADVANCE;
+	}
+	if (!vcpu->doorbell_open && vcpu->vm->config.vcpus == 1) {
+		return kill(vcpu, "it halted, and nothing can wake it");
+	}
+	vcpu->wait = WAIT_DOORBELL;
+	return EXIT_WAIT;
+}
+
+/* The host was interrupted: perhaps because this CPU, or the VM as a whole, is to do something. */
+static enum exit_action handle_interrupt(const struct vcpu *vcpu)
+{
+	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
+		return EXIT_KILL;
+	}
+	return scheduler_wants_cpu() ? EXIT_YIELD : EXIT_RESUME;
+}
+
+/* There is no device: a bus that nobody drives reads as ones and swallows writes. */
+static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_exit)
+{
+	if (vm_exit->io.string) {
+		return inject(vcpu, VECTOR_PROTECTION, true);
+	}
+	if (vm_exit->io.in) {
+		uint64_t ones = ~0ull >> (64 - 8 * vm_exit->io.bytes);
+		uint64_t kept = vm_exit->io.bytes == 4 ? 0 : vcpu->regs[GPR_RAX] & ~ones;
+		vcpu->regs[GPR_RAX] = kept | ones;
+	}
+	return EXIT_ADVANCE;
+}
+
+/* Slow path, out of line: a second-stage fault need not save the registers that these cases use. */
+static NOT_INLINE enum exit_action handle_rest(struct vcpu *vcpu, const struct vm_exit *vm_exit)
+{
+	switch (vm_exit->kind) {
+	case VM_EXIT_SLICE_END:
+		return EXIT_YIELD;
+	case VM_EXIT_INTERRUPT:
+		return handle_interrupt(vcpu);
+	case VM_EXIT_WINDOW:
+		return EXIT_RESUME;
+	case VM_EXIT_CPUID:
+		return arch_guest_cpuid(vcpu);
+	case VM_EXIT_HLT:
+		return handle_halt(vcpu);
+	case VM_EXIT_MSR_READ:
+		return arch_guest_msr_read(vcpu, vm_exit->msr.index);
+	case VM_EXIT_MSR_WRITE:
+		return arch_guest_msr_write(vcpu, vm_exit->msr.index, vm_exit->msr.value);
+	case VM_EXIT_IO:
+		return handle_io(vcpu, vm_exit);
+	case VM_EXIT_CR_WRITE:
+		return arch_guest_cr_write(vcpu, vm_exit->cr.number, vm_exit->cr.value);
+	case VM_EXIT_XSETBV:
+		return arch_guest_xsetbv(vcpu, vm_exit->msr.index, vm_exit->msr.value);
+	case VM_EXIT_INVD:
+		return EXIT_ADVANCE;
+	case VM_EXIT_UNDEFINED:
+		return inject(vcpu, VECTOR_UNDEFINED, false);
+	case VM_EXIT_TRIPLE_FAULT:
+		return kill(vcpu, "triple fault: it could not handle its own exceptions");
+	case VM_EXIT_S2_FAULT:
+	case VM_EXIT_ENTRY_FAILED:
+	case VM_EXIT_UNKNOWN:
+		break;
+	}
+	vm_log(vcpu->vm, "exit reason=%u", vm_exit->raw_reason);
+	return kill(vcpu, vm_exit->text != NULL ? vm_exit->text : "an exit that nobody handles");
+}
+
+enum exit_action vm_exit_handle(struct vcpu *vcpu, const struct vm_exit *vm_exit)
+{
+	vcpu->exit_count++;
+	if (vm_exit->kind == VM_EXIT_S2_FAULT) {
+		return handle_fault(vcpu, vm_exit);
+	}
+	return handle_rest(vcpu, vm_exit);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See housekeeping.h. Takes address spaces' locks one at a time, for joining and teardown. */
+#include "kernel/housekeeping.h"
+
+#include "base/bits.h"
+#include "base/log.h"
+#include "arch/arch.h"
+#include "kernel/overcommit/governor.h"
+#include "kernel/monitor/monitor.h"
+#include "kernel/monitor/results.h"
+#include "kernel/sched/scheduler.h"
+#include "kernel/vm/vm.h"
+#include "kernel/overcommit/working_set.h"
+#include "mm/audit.h"
+#include "mm/reclaim.h"
+
+#define ROUND_US 200 /* slices may be much shorter than what is decided here lasts */
+#define POLL_MS 5    /* how long the operator's keys may wait */
+
+/* Boot CPU only. */
+static struct house {
+	const struct options *options;
+	uint64_t start_tsc;
+	uint64_t next_tsc;	 /* of a round */
+	uint64_t next_look_tsc;	 /* for stuck VMs */
+	uint64_t next_audit_tsc; /* with audit= */
+	bool reported;		 /* all VMs have ended and the results are out */
+
+	/* Where join_one() looks next. */
+	unsigned join_vm;
+	uint64_t join_gfn;
+} house;
+
+void housekeeping_init(const struct options *options)
+{
+	house = (struct house){.options = options, .start_tsc = arch_tsc()};
+}
+
+/* One step for one ended VM; false: there is none, or it still has to be waited for. */
+static bool teardown_one(void)
+{
+	bool progress = false;
+	for (unsigned i = 0; i < vm_count && !progress; i++) {
+		if (vm_is_over(&vms[i]) && vms[i].s2_exists && scheduler_retire(&vms[i])) {
+			(void)vm_teardown_step(&vms[i]);
+			progress = true;
+		}
+	}
+	return progress;
+}
+
+static bool all_ended(void)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (vms[i].state == VM_RUNNING || vms[i].s2_exists) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Batch: the verdict once all have ended, or when time is up. Interactive: the results once. */
+static void check_end(uint64_t now)
+{
+	const struct options *options = house.options;
+	if (all_ended() && !house.reported) {
+		house.reported = true;
+		bool pass = report_results(options->batch);
+		if (options->batch) {
+			arch_end(options->end, pass);
+		}
+		monitor_finish(options);
+	}
+	uint64_t limit = options->timeout_seconds * 1000 * arch_tsc_khz();
+	if (options->batch && limit > 0 && now - house.start_tsc > limit) {
+		report_timeout(options->timeout_seconds);
+		(void)report_results(true);
+		arch_end(options->end, false);
+	}
+}
+
+/* audit=MS: an error stops the machine at once, as near to its cause as can be. */
+static void audit_poll(uint64_t now)
+{
+	static struct audit_report report; /* too large for a stack */
+	if (house.options->audit_ms == 0 || now < house.next_audit_tsc) {
+		return;
+	}
+	house.next_audit_tsc = now + house.options->audit_ms * arch_tsc_khz();
+	vms_audit(&report);
+	if (report.error_count != 0) {
+		panic("audit: %llu errors, the first is: %s",
+		      (unsigned long long)report.error_count, report.first_error);
+	}
+}
+
+/* Nobody can ever wake it: all of its processors wait for what only one of them could do. */
+static void end_stuck(void)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (vms[i].state == VM_RUNNING && vm_is_stuck(&vms[i])) {
+			vm_kill(&vms[i], "all of its processors wait, and nothing can wake them");
+		}
+	}
+}
+
+bool background_poll(uint64_t now_tsc, bool at_once)
+{
+	if (now_tsc < house.next_tsc && !at_once) {
+		return false;
+	}
+	house.next_tsc = now_tsc + ROUND_US * arch_tsc_khz() / 1000;
+	monitor_poll(house.options, now_tsc);
+	working_set_poll(now_tsc);
+	governor_poll(now_tsc);
+	audit_poll(now_tsc);
+	if (now_tsc >= house.next_look_tsc) {
+		house.next_look_tsc = now_tsc + POLL_MS * arch_tsc_khz();
+		end_stuck();
+	}
+	bool more = teardown_one();
+	check_end(now_tsc);
+	house.next_tsc = more ? now_tsc : house.next_tsc;
+	return more;
+}
+
+uint64_t background_next_tsc(uint64_t now_tsc)
+{
+	return min_u64(governor_next_tsc(), now_tsc + POLL_MS * arch_tsc_khz());
+}
+
+/* Looks at one 2 MiB region of one VM each time it is called and joins what is whole. */
+static void join_one(void)
+{
+	if (house.join_vm >= vm_count) {
+		house.join_vm = 0;
+	}
+	struct vm *vm = &vms[house.join_vm];
+	uint64_t gfn = house.join_gfn;
+	if (!vm->s2_exists || vm_is_over(vm) || gfn >= vm->s2.limit_pages ||
+	    vm->balloon.target_pages != 0) {
+		house.join_vm++;
+		house.join_gfn = 0;
+		return;
+	}
+	struct s2_locked locked = s2_lock(&vm->s2);
+	bool large = s2_lookup(locked, (gfn_t){gfn}).order > ORDER_4K;
+	/* A gigabyte is looked at once, from its first region. */
+	if ((!large || is_aligned_u64(gfn, order_pages(ORDER_1G))) &&
+	    s2_merge(locked, (gfn_t){gfn}) == STATUS_OK) {
+		reclaim_flush(locked);
+	}
+	s2_unlock(locked);
+	house.join_gfn += order_pages(ORDER_2M);
+}
+
+void background_idle(void)
+{
+	if (governor_is_plentiful()) {
+		join_one();
+	}
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fills a new guest's memory. Bytes of a segment that are not in the file are left alone: memory
+ * that nobody has written reads as zero. Boot CPU, before the guest runs.
+ */
+#include "kernel/lifecycle/load_native.h"
+
+#include "base/bits.h"
+#include "base/string.h"
+#include "arch/arch.h"
+#include "mm/guest_copy.h"
+
+static void fill_start_info(const struct vm *vm, uint64_t kernel_end,
+			    struct aerostat_start_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->magic = AEROSTAT_START_MAGIC;
+	info->version = AEROSTAT_ABI_VERSION;
+	info->ram_pages = vm->config.max_pages;
+	info->mem_pages = vm->config.mem_pages;
+	info->min_pages = vm->config.min_pages;
+	info->tsc_khz = arch_tsc_khz();
+	info->kernel_end = kernel_end;
+	memcpy(info->name, vm->config.name, sizeof(vm->config.name));
+	memcpy(info->command_line, vm->config.arguments, sizeof(vm->config.arguments));
+}
+
+_Static_assert(AEROSTAT_NAME_BYTES == VM_NAME_BYTES, "the ABI carries the whole name");
+
+enum status loader_load(struct vm *vm, const void *file, const struct elf_image *image,
+			uint32_t *start_info)
+{
+	struct s2_locked locked = s2_lock(&vm->s2);
+	enum status status = STATUS_OK;
+	for (unsigned i = 0; status == STATUS_OK && i < image->segment_count; i++) {
+		const struct elf_segment *segment = &image->segments[i];
+		status = guest_copy_out(locked, (gpa_t){segment->address},
+					(const uint8_t *)file + segment->file_offset,
+					segment->file_bytes);
+	}
+	gpa_t place = {align_up_u64(image->end, PAGE_BYTES)};
+	if (status == STATUS_OK && place.v > UINT32_MAX) {
+		status = STATUS_OUTSIDE;
+	}
+	if (status == STATUS_OK) {
+		struct aerostat_start_info info;
+		fill_start_info(vm, place.v + PAGE_BYTES, &info);
+		*start_info = (uint32_t)place.v;
+		status = guest_copy_out(locked, place, &info, sizeof(info));
+	}
+	s2_unlock(locked);
+	return status;
+}

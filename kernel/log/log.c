@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Turns events into lines of the console. One line is one call of arch_console_write under log_lock
+ * (rank LOCK_LOG), so lines of different CPUs never mix. Guests' text can be part of a line:
+ * whatever is not printable ASCII is shown as \xNN, so that nobody forges a line or moves the
+ * operator's cursor.
+ */
+#include "kernel/log/log.h"
+
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/string.h"
+#include "arch/arch.h"
+
+#define LINE_BYTES 512 /* the longest line, escapes included: a serial port takes 45 ms for it */
+#define ESCAPE_BYTES 4
+
+static struct lock log_lock = LOCK_INITIALIZER(LOCK_LOG);
+static bool log_lock_broken;
+static uint64_t log_start_tsc;
+
+void log_start(uint64_t tsc)
+{
+	log_start_tsc = tsc;
+}
+
+uint64_t log_origin_tsc(void)
+{
+	return log_start_tsc;
+}
+
+void log_break_lock(void)
+{
+	/* Whoever holds it was stopped in the middle of a line. */
+	if (lock_is_taken(&log_lock)) {
+		arch_console_write("\n", 1);
+	}
+	log_lock_broken = true;
+}
+
+/* Appends at most `room` bytes' worth; answers the new length. */
+static size_t append(char *line, size_t length, size_t room, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static size_t append(char *line, size_t length, size_t room, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	int wanted = vsnprintf(line + length, room - length, format, arguments);
+	va_end(arguments);
+	size_t end = length + (size_t)wanted;
+	return end < room ? end : room - 1;
+}
+
+static size_t append_prefix(char *line, size_t room, const char *vm)
+{
+	uint64_t khz = arch_tsc_khz();
+	uint64_t seconds = 0;
+	uint64_t micros = 0;
+
+	if (khz != 0) {
+		uint64_t ticks = arch_tsc() - log_start_tsc;
+		seconds = ticks / (khz * 1000);
+		micros = ticks % (khz * 1000) * 1000 / khz;
+	}
+	return append(line, 0, room, "[%llu.%06llu] %u %s ", (unsigned long long)seconds,
+		      (unsigned long long)micros, arch_cpu_index(), vm != NULL ? vm : "-");
+}
+
+/* Copies `from` so that only printable ASCII is left, LINE_BYTES of it at most; then *cut is set.
+ */
+static size_t escape(char *to, const char *from, size_t length, bool *cut)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t used = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		if (used + ESCAPE_BYTES > LINE_BYTES) {
+			*cut = true;
+			break;
+		}
+		unsigned char c = (unsigned char)from[i];
+
+		if (c >= 0x20 && c < 0x7f) {
+			to[used++] = (char)c;
+			continue;
+		}
+		to[used++] = '\\';
+		to[used++] = 'x';
+		to[used++] = digits[c >> 4];
+		to[used++] = digits[c & 15];
+	}
+	return used;
+}
+
+void log_event(const char *vm, const char *format, ...)
+{
+	char text[LINE_BYTES + 1];
+	char line[LINE_BYTES + 8];
+	va_list arguments;
+
+	size_t length = append_prefix(text, sizeof(text), vm);
+	va_start(arguments, format);
+	size_t wanted =
+		length + (size_t)vsnprintf(text + length, sizeof(text) - length, format, arguments);
+	va_end(arguments);
+
+	bool cut = wanted > LINE_BYTES;
+	size_t used = escape(line, text, cut ? LINE_BYTES : wanted, &cut);
+	if (cut) {
+		memcpy(line + used, "...", 3);
+		used += 3;
+	}
+	line[used++] = '\n';
+	log_text(line, used);
+}
+
+void log_text(const char *text, size_t bytes)
+{
+	bool locked = !log_lock_broken;
+	if (locked) {
+		lock_acquire(&log_lock);
+	}
+	arch_console_write(text, bytes);
+	if (locked) {
+		lock_release(&log_lock);
+	}
+}

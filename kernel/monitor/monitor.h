@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the operator sees and can ask for on the console. */
+#ifndef KERNEL_MONITOR_MONITOR_H
+#define KERNEL_MONITOR_MONITOR_H
+
+#include "kernel/options.h"
+
+/* Shows the table when its second is over, and obeys keys. Between two guests. */
+void monitor_poll(const struct options *options, uint64_t now_tsc);
+
+/* All VMs have ended: shows the table once more, stops it, and says how to leave. */
+void monitor_finish(const struct options *options);
+
+#endif

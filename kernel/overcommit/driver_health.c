@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See driver_health.h. What it keeps is in the VM's struct balloon. */
+#include "kernel/overcommit/driver_health.h"
+
+#include "base/bits.h"
+#include "arch/arch.h"
+#include "kernel/balloon/balloon.h"
+#include "kernel/vm/vm.h"
+
+#define SLOW_MS 100	/* a driver with idle pages that has not moved by then is not relied on; */
+#define ANSWER_MS 1000	/* one that has not moved by then does not answer, */
+#define ANSWER_PARTS 16 /* nor does one that has given less than one part of so many; */
+#define FORGIVE_MS 2000 /* it is asked again after that */
+
+/*
+ * Of that second its vCPUs must have been able to run for this long, and so much for each page that
+ * it was asked for, but no longer than the second. Out of turn (kernel/sched/boost.h) a VM with one
+ * vCPU gets 50 ms in a second, whatever its weight.
+ */
+#define CHANCE_MS 20
+#define CHANCE_PAGE_MICROS 20
+
+#define ATTACH_MS 100 /* that it could have run: by then a guest that has a driver has attached */
+
+/* From now on its driver has time to answer, if it is asked for anything. */
+static void judge_from(struct vm *vm, uint64_t target_pages, uint64_t idle_pages, uint64_t now_tsc)
+{
+	struct balloon *balloon = &vm->balloon;
+	uint64_t missing = sub_floor_u64(target_pages, vm->s2.ballooned_pages);
+	balloon->asked_pages = min_u64(missing, idle_pages);
+	balloon->asked_tsc = now_tsc;
+	balloon->asked_size_pages = vm->s2.ballooned_pages;
+	__atomic_store_n(&balloon->given_pages, 0, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		vm->vcpus[i].chance_ticks = 0;
+	}
+}
+
+/* One that sleeps could have run all the time; one that waits for a CPU could when it had one. */
+void answers_note_period(struct vm *vm, uint64_t ticks)
+{
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		struct vcpu *vcpu = &vm->vcpus[i];
+		uint64_t ran = __atomic_load_n(&vcpu->ran_ticks, __ATOMIC_RELAXED);
+		bool queued = __atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) == VCPU_QUEUED;
+		vcpu->chance_ticks += queued ? min_u64(ran - vcpu->ran_seen_ticks, ticks) : ticks;
+		vcpu->ran_seen_ticks = ran;
+	}
+}
+
+/* So long could each of its vCPUs have run since it was asked. */
+static uint64_t chance_ticks(const struct vm *vm)
+{
+	uint64_t least = UINT64_MAX;
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		least = min_u64(least, vm->vcpus[i].chance_ticks);
+	}
+	return least;
+}
+
+static bool had_chance(const struct vm *vm)
+{
+	uint64_t micros = CHANCE_MS * 1000 + vm->balloon.asked_pages * CHANCE_PAGE_MICROS;
+	return chance_ticks(vm) >= min_u64(micros, ANSWER_MS * 1000) * arch_tsc_khz() / 1000;
+}
+
+static bool is_past(const struct vm *vm, uint64_t milliseconds, uint64_t now_tsc)
+{
+	uint64_t asked = sub_floor_u64(now_tsc, vm->balloon.asked_tsc);
+	return asked > milliseconds * arch_tsc_khz();
+}
+
+/*
+ * Frames came for a good part of what it was asked for: what it said that it has counts as on its
+ * way, and nobody else is asked for it. A balloon that grows by pages without frames is no answer;
+ * what is not there any more need not be given.
+ */
+static bool has_answered(const struct balloon *balloon, uint64_t idle_pages)
+{
+	uint64_t given = __atomic_load_n(&balloon->given_pages, __ATOMIC_RELAXED);
+	uint64_t due = min_u64(balloon->asked_pages, idle_pages + given);
+	return given > 0 && given >= due / ANSWER_PARTS;
+}
+
+/* Nothing is asked for, or nothing can be given by one that waits for a frame himself. */
+static bool owes_nothing(const struct vm *vm, uint64_t idle_pages, bool answered)
+{
+	const struct balloon *balloon = &vm->balloon;
+	return balloon->asked_pages == 0 || idle_pages == 0 ||
+	       (answered && balloon->target_pages <= vm->s2.ballooned_pages) ||
+	       (vm_waits_for_memory(vm) && !vm_acts_while_waiting(vm));
+}
+
+/* An unresponsive one: it moves after all, or it is asked again. */
+static void forgive(struct vm *vm, uint64_t idle_pages, bool answered, uint64_t now_tsc)
+{
+	struct balloon *balloon = &vm->balloon;
+	if (answered || is_past(vm, FORGIVE_MS, now_tsc)) {
+		balloon->unresponsive = false;
+		judge_from(vm, balloon->target_pages, idle_pages, now_tsc);
+	}
+}
+
+void driver_health_judge(struct vm *vm, uint64_t idle_pages, uint64_t now_tsc)
+{
+	struct balloon *balloon = &vm->balloon;
+	bool answered = has_answered(balloon, idle_pages);
+	bool late = is_past(vm, ANSWER_MS, now_tsc);
+	if (!balloon->attached) {
+		balloon->asked_pages = balloon->unresponsive ? balloon->asked_pages : 0;
+	} else if (balloon->unresponsive) {
+		forgive(vm, idle_pages, answered, now_tsc);
+	} else if (owes_nothing(vm, idle_pages, answered) || (late && answered)) {
+		judge_from(vm, balloon->target_pages, idle_pages, now_tsc);
+	} else if (late && had_chance(vm)) {
+		balloon->unresponsive = true;
+		balloon->asked_tsc = now_tsc;
+		vm_log(vm, "driver does not answer target=%llu size=%llu",
+		       (unsigned long long)balloon->target_pages,
+		       (unsigned long long)vm->s2.ballooned_pages);
+	}
+}
+
+/* It is asked for the first time; or not any more, and not for a balloon of pages without frames.
+ */
+void driver_health_note_target(struct vm *vm, uint64_t target_pages, uint64_t idle_pages,
+			       uint64_t now_tsc)
+{
+	const struct balloon *balloon = &vm->balloon;
+	uint64_t size = vm->s2.ballooned_pages;
+	bool withdrawn = target_pages <= size && size <= balloon->asked_size_pages;
+	if (!balloon->unresponsive && (balloon->asked_pages == 0 || withdrawn)) {
+		judge_from(vm, target_pages, idle_pages, now_tsc);
+	}
+}
+
+bool answers_is_slow(const struct vm *vm, uint64_t now_tsc)
+{
+	const struct balloon *balloon = &vm->balloon;
+	return balloon->asked_pages > 0 && !has_answered(balloon, balloon->asked_pages) &&
+	       is_past(vm, SLOW_MS, now_tsc);
+}
+
+bool answers_lacks_cpu(const struct vm *vm, uint64_t now_tsc)
+{
+	const struct balloon *balloon = &vm->balloon;
+	return balloon->attached && !balloon->unresponsive && balloon->asked_pages > 0 &&
+	       is_past(vm, ANSWER_MS, now_tsc) && !had_chance(vm);
+}
+
+bool answers_is_deaf(const struct vm *vm)
+{
+	if (vm->balloon.attached) {
+		return vm->balloon.unresponsive;
+	}
+	return chance_ticks(vm) >= ATTACH_MS * arch_tsc_khz();
+}
+
+void driver_health_note_given(struct vm *vm, uint64_t pages)
+{
+	__atomic_fetch_add(&vm->balloon.given_pages, pages, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Does a balloon driver do what it is asked for? One that said that it has idle pages, and has not
+ * given a good part of them in a second, is unresponsive: the policy asks others, and those that
+ * wait go before it. Only time in which each of its VM's vCPUs could have run counts against it
+ * (vcpu->chance_ticks): none of them needs to be the one that serves the balloon. Boot CPU, but for
+ * driver_health_note_given.
+ *
+ * Times are the clock's (kernel/sched/clock.h).
+ */
+#ifndef KERNEL_OVERCOMMIT_DRIVER_HEALTH_H
+#define KERNEL_OVERCOMMIT_DRIVER_HEALTH_H
+
+#include "base/types.h"
+
+struct vm;
+
+/* A period of so many ticks is over: which part of it could each vCPU have run? */
+void answers_note_period(struct vm *vm, uint64_t ticks);
+
+/* Once a period, behind that, for each VM that runs, with what its driver says that it has idle, in
+ * pages. */
+void driver_health_judge(struct vm *vm, uint64_t idle_pages, uint64_t now_tsc);
+
+/* The policy has decided on a target for this VM, which is not published yet. */
+void driver_health_note_target(struct vm *vm, uint64_t target_pages, uint64_t idle_pages,
+			       uint64_t now_tsc);
+
+/*
+ * It has been asked for a tenth of a second and has given next to nothing: that others are asked as
+ * well costs little. Nothing is held against it for that.
+ */
+bool answers_is_slow(const struct vm *vm, uint64_t now_tsc);
+
+/* Its deadline would be over if it had had a CPU: what it was asked for may still come. */
+bool answers_lacks_cpu(const struct vm *vm, uint64_t now_tsc);
+
+/* It cannot be expected to give: it does not answer, or had the time to attach and has not. */
+bool answers_is_deaf(const struct vm *vm);
+
+/* Frames came back from the VM that others can have. Any CPU. */
+void driver_health_note_given(struct vm *vm, uint64_t pages);
+
+#endif

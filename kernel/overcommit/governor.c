@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * See governor.h. Decides on the boot CPU, between guests; sums are read without locks. What other
+ * CPUs tell it, or ask of it in the middle of a fault, are single words, atomic.
+ */
+#include "kernel/overcommit/governor.h"
+
+#include "base/bits.h"
+#include "base/log.h"
+#include "base/string.h"
+#include "kernel/overcommit/driver_health.h"
+#include "arch/arch.h"
+#include "kernel/balloon/balloon.h"
+#include "kernel/sched/boost.h"
+#include "kernel/sched/clock.h"
+#include "kernel/housekeeping.h"
+#include "kernel/overcommit/oom.h"
+#include "kernel/overcommit/policy.h"
+#include "kernel/sched/scheduler.h"
+#include "kernel/vm/vm.h"
+#include "kernel/overcommit/wait_queue.h"
+#include "mm/cache.h"
+#include "mm/frame.h"
+#include "mm/promise.h"
+
+#define EMERGENCY_PAGES 512 /* 2 MiB: what a guest that is out of memory gets at once */
+#define GENEROUS_GIBS 4	    /* spare GiB from which on a demand fill may take a whole one */
+#define IDLE_TAX_PERCENT 75 /* an idle page counts for as much as four that are used */
+#define PERIOD_MS 10
+#define REST_MICROS 250 /* so long the boot CPU's guest runs between two calls from other CPUs */
+#define BUSY_PERIODS 8	/* so many are let pass by a VM whose lock is taken whenever one looks */
+#define WORD_MS 500	/* guests decide how often the host becomes short: not every time a line */
+
+static struct governor {
+	uint64_t low_pages;
+	uint64_t high_pages;
+	uint64_t free_low;
+	unsigned fill_order;	/* judged now and then, so that a fault need not */
+	int64_t unjudged_pages; /* may be filled large before that is judged again; atomic */
+	uint64_t next_tsc;
+	uint64_t decided_tsc; /* when it last decided, by the clock of deadlines */
+	bool is_short;
+	bool said_short;     /* what the log says last, */
+	uint64_t said_tsc;   /* and since when */
+	bool somebody_waits; /* when last looked, or since */
+	bool frames_came_back;
+	uint64_t looked_tsc; /* when it was last here; atomic */
+} governor;
+
+static struct policy_vm policy_vms[VMS_MAX];
+
+/* Of each VM: what it said when it was last read, and for how many periods it has been too busy. */
+static struct said {
+	struct balloon_statistics statistics;
+	unsigned busy_periods;
+} said[VMS_MAX];
+
+/* Without frame_lock: a sum that is a moment old decides as well as one that is not. */
+static uint64_t spare_pages(void)
+{
+	return min_u64(promise_spare(), frame_count_free());
+}
+
+void governor_init(void)
+{
+	uint64_t free_pages = frame_count_free();
+	promise_reserve_set(EMERGENCY_PAGES);
+	governor.low_pages = max_u64(128, free_pages / 32);
+	governor.high_pages = governor.low_pages * 2;
+	governor.free_low = free_pages;
+	frame_caches_floor_set(governor.high_pages); /* lent only while the host has plenty */
+	governor.fill_order = ORDER_4K;
+	governor.unjudged_pages = 0;
+	governor.next_tsc = 0;
+	clock_init(arch_tsc());
+	governor.decided_tsc = clock_now();
+	governor.is_short = false;
+	governor.said_short = false;
+	governor.said_tsc = 0;
+	governor.somebody_waits = false;
+	governor.frames_came_back = false;
+	governor.looked_tsc = 0;
+	memset(said, 0, sizeof(said));
+	wait_queue_init();
+	oom_init(clock_now());
+}
+
+static bool flag(const bool *value)
+{
+	return __atomic_load_n(value, __ATOMIC_ACQUIRE);
+}
+
+static void flag_set(bool *flag, bool value)
+{
+	__atomic_store_n(flag, value, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * The boot CPU is to look soon. Guests on other CPUs can cause that at will, so they do not get its
+ * own guest out of it without end: what is not told is seen at the end of the slice.
+ */
+static void call_housekeeping(void)
+{
+	uint64_t looked = __atomic_load_n(&governor.looked_tsc, __ATOMIC_RELAXED);
+	uint64_t rest = REST_MICROS * arch_tsc_khz() / 1000;
+	if (arch_cpu_index() == BOOT_CPU || scheduler_is_idle(BOOT_CPU) ||
+	    sub_floor_u64(arch_tsc(), looked) >= rest) {
+		scheduler_kick(BOOT_CPU);
+	}
+}
+
+void governor_note_waiter(void)
+{
+	flag_set(&governor.somebody_waits, true);
+	call_housekeeping();
+}
+
+uint64_t governor_next_tsc(void)
+{
+	return governor.next_tsc;
+}
+
+uint64_t governor_free_low(void)
+{
+	return governor.free_low;
+}
+
+bool governor_is_plentiful(void)
+{
+	return spare_pages() > governor.high_pages + order_pages(ORDER_2M);
+}
+
+/* What a demand fill may take at most, from what is spare now. */
+static unsigned judge_fill_order(uint64_t spare)
+{
+	uint64_t enough = governor.high_pages + order_pages(ORDER_2M);
+	__atomic_store_n(&governor.unjudged_pages, (int64_t)(sub_floor_u64(spare, enough) / 2),
+			 __ATOMIC_RELAXED);
+	if (spare <= enough) {
+		return ORDER_4K;
+	}
+	uint64_t generous = governor.high_pages + GENEROUS_GIBS * order_pages(ORDER_1G);
+	return spare > generous ? ORDER_1G : ORDER_2M;
+}
+
+/*
+ * Not only when the boot CPU looks again: until then another one could take all that is left, past
+ * both thresholds, and those who could give would be asked when they have not even a frame for
+ * their driver. But not behind each fill either: sums take frame_lock, and half of what is left
+ * above the threshold may go before they are asked for.
+ */
+void governor_filled_large(uint64_t pages)
+{
+	if (__atomic_sub_fetch(&governor.unjudged_pages, (int64_t)pages, __ATOMIC_RELAXED) <= 0) {
+		__atomic_store_n(&governor.fill_order, judge_fill_order(spare_pages()),
+				 __ATOMIC_RELAXED);
+	}
+}
+
+unsigned governor_fill_order(const struct vm *vm)
+{
+	/* A VM that is asked to give, and a host that is short, count in small change. */
+	unsigned order = __atomic_load_n(&governor.fill_order, __ATOMIC_RELAXED);
+	return vm->balloon.target_pages == 0 ? order : ORDER_4K;
+}
+
+void governor_frames_came_back(struct vm *vm, uint64_t freed_pages)
+{
+	/* What it is promised itself nobody else can have. */
+	uint64_t held = vm->s2.promise.held_pages;
+	uint64_t useful =
+		min_u64(freed_pages, sub_floor_u64(held + freed_pages, vm->config.min_pages));
+	if (useful == 0) {
+		return;
+	}
+	driver_health_note_given(vm, useful);
+	oom_note_progress(clock_now());
+	flag_set(&governor.frames_came_back, true);
+	if (flag(&governor.somebody_waits)) {
+		call_housekeeping();
+	}
+}
+
+/*
+ * The calls of many vCPUs can keep a VM's lock busy without a gap. The boot CPU and its guests do
+ * not queue up behind them every period; what the VM said last will do for a while.
+ */
+static void listen(struct vm *vm, struct said *to)
+{
+	if (lock_is_taken(&vm->s2.lock) && to->busy_periods < BUSY_PERIODS) {
+		to->busy_periods++;
+		return;
+	}
+	to->busy_periods = 0;
+	to->statistics = balloon_read_statistics(vm);
+}
+
+static unsigned gather(uint64_t now)
+{
+	uint64_t passed = sub_floor_u64(now, governor.decided_tsc);
+	governor.decided_tsc = now;
+	for (unsigned i = 0; i < vm_count; i++) {
+		struct vm *vm = &vms[i];
+		listen(vm, &said[i]);
+		struct balloon_statistics statistics = said[i].statistics;
+		bool alive = vm->state == VM_RUNNING;
+		boost_fill(vm, passed);
+		if (alive) {
+			answers_note_period(vm, passed);
+			driver_health_judge(vm, statistics.idle_pages, now);
+		}
+		policy_vms[i] = (struct policy_vm){
+			.min_pages = vm->config.min_pages,
+			.mem_pages = vm->config.mem_pages,
+			.max_pages = vm->config.max_pages,
+			.held_pages = vm->s2.mapped_pages,
+			.ballooned_pages = vm->s2.ballooned_pages,
+			.target_pages = vm->balloon.target_pages,
+			.free_pages = statistics.free_pages,
+			.idle_pages = statistics.idle_pages,
+			.wanted_pages = statistics.wanted_pages,
+			.active_pages = vm->working_set.active_pages,
+			.active_known = vm->working_set.known,
+			.shares = max_u64(vm->config.shares, 1),
+			.attached = alive && vm->balloon.attached,
+			.slow = answers_is_slow(vm, now),
+			.unresponsive = vm->balloon.unresponsive,
+			.waiting = vm_waits_for_memory(vm),
+			.acts = vm_acts_while_waiting(vm),
+		};
+	}
+	return vm_count;
+}
+
+static void say_pressure(const struct policy_host *host, uint64_t now)
+{
+	if (governor.is_short == governor.said_short ||
+	    now - governor.said_tsc < WORD_MS * arch_tsc_khz()) {
+		return;
+	}
+	governor.said_short = governor.is_short;
+	governor.said_tsc = now;
+	log_event(NULL, "memory %s spare=%llu low=%llu high=%llu",
+		  governor.is_short ? "short" : "plentiful", (unsigned long long)host->spare_pages,
+		  (unsigned long long)host->low_pages, (unsigned long long)host->high_pages);
+}
+
+/*
+ * Until the target is met its vCPUs go before others, as far as kernel/sched/boost.h lets them:
+ * those that wake from now on, and those that wait for a CPU already.
+ */
+static void boost(struct vm *vm, uint64_t target_pages, uint64_t idle_pages)
+{
+	bool wanted = !vm->balloon.unresponsive && idle_pages > 0 &&
+		      target_pages > vm->s2.ballooned_pages;
+	boost_want(vm, wanted);
+	for (unsigned i = 0; wanted && i < vm->config.vcpus; i++) {
+		scheduler_boost(&vm->vcpus[i]);
+	}
+}
+
+static void publish(const struct policy_host *host, unsigned count, uint64_t now)
+{
+	bool waiting = false;
+	for (unsigned i = 0; i < count; i++) {
+		waiting = waiting || policy_vms[i].waiting;
+	}
+	bool is_short = waiting || host->spare_pages < host->low_pages;
+	uint32_t pressure = waiting    ? AEROSTAT_PRESSURE_HIGH
+			    : is_short ? AEROSTAT_PRESSURE_LOW
+				       : AEROSTAT_PRESSURE_NONE;
+	bool relaxed = governor.is_short && host->spare_pages > host->high_pages;
+	if ((is_short && !governor.is_short) || relaxed) {
+		governor.is_short = is_short;
+	}
+	say_pressure(host, now);
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t old = vms[i].balloon.target_pages;
+		uint64_t target = policy_vms[i].new_target_pages;
+		if (!policy_vms[i].attached) {
+			boost_want(&vms[i], false);
+			continue;
+		}
+		if (said[i].busy_periods > 0) {
+			continue; /* one that is busy is told in the next period */
+		}
+		driver_health_note_target(&vms[i], target, said[i].statistics.idle_pages, now);
+		boost(&vms[i], target, said[i].statistics.idle_pages);
+		balloon_set_target(&vms[i], target, pressure);
+		if ((old == 0) != (target == 0)) {
+			vm_log(&vms[i], "target pages=%llu held=%llu ballooned=%llu",
+			       (unsigned long long)target,
+			       (unsigned long long)vms[i].s2.mapped_pages,
+			       (unsigned long long)vms[i].s2.ballooned_pages);
+		}
+	}
+}
+
+static void decide(uint64_t now_tsc)
+{
+	struct policy_host host = {
+		.spare_pages = spare_pages(),
+		.low_pages = governor.low_pages,
+		.high_pages = governor.high_pages,
+		.idle_tax_percent = IDLE_TAX_PERCENT,
+	};
+	unsigned count = gather(now_tsc);
+	policy_decide(&host, policy_vms, count);
+	publish(&host, count, now_tsc);
+	oom_check(now_tsc);
+}
+
+void governor_poll(uint64_t now_tsc)
+{
+	__atomic_store_n(&governor.looked_tsc, arch_tsc(), __ATOMIC_RELAXED);
+	uint64_t now = clock_look(now_tsc);
+	/* Before the look: who begins to wait behind it raises the flag again. */
+	flag_set(&governor.somebody_waits, false);
+	bool waiting = wait_queue_look();
+	if (waiting) {
+		flag_set(&governor.somebody_waits, true);
+	}
+	/* Behind the flag: frames of whoever has not seen it are in these sums, for all here. */
+	uint64_t free = frame_count_free();
+	uint64_t spare = min_u64(promise_spare(), free);
+	governor.free_low = min_u64(governor.free_low, free);
+	__atomic_store_n(&governor.fill_order, judge_fill_order(spare), __ATOMIC_RELAXED);
+	wait_queue_reserve(spare < governor.low_pages, now);
+	bool left = waiting && wait_queue_wake(spare, governor.low_pages);
+	/* Who was let go on and finds nothing waits again, and then it is time to think. */
+	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
+		return;
+	}
+	governor.next_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
+	flag_set(&governor.frames_came_back, false);
+	decide(now);
+}

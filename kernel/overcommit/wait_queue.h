@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VMs that wait for memory (a vCPU touched a page, and there was no frame): which of them come
+ * before others, and which may try again. A VM that has less than its allotment, and a driver that
+ * answers, is entitled: until it has a frame, those that have their allotment get none. One that
+ * has waited for a tenth of a second all the same has its turn: the next frames are for it alone.
+ */
+#ifndef KERNEL_OVERCOMMIT_WAIT_QUEUE_H
+#define KERNEL_OVERCOMMIT_WAIT_QUEUE_H
+
+#include "base/types.h"
+
+struct vm;
+
+/* Nobody waits. Boot. */
+void wait_queue_init(void);
+
+/* Does a VM wait? Boot CPU. */
+bool wait_queue_look(void);
+
+/*
+ * Whether an entitled one does, and whose turn it is, which is nobody's unless memory is `scarce`:
+ * for wait_queue_allow_fill from now on. Boot CPU, after wait_queue_look.
+ */
+void wait_queue_reserve(bool scarce, uint64_t now_tsc);
+
+/*
+ * Lets those try again who may; below `low_pages` of `spare_pages` that is nobody whose driver does
+ * not answer. True: somebody is left who may not. Boot CPU, after wait_queue_reserve.
+ */
+bool wait_queue_wake(uint64_t spare_pages, uint64_t low_pages);
+
+/* If it waits, it is entitled. */
+bool wait_queue_goes_first(const struct vm *vm);
+
+/*
+ * May this VM take a frame now? Not what entitled VMs wait for, if it has its allotment already: or
+ * it could take back at once, for ever, what it gives. Nor what one of those waits for whose turn
+ * it is. Any CPU.
+ */
+bool wait_queue_allow_fill(const struct vm *vm);
+
+/* A vCPU that has run for so long since it was granted a try has had its chance (balloon.c). */
+uint64_t wait_queue_hold_ticks(void);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See working_set.h. */
+#include "kernel/overcommit/working_set.h"
+
+#include "base/bits.h"
+#include "base/log.h"
+#include "arch/arch.h"
+#include "kernel/vm/vm.h"
+
+#define PERIOD_MS 1000
+#define PATIENCE_MS 100 /* so long a sample waits for a moment when nobody else has the lock */
+#define DECAY 4		/* of what was used no more, one part in so many is forgotten a second */
+
+uint64_t working_set_smooth(uint64_t active_pages, uint64_t sampled_pages)
+{
+	if (sampled_pages >= active_pages) {
+		return sampled_pages;
+	}
+	return active_pages - (active_pages - sampled_pages + DECAY - 1) / DECAY;
+}
+
+static void take_sample(struct vm *vm)
+{
+	struct working_set *set = &vm->working_set;
+	struct s2_locked locked = s2_lock(&vm->s2);
+	if (!set->begun) {
+		s2_sample_init(&set->sample, vm->id);
+		set->begun = true;
+	} else {
+		uint64_t sampled = s2_sample_end(locked, &set->sample);
+		uint64_t smooth = working_set_smooth(set->active_pages, sampled);
+		set->active_pages = set->known ? smooth : sampled;
+		set->known = true;
+	}
+	s2_sample_begin(locked, &set->sample);
+	s2_unlock(locked);
+}
+
+static void say_once(void)
+{
+	static bool said;
+	if (!said) {
+		said = true;
+		log_event(NULL, "working-set: not estimated, as this processor does not note which "
+				"pages a guest uses");
+	}
+}
+
+void working_set_poll(uint64_t now_tsc)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		struct vm *vm = &vms[i];
+		uint64_t due = vm->working_set.due_tsc;
+		if (vm->state != VM_RUNNING || now_tsc < due) {
+			continue;
+		}
+		if (due == 0) { /* it has just started: its pages have yet to come */
+			vm->working_set.due_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
+			continue;
+		}
+		if (lock_is_taken(&vm->s2.lock) && now_tsc - due < PATIENCE_MS * arch_tsc_khz()) {
+			continue; /* the boot CPU's guests need not queue up for this */
+		}
+		vm->working_set.due_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
+		if (s2_can_sample(&vm->s2)) {
+			take_sample(vm);
+			return;
+		}
+		say_once();
+	}
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See boost.h. Only the boot CPU adds to a budget; all CPUs take from it. */
+#include "kernel/sched/boost.h"
+
+#include "base/bits.h"
+#include "arch/arch.h"
+
+#define SLICE_MICROS_MIN 100 /* shorter ones would be spent on coming and going */
+
+static int64_t ms(uint64_t count)
+{
+	return (int64_t)(count * arch_tsc_khz());
+}
+
+void boost_init(struct vm *vm)
+{
+	vm->boost.wanted = false;
+	vm->boost.left_ticks = ms(BOOST_MOST_MS);
+}
+
+void boost_fill(struct vm *vm, uint64_t ticks)
+{
+	int64_t left = __atomic_load_n(&vm->boost.left_ticks, __ATOMIC_RELAXED);
+	int64_t room = ms(BOOST_MOST_MS) - left;
+	int64_t more = (int64_t)(ticks * BOOST_PERCENT / 100);
+	if (room > 0) {
+		__atomic_fetch_add(&vm->boost.left_ticks, more < room ? more : room,
+				   __ATOMIC_RELAXED);
+	}
+}
+
+void boost_want(struct vm *vm, bool wanted)
+{
+	__atomic_store_n(&vm->boost.wanted, wanted, __ATOMIC_SEQ_CST);
+}
+
+void boost_charge(struct vm *vm, uint64_t ticks)
+{
+	int64_t most = ms(BOOST_CHARGE_MS);
+	int64_t price = ticks > (uint64_t)most ? most : (int64_t)ticks;
+	__atomic_fetch_sub(&vm->boost.left_ticks, price, __ATOMIC_RELAXED);
+}
+
+uint64_t boost_slice(const struct vm *vm, uint64_t most)
+{
+	int64_t left = __atomic_load_n(&vm->boost.left_ticks, __ATOMIC_RELAXED);
+	uint64_t least = SLICE_MICROS_MIN * arch_tsc_khz() / 1000;
+	uint64_t slice = left > 0 ? (uint64_t)left : 0;
+	return min_u64(max_u64(slice, least), most);
+}

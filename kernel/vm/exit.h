@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One exit of a guest, in neutral words, and what to do about it. The backend decodes into struct
+ * vm_exit; kernel/exit/exit.c decides; the backend's one apply function carries the action out. The
+ * default never advances: an exit without a case ends the guest with a report.
+ *
+ * A hypercall has no description here. It is the one exit that must be fast, so the backends call
+ * hypercall_handle() themselves (guest_exit_hypercall() in arch/x86/guest/guest_exit.h).
+ */
+#ifndef KERNEL_VM_EXIT_H
+#define KERNEL_VM_EXIT_H
+
+#include "base/types.h"
+
+struct vcpu;
+
+enum vm_exit_kind {
+	VM_EXIT_S2_FAULT,  /* second-stage translation missing (EPT violation, #NPF) */
+	VM_EXIT_SLICE_END, /* the time slice is over */
+	VM_EXIT_INTERRUPT, /* an interrupt for the host; already acknowledged and handled */
+	VM_EXIT_CPUID,
+	VM_EXIT_HLT,
+	VM_EXIT_MSR_READ,
+	VM_EXIT_MSR_WRITE,
+	VM_EXIT_IO,
+	VM_EXIT_CR_WRITE, /* MOV to CR0/CR4/CR8, CLTS, LMSW, as the full value wanted */
+	VM_EXIT_XSETBV,
+	VM_EXIT_INVD,	   /* INVD, WBINVD: nothing to do for memory that is write-back */
+	VM_EXIT_UNDEFINED, /* an instruction that this guest's CPUID does not offer */
+	VM_EXIT_WINDOW,	   /* the guest can take an interrupt now */
+	VM_EXIT_TRIPLE_FAULT,
+	VM_EXIT_ENTRY_FAILED, /* the processor refused the guest's state; text says why */
+	VM_EXIT_UNKNOWN,
+};
+
+struct vm_exit {
+	enum vm_exit_kind kind;
+	uint32_t raw_reason; /* the processor's own number, for reports only */
+	union {
+		struct {
+			gpa_t address;
+		} fault;
+		struct {
+			uint32_t index;
+			uint64_t value; /* of a write */
+		} msr;			/* also XSETBV */
+		struct {
+			uint16_t port;
+			uint8_t bytes; /* 1, 2 or 4 */
+			bool in;
+			bool string;
+		} io;
+		struct {
+			unsigned number;
+			uint64_t value;
+		} cr;
+		const char *text; /* ENTRY_FAILED, UNKNOWN: what happened, in words */
+	};
+};
+
+enum exit_action {
+	EXIT_RESUME,  /* run on at the same instruction */
+	EXIT_ADVANCE, /* the instruction is done: move behind it */
+	EXIT_INJECT,  /* deliver vcpu->inject at the same instruction */
+	EXIT_BLOCK,   /* wait for something, then run the same instruction again */
+	EXIT_WAIT,    /* the instruction is done; others may run before the next one */
+	EXIT_YIELD,   /* leave the CPU to others, stay runnable */
+	EXIT_KILL,    /* this VM is over; the report has been printed or vm->end_reason says why */
+};
+
+/*
+ * Decides what happens next. Called by the backend with the guest's general registers in vcpu->regs
+ * and interrupts off. For BLOCK, WAIT and KILL the vCPU's state has been set when this returns.
+ */
+enum exit_action vm_exit_handle(struct vcpu *vcpu, const struct vm_exit *vm_exit);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual machine: what it was promised, what it holds, its balloon and its vCPUs. The table of
+ * VMs is static; a slot is never reused within one boot, so that reports can name the ended.
+ *
+ * Locks: the balloon and the peaks belong to the VM's address space and are changed under its lock.
+ * Counters are read without it: a value that is a moment old will do. `state` changes once from
+ * RUNNING, by compare and exchange, so that a VM ends for one reason only.
+ */
+#ifndef KERNEL_VM_VM_H
+#define KERNEL_VM_VM_H
+
+#include "abi/aerostat.h"
+#include "base/status.h"
+#include "base/types.h"
+#include "kernel/vm/vcpu.h"
+#include "kernel/vm/vm_config.h"
+#include "kernel/overcommit/working_set.h"
+#include "mm/stage2/map.h"
+
+#ifndef VMS_MAX /* small worlds have less */
+#define VMS_MAX 64
+#endif
+
+enum vm_state {
+	VM_UNUSED,
+	VM_REFUSED, /* its module or configuration was not acceptable */
+	VM_RUNNING,
+	VM_FINISHED, /* said so itself, with an exit code */
+	VM_KILLED,   /* ended by the hypervisor */
+};
+
+/* The balloon as the core sees it. */
+struct balloon {
+	bool attached;
+	gfn_t page_gfn; /* pinned while attached */
+	struct aerostat_balloon_page *page;
+	uint64_t target_pages;
+	uint64_t target_peak_pages;
+	uint64_t size_peak_pages;
+	uint64_t surrendered_pages; /* since start, as are the next three */
+	uint64_t returned_pages;
+	uint64_t touched_pages;	    /* taken back by touching */
+	uint64_t reported_pages;    /* contents dropped by free-page reports */
+	uint64_t driver_debt_pages; /* to be freed for what its driver had from the reserve */
+	/* The governor's, to judge the driver: what it was asked for, when, and at which size. */
+	uint64_t asked_pages;
+	uint64_t asked_tsc;
+	uint64_t asked_size_pages;
+	uint64_t given_pages; /* freed since, and of use to others; atomic */
+	bool unresponsive;    /* missed a deadline and has not given enough since */
+};
+
+struct vm {
+	enum vm_state state;
+	vm_id_t id; /* index in the table + 1 */
+	struct vm_config config;
+	struct s2 s2;
+	bool s2_exists; /* from s2_create to the end of the teardown */
+	struct vcpu vcpus[AEROSTAT_VCPUS_MAX];
+	struct balloon balloon;
+	struct working_set working_set;
+	struct {
+		bool wanted;
+		int64_t left_ticks; /* may be below zero by one run */
+	} boost;		    /* kernel/sched/boost.h; atomic */
+	uint64_t wait_peak_ticks;   /* longest that a touch has waited for its frame */
+	uint64_t held_peak_pages;
+	uint64_t large_peak_pages; /* mapped by entries of 2 MiB or more */
+	uint64_t exit_code;
+	uint64_t digest;
+	uint64_t ended_tsc;
+	/* Ticks that its start took (0: it was refused), its teardown, the longest step of that. */
+	uint64_t start_ticks;
+	uint64_t teardown_ticks;
+	uint64_t teardown_step_ticks;
+	const char *end_reason; /* of REFUSED and KILLED */
+	struct {
+		uint64_t window_start_tsc;
+		unsigned lines;
+		unsigned suppressed;
+	} log; /* rate limit */
+};
+
+extern struct vm vms[VMS_MAX];
+extern unsigned vm_count; /* slots in use, VM_REFUSED ones included */
+
+/*
+ * Makes a VM of a module: configuration, image, memory, vCPUs. A module that is not acceptable
+ * leaves a REFUSED slot with one sentence on the console and nothing else behind. Boot only.
+ */
+struct boot_module;
+void vm_start(const struct boot_module *module);
+
+/*
+ * Lets all VMs begin. Not before the last has its promise and its image: what is left for those
+ * must not depend on how fast another CPU runs the first. Boot only.
+ */
+void vms_release(void);
+
+/* Marks a VM as over: its vCPUs do not run again, and the boot CPU tears it down. Any CPU. */
+void vm_finish(struct vm *vm, uint64_t exit_code, uint64_t digest);
+void vm_kill(struct vm *vm, const char *reason);
+
+/* One bounded step of giving back what an ended VM has. True: nothing is left to do. */
+bool vm_teardown_step(struct vm *vm);
+
+/* An event of a VM that its guest can cause at will: at most VM_LOG_LINES_PER_SECOND of them. */
+#define VM_LOG_LINES_PER_SECOND 20
+void vm_log(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Some vCPU of it waits for a frame; since when the first of them does, or UINT64_MAX. */
+bool vm_waits_for_memory(const struct vm *vm);
+uint64_t vm_blocked_since(const struct vm *vm);
+
+/*
+ * It waits for a frame, and may as well be asked for others: it has its allotment, and a vCPU that
+ * could serve the balloon now, because it runs, or a new target would end its WAIT or HLT. Or a VM
+ * could keep what it has by letting one of its vCPUs wait for ever.
+ */
+bool vm_acts_while_waiting(const struct vm *vm);
+
+/* Every vCPU that was started waits, and nothing outside the VM will ever wake one. */
+bool vm_is_stuck(const struct vm *vm);
+
+/* Sums over its vCPUs. */
+uint64_t vm_exit_count(const struct vm *vm);
+uint64_t vm_fault_count(const struct vm *vm);
+uint64_t vm_hypercall_count(const struct vm *vm);
+
+/* Runs the auditor over all VMs. Other CPUs are stopped meanwhile. */
+struct audit_report;
+void vms_audit(struct audit_report *report);
+
+static inline enum vm_state vm_state_now(const struct vm *vm)
+{
+	return __atomic_load_n(&vm->state, __ATOMIC_ACQUIRE);
+}
+
+/* It ran and does not run any more. */
+static inline bool vm_is_over(const struct vm *vm)
+{
+	enum vm_state state = vm_state_now(vm);
+	return state == VM_FINISHED || state == VM_KILLED;
+}
+
+static inline const char *vm_name(const struct vm *vm)
+{
+	return vm->config.name;
+}
+
+#endif

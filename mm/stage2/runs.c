@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * See runs.h: neighbours in one page table share the walk, the locks and the sums, so that a page
+ * costs little more than its entry and its record. All under s2->lock.
+ */
+#include "mm/stage2/runs.h"
+
+#include "base/compiler.h"
+#include "mm/alloc.h"
+#include "mm/reclaim.h"
+#include "mm/stage2/split.h"
+
+/* Leaves of 2^order pages of this VM on their way to quarantine. */
+static inline struct frame_step revoke_step(const struct s2 *s2, unsigned order)
+{
+	const struct frame_tag tag = {FRAME_GUEST, (uint8_t)order, s2->owner};
+	const struct frame_tag revoking = {FRAME_REVOKING, tag.order, tag.owner};
+	return frame_step(tag, revoking);
+}
+
+/* So many leaves of one level were unlinked. The caller tells the sums that all VMs share. */
+static inline void count_leaves_out(struct s2 *s2, unsigned order, uint64_t leaves)
+{
+	s2->revoking_pages += leaves << order;
+	s2->mapped_pages -= leaves << order;
+	s2->large_pages -= order > 0 ? leaves << order : 0;
+}
+
+static void account(struct s2 *s2, uint64_t revoked_pages)
+{
+	lock_acquire(&frame_lock);
+	frame_step_account(FRAME_GUEST, FRAME_REVOKING, revoked_pages);
+	promise_held_remove(&s2->promise, revoked_pages);
+	lock_release(&frame_lock);
+}
+
+/* What the runs of one order have changed goes into the counters of the address space. */
+static inline void count_changes(struct s2_batch *batch)
+{
+	struct s2 *s2 = batch->s2;
+	if (batch->leaves_out > 0) {
+		count_leaves_out(s2, batch->order, batch->leaves_out);
+		batch->revoked_pages += batch->leaves_out << batch->order;
+		batch->leaves_out = 0;
+	}
+	if (batch->ballooned != 0) {
+		s2->ballooned_pages += batch->ballooned << batch->order;
+		batch->ballooned = 0;
+	}
+}
+
+void s2_batch_end(struct s2_batch *batch)
+{
+	count_changes(batch);
+	batch->pages = 0;
+	if (batch->revoked_pages > 0) {
+		account(batch->s2, batch->revoked_pages);
+		batch->revoked_pages = 0;
+	}
+}
+
+static void set_order(struct s2_batch *batch, unsigned order)
+{
+	const struct s2 *s2 = batch->s2;
+	count_changes(batch);
+	batch->order = order;
+	batch->plain_flags = order > ORDER_4K ? s2->format->large_flag : 0;
+	batch->decisive_flags = batch->plain_flags | s2->format->pinned_flag;
+	batch->revoke = revoke_step(s2, order);
+}
+
+bool s2_batch_go(struct s2_batch *batch, gfn_t gfn, unsigned order)
+{
+	const struct s2 *s2 = batch->s2;
+	batch->pages = 0;
+	if (order != batch->order) {
+		set_order(batch, order);
+	}
+	if (gfn.n >= s2->limit_pages || !s2_find_table(s2, gfn, order, &batch->table)) {
+		return false;
+	}
+	uint64_t extent_pages = order_pages(order);
+	batch->entries = table_entry(batch->table, 0);
+	batch->first_gfn = align_down_u64(gfn.n, extent_pages * S2_ENTRIES);
+	uint64_t inside = align_down_u64(s2->limit_pages - batch->first_gfn, extent_pages);
+	batch->pages = min_u64(inside, extent_pages * S2_ENTRIES);
+	return gfn.n - batch->first_gfn < batch->pages;
+}
+
+/* The first entry of a run, whose count is cut to what the table has: nothing of what is
+ * misaligned. */
+static inline uint64_t *run_first(const struct s2_batch *batch, gfn_t gfn, uint64_t *count)
+{
+	uint64_t offset = gfn.n - batch->first_gfn;
+	uint64_t most = (batch->pages - offset) >> batch->order;
+	bool plain = offset < batch->pages && is_aligned_u64(offset, order_pages(batch->order));
+	*count = plain ? min_u64(*count, most) : 0;
+	return batch->entries + (offset >> batch->order);
+}
+
+/* A table that is all the same now becomes an entry; whoever comes next walks again. */
+static NOT_INLINE uint64_t collapse(struct s2_batch *batch, gfn_t gfn, uint64_t done)
+{
+	struct s2_path path;
+	(void)s2_walk(batch->s2, gfn, &path);
+	path.level = batch->order / 9;
+	s2_collapse(batch->s2, gfn, &path);
+	batch->pages = 0;
+	return done;
+}
+
+/* `done` entries of the table around gfn were changed: so many leaves less, so many in the balloon.
+ */
+static inline uint64_t run_finish(struct s2_batch *batch, gfn_t gfn, uint64_t done, uint64_t leaves,
+				  uint64_t ballooned)
+{
+	pfn_t table = batch->table;
+	batch->leaves_out += leaves;
+	batch->ballooned += ballooned;
+	table_change_counts(table, -(uint32_t)leaves, (uint32_t)ballooned);
+	return __builtin_expect(table_is_uniform(table), 0) ? collapse(batch, gfn, done) : done;
+}
+
+/* Takes out leaves and EMPTY entries until the count is used up or something else is met. */
+static uint64_t take_out_run(struct s2_batch *batch, gfn_t gfn, uint64_t count, uint64_t mark)
+{
+	uint64_t *const first = run_first(batch, gfn, &count);
+	const struct s2_format *format = batch->s2->format;
+	const uint64_t *end = first + count;
+	const struct frame_step revoke = batch->revoke;
+	uint64_t *entry = first;
+	uint64_t empty = 0;
+	/* These frames are ours alone: frame_lock is for the sums, and others wait for it. */
+	uint32_t head = batch->s2->revoking_head;
+	for (; entry < end; entry++) {
+		uint64_t value = entry_read(entry);
+		if ((value & format->present_mask) == 0) {
+			if (value != 0) {
+				break; /* in the balloon already */
+			}
+			entry_write(entry, mark);
+			empty++;
+			continue;
+		}
+		if ((value & batch->decisive_flags) != batch->plain_flags) {
+			break;
+		}
+		entry_write(entry, mark);
+		reclaim_push_one(&head, entry_pfn(format, value), revoke);
+	}
+	batch->s2->revoking_head = head;
+	uint64_t done = (uint64_t)(entry - first);
+	return run_finish(batch, gfn, done, done - empty, mark != 0 ? done : 0);
+}
+
+uint64_t s2_surrender_run(struct s2_batch *batch, gfn_t gfn, uint64_t count)
+{
+	return take_out_run(batch, gfn, count, batch->s2->format->ballooned_entry);
+}
+
+uint64_t s2_report_run(struct s2_batch *batch, gfn_t gfn, uint64_t count)
+{
+	return take_out_run(batch, gfn, count, 0);
+}
+
+uint64_t s2_return_run(struct s2_batch *batch, gfn_t gfn, uint64_t count)
+{
+	uint64_t *const first = run_first(batch, gfn, &count);
+	const uint64_t ballooned_entry = batch->s2->format->ballooned_entry;
+	uint64_t *entry = first;
+	for (; entry < first + count && entry_read(entry) == ballooned_entry; entry++) {
+		entry_write(entry, 0);
+	}
+	uint64_t done = (uint64_t)(entry - first);
+	return run_finish(batch, gfn, done, 0, -done);
+}
+
+bool s2_clear_leaves(struct s2 *s2, pfn_t table, unsigned level)
+{
+	const struct s2_format *format = s2->format;
+	const uint64_t large = level > 0 ? format->large_flag : 0;
+	const unsigned order = level_order(level);
+	const struct frame_step step = revoke_step(s2, order);
+	const uint64_t ballooned = table_ballooned(table);
+	uint64_t leaves = 0;
+	for (unsigned i = 0; i < S2_ENTRIES; i++) {
+		uint64_t value = entry_read(table_entry(table, i));
+		if ((value & format->present_mask) != 0 && (value & large) != large) {
+			return false;
+		}
+	}
+	uint32_t head = s2->revoking_head;
+	for (unsigned i = 0; i < S2_ENTRIES; i++) {
+		uint64_t *entry = table_entry(table, i);
+		uint64_t value = entry_read(entry);
+		entry_write(entry, 0);
+		if ((value & format->present_mask) != 0) {
+			reclaim_push_one(&head, entry_pfn(format, value), step);
+			leaves++;
+		}
+	}
+	s2->revoking_head = head;
+	account(s2, leaves << order);
+	count_leaves_out(s2, order, leaves);
+	table_set_counts(table, level, 0, 0);
+	s2->ballooned_pages -= ballooned << order;
+	return true;
+}
