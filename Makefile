@@ -88,14 +88,18 @@ HV_C_SOURCES := \
 	kernel/housekeeping.c \
 	kernel/exit/hypercall.c \
 	kernel/lifecycle/load_native.c \
+	kernel/lifecycle/build.c \
+	kernel/lifecycle/end.c \
 	kernel/lib/lock.c \
 	kernel/log/log.c \
 	kernel/main.c \
 	kernel/monitor/monitor.c \
+	kernel/monitor/audit.c \
 	kernel/overcommit/oom.c \
-	kernel/options.c \
+	kernel/lib/options.c \
 	kernel/log/panic.c \
 	kernel/sched/stop_machine.c \
+	kernel/sched/wake.c \
 	kernel/overcommit/policy.c \
 	kernel/lib/printf.c \
 	kernel/monitor/results.c \

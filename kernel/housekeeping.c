@@ -11,6 +11,10 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
 #include "kernel/overcommit/working_set.h"
+#include "kernel/sched/background.h"
+#include "kernel/lifecycle/end.h"
+#include "kernel/monitor/audit.h"
+#include "kernel/sched/wake.h"
 #include "mm/audit.h"
 #include "mm/reclaim.h"
 

@@ -9,10 +9,11 @@
 #include "arch/backend.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/housekeeping.h"
-#include "kernel/options.h"
+#include "kernel/lib/options.h"
 #include "kernel/monitor/results.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
+#include "kernel/lifecycle/build.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 

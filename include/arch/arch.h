@@ -14,6 +14,9 @@ struct boot_module;
 struct console;
 struct vcpu;
 
+/* The CPU that the boot loader starts. It starts the others and does the background work. */
+#define BOOT_CPU 0u
+
 /* This CPU, 0.. ; and how many run, which is constant after arch_cpus_start(). */
 unsigned arch_cpu_index(void);
 unsigned arch_cpu_count(void);

@@ -10,4 +10,7 @@
 /* An event of the host itself, or of the VM called `vm` when that is not NULL. */
 void log_event(const char *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* From now on lines are printed without the lock: its holder may be what failed. */
+void log_break_lock(void);
+
 #endif

@@ -8,8 +8,9 @@
 #include "base/bits.h"
 #include "arch/arch.h"
 #include "kernel/sched/clock.h"
-#include "kernel/overcommit/governor.h"
-#include "kernel/overcommit/wait_queue.h"
+#include "kernel/balloon/admission.h"
+#include "kernel/lifecycle/end.h"
+#include "kernel/sched/wake.h"
 #include "mm/phys.h"
 #include "mm/reclaim.h"
 
@@ -33,7 +34,7 @@ bool balloon_may_populate(struct s2_locked locked, const struct vm *vm, gfn_t gf
 	if (gfn.n >= vm->s2.limit_pages) {
 		return true;
 	}
-	return wait_queue_allow_fill(vm) || s2_lookup(locked, gfn).kind != S2_EMPTY;
+	return admission_allows_fill(vm) || s2_lookup(locked, gfn).kind != S2_EMPTY;
 }
 
 static enum status pin(struct s2_locked locked, const struct vm *vm, gfn_t gfn, pfn_t *pfn)
@@ -79,12 +80,6 @@ enum status balloon_detach(struct vcpu *vcpu)
 	return status;
 }
 
-void balloon_note_peaks(struct vm *vm)
-{
-	vm->held_peak_pages = max_u64(vm->held_peak_pages, vm->s2.mapped_pages);
-	vm->large_peak_pages = max_u64(vm->large_peak_pages, vm->s2.large_pages);
-}
-
 void balloon_publish_size(struct vm *vm)
 {
 	uint64_t size = vm->s2.ballooned_pages;
@@ -114,13 +109,13 @@ static enum exit_action wait_for_frame(struct vcpu *vcpu)
 	 * not again.
 	 */
 	if (vcpu->fault_count != vcpu->retry_fault ||
-	    sub_floor_u64(vcpu->ran_ticks, ran) > wait_queue_hold_ticks()) {
+	    sub_floor_u64(vcpu->ran_ticks, ran) > admission_hold_ticks()) {
 		vcpu->blocked_since_tsc = clock_now();
 	}
 	vcpu->retry_fault = vcpu->fault_count + 1;
 	__atomic_store_n(&vcpu->granted, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&vcpu->wait, WAIT_MEMORY, __ATOMIC_SEQ_CST);
-	governor_note_waiter();
+	admission_note_waiter();
 	return EXIT_BLOCK;
 }
 
@@ -180,8 +175,8 @@ enum exit_action demand_fault(struct vcpu *vcpu, gfn_t gfn)
 	uint64_t pages;
 	enum status status = STATUS_NO_MEMORY;
 	struct s2_locked locked = s2_lock(&vm->s2);
-	if (wait_queue_allow_fill(vm)) {
-		status = s2_fault(locked, gfn, governor_fill_order(vm),
+	if (admission_allows_fill(vm)) {
+		status = s2_fault(locked, gfn, admission_fill_order(vm),
 				  vm->config.on_touch == ON_TOUCH_ZERO, &was, &pages);
 	}
 	if (__builtin_expect(status == STATUS_NO_MEMORY, 0)) {
@@ -203,7 +198,7 @@ enum exit_action demand_fault(struct vcpu *vcpu, gfn_t gfn)
 	}
 	CHECK(status == STATUS_OK);
 	if (pages > 1) {
-		governor_filled_large(pages);
+		admission_filled_large(pages);
 	}
 	return EXIT_RESUME;
 }

@@ -57,12 +57,6 @@ bool balloon_may_populate(struct s2_locked locked, const struct vm *vm, gfn_t gf
 /* Publishes the target and the pressure; rings the doorbell when the target has changed. */
 void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure);
 
-/*
- * Keeps the most that the VM has held; called before anything is taken out, not at every fill. Its
- * lock is held, as for the next.
- */
-void balloon_note_peaks(struct vm *vm);
-
 /* Writes the balloon's size to the balloon page; after every change of it. */
 void balloon_publish_size(struct vm *vm);
 

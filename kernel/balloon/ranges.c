@@ -8,8 +8,7 @@
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "kernel/balloon/balloon.h"
-#include "kernel/overcommit/governor.h"
-#include "kernel/overcommit/wait_queue.h"
+#include "kernel/balloon/admission.h"
 #include "mm/reclaim.h"
 #include "mm/stage2/runs.h"
 
@@ -82,7 +81,7 @@ struct range_call {
 /* Not what others wait for; but they do not wait for the reserve. */
 static bool may_back(const struct vm *vm)
 {
-	return wait_queue_allow_fill(vm) ||
+	return admission_allows_fill(vm) ||
 	       (vm->s2.mapped_pages < vm->config.mem_pages && promise_spare() == 0);
 }
 
@@ -270,14 +269,14 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 	call.pages = 0;
 	s2_batch_begin(&call.batch, locked);
 	uint64_t held = vm->s2.mapped_pages;
-	balloon_note_peaks(vm);
+	vm_note_peaks(vm);
 	unsigned finished = run_all(&call, ranges, count);
 	s2_batch_end(&call.batch);
 	reclaim_flush(locked);
 	count_pages(&vm->balloon, operation, call.pages);
 	uint64_t freed = sub_floor_u64(held, vm->s2.mapped_pages);
 	vm->balloon.driver_debt_pages = sub_floor_u64(vm->balloon.driver_debt_pages, freed);
-	governor_frames_came_back(vm, freed);
+	admission_frames_freed(vm, freed);
 	balloon_publish_size(vm);
 	return finished;
 }

@@ -12,6 +12,7 @@
 #include "kernel/balloon/balloon.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
+#include "kernel/lifecycle/end.h"
 
 #define VECTOR_UNDEFINED 6
 #define VECTOR_PROTECTION 13

@@ -14,6 +14,8 @@
 #include "kernel/balloon/ranges.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
+#include "kernel/lifecycle/end.h"
+#include "kernel/sched/wake.h"
 #include "mm/guest_copy.h"
 
 static enum exit_action answer(struct vcpu *vcpu, int64_t result)

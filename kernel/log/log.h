@@ -12,7 +12,4 @@ uint64_t log_origin_tsc(void);
 /* Lines as they are, without time and name, under the lock of the log. Not for guests' text. */
 void log_text(const char *text, size_t bytes);
 
-/* From now on lines are printed without the lock: its holder may be what failed. */
-void log_break_lock(void);
-
 #endif

@@ -11,6 +11,7 @@
 #include "kernel/log/log.h"
 #include "kernel/monitor/results.h"
 #include "kernel/vm/vm.h"
+#include "kernel/monitor/audit.h"
 #include "mm/audit.h"
 #include "mm/frame.h"
 

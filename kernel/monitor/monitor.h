@@ -3,7 +3,7 @@
 #ifndef KERNEL_MONITOR_MONITOR_H
 #define KERNEL_MONITOR_MONITOR_H
 
-#include "kernel/options.h"
+#include "kernel/lib/options.h"
 
 /* Shows the table when its second is over, and obeys keys. Between two guests. */
 void monitor_poll(const struct options *options, uint64_t now_tsc);

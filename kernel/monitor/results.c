@@ -10,6 +10,7 @@
 #include "kernel/log/log.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
+#include "kernel/monitor/audit.h"
 #include "mm/audit.h"
 #include "mm/frame.h"
 
@@ -118,7 +119,7 @@ bool report_results(bool details)
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];
 		struct s2_locked locked = s2_lock(&vms[i].s2);
-		balloon_note_peaks(&vms[i]);
+		vm_note_peaks(&vms[i]);
 		s2_unlock(locked);
 		if (details) {
 			print_vm(vm);

@@ -13,12 +13,12 @@
 #include "kernel/balloon/balloon.h"
 #include "kernel/sched/boost.h"
 #include "kernel/sched/clock.h"
-#include "kernel/housekeeping.h"
 #include "kernel/overcommit/oom.h"
 #include "kernel/overcommit/policy.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
 #include "kernel/overcommit/wait_queue.h"
+#include "kernel/balloon/admission.h"
 #include "mm/cache.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
@@ -109,7 +109,7 @@ static void call_housekeeping(void)
 	}
 }
 
-void governor_note_waiter(void)
+void admission_note_waiter(void)
 {
 	flag_set(&governor.somebody_waits, true);
 	call_housekeeping();
@@ -149,7 +149,7 @@ static unsigned judge_fill_order(uint64_t spare)
  * their driver. But not behind each fill either: sums take frame_lock, and half of what is left
  * above the threshold may go before they are asked for.
  */
-void governor_filled_large(uint64_t pages)
+void admission_filled_large(uint64_t pages)
 {
 	if (__atomic_sub_fetch(&governor.unjudged_pages, (int64_t)pages, __ATOMIC_RELAXED) <= 0) {
 		__atomic_store_n(&governor.fill_order, judge_fill_order(spare_pages()),
@@ -157,14 +157,14 @@ void governor_filled_large(uint64_t pages)
 	}
 }
 
-unsigned governor_fill_order(const struct vm *vm)
+unsigned admission_fill_order(const struct vm *vm)
 {
 	/* A VM that is asked to give, and a host that is short, count in small change. */
 	unsigned order = __atomic_load_n(&governor.fill_order, __ATOMIC_RELAXED);
 	return vm->balloon.target_pages == 0 ? order : ORDER_4K;
 }
 
-void governor_frames_came_back(struct vm *vm, uint64_t freed_pages)
+void admission_frames_freed(struct vm *vm, uint64_t freed_pages)
 {
 	/* What it is promised itself nobody else can have. */
 	uint64_t held = vm->s2.promise.held_pages;

@@ -17,24 +17,8 @@ void governor_init(void);
 /* Runs when its time has come; called by the boot CPU between two guests. */
 void governor_poll(uint64_t now_tsc);
 
-/* A vCPU has just found no frame: the governor is to look soon. Any CPU. */
-void governor_note_waiter(void);
-
 /* The TSC at which governor_poll has something to do next. */
 uint64_t governor_next_tsc(void);
-
-/*
- * A VM has just surrendered or reported something. Frames that came back are progress for
- * everybody, and show that its driver answers, as far as they are not promised to the VM itself.
- * Any CPU; the lock of the VM's address space is held.
- */
-void governor_frames_came_back(struct vm *vm, uint64_t freed_pages);
-
-/* The largest extent that a demand fill of this VM should use now. */
-unsigned governor_fill_order(const struct vm *vm);
-
-/* A demand fill has just taken a large extent: is there enough for the next? Any CPU. */
-void governor_filled_large(uint64_t pages);
 
 /* Is there enough spare memory for optional work such as joining pages? */
 bool governor_is_plentiful(void);

@@ -11,6 +11,7 @@
 #include "arch/arch.h"
 #include "kernel/vm/vm.h"
 #include "kernel/overcommit/wait_queue.h"
+#include "kernel/lifecycle/end.h"
 
 #define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
 #define OVERDUE_MS 16000   /* or frames came, but not to one that waits and comes before others */

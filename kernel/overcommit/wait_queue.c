@@ -7,6 +7,8 @@
 #include "kernel/balloon/balloon.h"
 #include "kernel/vm/vcpu.h"
 #include "kernel/vm/vm.h"
+#include "kernel/balloon/admission.h"
+#include "kernel/sched/wake.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
@@ -33,7 +35,7 @@ void wait_queue_init(void)
 	turn_last_tsc = 0;
 }
 
-uint64_t wait_queue_hold_ticks(void)
+uint64_t admission_hold_ticks(void)
 {
 	return HOLD_MS * arch_tsc_khz();
 }
@@ -50,7 +52,7 @@ static bool is_its_turn(const struct vm *vm)
 	return whose == VM_ID_HOST || whose == vm->id || vm->s2.mapped_pages < vm->config.min_pages;
 }
 
-bool wait_queue_allow_fill(const struct vm *vm)
+bool admission_allows_fill(const struct vm *vm)
 {
 	if (!__atomic_load_n(&below_allotment_waits, __ATOMIC_ACQUIRE)) {
 		return true;
@@ -135,7 +137,7 @@ static bool may_try_again(const struct vm *vm, uint64_t spare_pages, uint64_t lo
 	if (spare_pages == 0 || (vm->balloon.unresponsive && spare_pages < low_pages)) {
 		return false;
 	}
-	return wait_queue_allow_fill(vm);
+	return admission_allows_fill(vm);
 }
 
 static void grant(struct vm *vm)

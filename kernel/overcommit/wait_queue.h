@@ -20,7 +20,7 @@ bool wait_queue_look(void);
 
 /*
  * Whether an entitled one does, and whose turn it is, which is nobody's unless memory is `scarce`:
- * for wait_queue_allow_fill from now on. Boot CPU, after wait_queue_look.
+ * for admission_allows_fill from now on. Boot CPU, after wait_queue_look.
  */
 void wait_queue_reserve(bool scarce, uint64_t now_tsc);
 
@@ -32,15 +32,5 @@ bool wait_queue_wake(uint64_t spare_pages, uint64_t low_pages);
 
 /* If it waits, it is entitled. */
 bool wait_queue_goes_first(const struct vm *vm);
-
-/*
- * May this VM take a frame now? Not what entitled VMs wait for, if it has its allotment already: or
- * it could take back at once, for ever, what it gives. Nor what one of those waits for whose turn
- * it is. Any CPU.
- */
-bool wait_queue_allow_fill(const struct vm *vm);
-
-/* A vCPU that has run for so long since it was granted a try has had its chance (balloon.c). */
-uint64_t wait_queue_hold_ticks(void);
 
 #endif

@@ -7,15 +7,7 @@
 #ifndef KERNEL_OVERCOMMIT_WORKING_SET_H
 #define KERNEL_OVERCOMMIT_WORKING_SET_H
 
-#include "mm/stage2/sample.h"
-
-struct working_set {
-	struct s2_sample sample;
-	uint64_t due_tsc; /* of the next step; 0: has not been looked at */
-	bool begun;	  /* a sample is under way until then */
-	bool known;	  /* there has been one */
-	uint64_t active_pages;
-};
+#include "base/types.h"
 
 /* Samples at most one VM that is due, so that one call is short. Takes its address space's lock. */
 void working_set_poll(uint64_t now_tsc);

@@ -13,7 +13,7 @@
 #include "arch/arch.h"
 #include "arch/backend.h"
 #include "kernel/sched/boost.h"
-#include "kernel/housekeeping.h"
+#include "kernel/sched/background.h"
 #include "kernel/sched/stop_machine.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/vm/vm.h"

@@ -113,20 +113,8 @@ struct vcpu {
 /* Empties the slot of vCPU `index`; it is OFF. Boot. */
 void vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index);
 
-/* Rings its doorbell, wherever it is. NOT_FOUND: it was not started, or has none. Any CPU. */
-MUST_CHECK enum status vcpu_ring(struct vcpu *vcpu);
-
 /* Its doorbell from now on; 0: none, and what has rung is forgotten. By the CPU that runs it. */
 void vcpu_set_doorbell(struct vcpu *vcpu, uint8_t vector);
-
-/* The balloon's target has changed: ends its WAIT, and rings its doorbell if it has one. */
-void vcpu_signal(struct vcpu *vcpu);
-
-/* A vCPU that waits for a frame may try again. */
-void vcpu_wake_for_memory(struct vcpu *vcpu);
-
-/* It was started, and only another vCPU can wake it: no clock does, and nothing is on its way. */
-bool vcpu_sleeps_for_good(const struct vcpu *vcpu);
 
 /* Its doorbell has rung, and the guest takes it as soon as it runs. */
 static inline bool vcpu_is_called(const struct vcpu *vcpu)

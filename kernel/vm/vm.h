@@ -15,8 +15,8 @@
 #include "base/types.h"
 #include "kernel/vm/vcpu.h"
 #include "kernel/vm/vm_config.h"
-#include "kernel/overcommit/working_set.h"
 #include "mm/stage2/map.h"
+#include "mm/stage2/sample.h"
 
 #ifndef VMS_MAX /* small worlds have less */
 #define VMS_MAX 64
@@ -49,6 +49,15 @@ struct balloon {
 	uint64_t asked_size_pages;
 	uint64_t given_pages; /* freed since, and of use to others; atomic */
 	bool unresponsive;    /* missed a deadline and has not given enough since */
+};
+
+/* What kernel/overcommit/working_set.c knows of how much memory the VM uses. */
+struct working_set {
+	struct s2_sample sample;
+	uint64_t due_tsc; /* of the next step; 0: has not been looked at */
+	bool begun;	  /* a sample is under way until then */
+	bool known;	  /* there has been one */
+	uint64_t active_pages;
 };
 
 struct vm {
@@ -85,26 +94,6 @@ struct vm {
 extern struct vm vms[VMS_MAX];
 extern unsigned vm_count; /* slots in use, VM_REFUSED ones included */
 
-/*
- * Makes a VM of a module: configuration, image, memory, vCPUs. A module that is not acceptable
- * leaves a REFUSED slot with one sentence on the console and nothing else behind. Boot only.
- */
-struct boot_module;
-void vm_start(const struct boot_module *module);
-
-/*
- * Lets all VMs begin. Not before the last has its promise and its image: what is left for those
- * must not depend on how fast another CPU runs the first. Boot only.
- */
-void vms_release(void);
-
-/* Marks a VM as over: its vCPUs do not run again, and the boot CPU tears it down. Any CPU. */
-void vm_finish(struct vm *vm, uint64_t exit_code, uint64_t digest);
-void vm_kill(struct vm *vm, const char *reason);
-
-/* One bounded step of giving back what an ended VM has. True: nothing is left to do. */
-bool vm_teardown_step(struct vm *vm);
-
 /* An event of a VM that its guest can cause at will: at most VM_LOG_LINES_PER_SECOND of them. */
 #define VM_LOG_LINES_PER_SECOND 20
 void vm_log(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -120,17 +109,19 @@ uint64_t vm_blocked_since(const struct vm *vm);
  */
 bool vm_acts_while_waiting(const struct vm *vm);
 
-/* Every vCPU that was started waits, and nothing outside the VM will ever wake one. */
-bool vm_is_stuck(const struct vm *vm);
-
 /* Sums over its vCPUs. */
 uint64_t vm_exit_count(const struct vm *vm);
 uint64_t vm_fault_count(const struct vm *vm);
 uint64_t vm_hypercall_count(const struct vm *vm);
 
-/* Runs the auditor over all VMs. Other CPUs are stopped meanwhile. */
-struct audit_report;
-void vms_audit(struct audit_report *report);
+/* Of the lines that the rate limit has swallowed there is one line at least: says how many. */
+void vm_log_suppressed(struct vm *vm);
+
+/*
+ * Keeps the most that the VM has held; called before anything is taken out, not at every fill. Its
+ * lock is held, as for the next.
+ */
+void vm_note_peaks(struct vm *vm);
 
 static inline enum vm_state vm_state_now(const struct vm *vm)
 {

@@ -10,7 +10,7 @@ FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/
 	mm/memmap.c
 FUZZ_elf := tests/fuzz/fuzz_elf.c kernel/lib/elf.c
 FUZZ_vm_config := tests/fuzz/fuzz_vm_config.c kernel/vm/vm_config.c
-FUZZ_options := tests/fuzz/fuzz_options.c kernel/lib/console.c kernel/options.c
+FUZZ_options := tests/fuzz/fuzz_options.c kernel/lib/console.c kernel/lib/options.c
 FUZZ_processors := tests/fuzz/fuzz_processors.c drivers/phys/acpi.c \
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
 	drivers/phys/mp_table.c drivers/phys/processors.c
@@ -30,8 +30,9 @@ FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/mach
 	kernel/overcommit/policy.c \
 	kernel/sched/run_queue.c \
 	kernel/sched/scheduler.c \
-	kernel/vm/vcpu.c \
-	kernel/vm/vm.c \
+	kernel/vm/vcpu.c kernel/sched/wake.c \
+	kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c \
+	kernel/monitor/audit.c \
 	kernel/vm/vm_config.c \
 	kernel/overcommit/wait_queue.c
 

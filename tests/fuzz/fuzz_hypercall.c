@@ -18,6 +18,7 @@
 #include "kernel/overcommit/governor.h"
 #include "kernel/exit/hypercall.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/lifecycle/end.h"
 #include "mm/alloc.h"
 #include "mm/guest_copy.h"
 #include "mm/phys.h"

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "base/bits.h"
-#include "kernel/options.h"
+#include "kernel/lib/options.h"
 
 const char fuzz_name[] = "options";
 

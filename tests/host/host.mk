@@ -152,7 +152,7 @@ HOST_test_run_queue := tests/host/sched/test_run_queue.c tests/host/fake/panic.c
 	kernel/sched/run_queue.c
 
 SCHEDULER_SOURCES := tests/host/fake/contexts.c tests/host/fake/cpus.c tests/host/fake/panic.c \
-	kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/vm/vcpu.c
+	kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/vm/vcpu.c kernel/sched/wake.c
 
 HOST_TESTS += test_scheduler
 HOST_test_scheduler := tests/host/sched/test_scheduler.c $(SCHEDULER_SOURCES)
@@ -168,7 +168,7 @@ THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads
 
 HOST_TESTS += test_scheduler_threads
 HOST_test_scheduler_threads := tests/host/sched/test_scheduler_threads.c kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c \
-	kernel/sched/scheduler.c kernel/vm/tlb.c kernel/vm/vcpu.c
+	kernel/sched/scheduler.c kernel/vm/tlb.c kernel/vm/vcpu.c kernel/sched/wake.c
 
 HOST_TESTS += test_mm_threads
 HOST_test_mm_threads := tests/host/mm/test_mm_threads.c tests/host/fake/machines.c \
@@ -204,7 +204,8 @@ include tests/fuzz/fuzz.mk
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
 	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/elf.c kernel/overcommit/governor.c kernel/exit/hypercall.c kernel/lifecycle/load_native.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
-	kernel/vm/vcpu.c kernel/vm/vm.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
+	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c \
+	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
 	$(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_balloon
@@ -227,7 +228,7 @@ HOST_TESTS += test_model
 HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_options
-HOST_test_options := tests/host/test_options.c kernel/lib/console.c kernel/options.c
+HOST_test_options := tests/host/test_options.c kernel/lib/console.c kernel/lib/options.c
 
 HOST_TESTS += test_policy
 HOST_test_policy := tests/host/overcommit/test_policy.c tests/host/fake/policy.c kernel/overcommit/policy.c

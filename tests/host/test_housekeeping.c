@@ -14,6 +14,8 @@
 #include "kernel/monitor/results.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/background.h"
+#include "kernel/lifecycle/end.h"
 #include "mm/frame.h"
 #include "mm/stage2/map.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kernel/options.c: every option, every malformed value, and sentences that name the word. */
+/* kernel/lib/options.c: every option, every malformed value, and sentences that name the word. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/bits.h"
-#include "kernel/options.h"
+#include "kernel/lib/options.h"
 
 static struct options options;
 static struct options_complaints complaints;

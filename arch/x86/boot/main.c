@@ -28,7 +28,7 @@
 #include "arch/boot_info.h"
 #include "kernel/log/log.h"
 #include "kernel/main.h"
-#include "kernel/options.h"
+#include "kernel/lib/options.h"
 #include "mm/phys.h"
 
 static struct boot_info boot_info;
@@ -90,6 +90,15 @@ static void start_processor(void)
 	tsc_init();
 }
 
+static void map_lapic(void)
+{
+	hpa_t page = lapic_find();
+
+	if (page.v != 0) {
+		lapic_set_page(paging_map_mmio(page, PAGE_BYTES));
+	}
+}
+
 static void print_summary(void)
 {
 	log_event(NULL,
@@ -117,6 +126,7 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 	if (!memory_init(&boot_info, place, bytes, sentence)) {
 		refuse(sentence);
 	}
+	map_lapic();
 	lapic_init();
 	cpus[0].reachable = true;
 	power_prepare(boot_info.acpi_rsdp);

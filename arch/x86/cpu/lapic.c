@@ -12,7 +12,6 @@
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/msr.h"
-#include "arch/x86/trap/paging.h"
 #include "arch/x86/cpu/tsc.h"
 #include "base/bits.h"
 #include "base/check.h"
@@ -89,18 +88,21 @@ void lapic_eoi(void)
 	reg_write(REG_EOI, 0);
 }
 
-/* The boot CPU's mode is everybody's. */
-static void choose_mode(void)
+/* Every CPU uses the boot CPU's mode. */
+hpa_t lapic_find(void)
 {
 	uint64_t base = msr_read(MSR_IA32_APIC_BASE);
 
 	mode_chosen = true;
 	x2apic = (base & BASE_ENABLED) && (base & BASE_X2APIC);
 	base_address = base & BASE_ADDRESS;
-	if (!x2apic) {
-		registers = paging_map_mmio((hpa_t){base_address}, PAGE_BYTES);
-		CHECK(registers != NULL);
-	}
+	return (hpa_t){x2apic ? 0 : base_address};
+}
+
+void lapic_set_page(volatile void *page)
+{
+	CHECK(page != NULL);
+	registers = page;
 }
 
 /* Each step is one that the processor allows: from off to xAPIC to x2APIC to off (11.12.5). */
@@ -192,9 +194,7 @@ static void calibrate(void)
 
 void lapic_init(void)
 {
-	if (!mode_chosen) {
-		choose_mode();
-	}
+	CHECK(mode_chosen);
 	enter_mode();
 	deadline_mode = cpu_features.tsc_deadline;
 	mask_lines();

@@ -6,8 +6,15 @@
 #include "base/types.h"
 
 /*
- * Takes this CPU's over: legacy lines masked, spurious vector; the first time also finds the mode
- * and calibrates the timer. After tsc_init.
+ * Boot CPU, before the first lapic_init: finds the mode that firmware left. Returns the page of the
+ * registers, which must be mapped uncached and handed over with lapic_set_page; 0 in x2APIC mode.
+ */
+hpa_t lapic_find(void);
+void lapic_set_page(volatile void *page);
+
+/*
+ * Takes this CPU's over: legacy lines masked, spurious vector; the first time also calibrates the
+ * timer. After tsc_init and lapic_find.
  */
 void lapic_init(void);
 

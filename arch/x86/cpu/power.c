@@ -15,7 +15,6 @@
 #include "drivers/phys/processors.h"
 #include "drivers/phys/uart.h"
 #include "arch/arch.h"
-#include "kernel/log/log.h"
 
 #define OFF_MS 2000  /* how long a machine may take to go off */
 #define RESET_MS 200 /* and to reset, before another way is tried */

@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "kernel/balloon/balloon.h"
+#include "kernel/sched/wake.h"
 #include "mm/alloc.h"
 #include "mm/cache.h"
 

@@ -19,6 +19,7 @@
 #include "base/bits.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/lifecycle/end.h"
 #include "mm/alloc.h"
 #include "mm/cache.h"
 #include "mm/reclaim.h"

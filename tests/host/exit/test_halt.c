@@ -6,6 +6,8 @@
 
 #include "kernel/vm/exit.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/wake.h"
+#include "kernel/lifecycle/end.h"
 
 /* The other exits of kernel/exit/exit.c, which nothing here causes. */
 enum exit_action arch_guest_cpuid(struct vcpu *vcpu)

@@ -10,6 +10,7 @@
 #include "base/bits.h"
 #include "kernel/balloon/balloon.h"
 #include "kernel/exit/hypercall.h"
+#include "kernel/sched/wake.h"
 #include "mm/frame.h"
 
 #define LIMIT 3000ull

@@ -7,6 +7,7 @@
 
 #include "arch/backend.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/wake.h"
 
 #define STACK_BYTES (256 * 1024)
 

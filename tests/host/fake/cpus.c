@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "kernel/housekeeping.h"
+#include "kernel/sched/background.h"
 #include "kernel/sched/scheduler.h"
 
 #define PAUSES_MAX 1000000

@@ -12,6 +12,7 @@
 #include "kernel/exit/hypercall.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/lifecycle/end.h"
 
 #define ENTRY 0x2000
 

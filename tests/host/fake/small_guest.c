@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "kernel/exit/hypercall.h"
 #include "kernel/overcommit/wait_queue.h"
+#include "kernel/balloon/admission.h"
 #include "mm/phys.h"
 
 const struct small_shape small_shapes[SMALL_SHAPES] = {
@@ -48,7 +49,7 @@ struct small_prospect small_look_ahead(const struct vm *vm)
 	bool asked = guest->target_pages > vm->s2.ballooned_pages;
 	struct small_prospect prospect = {.slack = small_slack()};
 	prospect.promised = mapped < vm->config.min_pages;
-	prospect.plenty = prospect.slack > small_world->reserve_pages && wait_queue_allow_fill(vm);
+	prospect.plenty = prospect.slack > small_world->reserve_pages && admission_allows_fill(vm);
 	prospect.reserve =
 		guest->attached && (asked || mapped < vm->config.mem_pages) && prospect.slack > 0;
 	return prospect;

@@ -20,6 +20,7 @@
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
 #include "kernel/vm/vm.h"
+#include "kernel/monitor/audit.h"
 #include "mm/audit.h"
 #include "mm/frame.h"
 

@@ -12,6 +12,7 @@
 #include "kernel/overcommit/governor.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/overcommit/wait_queue.h"
+#include "kernel/balloon/admission.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
@@ -93,7 +94,7 @@ static void start_greedy(struct vm **greedy, struct vm **entitled, struct vm **d
 	*entitled = kernel_vm("entitled", 6000, 5800, 50);
 	exhaust(*entitled);
 	periods(1);
-	assert_false(wait_queue_allow_fill(*greedy));
+	assert_false(admission_allows_fill(*greedy));
 	(*greedy)->balloon.driver_debt_pages = 4 * 32; /* nothing from the reserve */
 	run(*donor, BALLOON_SURRENDER, 200, 10);
 }
@@ -385,16 +386,16 @@ static void test_turn_that_is_not_taken(void **state)
 	(void)state;
 	start_rivals(&churn, &waiter);
 	periods(20);
-	assert_false(wait_queue_allow_fill(churn));
-	assert_true(wait_queue_allow_fill(waiter));
+	assert_false(admission_allows_fill(churn));
+	assert_true(admission_allows_fill(waiter));
 	run(churn, BALLOON_REPORT, 200, 2);
 	periods(1);
 	assert_int_equal(waiter->vcpus[0].state, VCPU_QUEUED);
 	kernel_pick(&waiter->vcpus[0]);
 	periods(1);
-	assert_false(wait_queue_allow_fill(churn));
+	assert_false(admission_allows_fill(churn));
 	periods(2);
-	assert_true(wait_queue_allow_fill(churn));
+	assert_true(admission_allows_fill(churn));
 	assert_int_equal(touch(churn, 200, 2), 2);
 	waiter->vcpus[0].ran_ticks += 21 * 1000;
 	uint64_t now = fake_tsc;
@@ -416,9 +417,9 @@ static void test_turn_without_a_cpu(void **state)
 	run(churn, BALLOON_REPORT, 200, 2);
 	periods(10);
 	assert_int_equal(waiter->vcpus[0].state, VCPU_QUEUED);
-	assert_false(wait_queue_allow_fill(churn));
+	assert_false(admission_allows_fill(churn));
 	periods(15); /* but not for ever */
-	assert_true(wait_queue_allow_fill(churn));
+	assert_true(admission_allows_fill(churn));
 	assert_int_equal(touch(churn, 200, 2), 2);
 	assert_int_equal(touch(waiter, 200 + waiter->s2.mapped_pages, 1), 0);
 	assert_int_equal(vm_blocked_since(waiter), since);

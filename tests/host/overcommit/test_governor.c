@@ -12,6 +12,7 @@
 #include "kernel/balloon/balloon.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/sched/run_queue.h"
+#include "kernel/balloon/admission.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
@@ -172,19 +173,19 @@ static void test_boot_cpu_is_not_called_without_end(void **state)
 	governor_poll(fake_tsc);
 	fake_cpu = 1;
 	for (unsigned i = 0; i < 249; i++) {
-		governor_note_waiter();
+		admission_note_waiter();
 		fake_tsc++;
 	}
 	assert_int_equal(fake_kicks[0], 0);
 	fake_tsc++;
-	governor_note_waiter();
+	admission_note_waiter();
 	assert_int_equal(fake_kicks[0], 1);
 	assert_true(run_queues[0].wanted);
 	/* By one on the boot CPU itself nobody else is disturbed. */
 	fake_cpu = 0;
 	run_queues[0].wanted = false;
 	governor_poll(fake_tsc);
-	governor_note_waiter();
+	admission_note_waiter();
 	assert_true(run_queues[0].wanted);
 }
 

@@ -13,6 +13,8 @@
 #include "kernel/overcommit/governor.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/overcommit/wait_queue.h"
+#include "kernel/balloon/admission.h"
+#include "kernel/sched/wake.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
@@ -76,7 +78,7 @@ static void test_entitled_goes_first(void **state)
 	assert_int_equal(kernel_touch_pages(entitled, 1000, 1), 0);
 	kernel_periods(1);
 	assert_true(kernel_waits(sated));
-	assert_false(wait_queue_allow_fill(sated));
+	assert_false(admission_allows_fill(sated));
 	kernel_give(donor, 200, 10);
 	kernel_periods(1);
 	assert_int_equal(entitled->vcpus[0].state, VCPU_QUEUED);

@@ -4,6 +4,7 @@
 #include "fake/kernel.h"
 
 #include "kernel/overcommit/working_set.h"
+#include "kernel/lifecycle/end.h"
 
 #define SECOND (1000 * 1000) /* ticks of the fake clock */
 

@@ -28,6 +28,8 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
+#include "kernel/sched/background.h"
+#include "kernel/sched/wake.h"
 #include "mm/tlb.h"
 
 #define CPUS 3

@@ -13,6 +13,9 @@
 #include "arch/boot_info.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/lifecycle/build.h"
+#include "kernel/lifecycle/end.h"
+#include "kernel/sched/wake.h"
 #include "mm/frame.h"
 #include "mm/phys.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The hypervisor's own command line. */
-#ifndef KERNEL_OPTIONS_H
-#define KERNEL_OPTIONS_H
+#ifndef KERNEL_LIB_OPTIONS_H
+#define KERNEL_LIB_OPTIONS_H
 
 #include "base/types.h"
 #include "arch/arch.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Parser of the hypervisor's command line: words separated by spaces. Pure. */
-#include "kernel/options.h"
+#include "kernel/lib/options.h"
 
 #include "base/bits.h"
 #include "base/string.h"

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The auditor over all VMs. */
+#ifndef KERNEL_MONITOR_AUDIT_H
+#define KERNEL_MONITOR_AUDIT_H
+
+#include "mm/audit.h"
+
+/* Runs the auditor (mm/audit.h) over all VMs. All other CPUs stand still meanwhile. */
+void vms_audit(struct audit_report *report);
+
+#endif
