@@ -157,6 +157,10 @@ enum exit_action arch_guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t va
 
 enum exit_action arch_guest_xsetbv(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
+	/* A processor looks at this before it exits; not every emulator does. */
+	if (!(guest_read(vcpu, GUEST_CR4) & CR4_OSXSAVE)) {
+		return guest_inject(vcpu, VECTOR_UNDEFINED, false, 0);
+	}
 	if (index != 0 || !guest_xcr0_accept(&guest_features, value)) {
 		return guest_inject_protection_fault(vcpu);
 	}

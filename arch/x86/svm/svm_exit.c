@@ -131,7 +131,7 @@ static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 static enum exit_action decide_xsetbv(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 {
 	xstate_reach_offered(); /* this processor does intercept it */
-	if (svm->vmcb->cpl != 0) {
+	if (svm->vmcb->cpl != 0 && guest_read(svm->arch.vcpu, GUEST_CR4) & CR4_OSXSAVE) {
 		return guest_inject_protection_fault(svm->arch.vcpu);
 	}
 	return guest_exit_msr(svm->arch.vcpu, vm_exit, VM_EXIT_XSETBV);

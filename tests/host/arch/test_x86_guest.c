@@ -412,6 +412,7 @@ static void test_xcr0(void **state)
 				       0x27, 0xe0, 0xe3, 0x67, 0x200, 1ull << 63};
 	static const uint64_t good[] = {1, 3, 7, 0xe7};
 	(void)state;
+	registers[GUEST_CR4] = CR4_OSXSAVE;
 	for (unsigned i = 0; i < ARRAY_COUNT(bad); i++) {
 		expect_fault(arch_guest_xsetbv(&vcpu, 0, bad[i]));
 	}
@@ -419,6 +420,20 @@ static void test_xcr0(void **state)
 	for (unsigned i = 0; i < ARRAY_COUNT(good); i++) {
 		assert_int_equal(arch_guest_xsetbv(&vcpu, 0, good[i]), EXIT_ADVANCE);
 		assert_int_equal(registers[GUEST_XCR0], good[i]);
+	}
+}
+
+/* The instruction is unknown until CR4 says otherwise, whatever the operands are. */
+static void test_xsetbv_without_osxsave(void **state)
+{
+	(void)state;
+	for (uint32_t index = 0; index < 2; index++) {
+		for (uint64_t value = 0; value < 4; value++) {
+			assert_int_equal(arch_guest_xsetbv(&vcpu, index, value), EXIT_INJECT);
+			assert_int_equal(vcpu.inject.vector, 6);
+			assert_false(vcpu.inject.has_error);
+			assert_int_equal(write_count, 0);
+		}
 	}
 }
 
@@ -533,6 +548,7 @@ int main(void)
 		cmocka_unit_test_setup(test_cr8_and_others, start),
 		cmocka_unit_test_setup(test_efer, start),
 		cmocka_unit_test_setup(test_xcr0, start),
+		cmocka_unit_test_setup(test_xsetbv_without_osxsave, start),
 		cmocka_unit_test_setup(test_msr_unknown, start),
 		cmocka_unit_test_setup(test_msr_values, start),
 		cmocka_unit_test_setup(test_msr_pat, start),
