@@ -179,6 +179,9 @@ def test_durations_in_words():
     text = PAGE.replace("\n", " ")
     waiters = defines(read_source("kernel/overcommit/wait_queue.c"))
     answers = defines(read_source("kernel/overcommit/driver_health.c"))
-    assert "waited for half a second has the next frames" in text and waiters["TURN_MS"] == 500
-    assert "does not give them within a second" in text and answers["ANSWER_MS"] == 1000
+    parts = {"a": 1, "half a": 2, "a tenth of a": 10, "a twentieth of a": 20}
+    turn = re.search(r"has waited for ([\w ]+) second has the next frames", text).group(1)
+    assert 1000 / parts[turn] == waiters["TURN_MS"]
+    answer = re.search(r"does not give them within ([\w ]+?) second", text).group(1)
+    assert 1000 / parts[answer] == answers["ANSWER_MS"]
     assert "for a sixteenth of what it was asked for" in text and answers["ANSWER_PARTS"] == 16
