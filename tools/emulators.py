@@ -5,6 +5,7 @@ run() starts one, hands every line of its serial port to the caller, and kills i
 over. choose() says which machine can really run the hypervisor, and why.
 """
 
+import contextlib
 import fcntl
 import functools
 import os
@@ -392,7 +393,8 @@ def run(machine, timeout, on_line=lambda line: None, label="run", silence=None):
             stop(process)
         screen.join(timeout=5)
         os.close(screen.descriptor)
-        follower.poll(last=True)
+        with contextlib.suppress(StopMachine):
+            follower.poll(last=True)
         emulator_log = read_text(os.path.join(directory, "bochs.log"))
         if machine.kind != "bochs":
             emulator_log = read_text(screen_path)

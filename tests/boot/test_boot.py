@@ -39,7 +39,7 @@ def boot(case, directory):
     def listen(line):
         nonlocal boots
         boots += 1 if BOOT in line else 0
-        if boots > 1 or STAYS in line:
+        if (boots > 1 and BOOT in line) or STAYS in line:
             raise emulators.StopMachine
 
     return emulators.run(machine, case.timeout, listen, label=case.name)
