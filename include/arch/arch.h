@@ -8,7 +8,6 @@
 
 #include "base/limits.h"
 #include "base/types.h"
-#include "kernel/vm/exit.h"
 
 struct boot_module;
 struct console;
@@ -88,16 +87,6 @@ _Noreturn void arch_halt(void);
 
 /* Prints the chain of return addresses with symbols, through log_event. */
 void arch_print_backtrace(void);
-
-/*
- * What any x86 guest sees, whatever the backend (arch/x86/guest). Each handles one decoded exit on
- * vcpu->regs and answers with the action; EXIT_INJECT comes with vcpu->inject filled.
- */
-enum exit_action arch_guest_cpuid(struct vcpu *vcpu);
-enum exit_action arch_guest_msr_read(struct vcpu *vcpu, uint32_t index);
-enum exit_action arch_guest_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value);
-enum exit_action arch_guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t value);
-enum exit_action arch_guest_xsetbv(struct vcpu *vcpu, uint32_t index, uint64_t value);
 
 /*
  * At an exit, of the instruction behind the one that exits. Would the guest take an interrupt of

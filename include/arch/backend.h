@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The border to the virtualization backend: one const table each for VT-x and AMD-V, chosen once at
- * boot. Inside run() the backend calls vm_exit_handle() directly, so no exit takes an indirect
- * call.
+ * boot. Inside run() the backend calls vm_exit_handle() and the functions of arch/x86/guest
+ * directly, so no exit takes an indirect call.
  */
 #ifndef ARCH_BACKEND_H
 #define ARCH_BACKEND_H

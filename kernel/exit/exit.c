@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is done about an exit: one switch, one call per case. Nothing here moves a guest on by
- * default: a kind without a case of its own ends the guest with a report.
+ * What is done about an exit that concerns the VM: one switch, one call per case.
+ * Nothing here moves a guest on by default: a kind without a case of its own ends the guest with a
+ * report.
  */
 #include "kernel/vm/exit.h"
 
@@ -14,16 +15,7 @@
 #include "kernel/vm/vm.h"
 #include "kernel/lifecycle/end.h"
 
-#define VECTOR_UNDEFINED 6
 #define VECTOR_PROTECTION 13
-
-static enum exit_action inject(struct vcpu *vcpu, uint8_t vector, bool has_error)
-{
-	vcpu->inject.vector = vector;
-	vcpu->inject.has_error = has_error;
-	vcpu->inject.error = 0;
-	return EXIT_INJECT;
-}
 
 static enum exit_action kill(struct vcpu *vcpu, const char *reason)
 {
@@ -78,7 +70,10 @@ static enum exit_action handle_interrupt(const struct vcpu *vcpu)
 static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_exit)
 {
 	if (vm_exit->io.string) {
-		return inject(vcpu, VECTOR_PROTECTION, true);
+		vcpu->inject.vector = VECTOR_PROTECTION;
+		vcpu->inject.has_error = true;
+		vcpu->inject.error = 0;
+		return EXIT_INJECT;
 	}
 	if (vm_exit->io.in) {
 		uint64_t ones = ~0ull >> (64 - 8 * vm_exit->io.bytes);
@@ -98,24 +93,10 @@ static NOT_INLINE enum exit_action handle_rest(struct vcpu *vcpu, const struct v
 		return handle_interrupt(vcpu);
 	case VM_EXIT_WINDOW:
 		return EXIT_RESUME;
-	case VM_EXIT_CPUID:
-		return arch_guest_cpuid(vcpu);
 	case VM_EXIT_HLT:
 		return handle_halt(vcpu);
-	case VM_EXIT_MSR_READ:
-		return arch_guest_msr_read(vcpu, vm_exit->msr.index);
-	case VM_EXIT_MSR_WRITE:
-		return arch_guest_msr_write(vcpu, vm_exit->msr.index, vm_exit->msr.value);
 	case VM_EXIT_IO:
 		return handle_io(vcpu, vm_exit);
-	case VM_EXIT_CR_WRITE:
-		return arch_guest_cr_write(vcpu, vm_exit->cr.number, vm_exit->cr.value);
-	case VM_EXIT_XSETBV:
-		return arch_guest_xsetbv(vcpu, vm_exit->msr.index, vm_exit->msr.value);
-	case VM_EXIT_INVD:
-		return EXIT_ADVANCE;
-	case VM_EXIT_UNDEFINED:
-		return inject(vcpu, VECTOR_UNDEFINED, false);
 	case VM_EXIT_TRIPLE_FAULT:
 		return kill(vcpu, "triple fault: it could not handle its own exceptions");
 	case VM_EXIT_S2_FAULT:
@@ -129,7 +110,6 @@ static NOT_INLINE enum exit_action handle_rest(struct vcpu *vcpu, const struct v
 
 enum exit_action vm_exit_handle(struct vcpu *vcpu, const struct vm_exit *vm_exit)
 {
-	vcpu->exit_count++;
 	if (vm_exit->kind == VM_EXIT_S2_FAULT) {
 		return handle_fault(vcpu, vm_exit);
 	}

@@ -4,8 +4,10 @@
  * vm_exit; kernel/exit/exit.c decides; the backend's one apply function carries the action out. The
  * default never advances: an exit without a case ends the guest with a report.
  *
- * A hypercall has no description here. It is the one exit that must be fast, so the backends call
- * hypercall_handle() themselves (guest_exit_hypercall() in arch/x86/guest/guest_exit.h).
+ * Two kinds of exit have no description here. A hypercall must be fast, so the backends call
+ * hypercall_handle() themselves (guest_exit_hypercall() in arch/x86/guest/guest_exit.h). Exits that
+ * concern the processor alone (CPUID, MSRs, control registers, instructions that no guest has) are
+ * decided in arch/x86/guest.
  */
 #ifndef KERNEL_VM_EXIT_H
 #define KERNEL_VM_EXIT_H
@@ -18,16 +20,9 @@ enum vm_exit_kind {
 	VM_EXIT_S2_FAULT,  /* second-stage translation missing (EPT violation, #NPF) */
 	VM_EXIT_SLICE_END, /* the time slice is over */
 	VM_EXIT_INTERRUPT, /* an interrupt for the host; already acknowledged and handled */
-	VM_EXIT_CPUID,
 	VM_EXIT_HLT,
-	VM_EXIT_MSR_READ,
-	VM_EXIT_MSR_WRITE,
 	VM_EXIT_IO,
-	VM_EXIT_CR_WRITE, /* MOV to CR0/CR4/CR8, CLTS, LMSW, as the full value wanted */
-	VM_EXIT_XSETBV,
-	VM_EXIT_INVD,	   /* INVD, WBINVD: nothing to do for memory that is write-back */
-	VM_EXIT_UNDEFINED, /* an instruction that this guest's CPUID does not offer */
-	VM_EXIT_WINDOW,	   /* the guest can take an interrupt now */
+	VM_EXIT_WINDOW, /* the guest can take an interrupt now */
 	VM_EXIT_TRIPLE_FAULT,
 	VM_EXIT_ENTRY_FAILED, /* the processor refused the guest's state; text says why */
 	VM_EXIT_UNKNOWN,
@@ -41,19 +36,11 @@ struct vm_exit {
 			gpa_t address;
 		} fault;
 		struct {
-			uint32_t index;
-			uint64_t value; /* of a write */
-		} msr;			/* also XSETBV */
-		struct {
 			uint16_t port;
 			uint8_t bytes; /* 1, 2 or 4 */
 			bool in;
 			bool string;
 		} io;
-		struct {
-			unsigned number;
-			uint64_t value;
-		} cr;
 		const char *text; /* ENTRY_FAILED, UNKNOWN: what happened, in words */
 	};
 };
@@ -69,8 +56,9 @@ enum exit_action {
 };
 
 /*
- * Decides what happens next. Called by the backend with the guest's general registers in vcpu->regs
- * and interrupts off. For BLOCK, WAIT and KILL the vCPU's state has been set when this returns.
+ * Decides what happens next. Called by the backend, which has counted the exit, with the guest's
+ * general registers in vcpu->regs and interrupts off. For BLOCK, WAIT and KILL the vCPU's state has
+ * been set when this returns.
  */
 enum exit_action vm_exit_handle(struct vcpu *vcpu, const struct vm_exit *vm_exit);
 

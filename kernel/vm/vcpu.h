@@ -105,7 +105,7 @@ struct vcpu {
 	uint64_t chance_ticks;
 	uint64_t ran_seen_ticks;
 
-	uint64_t exit_count;
+	uint64_t exit_count; /* by the backend */
 	uint64_t fault_count;
 	uint64_t hypercall_count;
 };

@@ -221,8 +221,9 @@ static void hide_without_xstate(const struct guest_features *offer, uint32_t lea
 	}
 }
 
-struct cpuid guest_cpuid(const struct guest_features *offer, const struct guest_cpuid_view *view,
-			 uint32_t leaf, uint32_t subleaf, struct cpuid host)
+struct cpuid guest_cpuid_answer(const struct guest_features *offer,
+				const struct guest_cpuid_view *view, uint32_t leaf,
+				uint32_t subleaf, struct cpuid host)
 {
 	struct cpuid out = {0, 0, 0, 0};
 	const struct cpuid *mask = find_mask(leaf);
@@ -289,7 +290,7 @@ static struct cpuid offered_leaf(struct guest_features *offer, uint32_t leaf)
 	if (guest_cpuid_wants_host(offer, leaf)) {
 		host = cpuid_read(leaf, 0);
 	}
-	return guest_cpuid(offer, &none, leaf, 0, host);
+	return guest_cpuid_answer(offer, &none, leaf, 0, host);
 }
 
 static void offer_xstate(struct guest_features *offer, uint64_t xcr0)
@@ -337,7 +338,7 @@ void guest_features_init(uint64_t xcr0)
 	offer->efer |= features & LX_EDX_NX ? EFER_NXE : 0;
 }
 
-enum exit_action arch_guest_cpuid(struct vcpu *vcpu)
+enum exit_action guest_cpuid(struct vcpu *vcpu)
 {
 	uint32_t leaf = (uint32_t)vcpu->regs[GPR_RAX];
 	uint32_t subleaf = (uint32_t)vcpu->regs[GPR_RCX];
@@ -358,7 +359,7 @@ enum exit_action arch_guest_cpuid(struct vcpu *vcpu)
 	if (guest_cpuid_wants_host(&guest_features, leaf)) {
 		host = cpuid_read(leaf, subleaf);
 	}
-	out = guest_cpuid(&guest_features, &view, leaf, subleaf, host);
+	out = guest_cpuid_answer(&guest_features, &view, leaf, subleaf, host);
 	vcpu->regs[GPR_RAX] = out.eax;
 	vcpu->regs[GPR_RBX] = out.ebx;
 	vcpu->regs[GPR_RCX] = out.ecx;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The CPUID personality of guests, as a pure function. */
+/* The CPUID personality of guests: a pure function, and the exit. */
 #ifndef ARCH_X86_GUEST_GUEST_CPUID_H
 #define ARCH_X86_GUEST_GUEST_CPUID_H
 
 #include "arch/x86/cpu/cpuid.h"
 #include "arch/x86/guest/guest_state.h"
+#include "kernel/vm/exit.h"
 
 /* The state of a guest that shows in CPUID. */
 struct guest_cpuid_view {
@@ -22,7 +23,11 @@ bool guest_cpuid_wants_host(const struct guest_features *offer, uint32_t leaf);
  * What a guest reads in `leaf` and `subleaf`, given what the processor itself says there (all zero
  * unless guest_cpuid_wants_host).
  */
-struct cpuid guest_cpuid(const struct guest_features *offer, const struct guest_cpuid_view *view,
-			 uint32_t leaf, uint32_t subleaf, struct cpuid host);
+struct cpuid guest_cpuid_answer(const struct guest_features *offer,
+				const struct guest_cpuid_view *view, uint32_t leaf,
+				uint32_t subleaf, struct cpuid host);
+
+/* The exit: CPUID with the guest's EAX and ECX, answered in its registers. EXIT_ADVANCE. */
+enum exit_action guest_cpuid(struct vcpu *vcpu);
 
 #endif

@@ -111,12 +111,7 @@ struct guest_control guest_control_read(const struct vcpu *vcpu)
 	};
 }
 
-enum exit_action guest_inject_protection_fault(struct vcpu *vcpu)
-{
-	return guest_inject(vcpu, VECTOR_PROTECTION, true, 0);
-}
-
-enum exit_action arch_guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t value)
+enum exit_action guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t value)
 {
 	struct guest_control now;
 	struct guest_control next;
@@ -155,11 +150,11 @@ enum exit_action arch_guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t va
 	return EXIT_ADVANCE;
 }
 
-enum exit_action arch_guest_xsetbv(struct vcpu *vcpu, uint32_t index, uint64_t value)
+enum exit_action guest_xsetbv(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	/* A processor looks at this before it exits; not every emulator does. */
 	if (!(guest_read(vcpu, GUEST_CR4) & CR4_OSXSAVE)) {
-		return guest_inject(vcpu, VECTOR_UNDEFINED, false, 0);
+		return guest_inject_undefined(vcpu);
 	}
 	if (index != 0 || !guest_xcr0_accept(&guest_features, value)) {
 		return guest_inject_protection_fault(vcpu);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rules for control registers, EFER and XCR0, as pure functions of values. */
+/* Control registers, EFER and XCR0: the rules as pure functions of values, and the exits. */
 #ifndef ARCH_X86_GUEST_GUEST_CR_H
 #define ARCH_X86_GUEST_GUEST_CR_H
 
@@ -29,7 +29,12 @@ bool guest_xcr0_accept(const struct guest_features *offer, uint64_t value);
 /* Reads the present state of a vCPU. */
 struct guest_control guest_control_read(const struct vcpu *vcpu);
 
-/* Fills vcpu->inject with #GP(0) and answers EXIT_INJECT. */
-enum exit_action guest_inject_protection_fault(struct vcpu *vcpu);
+/*
+ * The exits: the guest writes `value` to CR0, CR4 or CR8 (MOV, and CLTS and LMSW as the full value
+ * wanted), or executes XSETBV. EXIT_ADVANCE, or EXIT_INJECT with vcpu->inject filled. The number of
+ * a control register that no write reaches, and every value that a processor refuses, is #GP(0).
+ */
+enum exit_action guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t value);
+enum exit_action guest_xsetbv(struct vcpu *vcpu, uint32_t index, uint64_t value);
 
 #endif

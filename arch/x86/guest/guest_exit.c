@@ -43,17 +43,20 @@ enum exit_action guest_inject(struct vcpu *vcpu, uint8_t vector, bool has_error,
 	return EXIT_INJECT;
 }
 
+enum exit_action guest_inject_protection_fault(struct vcpu *vcpu)
+{
+	return guest_inject(vcpu, VECTOR_PROTECTION, true, 0);
+}
+
+enum exit_action guest_inject_undefined(struct vcpu *vcpu)
+{
+	return guest_inject(vcpu, VECTOR_UNDEFINED, false, 0);
+}
+
 enum exit_action guest_exit(struct vcpu *vcpu, struct vm_exit *vm_exit, enum vm_exit_kind kind)
 {
 	vm_exit->kind = kind;
 	return vm_exit_handle(vcpu, vm_exit);
-}
-
-enum exit_action guest_exit_msr(struct vcpu *vcpu, struct vm_exit *vm_exit, enum vm_exit_kind kind)
-{
-	vm_exit->msr.index = (uint32_t)vcpu->regs[GPR_RCX];
-	vm_exit->msr.value = vcpu->regs[GPR_RDX] << 32 | (uint32_t)vcpu->regs[GPR_RAX];
-	return guest_exit(vcpu, vm_exit, kind);
 }
 
 enum exit_action guest_exit_unknown(struct vcpu *vcpu, struct vm_exit *vm_exit, const char *text)

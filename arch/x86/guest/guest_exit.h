@@ -24,18 +24,39 @@ void guest_gpr_write(struct vcpu *vcpu, unsigned number, uint64_t value);
 /* What LMSW makes of CR0: four bits of `source`; it can set PE but not clear it. */
 uint64_t guest_cr0_lmsw(uint64_t cr0, uint64_t source);
 
-/* Fills vcpu->inject and answers EXIT_INJECT. */
+/*
+ * Fills vcpu->inject and answers EXIT_INJECT: with any exception; with #GP(0); with #UD, for an
+ * instruction that the guest's CPUID does not offer.
+ */
 enum exit_action guest_inject(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
+enum exit_action guest_inject_protection_fault(struct vcpu *vcpu);
+enum exit_action guest_inject_undefined(struct vcpu *vcpu);
 
-/* Hands the exit on as one of `kind`: without operands; with ECX and EDX:EAX; with a report. */
+/* Once for each exit, whoever decides about it. */
+static inline void guest_exit_count(struct vcpu *vcpu)
+{
+	vcpu->exit_count++;
+}
+
+/* The operands of RDMSR, WRMSR and XSETBV: ECX and EDX:EAX. */
+static inline uint32_t guest_msr_index(const struct vcpu *vcpu)
+{
+	return (uint32_t)vcpu->regs[GPR_RCX];
+}
+
+static inline uint64_t guest_msr_value(const struct vcpu *vcpu)
+{
+	return vcpu->regs[GPR_RDX] << 32 | (uint32_t)vcpu->regs[GPR_RAX];
+}
+
+/* Hands the exit to kernel/exit/exit.c as one of `kind`: without operands; with a report. */
 enum exit_action guest_exit(struct vcpu *vcpu, struct vm_exit *vm_exit, enum vm_exit_kind kind);
-enum exit_action guest_exit_msr(struct vcpu *vcpu, struct vm_exit *vm_exit, enum vm_exit_kind kind);
 enum exit_action guest_exit_unknown(struct vcpu *vcpu, struct vm_exit *vm_exit, const char *text);
 
 /* The exit that has to be fast: no struct vm_exit is built for it. */
 static inline enum exit_action guest_exit_hypercall(struct vcpu *vcpu, bool privileged)
 {
-	vcpu->exit_count++;
+	guest_exit_count(vcpu);
 	return hypercall_handle(vcpu, privileged);
 }
 

@@ -8,6 +8,7 @@
 
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/guest/guest_cr.h"
+#include "arch/x86/guest/guest_exit.h"
 #include "base/bits.h"
 #include "arch/arch.h"
 
@@ -87,7 +88,7 @@ static enum exit_action read_done(struct vcpu *vcpu, uint64_t value)
 	return EXIT_ADVANCE;
 }
 
-enum exit_action arch_guest_msr_read(struct vcpu *vcpu, uint32_t index)
+enum exit_action guest_msr_read(struct vcpu *vcpu, uint32_t index)
 {
 	switch (index) {
 	case MSR_IA32_TIME_STAMP_COUNTER:
@@ -117,7 +118,7 @@ static enum exit_action efer_write(struct vcpu *vcpu, uint64_t value)
 	return EXIT_ADVANCE;
 }
 
-enum exit_action arch_guest_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
+enum exit_action guest_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	if (index == MSR_IA32_EFER) {
 		return efer_write(vcpu, value);

@@ -6,6 +6,7 @@
  * each, but some emulators report every read as one of CR0.
  */
 #include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/guest_cr.h"
 #include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/guest/guest_walk.h"
 #include "arch/x86/svm/svm_caps.h"
@@ -119,8 +120,7 @@ static bool cr_exists(unsigned cr)
 }
 
 /* The exit code does not say reliably which register it was: the instruction does. */
-static enum exit_action mov_from(struct svm_vcpu *svm, struct vm_exit *vm_exit,
-				 const struct svm_instruction *instruction)
+static enum exit_action mov_from(struct svm_vcpu *svm, const struct svm_instruction *instruction)
 {
 	static const enum guest_register names[] = {
 		[0] = GUEST_CR0, [2] = GUEST_CR2, [3] = GUEST_CR3, [4] = GUEST_CR4, [8] = GUEST_CR8,
@@ -128,54 +128,53 @@ static enum exit_action mov_from(struct svm_vcpu *svm, struct vm_exit *vm_exit,
 	struct vcpu *vcpu = svm->arch.vcpu;
 
 	if (!cr_exists(instruction->cr)) {
-		return guest_exit(vcpu, vm_exit, VM_EXIT_UNDEFINED);
+		return guest_inject_undefined(vcpu);
 	}
 	guest_gpr_write(vcpu, instruction->gpr, guest_read(vcpu, names[instruction->cr]));
 	return EXIT_ADVANCE;
 }
 
-static enum exit_action read_decide(struct svm_vcpu *svm, struct vm_exit *vm_exit,
-				    const struct svm_instruction *instruction)
+static enum exit_action read_decide(struct svm_vcpu *svm, const struct svm_instruction *instruction)
 {
 	if (instruction->kind == INSTRUCTION_SMSW) {
 		return instruction->memory ? svm_step_begin(svm, true) : smsw(svm, instruction);
 	}
 	if (instruction->kind == INSTRUCTION_MOV_FROM) {
-		return mov_from(svm, vm_exit, instruction);
+		return mov_from(svm, instruction);
 	}
 	return EXIT_RESUME;
 }
 
-static enum exit_action write_decide(struct svm_vcpu *svm, struct vm_exit *vm_exit,
+static enum exit_action write_decide(struct svm_vcpu *svm, uint32_t code,
 				     const struct svm_instruction *instruction)
 {
 	struct vcpu *vcpu = svm->arch.vcpu;
 	uint64_t cr0 = guest_read(vcpu, GUEST_CR0);
+	uint64_t value;
 
 	switch (instruction->kind) {
 	case INSTRUCTION_MOV_TO:
 		if (!cr_exists(instruction->cr)) {
-			return guest_exit(vcpu, vm_exit, VM_EXIT_UNDEFINED);
+			return guest_inject_undefined(vcpu);
 		}
-		if (instruction->cr != CODE_CR(vm_exit->raw_reason)) {
+		if (instruction->cr != CODE_CR(code)) {
 			return EXIT_RESUME;
 		}
-		vm_exit->cr.value = guest_gpr_read(vcpu, instruction->gpr);
+		value = guest_gpr_read(vcpu, instruction->gpr);
 		break;
 	case INSTRUCTION_CLTS:
-		vm_exit->cr.value = cr0 & ~(uint64_t)CR0_TS;
+		value = cr0 & ~(uint64_t)CR0_TS;
 		break;
 	case INSTRUCTION_LMSW:
 		if (instruction->memory) {
 			return svm_step_begin(svm, true);
 		}
-		vm_exit->cr.value = guest_cr0_lmsw(cr0, guest_gpr_read(vcpu, instruction->gpr));
+		value = guest_cr0_lmsw(cr0, guest_gpr_read(vcpu, instruction->gpr));
 		break;
 	default:
 		return EXIT_RESUME;
 	}
-	vm_exit->cr.number = instruction->cr;
-	return guest_exit(vcpu, vm_exit, VM_EXIT_CR_WRITE);
+	return guest_cr_write(vcpu, instruction->cr, value);
 }
 
 /*
@@ -203,6 +202,7 @@ enum exit_action svm_decide_cr(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 	svm->next_rip = svm_caps.next_rip ? svm->vmcb->next_rip
 					  : guest_next_rip(svm->arch.vcpu, svm->vmcb->rip,
 							   instruction.length);
-	return CODE_IS_READ(vm_exit->raw_reason) ? read_decide(svm, vm_exit, &instruction)
-						 : write_decide(svm, vm_exit, &instruction);
+	return CODE_IS_READ(vm_exit->raw_reason)
+		       ? read_decide(svm, &instruction)
+		       : write_decide(svm, vm_exit->raw_reason, &instruction);
 }

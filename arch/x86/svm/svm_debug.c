@@ -9,7 +9,6 @@
  */
 #include "arch/x86/svm/svm_debug.h"
 
-#include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/svm/svm_caps.h"
@@ -50,26 +49,26 @@ void svm_debug_setup(struct svm_vcpu *svm)
 static enum exit_action dr7_write(struct svm_vcpu *svm, uint64_t value)
 {
 	if (value >> 32) {
-		return guest_inject(svm->arch.vcpu, VECTOR_PROTECTION, true, 0);
+		return guest_inject_protection_fault(svm->arch.vcpu);
 	}
 	svm->dr7 = svm_dr7_visible(value);
 	svm->vmcb->dr7 = svm_dr7_harmless(svm->dr7);
 	return EXIT_ADVANCE;
 }
 
-enum exit_action svm_decide_dr(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+enum exit_action svm_decide_dr(struct svm_vcpu *svm)
 {
 	struct vcpu *vcpu = svm->arch.vcpu;
 	struct svm_instruction instruction = svm_instruction_here(svm);
 
 	if (svm->vmcb->cpl != 0) {
-		return guest_inject(vcpu, VECTOR_PROTECTION, true, 0);
+		return guest_inject_protection_fault(vcpu);
 	}
 	if (instruction.cr != 7 && instruction.cr != ALIAS_OF_DR7) {
 		return EXIT_RESUME; /* rewritten since */
 	}
 	if (instruction.cr == ALIAS_OF_DR7 && svm->vmcb->cr4 & CR4_DE) {
-		return guest_exit(vcpu, vm_exit, VM_EXIT_UNDEFINED);
+		return guest_inject_undefined(vcpu);
 	}
 	svm->next_rip = svm_caps.next_rip
 				? svm->vmcb->next_rip

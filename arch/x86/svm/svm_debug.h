@@ -20,6 +20,6 @@ static inline uint64_t *svm_dr7(struct svm_vcpu *svm)
 void svm_debug_setup(struct svm_vcpu *svm);
 
 /* An exit because of DR7, which happens only where breakpoints stay armed. */
-enum exit_action svm_decide_dr(struct svm_vcpu *svm, struct vm_exit *vm_exit);
+enum exit_action svm_decide_dr(struct svm_vcpu *svm);
 
 #endif

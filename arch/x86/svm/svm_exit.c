@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From a raw exit (AMD APM vol. 2, 15.7 to 15.15 and appendix C) to a neutral struct vm_exit for
- * kernel/exit/exit.c. Few exits end here already: those about the processor rather than about the
- * guest's wishes. No word of the VMCB's exit fields leaves this file and svm_cr.c. Nothing here
+ * kernel/exit/exit.c. Exits that concern the processor alone are decided here and in
+ * arch/x86/guest. No word of the VMCB's exit fields leaves this file and svm_cr.c. Nothing here
  * moves RIP; svm->next_rip says where it would go.
  */
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/lapic.h"
 #include "arch/x86/cpu/tsc.h"
 #include "arch/x86/guest/breakpoint.h"
+#include "arch/x86/guest/guest_cpuid.h"
 #include "arch/x86/guest/guest_cr.h"
 #include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_msr.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_exits.h"
@@ -128,13 +130,23 @@ static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 	return action;
 }
 
-static enum exit_action decide_xsetbv(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+static enum exit_action decide_msr(struct vcpu *vcpu, bool write)
 {
+	uint32_t index = guest_msr_index(vcpu);
+
+	return write ? guest_msr_write(vcpu, index, guest_msr_value(vcpu))
+		     : guest_msr_read(vcpu, index);
+}
+
+static enum exit_action decide_xsetbv(struct svm_vcpu *svm)
+{
+	struct vcpu *vcpu = svm->arch.vcpu;
+
 	xstate_reach_offered(); /* this processor does intercept it */
-	if (svm->vmcb->cpl != 0 && guest_read(svm->arch.vcpu, GUEST_CR4) & CR4_OSXSAVE) {
-		return guest_inject_protection_fault(svm->arch.vcpu);
+	if (svm->vmcb->cpl != 0 && guest_read(vcpu, GUEST_CR4) & CR4_OSXSAVE) {
+		return guest_inject_protection_fault(vcpu);
 	}
-	return guest_exit_msr(svm->arch.vcpu, vm_exit, VM_EXIT_XSETBV);
+	return guest_xsetbv(vcpu, guest_msr_index(vcpu), guest_msr_value(vcpu));
 }
 
 static enum exit_action decide_entry_failure(struct svm_vcpu *svm, struct vm_exit *vm_exit)
@@ -153,22 +165,20 @@ static enum exit_action decide_instruction(struct svm_vcpu *svm, struct vm_exit 
 	switch (vm_exit->raw_reason) {
 	case SVM_EXIT_CPUID:
 		instruction_ends(svm, 2);
-		return guest_exit(vcpu, vm_exit, VM_EXIT_CPUID);
+		return guest_cpuid(vcpu);
 	case SVM_EXIT_HLT:
 		instruction_ends(svm, 1);
 		return guest_exit(vcpu, vm_exit, VM_EXIT_HLT);
 	case SVM_EXIT_INVD:
 	case SVM_EXIT_WBINVD:
 		instruction_ends(svm, 2);
-		return guest_exit(vcpu, vm_exit, VM_EXIT_INVD);
+		return EXIT_ADVANCE; /* nothing to do for memory that is write-back */
 	case SVM_EXIT_MSR:
 		instruction_ends(svm, 2);
-		return guest_exit_msr(vcpu, vm_exit,
-				      svm->vmcb->exit_info_1 ? VM_EXIT_MSR_WRITE
-							     : VM_EXIT_MSR_READ);
+		return decide_msr(vcpu, svm->vmcb->exit_info_1 != 0);
 	case SVM_EXIT_XSETBV:
 		instruction_ends(svm, 3);
-		return decide_xsetbv(svm, vm_exit);
+		return decide_xsetbv(svm);
 	case SVM_EXIT_RDPMC:
 		/* No counter exists, whichever ECX names. */
 		return guest_inject_protection_fault(vcpu);
@@ -177,7 +187,7 @@ static enum exit_action decide_instruction(struct svm_vcpu *svm, struct vm_exit 
 	case SVM_EXIT_VMLOAD ... SVM_EXIT_RDTSCP:
 	case SVM_EXIT_MONITOR ... SVM_EXIT_MWAIT_ARMED:
 	case SVM_EXIT_RDPRU:
-		return guest_exit(vcpu, vm_exit, VM_EXIT_UNDEFINED);
+		return guest_inject_undefined(vcpu);
 	default:
 		return unknown(svm, vm_exit);
 	}
@@ -206,7 +216,7 @@ static enum exit_action decide(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 	case SVM_EXIT_DR7_READ:
 	case SVM_EXIT_DR5_WRITE:
 	case SVM_EXIT_DR7_WRITE:
-		return svm_decide_dr(svm, vm_exit);
+		return svm_decide_dr(svm);
 	case SVM_EXIT_IO:
 		return decide_io(svm, vm_exit);
 	case SVM_EXIT_INVALID:
@@ -226,5 +236,9 @@ enum exit_action svm_exit_decide(struct svm_vcpu *svm, uint32_t code)
 {
 	struct vm_exit vm_exit = {.raw_reason = code};
 
-	return code == SVM_EXIT_VMMCALL ? svm_decide_hypercall(svm) : decide(svm, &vm_exit);
+	if (code == SVM_EXIT_VMMCALL) {
+		return svm_decide_hypercall(svm);
+	}
+	guest_exit_count(svm->arch.vcpu);
+	return decide(svm, &vm_exit);
 }

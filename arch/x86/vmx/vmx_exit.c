@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From a raw exit (SDM vol. 3, chapter 28 and 25.9) to a neutral struct vm_exit for
- * kernel/exit/exit.c. Few exits end here already: those about the processor rather than about the
- * guest's wishes. No VMX word leaves this file. Nothing here moves RIP: vmx_run.c carries out the
+ * kernel/exit/exit.c. Exits that concern the processor alone are decided here and in
+ * arch/x86/guest. No VMX word leaves this file. Nothing here moves RIP: vmx_run.c carries out the
  * action.
  */
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/guest/breakpoint.h"
+#include "arch/x86/guest/guest_cpuid.h"
 #include "arch/x86/guest/guest_cr.h"
 #include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_msr.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_reasons.h"
@@ -84,6 +86,7 @@ enum exit_action vmx_exit_s2_fault(struct vmx_vcpu *vmx)
 	struct vm_exit vm_exit = {.raw_reason = REASON_EPT_VIOLATION, .kind = VM_EXIT_S2_FAULT};
 	uint64_t qualification = vmcs_read_exit_qualification();
 
+	guest_exit_count(vmx->arch.vcpu);
 	keep_vectoring_event(vmx);
 	if (qualification & QUALIFICATION_NMI_UNBLOCKED) {
 		restore_nmi_blocking(vmx);
@@ -172,32 +175,28 @@ static enum exit_action decide_exception(struct vmx_vcpu *vmx, struct vm_exit *v
 
 static enum exit_action decide_cr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 {
+	struct vcpu *vcpu = vmx->arch.vcpu;
 	uint64_t qualification = vmcs_read_exit_qualification();
+	unsigned cr = CR_NUMBER(qualification);
 	uint64_t cr0;
 
-	vm_exit->kind = VM_EXIT_CR_WRITE;
-	vm_exit->cr.number = CR_NUMBER(qualification);
 	switch (CR_ACCESS(qualification)) {
 	case CR_ACCESS_TO:
-		vm_exit->cr.value = guest_gpr_read(vmx->arch.vcpu, CR_GPR(qualification));
-		break;
+		return guest_cr_write(vcpu, cr, guest_gpr_read(vcpu, CR_GPR(qualification)));
 	case CR_ACCESS_FROM:
-		if (vm_exit->cr.number != 8) {
+		if (cr != 8) {
 			return unknown(vmx, vm_exit);
 		}
-		guest_gpr_write(vmx->arch.vcpu, CR_GPR(qualification), vmx->cr8);
+		guest_gpr_write(vcpu, CR_GPR(qualification), vmx->cr8);
 		return EXIT_ADVANCE;
 	case CR_ACCESS_CLTS:
-		vm_exit->cr.number = 0;
-		vm_exit->cr.value = guest_read(vmx->arch.vcpu, GUEST_CR0) & ~(uint64_t)CR0_TS;
-		break;
+		cr0 = guest_read(vcpu, GUEST_CR0);
+		return guest_cr_write(vcpu, 0, cr0 & ~(uint64_t)CR0_TS);
 	case CR_ACCESS_LMSW:
-		cr0 = guest_read(vmx->arch.vcpu, GUEST_CR0);
-		vm_exit->cr.number = 0;
-		vm_exit->cr.value = guest_cr0_lmsw(cr0, CR_LMSW_SOURCE(qualification));
-		break;
+		cr0 = guest_read(vcpu, GUEST_CR0);
+		return guest_cr_write(vcpu, 0, guest_cr0_lmsw(cr0, CR_LMSW_SOURCE(qualification)));
 	}
-	return vm_exit_handle(vmx->arch.vcpu, vm_exit);
+	return unknown(vmx, vm_exit);
 }
 
 /* Exit qualification of a port access (table 28-5) */
@@ -261,22 +260,22 @@ static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exi
 	case REASON_INTERRUPT_WINDOW:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_WINDOW);
 	case REASON_CPUID:
-		return guest_exit(vcpu, vm_exit, VM_EXIT_CPUID);
+		return guest_cpuid(vcpu);
 	case REASON_HLT:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_HLT);
 	case REASON_INVD:
 	case REASON_WBINVD:
-		return guest_exit(vcpu, vm_exit, VM_EXIT_INVD);
+		return EXIT_ADVANCE; /* nothing to do for memory that is write-back */
 	case REASON_CR_ACCESS:
 		return decide_cr(vmx, vm_exit);
 	case REASON_IO:
 		return decide_io(vmx, vm_exit);
 	case REASON_RDMSR:
-		return guest_exit_msr(vcpu, vm_exit, VM_EXIT_MSR_READ);
+		return guest_msr_read(vcpu, guest_msr_index(vcpu));
 	case REASON_WRMSR:
-		return guest_exit_msr(vcpu, vm_exit, VM_EXIT_MSR_WRITE);
+		return guest_msr_write(vcpu, guest_msr_index(vcpu), guest_msr_value(vcpu));
 	case REASON_XSETBV:
-		return guest_exit_msr(vcpu, vm_exit, VM_EXIT_XSETBV);
+		return guest_xsetbv(vcpu, guest_msr_index(vcpu), guest_msr_value(vcpu));
 	case REASON_RDPMC:
 		/* No counter exists, whichever ECX names. */
 		return guest_inject_protection_fault(vcpu);
@@ -289,7 +288,7 @@ static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exi
 	case REASON_INVVPID:
 	case REASON_VMFUNC:
 	case REASON_ENCLS:
-		return guest_exit(vcpu, vm_exit, VM_EXIT_UNDEFINED);
+		return guest_inject_undefined(vcpu);
 	case REASON_TASK_SWITCH:
 		keep_vectoring_event(vmx);
 		return unknown(vmx, vm_exit);
@@ -302,6 +301,7 @@ enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx, uint32_t reason)
 {
 	struct vm_exit vm_exit;
 
+	guest_exit_count(vmx->arch.vcpu);
 	vm_exit.raw_reason = reason;
 	if (reason & REASON_ENTRY_FAILED) {
 		return decide_entry_failure(vmx, &vm_exit);

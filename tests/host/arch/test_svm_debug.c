@@ -10,7 +10,6 @@
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_debug.h"
-#include "arch/x86/svm/svm_exits.h"
 
 #define ARMED 0xffull
 #define GENERAL_DETECT 0x2000ull
@@ -57,11 +56,9 @@ static int start(void **state)
 
 static enum exit_action execute(enum svm_instruction_kind kind, unsigned number)
 {
-	struct vm_exit vm_exit = {.raw_reason = SVM_EXIT_DR7_WRITE};
-
 	here = (struct svm_instruction){
 		.kind = kind, .length = LENGTH, .cr = number, .gpr = GPR_RBX};
-	return svm_decide_dr(&svm, &vm_exit);
+	return svm_decide_dr(&svm);
 }
 
 static enum exit_action write(unsigned number, uint64_t value)
@@ -136,8 +133,9 @@ static void test_other_name(void **state)
 	assert_int_equal(read(7), 0x403);
 	assert_int_equal(read(5), 0x403);
 	vmcb.cr4 = CR4_DE;
-	/* Without a handler for exits here, #UD is what it asks for. */
-	assert_int_equal(write(5, 0x40f), EXIT_KILL);
+	assert_int_equal(write(5, 0x40f), EXIT_INJECT);
+	assert_int_equal(vcpu.inject.vector, 6);
+	assert_false(vcpu.inject.has_error);
 	assert_int_equal(read(7), 0x403);
 }
 

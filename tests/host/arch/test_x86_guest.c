@@ -95,9 +95,9 @@ static void expect_fault(enum exit_action action)
 
 static void go_long(void)
 {
-	assert_int_equal(arch_guest_cr_write(&vcpu, 4, CR4_PAE), EXIT_ADVANCE);
-	assert_int_equal(arch_guest_msr_write(&vcpu, MSR_IA32_EFER, EFER_LME), EXIT_ADVANCE);
-	assert_int_equal(arch_guest_cr_write(&vcpu, 0, CR0_PG | CR0_PE | CR0_ET), EXIT_ADVANCE);
+	assert_int_equal(guest_cr_write(&vcpu, 4, CR4_PAE), EXIT_ADVANCE);
+	assert_int_equal(guest_msr_write(&vcpu, MSR_IA32_EFER, EFER_LME), EXIT_ADVANCE);
+	assert_int_equal(guest_cr_write(&vcpu, 0, CR0_PG | CR0_PE | CR0_ET), EXIT_ADVANCE);
 	write_count = 0;
 }
 
@@ -117,7 +117,7 @@ static struct cpuid leaf(uint32_t number, uint32_t subleaf)
 	if (guest_cpuid_wants_host(&rich, number)) {
 		host = ALL_ONES;
 	}
-	return guest_cpuid(&rich, &view, number, subleaf, host);
+	return guest_cpuid_answer(&rich, &view, number, subleaf, host);
 }
 
 static void expect_zero(struct cpuid out)
@@ -224,15 +224,15 @@ static void test_cpuid_vectors_go_with_their_registers(void **state)
 	(void)state;
 
 	poor.xcr0 = XCR0_X87 | XCR0_SSE;
-	out = guest_cpuid(&poor, &view, 1, 0, ALL_ONES);
+	out = guest_cpuid_answer(&poor, &view, 1, 0, ALL_ONES);
 	assert_int_equal(out.ecx & (BIT(12) | BIT(28) | BIT(29)), 0);
 	assert_true(out.ecx & BIT(26));
-	out = guest_cpuid(&poor, &view, 7, 0, ALL_ONES);
+	out = guest_cpuid_answer(&poor, &view, 7, 0, ALL_ONES);
 	assert_int_equal(out.ebx & (BIT(5) | BIT(16) | BIT(31)), 0);
 	poor.xcr0 = 0;
-	out = guest_cpuid(&poor, &view, 1, 0, ALL_ONES);
+	out = guest_cpuid_answer(&poor, &view, 1, 0, ALL_ONES);
 	assert_int_equal(out.ecx & BIT(26), 0);
-	expect_zero(guest_cpuid(&poor, &view, 0xd, 0, ALL_ONES));
+	expect_zero(guest_cpuid_answer(&poor, &view, 0xd, 0, ALL_ONES));
 }
 
 static void test_cpuid_writes_32_bit_registers(void **state)
@@ -240,7 +240,7 @@ static void test_cpuid_writes_32_bit_registers(void **state)
 	(void)state;
 	memset(vcpu.regs, 0xff, sizeof(vcpu.regs));
 	vcpu.regs[GPR_RAX] = 0xdead000040000001ull;
-	assert_int_equal(arch_guest_cpuid(&vcpu), EXIT_ADVANCE);
+	assert_int_equal(guest_cpuid(&vcpu), EXIT_ADVANCE);
 	assert_int_equal(vcpu.regs[GPR_RAX], AEROSTAT_ABI_VERSION);
 	assert_int_equal(vcpu.regs[GPR_RCX], 4);
 	assert_int_equal(vcpu.regs[GPR_RDX], 3);
@@ -316,7 +316,7 @@ static void test_cr0_long_mode(void **state)
 	go_long();
 	assert_int_equal(registers[GUEST_EFER], EFER_LME | EFER_LMA);
 	/* and back, from compatibility mode */
-	assert_int_equal(arch_guest_cr_write(&vcpu, 0, CR0_PE), EXIT_ADVANCE);
+	assert_int_equal(guest_cr_write(&vcpu, 0, CR0_PE), EXIT_ADVANCE);
 	assert_int_equal(registers[GUEST_EFER], EFER_LME);
 	assert_int_equal(registers[GUEST_CR0], CR0_PE | CR0_ET);
 }
@@ -326,45 +326,45 @@ static void test_cr0_paging_off_in_64_bit_code(void **state)
 	(void)state;
 	go_long();
 	registers[GUEST_CODE_LONG] = 1;
-	expect_fault(arch_guest_cr_write(&vcpu, 0, CR0_PE));
+	expect_fault(guest_cr_write(&vcpu, 0, CR0_PE));
 }
 
 static void test_cr0_long_mode_needs(void **state)
 {
 	(void)state;
 	registers[GUEST_EFER] = EFER_LME;
-	expect_fault(arch_guest_cr_write(&vcpu, 0, CR0_PG | CR0_PE)); /* no PAE */
+	expect_fault(guest_cr_write(&vcpu, 0, CR0_PG | CR0_PE)); /* no PAE */
 	registers[GUEST_CR4] = CR4_PAE;
 	registers[GUEST_CODE_LONG] = 1;
-	expect_fault(arch_guest_cr_write(&vcpu, 0, CR0_PG | CR0_PE)); /* CS.L */
+	expect_fault(guest_cr_write(&vcpu, 0, CR0_PG | CR0_PE)); /* CS.L */
 	registers[GUEST_CODE_LONG] = 0;
 	registers[GUEST_TASK_32] = 0;
-	expect_fault(arch_guest_cr_write(&vcpu, 0, CR0_PG | CR0_PE)); /* 16-bit TSS */
+	expect_fault(guest_cr_write(&vcpu, 0, CR0_PG | CR0_PE)); /* 16-bit TSS */
 }
 
 static void test_cr0_combinations(void **state)
 {
 	(void)state;
-	expect_fault(arch_guest_cr_write(&vcpu, 0, CR0_PG));
-	expect_fault(arch_guest_cr_write(&vcpu, 0, CR0_PE | CR0_NW));
-	expect_fault(arch_guest_cr_write(&vcpu, 0, CR0_PE | BIT(32)));
-	expect_fault(arch_guest_cr_write(&vcpu, 0, CR0_PE | BIT(63)));
-	assert_int_equal(arch_guest_cr_write(&vcpu, 0, CR0_PE | CR0_NW | CR0_CD), EXIT_ADVANCE);
+	expect_fault(guest_cr_write(&vcpu, 0, CR0_PG));
+	expect_fault(guest_cr_write(&vcpu, 0, CR0_PE | CR0_NW));
+	expect_fault(guest_cr_write(&vcpu, 0, CR0_PE | BIT(32)));
+	expect_fault(guest_cr_write(&vcpu, 0, CR0_PE | BIT(63)));
+	assert_int_equal(guest_cr_write(&vcpu, 0, CR0_PE | CR0_NW | CR0_CD), EXIT_ADVANCE);
 	/* Reserved bits in the lower half are ignored, ET is fixed. */
-	assert_int_equal(arch_guest_cr_write(&vcpu, 0, CR0_PE | BIT(10)), EXIT_ADVANCE);
+	assert_int_equal(guest_cr_write(&vcpu, 0, CR0_PE | BIT(10)), EXIT_ADVANCE);
 	assert_int_equal(registers[GUEST_CR0], CR0_PE | CR0_ET);
 	/* 32-bit paging */
-	assert_int_equal(arch_guest_cr_write(&vcpu, 0, CR0_PE | CR0_PG), EXIT_ADVANCE);
+	assert_int_equal(guest_cr_write(&vcpu, 0, CR0_PE | CR0_PG), EXIT_ADVANCE);
 }
 
 static void test_pae_paging_is_refused(void **state)
 {
 	(void)state;
 	registers[GUEST_CR4] = CR4_PAE;
-	expect_fault(arch_guest_cr_write(&vcpu, 0, CR0_PE | CR0_PG));
+	expect_fault(guest_cr_write(&vcpu, 0, CR0_PE | CR0_PG));
 	registers[GUEST_CR4] = 0;
 	registers[GUEST_CR0] = CR0_PE | CR0_PG;
-	expect_fault(arch_guest_cr_write(&vcpu, 4, CR4_PAE));
+	expect_fault(guest_cr_write(&vcpu, 4, CR4_PAE));
 }
 
 static void test_cr4(void **state)
@@ -373,36 +373,34 @@ static void test_cr4(void **state)
 	for (unsigned bit = 0; bit < 64; bit++) {
 		if (!(rich.cr4 & BIT(bit))) {
 			write_count = 0;
-			expect_fault(arch_guest_cr_write(&vcpu, 4, BIT(bit)));
+			expect_fault(guest_cr_write(&vcpu, 4, BIT(bit)));
 		}
 	}
-	assert_int_equal(arch_guest_cr_write(&vcpu, 4, rich.cr4), EXIT_ADVANCE);
+	assert_int_equal(guest_cr_write(&vcpu, 4, rich.cr4), EXIT_ADVANCE);
 	go_long();
-	expect_fault(arch_guest_cr_write(&vcpu, 4, 0)); /* PAE carries long mode */
+	expect_fault(guest_cr_write(&vcpu, 4, 0)); /* PAE carries long mode */
 }
 
 static void test_cr8_and_others(void **state)
 {
 	(void)state;
-	expect_fault(arch_guest_cr_write(&vcpu, 8, 16));
-	expect_fault(arch_guest_cr_write(&vcpu, 3, 0));
-	assert_int_equal(arch_guest_cr_write(&vcpu, 8, 15), EXIT_ADVANCE);
+	expect_fault(guest_cr_write(&vcpu, 8, 16));
+	expect_fault(guest_cr_write(&vcpu, 3, 0));
+	assert_int_equal(guest_cr_write(&vcpu, 8, 15), EXIT_ADVANCE);
 	assert_int_equal(registers[GUEST_CR8], 15);
 }
 
 static void test_efer(void **state)
 {
 	(void)state;
-	expect_fault(arch_guest_msr_write(&vcpu, MSR_IA32_EFER, BIT(1)));
-	expect_fault(arch_guest_msr_write(&vcpu, MSR_IA32_EFER, BIT(12)));
+	expect_fault(guest_msr_write(&vcpu, MSR_IA32_EFER, BIT(1)));
+	expect_fault(guest_msr_write(&vcpu, MSR_IA32_EFER, BIT(12)));
 	/* LMA is not for the guest to write */
-	assert_int_equal(arch_guest_msr_write(&vcpu, MSR_IA32_EFER, EFER_LMA | EFER_NXE),
-			 EXIT_ADVANCE);
+	assert_int_equal(guest_msr_write(&vcpu, MSR_IA32_EFER, EFER_LMA | EFER_NXE), EXIT_ADVANCE);
 	assert_int_equal(registers[GUEST_EFER], EFER_NXE);
 	go_long();
-	expect_fault(arch_guest_msr_write(&vcpu, MSR_IA32_EFER, EFER_LMA)); /* LME under paging */
-	assert_int_equal(arch_guest_msr_write(&vcpu, MSR_IA32_EFER, EFER_LME | EFER_SCE),
-			 EXIT_ADVANCE);
+	expect_fault(guest_msr_write(&vcpu, MSR_IA32_EFER, EFER_LMA)); /* LME under paging */
+	assert_int_equal(guest_msr_write(&vcpu, MSR_IA32_EFER, EFER_LME | EFER_SCE), EXIT_ADVANCE);
 	assert_int_equal(registers[GUEST_EFER], EFER_LME | EFER_LMA | EFER_SCE);
 }
 
@@ -414,11 +412,11 @@ static void test_xcr0(void **state)
 	(void)state;
 	registers[GUEST_CR4] = CR4_OSXSAVE;
 	for (unsigned i = 0; i < ARRAY_COUNT(bad); i++) {
-		expect_fault(arch_guest_xsetbv(&vcpu, 0, bad[i]));
+		expect_fault(guest_xsetbv(&vcpu, 0, bad[i]));
 	}
-	expect_fault(arch_guest_xsetbv(&vcpu, 1, 1));
+	expect_fault(guest_xsetbv(&vcpu, 1, 1));
 	for (unsigned i = 0; i < ARRAY_COUNT(good); i++) {
-		assert_int_equal(arch_guest_xsetbv(&vcpu, 0, good[i]), EXIT_ADVANCE);
+		assert_int_equal(guest_xsetbv(&vcpu, 0, good[i]), EXIT_ADVANCE);
 		assert_int_equal(registers[GUEST_XCR0], good[i]);
 	}
 }
@@ -429,7 +427,7 @@ static void test_xsetbv_without_osxsave(void **state)
 	(void)state;
 	for (uint32_t index = 0; index < 2; index++) {
 		for (uint64_t value = 0; value < 4; value++) {
-			assert_int_equal(arch_guest_xsetbv(&vcpu, index, value), EXIT_INJECT);
+			assert_int_equal(guest_xsetbv(&vcpu, index, value), EXIT_INJECT);
 			assert_int_equal(vcpu.inject.vector, 6);
 			assert_false(vcpu.inject.has_error);
 			assert_int_equal(write_count, 0);
@@ -447,10 +445,10 @@ static void test_msr_unknown(void **state)
 					  0x802, 0xda0, 0xc0000103, 0xc0010114, 0xffffffff};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(absent); i++) {
-		expect_fault(arch_guest_msr_read(&vcpu, absent[i]));
-		expect_fault(arch_guest_msr_write(&vcpu, absent[i], 0));
+		expect_fault(guest_msr_read(&vcpu, absent[i]));
+		expect_fault(guest_msr_write(&vcpu, absent[i], 0));
 	}
-	expect_fault(arch_guest_msr_write(&vcpu, 0x10, 0));
+	expect_fault(guest_msr_write(&vcpu, 0x10, 0));
 }
 
 static void test_msr_values(void **state)
@@ -462,32 +460,30 @@ static void test_msr_values(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(canonical); i++) {
 		write_count = 0;
-		expect_fault(arch_guest_msr_write(&vcpu, canonical[i], NOT_CANONICAL));
-		expect_fault(arch_guest_msr_write(&vcpu, canonical[i], BIT(63)));
-		assert_int_equal(arch_guest_msr_write(&vcpu, canonical[i], 0xffff800000000000ull),
+		expect_fault(guest_msr_write(&vcpu, canonical[i], NOT_CANONICAL));
+		expect_fault(guest_msr_write(&vcpu, canonical[i], BIT(63)));
+		assert_int_equal(guest_msr_write(&vcpu, canonical[i], 0xffff800000000000ull),
 				 EXIT_ADVANCE);
-		assert_int_equal(arch_guest_msr_read(&vcpu, canonical[i]), EXIT_ADVANCE);
+		assert_int_equal(guest_msr_read(&vcpu, canonical[i]), EXIT_ADVANCE);
 		assert_int_equal(vcpu.regs[GPR_RAX], 0);
 		assert_int_equal(vcpu.regs[GPR_RDX], 0xffff8000);
 	}
 	write_count = 0;
-	expect_fault(arch_guest_msr_write(&vcpu, MSR_FMASK, BIT(32)));
-	assert_int_equal(arch_guest_msr_write(&vcpu, MSR_IA32_SYSENTER_CS, 0x1200000008),
-			 EXIT_ADVANCE);
+	expect_fault(guest_msr_write(&vcpu, MSR_FMASK, BIT(32)));
+	assert_int_equal(guest_msr_write(&vcpu, MSR_IA32_SYSENTER_CS, 0x1200000008), EXIT_ADVANCE);
 	assert_int_equal(registers[GUEST_SYSENTER_CS], 8);
-	assert_int_equal(arch_guest_msr_read(&vcpu, 0x10), EXIT_ADVANCE);
+	assert_int_equal(guest_msr_read(&vcpu, 0x10), EXIT_ADVANCE);
 	assert_int_equal(vcpu.regs[GPR_RDX] << 32 | vcpu.regs[GPR_RAX], arch_tsc());
 }
 
 static void test_msr_pat(void **state)
 {
 	(void)state;
-	expect_fault(arch_guest_msr_write(&vcpu, MSR_IA32_PAT, 0x0007040600070402ull));
-	expect_fault(arch_guest_msr_write(&vcpu, MSR_IA32_PAT, 0x0307040600070406ull));
-	expect_fault(arch_guest_msr_write(&vcpu, MSR_IA32_PAT, 0x0007040600ff0406ull));
+	expect_fault(guest_msr_write(&vcpu, MSR_IA32_PAT, 0x0007040600070402ull));
+	expect_fault(guest_msr_write(&vcpu, MSR_IA32_PAT, 0x0307040600070406ull));
+	expect_fault(guest_msr_write(&vcpu, MSR_IA32_PAT, 0x0007040600ff0406ull));
 	assert_true(guest_pat_accept(GUEST_PAT_RESET));
-	assert_int_equal(arch_guest_msr_write(&vcpu, MSR_IA32_PAT, 0x0105040600070406ull),
-			 EXIT_ADVANCE);
+	assert_int_equal(guest_msr_write(&vcpu, MSR_IA32_PAT, 0x0105040600070406ull), EXIT_ADVANCE);
 }
 
 /* ---- Breakpoints on ports ---- */

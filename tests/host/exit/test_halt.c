@@ -9,36 +9,6 @@
 #include "kernel/sched/wake.h"
 #include "kernel/lifecycle/end.h"
 
-/* The other exits of kernel/exit/exit.c, which nothing here causes. */
-enum exit_action arch_guest_cpuid(struct vcpu *vcpu)
-{
-	(void)vcpu;
-	fail();
-	return EXIT_KILL;
-}
-
-enum exit_action arch_guest_msr_read(struct vcpu *vcpu, uint32_t index)
-{
-	(void)index;
-	return arch_guest_cpuid(vcpu);
-}
-
-enum exit_action arch_guest_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
-{
-	(void)value;
-	return arch_guest_msr_read(vcpu, index);
-}
-
-enum exit_action arch_guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t value)
-{
-	return arch_guest_msr_write(vcpu, cr, value);
-}
-
-enum exit_action arch_guest_xsetbv(struct vcpu *vcpu, uint32_t index, uint64_t value)
-{
-	return arch_guest_msr_write(vcpu, index, value);
-}
-
 static struct vm *vm;
 static struct vcpu *vcpu;
 
