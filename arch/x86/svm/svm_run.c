@@ -254,13 +254,13 @@ bool svm_exit(struct vcpu *vcpu)
 
 	tlb_leave(svm->cpu->index);
 	code = (uint32_t)vmcb->exit_code; /* not all emulators write the upper half */
-	if (code != SVM_EXIT_VMMCALL || vmcb->virtual_interrupt & VIRTUAL_REQUEST) {
+	if (code != SVM_EXIT_VMMCALL || vmcb->virtual_interrupt & VIRTUAL_REQUEST ||
+	    svm->step.active) {
 		return exit_finish(svm, exit_decide(svm, code));
 	}
 	action = svm_decide_hypercall(svm);
 	if (action != EXIT_ADVANCE || guest_doorbell_rang(vcpu) ||
 	    vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)) {
-		(void)svm_step_end(svm, code); /* of another instruction, rewritten since */
 		return exit_finish(svm, action);
 	}
 	advance(vcpu);

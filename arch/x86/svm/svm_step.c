@@ -8,6 +8,7 @@
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
@@ -18,8 +19,8 @@
 /* All that exist; NMI has an intercept of its own. */
 #define EXCEPTIONS_ALL (~(uint32_t)BIT(VECTOR_NMI))
 
-/* DR6: breakpoints 0 to 3 and the step, of which each new exception says its own. */
-#define DR6_CAUSES (0xfull | DR6_SINGLE_STEP)
+/* DR6: breakpoints 0 to 3, guarded access and the step: each new exception says its own. */
+#define DR6_CAUSES (0xfull | DR6_ACCESS_DETECTED | DR6_SINGLE_STEP)
 
 enum exit_action svm_step_begin(struct svm_vcpu *svm, bool open)
 {
@@ -38,12 +39,15 @@ enum exit_action svm_step_begin(struct svm_vcpu *svm, bool open)
 	return EXIT_RESUME;
 }
 
-/* LMSW has written the processor's CR0; bits that are hidden stay as the guest wrote them. */
+/*
+ * LMSW has written the processor's CR0; bits that are hidden stay as the guest wrote them. Another
+ * vCPU may have made a MOV of it meanwhile, which writes the hidden ones as well.
+ */
 static void cr0_collect(struct svm_vcpu *svm)
 {
 	uint64_t value = (svm->arch.cr0 & SVM_CR0_HIDDEN) | (svm->vmcb->cr0 & ~SVM_CR0_HIDDEN);
 
-	if (value != svm->arch.cr0) {
+	if (value != svm->arch.cr0 || svm->vmcb->cr0 & SVM_CR0_HIDDEN) {
 		guest_write(svm->arch.vcpu, GUEST_CR0, value);
 	}
 }
@@ -75,7 +79,7 @@ static bool has_error_code(uint8_t vector)
 	       vector == VECTOR_ALIGNMENT || vector == VECTOR_CONTROL_PROTECTION;
 }
 
-/* The instruction is done. Its step is the guest's only if that wanted one. */
+/* The instruction is done, or guarded. Its step is the guest's only if that wanted one. */
 static enum exit_action step_done(struct svm_vcpu *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
@@ -89,6 +93,7 @@ static enum exit_action step_done(struct svm_vcpu *svm)
 		return EXIT_RESUME;
 	}
 	vmcb->dr6 = svm->step.dr6 | causes;
+	*svm_dr7(svm) &= ~(uint64_t)DR7_GENERAL_DETECT;
 	return guest_inject(svm->arch.vcpu, VECTOR_DEBUG, false, 0);
 }
 
@@ -101,6 +106,11 @@ enum exit_action svm_step_exception(struct svm_vcpu *svm, uint8_t vector)
 		machine_check_report();
 	case VECTOR_DEBUG:
 		return step_done(svm);
+	case VECTOR_BREAKPOINT:
+	case VECTOR_OVERFLOW:
+		/* INT3 and INTO come again, without an intercept: they push RIP behind them. */
+		vmcb->dr6 = svm->step.dr6;
+		return EXIT_RESUME;
 	case VECTOR_PAGE_FAULT:
 		svm_cr2_write(svm, vmcb->exit_info_2); /* the exit came before it was written */
 		break;

@@ -98,7 +98,6 @@ enum exit_action vmx_exit_s2_fault(struct vmx_vcpu *vmx)
 
 /* Exit qualification of a debug exception has the layout of DR6 (table 28-1). */
 #define DR6_CAUSES 0x0000000full
-#define DR6_ACCESS_DETECTED BIT(13)
 #define DR6_NO_TRANSACTION BIT(16) /* the other way round in DR6 */
 #define PENDING_BREAKPOINT BIT(12)
 #define PENDING_SINGLE_STEP BIT(14)

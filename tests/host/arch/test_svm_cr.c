@@ -401,7 +401,7 @@ static void test_step_that_faults(void **state)
 	(void)state;
 
 	for (uint8_t vector = 0; vector < 32; vector++) {
-		if (vector == 1 || vector == 2 || vector == 18) {
+		if ((vector >= 1 && vector <= 4) || vector == 18) {
 			continue;
 		}
 		start(NULL);
@@ -421,6 +421,56 @@ static void test_step_that_faults(void **state)
 	start(NULL);
 	begin_step();
 	expect_panic("machine check", (void)svm_step_exception(&svm, 18));
+}
+
+/* INT3 and INTO: RIP is still theirs, and what they push is RIP behind them. */
+static void test_step_that_traps(void **state)
+{
+	const uint64_t flags = vmcb.rflags;
+	(void)state;
+
+	for (uint8_t vector = 3; vector <= 4; vector++) {
+		start(NULL);
+		begin_step();
+		assert_true(svm_step_end(&svm, SVM_EXIT_EXCEPTION + vector));
+		expect_as_before(flags);
+		assert_int_equal(svm_step_exception(&svm, vector), EXIT_RESUME);
+		assert_int_equal(vmcb.dr6, OLD_DR6);
+	}
+}
+
+/* A MOV of a debug register that the guest guards: it is not done, and must not come again. */
+static void test_step_onto_a_guarded_debug_register(void **state)
+{
+	(void)state;
+	vmcb.dr6 |= DR6_ACCESS_DETECTED;
+	begin_step();
+	vmcb.dr6 |= DR6_SINGLE_STEP;
+	assert_true(svm_step_end(&svm, SVM_EXIT_EXCEPTION + 1));
+	assert_int_equal(svm_step_exception(&svm, 1), EXIT_RESUME);
+	assert_int_equal(vmcb.dr6, OLD_DR6 | DR6_ACCESS_DETECTED);
+	start(NULL);
+	vmcb.dr7 = 0x2400;
+	begin_step();
+	vmcb.dr6 |= DR6_ACCESS_DETECTED;
+	assert_true(svm_step_end(&svm, SVM_EXIT_EXCEPTION + 1));
+	assert_int_equal(svm_step_exception(&svm, 1), EXIT_INJECT);
+	assert_int_equal(vcpu.inject.vector, 1);
+	assert_int_equal(vmcb.dr6, OLD_DR6 | DR6_ACCESS_DETECTED);
+	assert_int_equal(vmcb.dr7, 0x400);
+}
+
+/* Another vCPU made a MOV to CR0 of it: the processor does not keep what is hidden from it. */
+static void test_step_over_a_write_of_hidden_bits(void **state)
+{
+	const uint64_t cr0 = svm.arch.cr0;
+	(void)state;
+
+	begin_step();
+	vmcb.cr0 |= CR0_CD | CR0_NW;
+	assert_true(svm_step_end(&svm, SVM_EXIT_EXCEPTION + 1));
+	assert_int_equal(svm.arch.cr0, cr0);
+	assert_int_equal(vmcb.cr0, cr0 & ~SVM_CR0_HIDDEN);
 }
 
 /* An exit for the host: the instruction has not been executed, and comes again. */
@@ -468,6 +518,9 @@ int main(void)
 		cmocka_unit_test_setup(test_step_that_the_guest_wanted_too, start),
 		cmocka_unit_test_setup(test_step_onto_a_watched_word, start),
 		cmocka_unit_test_setup(test_step_that_faults, start),
+		cmocka_unit_test_setup(test_step_that_traps, start),
+		cmocka_unit_test_setup(test_step_onto_a_guarded_debug_register, start),
+		cmocka_unit_test_setup(test_step_over_a_write_of_hidden_bits, start),
 		cmocka_unit_test_setup(test_step_that_is_interrupted, start),
 		cmocka_unit_test_setup(test_step_over_lmsw, start),
 	};

@@ -345,6 +345,23 @@ static void test_doorbell_behind_a_step(void **state)
 	expect_offer(false, false);
 }
 
+/*
+ * User code made a SYSCALL of it, which clears the flag, and the kernel behind it calls us: that call
+ * is the next exit, and ends the step like any other.
+ */
+static void test_hypercall_behind_a_step_that_lost_its_flag(void **state)
+{
+	(void)state;
+	(void)svm_step_begin(&svm, true);
+	vmcb.rflags &= ~(uint64_t)RFLAGS_TF;
+	decided = EXIT_ADVANCE;
+	run_and_exit(SVM_EXIT_VMMCALL);
+	assert_false(svm.step.active);
+	assert_int_equal(vmcb.intercept_exceptions, 2);
+	assert_int_equal(vmcb.rip, RIP + 2);
+	assert_int_equal(vmcb.entry_event, 0);
+}
+
 /* The delivery was interrupted: of the doorbell it goes on, an INT is executed again. */
 static void test_interrupted_deliveries(void **state)
 {
@@ -469,6 +486,7 @@ int main(void)
 		cmocka_unit_test_setup(test_forgotten_shadow_is_carried_on, start),
 		cmocka_unit_test_setup(test_shadow_that_is_over_is_not_carried_on, start),
 		cmocka_unit_test_setup(test_doorbell_behind_a_step, start),
+		cmocka_unit_test_setup(test_hypercall_behind_a_step_that_lost_its_flag, start),
 		cmocka_unit_test_setup(test_interrupted_deliveries, start),
 		cmocka_unit_test_setup(test_flags_behind_an_instruction, start),
 		cmocka_unit_test_setup(test_breakpoint_behind_an_instruction, start),
