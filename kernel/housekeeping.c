@@ -3,6 +3,7 @@
 #include "kernel/housekeeping.h"
 
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "base/log.h"
 #include "arch/arch.h"
 #include "kernel/overcommit/governor.h"
@@ -108,11 +109,8 @@ static void end_stuck(void)
 	}
 }
 
-bool background_poll(uint64_t now_tsc, bool at_once)
+static NOT_INLINE bool keep_house(uint64_t now_tsc)
 {
-	if (now_tsc < house.next_tsc && !at_once) {
-		return false;
-	}
 	house.next_tsc = now_tsc + ROUND_US * arch_tsc_khz() / 1000;
 	monitor_poll(house.options, now_tsc);
 	working_set_poll(now_tsc);
@@ -126,6 +124,12 @@ bool background_poll(uint64_t now_tsc, bool at_once)
 	check_end(now_tsc);
 	house.next_tsc = more ? now_tsc : house.next_tsc;
 	return more;
+}
+
+/* Between all slices, mostly for nothing. */
+bool background_poll(uint64_t now_tsc, bool at_once)
+{
+	return now_tsc >= house.next_tsc || at_once ? keep_house(now_tsc) : false;
 }
 
 uint64_t background_next_tsc(uint64_t now_tsc)

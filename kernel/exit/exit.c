@@ -24,15 +24,18 @@ static enum exit_action kill(struct vcpu *vcpu, const char *reason)
 	return EXIT_KILL;
 }
 
-static enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_exit *vm_exit)
+static NOT_INLINE enum exit_action kill_beyond(struct vcpu *vcpu, gpa_t address)
 {
-	struct vm *vm = vcpu->vm;
+	vm_log(vcpu->vm, "touched address=0x%llx beyond its RAM", (unsigned long long)address.v);
+	return kill(vcpu, "it touched memory beyond its RAM");
+}
+
+static inline enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_exit *vm_exit)
+{
 	gfn_t gfn = gpa_to_gfn(vm_exit->fault.address);
 	vcpu->fault_count++;
-	if (gfn.n >= vm->s2.limit_pages) {
-		vm_log(vm, "touched address=0x%llx beyond its RAM",
-		       (unsigned long long)vm_exit->fault.address.v);
-		return kill(vcpu, "it touched memory beyond its RAM");
+	if (gfn.n >= vcpu->vm->s2.limit_pages) {
+		return kill_beyond(vcpu, vm_exit->fault.address);
 	}
 	return demand_fault(vcpu, gfn);
 }

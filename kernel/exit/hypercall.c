@@ -86,28 +86,52 @@ static NOT_INLINE enum exit_action call_console_write(struct vcpu *vcpu)
 	return answer(vcpu, 0);
 }
 
-static NOT_INLINE enum exit_action call_wait(struct vcpu *vcpu)
+static inline enum exit_action wait_until(struct vcpu *vcpu, uint64_t tsc)
 {
-	uint64_t deadline = vcpu->regs[GPR_RDI];
-	answer(vcpu, 0);
-	/* One that rings from here on is news, whether it is let through or not. */
-	bool pending = __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE);
-	vcpu->doorbell_open =
-		pending && arch_guest_openness(vcpu, vcpu->doorbell_vector).to_interrupt;
-	bool event = __atomic_load_n(&vcpu->event, __ATOMIC_ACQUIRE);
-	if (__builtin_expect(pending || event, 0) && vcpu_has_news(vcpu)) {
-		vcpu_forget_news(vcpu);
-		return EXIT_ADVANCE;
-	}
-	/* Of several vCPUs another one may ring (housekeeping.c looks after those that all wait).
-	 */
-	if (deadline == 0 && !vcpu->vm->balloon.attached && vcpu->vm->config.vcpus == 1) {
+	vcpu->wake_tsc = tsc;
+	vcpu->wait = WAIT_EVENT;
+	return EXIT_WAIT;
+}
+
+/* Of several vCPUs another one may ring (housekeeping.c looks after those that all wait). */
+static NOT_INLINE enum exit_action wait_for_ever(struct vcpu *vcpu)
+{
+	if (!vcpu->vm->balloon.attached && vcpu->vm->config.vcpus == 1) {
 		vm_kill(vcpu->vm, "it waits, and nothing can wake it");
 		return EXIT_KILL;
 	}
-	vcpu->wake_tsc = deadline == 0 ? WAKE_NEVER : deadline;
-	vcpu->wait = WAIT_EVENT;
-	return EXIT_WAIT;
+	return wait_until(vcpu, WAKE_NEVER);
+}
+
+static inline enum exit_action wait_begin(struct vcpu *vcpu)
+{
+	uint64_t deadline = vcpu->regs[GPR_RDI];
+	return deadline == 0 ? wait_for_ever(vcpu) : wait_until(vcpu, deadline);
+}
+
+/* The doorbell is pending, which the guest may hold off, or there is an event. */
+static NOT_INLINE enum exit_action wait_with_news(struct vcpu *vcpu, bool pending)
+{
+	vcpu->doorbell_open =
+		pending && arch_guest_openness(vcpu, vcpu->doorbell_vector).to_interrupt;
+	if (vcpu_has_news(vcpu)) {
+		vcpu_forget_news(vcpu);
+		return EXIT_ADVANCE;
+	}
+	return wait_begin(vcpu);
+}
+
+static NOT_INLINE enum exit_action call_wait(struct vcpu *vcpu)
+{
+	answer(vcpu, 0);
+	/* One that rings from here on is news, whether it is let through or not. */
+	bool pending = __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE);
+	vcpu->doorbell_open = false;
+	bool event = __atomic_load_n(&vcpu->event, __ATOMIC_ACQUIRE);
+	if (__builtin_expect(pending || event, 0)) {
+		return wait_with_news(vcpu, pending);
+	}
+	return wait_begin(vcpu);
 }
 
 /* A vector that a guest can take, or 0 for none. */
@@ -231,16 +255,18 @@ static NOT_INLINE enum exit_action call_vcpu_ring(struct vcpu *vcpu)
 	return answer_and_yield(vcpu, vcpu_ring(target) == STATUS_OK ? 0 : AEROSTAT_ERROR_STATE);
 }
 
+/* The call that comes most often is compared first: a switch is a tree of comparisons here. */
 static NOT_INLINE enum exit_action dispatch(struct vcpu *vcpu, uint64_t number)
 {
+	if (number == AEROSTAT_CALL_WAIT) {
+		return call_wait(vcpu);
+	}
 	switch (number) {
 	case AEROSTAT_CALL_EXIT:
 		vm_finish(vcpu->vm, vcpu->regs[GPR_RDI], vcpu->regs[GPR_RSI]);
 		return EXIT_KILL;
 	case AEROSTAT_CALL_CONSOLE_WRITE:
 		return call_console_write(vcpu);
-	case AEROSTAT_CALL_WAIT:
-		return call_wait(vcpu);
 	case AEROSTAT_CALL_BALLOON_ATTACH:
 		return call_attach(vcpu);
 	case AEROSTAT_CALL_BALLOON_DETACH:

@@ -3,6 +3,7 @@
 #include "kernel/sched/run_queue.h"
 
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "kernel/sched/boost.h"
 #include "kernel/vm/vm.h"
 
@@ -91,8 +92,7 @@ static void take_out(struct run_queue *queue, struct vcpu *vcpu)
 }
 
 /* Behind all others that are boosted, before all that are not; or before all of those. */
-static __attribute__((noinline)) struct list *place_out_of_turn(struct run_queue *queue,
-								struct vcpu *vcpu)
+static NOT_INLINE struct list *place_out_of_turn(struct run_queue *queue, struct vcpu *vcpu)
 {
 	if (is_hurried(queue, vcpu)) {
 		return queue->queued.next;
@@ -174,7 +174,7 @@ static struct vcpu *run_now(struct run_queue *queue, struct vcpu *vcpu)
  * One that goes before others says nothing about the present, for it may be far ahead of them. What
  * it runs is charged.
  */
-static __attribute__((noinline)) struct vcpu *take_boosted(struct run_queue *queue)
+static NOT_INLINE struct vcpu *take_boosted(struct run_queue *queue)
 {
 	struct vcpu *vcpu = first_boosted(queue);
 	if (vcpu != NULL) {
@@ -252,8 +252,7 @@ void run_queue_end(struct run_queue *queue, struct vcpu *vcpu)
 }
 
 /* What a boosted one runs before others that wait, those have first run several times as long. */
-static __attribute__((noinline)) void charge_boost(struct run_queue *queue, struct vcpu *vcpu,
-						   uint64_t ticks)
+static NOT_INLINE void charge_boost(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks)
 {
 	uint64_t full = BOOST_AT_ONCE_MS * arch_tsc_khz();
 	if (!vcpu->boosted) {
@@ -293,7 +292,7 @@ void run_queue_put(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks, u
 	}
 }
 
-uint64_t run_queue_wake(struct run_queue *queue, uint64_t now_tsc)
+static NOT_INLINE uint64_t wake_sleepers(struct run_queue *queue, uint64_t now_tsc)
 {
 	uint64_t next_tsc = UINT64_MAX;
 	struct list *link = queue->asleep.next;
@@ -308,4 +307,9 @@ uint64_t run_queue_wake(struct run_queue *queue, uint64_t now_tsc)
 		}
 	}
 	return next_tsc;
+}
+
+uint64_t run_queue_wake(struct run_queue *queue, uint64_t now_tsc)
+{
+	return list_is_empty(&queue->asleep) ? UINT64_MAX : wake_sleepers(queue, now_tsc);
 }

@@ -9,7 +9,6 @@
 #define DR7_ENABLED(dr7, n) ((dr7) >> 2 * (n)&3)
 #define DR7_KIND(dr7, n) ((dr7) >> (16 + 4 * (n)) & 3)
 #define DR7_LENGTH(dr7, n) ((dr7) >> (18 + 4 * (n)) & 3)
-#define DR7_ANY_ENABLED 0xffull
 #define KIND_PORT 2
 
 /* Lengths 0 to 3 are 1, 2, 8 (which no port has) and 4 bytes; the address is aligned to it. */
@@ -35,9 +34,10 @@ uint64_t guest_port_breakpoints(const uint64_t address[BREAKPOINTS], uint64_t dr
 	return causes;
 }
 
-uint64_t guest_port_causes(const struct vcpu *vcpu, uint64_t dr7, uint16_t port, unsigned bytes)
+uint64_t guest_port_causes_enabled(const struct vcpu *vcpu, uint64_t dr7, uint16_t port,
+				   unsigned bytes)
 {
-	if (!(dr7 & DR7_ANY_ENABLED) || !(guest_read(vcpu, GUEST_CR4) & CR4_DE)) {
+	if (!(guest_read(vcpu, GUEST_CR4) & CR4_DE)) {
 		return 0;
 	}
 	return guest_port_breakpoints(

@@ -22,8 +22,19 @@ struct vcpu;
 
 /*
  * The same for the vCPU whose exit is being handled on this CPU: DR0 to DR3 are in the processor.
- * Also looks at CR4.DE.
+ * Also looks at CR4.DE. Inline where DR7 enables no breakpoint at all, as it is nearly always.
  */
-uint64_t guest_port_causes(const struct vcpu *vcpu, uint64_t dr7, uint16_t port, unsigned bytes);
+uint64_t guest_port_causes_enabled(const struct vcpu *vcpu, uint64_t dr7, uint16_t port,
+				   unsigned bytes);
+
+#define DR7_ANY_ENABLED 0xffull
+
+static inline uint64_t guest_port_causes(const struct vcpu *vcpu, uint64_t dr7, uint16_t port,
+					 unsigned bytes)
+{
+	return __builtin_expect((dr7 & DR7_ANY_ENABLED) != 0, 0)
+		       ? guest_port_causes_enabled(vcpu, dr7, port, bytes)
+		       : 0;
+}
 
 #endif

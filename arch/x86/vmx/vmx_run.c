@@ -92,13 +92,24 @@ static inline void entry_prepare_last(struct vmx_vcpu *vmx)
 	tlb_enter(vmx->arch.s2, vmx->cpu);
 }
 
-static void entry_prepare(struct vmx_vcpu *vmx)
+/* A doorbell is pending, its window is open, or an event is to be delivered. */
+static NOT_INLINE void events_prepare(struct vmx_vcpu *vmx)
 {
 	if (guest_doorbell_rang(vmx->arch.vcpu) || vmx->primary & PRIMARY_INTERRUPT_WINDOW) {
 		doorbell_prepare(vmx);
 	}
 	if (vmx->arch.event.info) {
 		event_write(vmx);
+	}
+}
+
+static inline __attribute__((always_inline)) void entry_prepare(struct vmx_vcpu *vmx)
+{
+	if (__builtin_expect(guest_doorbell_rang(vmx->arch.vcpu) ||
+				     vmx->primary & PRIMARY_INTERRUPT_WINDOW ||
+				     vmx->arch.event.info,
+			     0)) {
+		events_prepare(vmx);
 	}
 	if (vmx->invalidate_vpid) {
 		vmx_invalidate_vpid(vmx->vpid);
