@@ -80,6 +80,20 @@ HOST_TESTS += test_vmx
 HOST_test_vmx := tests/host/arch/test_vmx.c arch/x86/vmx/vmx_caps.c \
 	arch/x86/vmx/vmx_check.c $(X86_GUEST_SOURCES)
 
+# All of VT-x but the entry code, on a fake processor.
+VTX_SOURCES := tests/host/fake/vtx.c tests/host/fake/vmcs.c tests/host/fake/processor.c \
+	$(addprefix arch/x86/vmx/, ept.c vmx_backend.c vmx_caps.c vmx_check.c vmx_cpu.c vmx_dump.c \
+	vmx_exit.c vmx_fields.c vmx_run.c vmx_setup.c vmx_state.c) \
+	$(addprefix arch/x86/guest/, breakpoint.c entry_checks.c guest_cr.c guest_event.c guest_exit.c \
+	guest_msr.c guest_vcpu.c) \
+	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_vmx_cpu
+HOST_test_vmx_cpu := tests/host/arch/test_vmx_cpu.c $(VTX_SOURCES)
+
+HOST_TESTS += test_vmx_run
+HOST_test_vmx_run := tests/host/arch/test_vmx_run.c $(VTX_SOURCES)
+
 HOST_TESTS += test_svm
 HOST_test_svm := tests/host/arch/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_caps.c \
 	arch/x86/svm/svm_check.c arch/x86/svm/svm_decode.c $(X86_GUEST_SOURCES)

@@ -156,6 +156,13 @@ struct descriptor_table {
 
 _Static_assert(sizeof(struct descriptor_table) == 10, "layout of the processor");
 
+#ifdef AEROSTAT_HOST_TEST
+
+struct descriptor_table read_gdtr(void);
+struct descriptor_table read_idtr(void);
+
+#else
+
 static inline struct descriptor_table read_gdtr(void)
 {
 	struct descriptor_table table;
@@ -171,6 +178,8 @@ static inline struct descriptor_table read_idtr(void)
 	__asm__ volatile("sidt %0" : "=m"(table));
 	return table;
 }
+
+#endif
 
 /* Debug registers that a guest may own: everything except DR7, which VM entry and exit switch. */
 struct debug_registers {

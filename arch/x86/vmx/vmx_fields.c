@@ -65,13 +65,9 @@ const char *vmx_instruction_error_text(uint32_t error)
 /* No VMREAD through vmcs_read() here: this is what that one calls when it fails. */
 _Noreturn void vmcs_access_failed(enum vmcs_field field, const char *instruction)
 {
-	uint64_t error = 0;
-	bool unreadable;
+	uint64_t error;
 
-	__asm__ volatile("vmread %2, %1"
-			 : "=@ccbe"(unreadable), "=r"(error)
-			 : "r"((uint64_t)VMCS_instruction_error));
-	if (unreadable) {
+	if (!vmx_vmread(VMCS_instruction_error, &error)) {
 		error = 0;
 	}
 	panic("%s of %s (0x%x) failed: %s (%u)", instruction, vmcs_field_name(field),

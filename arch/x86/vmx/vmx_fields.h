@@ -7,6 +7,7 @@
 #ifndef ARCH_X86_VMX_VMX_FIELDS_H
 #define ARCH_X86_VMX_VMX_FIELDS_H
 
+#include "base/status.h"
 #include "base/types.h"
 
 typedef uint64_t vmcs_natural_t;
@@ -151,13 +152,38 @@ VMCS_FIELDS(VMCS_FIELD_CHECK)
 _Noreturn void vmcs_access_failed(enum vmcs_field field, const char *instruction)
 	__attribute__((cold));
 
+#ifdef AEROSTAT_HOST_TEST
+
+/* A fake processor has them: tests/host/fake/vmcs.c. */
+MUST_CHECK bool vmx_vmread(uint64_t field, uint64_t *value);
+MUST_CHECK bool vmx_vmwrite(uint64_t field, uint64_t value);
+
+#else
+
+/* Each answers whether it succeeded (SDM vol. 3, 31.2). */
+MUST_CHECK static inline bool vmx_vmread(uint64_t field, uint64_t *value)
+{
+	bool failed;
+
+	__asm__ volatile("vmread %2, %1" : "=@ccbe"(failed), "=r"(*value) : "r"(field));
+	return !failed;
+}
+
+MUST_CHECK static inline bool vmx_vmwrite(uint64_t field, uint64_t value)
+{
+	bool failed;
+
+	__asm__ volatile("vmwrite %1, %2" : "=@ccbe"(failed) : "r"(value), "r"(field) : "memory");
+	return !failed;
+}
+
+#endif
+
 static inline uint64_t vmcs_read(enum vmcs_field field)
 {
 	uint64_t value;
-	bool failed;
 
-	__asm__ volatile("vmread %2, %1" : "=@ccbe"(failed), "=r"(value) : "r"((uint64_t)field));
-	if (__builtin_expect(failed, 0)) {
+	if (__builtin_expect(!vmx_vmread(field, &value), 0)) {
 		vmcs_access_failed(field, "VMREAD");
 	}
 	return value;
@@ -165,13 +191,7 @@ static inline uint64_t vmcs_read(enum vmcs_field field)
 
 static inline void vmcs_write(enum vmcs_field field, uint64_t value)
 {
-	bool failed;
-
-	__asm__ volatile("vmwrite %1, %2"
-			 : "=@ccbe"(failed)
-			 : "r"(value), "r"((uint64_t)field)
-			 : "memory");
-	if (__builtin_expect(failed, 0)) {
+	if (__builtin_expect(!vmx_vmwrite(field, value), 0)) {
 		vmcs_access_failed(field, "VMWRITE");
 	}
 }

@@ -27,6 +27,17 @@ struct invvpid_descriptor {
 _Static_assert(sizeof(struct invept_descriptor) == 16, "layout of the processor");
 _Static_assert(sizeof(struct invvpid_descriptor) == 16, "layout of the processor");
 
+#ifdef AEROSTAT_HOST_TEST
+
+/* A fake processor has them: tests/host/fake/vmcs.c. */
+MUST_CHECK bool vmx_vmxon(hpa_t region);
+MUST_CHECK bool vmx_vmclear(hpa_t vmcs);
+MUST_CHECK bool vmx_vmptrld(hpa_t vmcs);
+MUST_CHECK bool vmx_invept(uint64_t type, struct invept_descriptor descriptor);
+MUST_CHECK bool vmx_invvpid(uint64_t type, struct invvpid_descriptor descriptor);
+
+#else
+
 MUST_CHECK static inline bool vmx_vmxon(hpa_t region)
 {
 	bool failed;
@@ -72,5 +83,7 @@ MUST_CHECK static inline bool vmx_invvpid(uint64_t type, struct invvpid_descript
 			 : "memory");
 	return !failed;
 }
+
+#endif
 
 #endif

@@ -69,6 +69,16 @@ PLAIN_REGISTER(dr3)
 PLAIN_REGISTER(dr6)
 PLAIN_REGISTER(dr7)
 
+struct descriptor_table read_gdtr(void)
+{
+	return (struct descriptor_table){0x27, 0xffffffff80201000};
+}
+
+struct descriptor_table read_idtr(void)
+{
+	return (struct descriptor_table){0xfff, 0xffffffff80202000};
+}
+
 /* ---- CPUID ---- */
 
 void processor_cpuid_set(uint32_t leaf, uint32_t subleaf, struct cpuid answer)
