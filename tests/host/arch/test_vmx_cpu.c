@@ -220,14 +220,14 @@ static void test_another_processor_differs(void **state)
 		uint32_t index;
 		uint64_t bits;
 	} differences[] = {
-		{0x480, 1},			       /* revision */
-		{MSR_MISC, 1},			       /* rate of the timer */
+		{0x480, 1},				 /* revision */
+		{MSR_MISC, 1},				 /* rate of the timer */
 		{0x48b, (uint64_t)SECONDARY_VPID << 32}, /* no VPIDs */
-		{0x48c, 1ull << 17},		       /* no pages of 1 GiB */
-		{0x48c, 1ull << 21},		       /* no accessed flags */
-		{0x48c, 1ull << 41},		       /* INVVPID of all only */
-		{0x48d, 1u << 7},		       /* a control that must be one */
-		{0x489, CR4_SMAP},		       /* a bit that CR4 may not have */
+		{0x48c, 1ull << 17},			 /* no pages of 1 GiB */
+		{0x48c, 1ull << 21},			 /* no accessed flags */
+		{0x48c, 1ull << 41},			 /* INVVPID of all only */
+		{0x48d, 1u << 7},			 /* a control that must be one */
+		{0x489, CR4_SMAP},			 /* a bit that CR4 may not have */
 	};
 	(void)state;
 
@@ -438,10 +438,9 @@ static void test_vcpu_without_memory(void **state)
 		struct vcpu *vcpu = &vtx_vm.vcpus[0];
 
 		frame_alloc_fail_at = n;
-		assert_int_equal(
-			guest_vcpu_alloc(vcpu, &vtx_vm.s2, sizeof(struct vmx_vcpu),
-					 &vmx_guest_access),
-			STATUS_NO_MEMORY);
+		assert_int_equal(guest_vcpu_alloc(vcpu, &vtx_vm.s2, sizeof(struct vmx_vcpu),
+						  &vmx_guest_access),
+				 STATUS_NO_MEMORY);
 		assert_int_equal(frame_alloc_fail_at, 0);
 		assert_int_equal(frame_count_free(), before);
 		assert_null(vcpu->arch);

@@ -262,9 +262,13 @@ static void test_interrupted_deliveries(void **state)
 	expect_again(EVENT_VALID | EVENT_TYPE_SOFTWARE_EXCEPTION | 3, 0, 1);
 	expect_again(EVENT_VALID | EVENT_TYPE_PRIVILEGED_SOFTWARE | 1, 0, 15);
 	/* Without the valid bit the field says nothing. */
-	fake_vmx_set(VMCS_vectoring_event, EVENT_DOORBELL & ~EVENT_VALID);
+	fake_vmx_set(VMCS_vectoring_event, EVENT_TYPE_SOFTWARE_INTERRUPT | 0x80);
 	assert_true(vtx_exit_with(REASON_EPT_VIOLATION, 0));
 	assert_int_equal(fake_vmx_delivered.info, 0);
+	/* Nor is anything in the way of the doorbell. */
+	ring();
+	assert_true(vtx_exit_with(REASON_EPT_VIOLATION, 0));
+	expect_offer(true, false, false);
 }
 
 /* Only an exit that goes on delivers; the event waits for the next run otherwise. */

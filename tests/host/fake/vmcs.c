@@ -324,8 +324,8 @@ static void check_event(void)
 /* 27.3.1.4 and 27.3.1.5 */
 static void check_guest(void)
 {
-	uint64_t blocking = value_of(VMCS_guest_interruptibility) &
-			    (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS);
+	uint64_t blocking =
+		value_of(VMCS_guest_interruptibility) & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS);
 	uint64_t flags = value_of(VMCS_guest_rflags);
 	bool step = (value_of(VMCS_guest_pending_debug) & PENDING_SINGLE_STEP) != 0;
 	bool long_code = value_of(VMCS_entry_controls) & ENTRY_IA32E_GUEST &&
