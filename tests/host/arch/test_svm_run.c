@@ -346,8 +346,8 @@ static void test_doorbell_behind_a_step(void **state)
 }
 
 /*
- * User code made a SYSCALL of it, which clears the flag, and the kernel behind it calls us: that call
- * is the next exit, and ends the step like any other.
+ * User code made a SYSCALL of it, which clears the flag, and the kernel behind it calls us: that
+ * call is the next exit, and ends the step like any other.
  */
 static void test_hypercall_behind_a_step_that_lost_its_flag(void **state)
 {
