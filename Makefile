@@ -262,7 +262,7 @@ endif
 # ---- Verbs ---------------------------------------------------------------------------------------
 
 .PHONY: all guests run test iso debug clean check help format
-.PHONY: compile-commands build-all build-guests test-releases
+.PHONY: book compile-commands build-all build-guests test-releases
 .PHONY: fuzz fuzz-keep mutants models coverage deps-fuzz
 .PHONY: bench bench-peers bench-scale bench-trace bench-guard
 .PHONY: test-host test-boot test-long test-nested-kvm check-reproducible deps-build deps-run deps-test deps-nested
@@ -393,6 +393,9 @@ check-reproducible: ## build the commit twice in different places and compare
 format: ## rewrite the C sources in the house style
 	@tools/install-deps test
 	@tools/check-format --fix
+
+book: ## the files that a student reads in a weekend, in reading order, with their lines of code
+	@tools/book
 
 compile-commands: ## write compile_commands.json, for editors
 	@tools/install-deps build

@@ -122,7 +122,7 @@ def test_magic_numbers_and_versions():
         value, text = re.fullmatch(r"(0x[0-9a-f]+), \"(\w{4})\"", rows["magic"]).groups()
         assert int(value, 16) == number(magic) == int.from_bytes(text.encode(), "little")
         assert int(rows["version"]) == number("ABI_VERSION")
-    levels = re.search(r"\| (0 none), (1 the host is short), (2 somebody waits)", PAGE)
+    levels = re.search(r"\| (0 none), (1 the host is short), (2 a vCPU waits)", PAGE)
     assert [int(level[0]) for level in levels.groups()] == [
         number("PRESSURE_NONE"), number("PRESSURE_LOW"), number("PRESSURE_HIGH")]
 

@@ -27,6 +27,7 @@ TOOLS = {
     "coverage": ["tools/coverage"],
     "test-long": ["tools/test-long", "no-such-part"],
     "test-releases": ["tools/test-releases", "no-such-release"],
+    "book": ["tools/book", "--no-such-option"],
     "check-assurance": ["tools/check-assurance"],
     "check-layers": ["tools/check-layers"],
     "check-names": ["tools/check-names"],
