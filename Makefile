@@ -42,6 +42,7 @@ HV_C_SOURCES := \
 	arch/x86/guest/breakpoint.c \
 	arch/x86/guest/guest_cr.c \
 	arch/x86/guest/guest_cpuid.c \
+	arch/x86/guest/guest_cpuid_exit.c \
 	arch/x86/guest/guest_event.c \
 	arch/x86/guest/guest_exit.c \
 	arch/x86/guest/guest_msr.c \

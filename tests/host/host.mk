@@ -69,7 +69,8 @@ HOST_test_s2 := tests/host/mm/test_s2.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_s2_steps
 HOST_test_s2_steps := tests/host/mm/test_s2_steps.c $(FAKE_WORLD) $(MM_SOURCES)
 
-X86_GUEST_SOURCES := arch/x86/guest/breakpoint.c arch/x86/guest/guest_cr.c arch/x86/guest/guest_cpuid.c arch/x86/guest/guest_event.c \
+X86_GUEST_SOURCES := arch/x86/guest/breakpoint.c arch/x86/guest/guest_cr.c arch/x86/guest/guest_cpuid.c \
+	arch/x86/guest/guest_cpuid_exit.c arch/x86/guest/guest_event.c \
 	arch/x86/guest/guest_exit.c arch/x86/guest/guest_msr.c arch/x86/guest/entry_checks.c \
 	tests/host/fake/panic.c tests/host/fake/processor.c tests/host/fake/x86.c
 

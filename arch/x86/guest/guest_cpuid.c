@@ -15,28 +15,22 @@
 #include "arch/x86/cpu/registers.h"
 #include "base/bits.h"
 #include "base/nospec.h"
-#include "arch/arch.h"
-#include "kernel/vm/vm.h"
 
 struct guest_features guest_features;
 
-#define LEAF_FEATURES 1
-#define LEAF_XSTATE 0xd
-#define LEAF_BASIC_MAX LEAF_XSTATE
+#define LEAF_BASIC_MAX GUEST_LEAF_XSTATE
 #define LEAF_EXTENDED 0x80000000u
 #define LEAF_EXTENDED_MAX 0x80000008u
 
 /* Leaf 1 */
 #define L1_ECX_FMA BIT(12)
-#define L1_ECX_XSAVE BIT(26)
-#define L1_ECX_OSXSAVE BIT(27)
 #define L1_ECX_AVX BIT(28)
 #define L1_ECX_F16C BIT(29)
 #define L1_ECX_HYPERVISOR BIT(31)
 #define L1_ECX_ALLOWED                                                                             \
 	(BIT(0) /* SSE3 */ | BIT(1) /* PCLMULQDQ */ | BIT(9) /* SSSE3 */ | L1_ECX_FMA |            \
 	 BIT(13) /* CMPXCHG16B */ | BIT(19) /* SSE4.1 */ | BIT(20) /* SSE4.2 */ |                  \
-	 BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ | BIT(25) /* AES */ | L1_ECX_XSAVE |           \
+	 BIT(22) /* MOVBE */ | BIT(23) /* POPCNT */ | BIT(25) /* AES */ | GUEST_L1_ECX_XSAVE |     \
 	 L1_ECX_AVX | L1_ECX_F16C | BIT(30) /* RDRAND */)
 #define L1_EDX_VME BIT(1)
 #define L1_EDX_DE BIT(2)
@@ -54,7 +48,6 @@ struct guest_features guest_features;
 	 BIT(27) /* self-snoop */)
 #define L1_EBX_CLFLUSH_SIZE 0x0000ff00u
 #define L1_EBX_ONE_CPU 0x00010000u /* each vCPU is a package of its own */
-#define L1_EBX_APIC_ID_SHIFT 24
 
 /* Leaf 7, sub-leaf 0 */
 #define L7_EBX_FSGSBASE BIT(0)
@@ -206,7 +199,7 @@ static void hide_without_xstate(const struct guest_features *offer, uint32_t lea
 	bool avx512 = (offer->xcr0 & XCR0_AVX512) == XCR0_AVX512;
 
 	if (leaf == 1 && !offer->xcr0) {
-		out->ecx &= ~(uint32_t)L1_ECX_XSAVE;
+		out->ecx &= ~(uint32_t)GUEST_L1_ECX_XSAVE;
 	}
 	if (leaf == 1 && !avx) {
 		out->ecx &= ~(uint32_t)(L1_ECX_AVX | L1_ECX_FMA | L1_ECX_F16C);
@@ -226,7 +219,7 @@ struct cpuid guest_cpuid_answer(const struct guest_features *offer,
 				uint32_t subleaf, struct cpuid host)
 {
 	struct cpuid out = {0, 0, 0, 0};
-	const struct cpuid *mask = find_mask(leaf);
+	const struct cpuid *mask;
 
 	if (leaf >> 16 == AEROSTAT_CPUID_SIGNATURE >> 16) {
 		return hypervisor_leaf(offer, view, leaf);
@@ -234,6 +227,7 @@ struct cpuid guest_cpuid_answer(const struct guest_features *offer,
 	if (leaf == 0xd && offer->leaf_max >= 0xd) {
 		return xsave_leaf(offer, view, subleaf);
 	}
+	mask = find_mask(leaf);
 	if (!mask || !guest_cpuid_wants_host(offer, leaf) || (leaf == 7 && subleaf != 0)) {
 		return out;
 	}
@@ -245,10 +239,10 @@ struct cpuid guest_cpuid_answer(const struct guest_features *offer,
 		out.eax = offer->leaf_max;
 		break;
 	case 1:
-		out.ebx |= L1_EBX_ONE_CPU | view->vcpu_index << L1_EBX_APIC_ID_SHIFT;
+		out.ebx |= L1_EBX_ONE_CPU | view->vcpu_index << GUEST_L1_EBX_APIC_ID_SHIFT;
 		out.ecx |= L1_ECX_HYPERVISOR;
-		if (out.ecx & L1_ECX_XSAVE && view->cr4 & CR4_OSXSAVE) {
-			out.ecx |= L1_ECX_OSXSAVE;
+		if (out.ecx & GUEST_L1_ECX_XSAVE && view->cr4 & CR4_OSXSAVE) {
+			out.ecx |= GUEST_L1_ECX_OSXSAVE;
 		}
 		break;
 	case LEAF_EXTENDED:
@@ -275,7 +269,7 @@ static const struct {
 	{1, 3, L1_EDX_PGE, CR4_PGE},
 	{1, 3, L1_EDX_FXSR, CR4_OSFXSR},
 	{1, 3, L1_EDX_SSE, CR4_OSXMMEXCPT},
-	{1, 2, L1_ECX_XSAVE, CR4_OSXSAVE},
+	{1, 2, GUEST_L1_ECX_XSAVE, CR4_OSXSAVE},
 	{7, 1, L7_EBX_FSGSBASE, CR4_FSGSBASE},
 	{7, 1, L7_EBX_SMEP, CR4_SMEP},
 	{7, 1, L7_EBX_SMAP, CR4_SMAP},
@@ -295,7 +289,7 @@ static struct cpuid offered_leaf(struct guest_features *offer, uint32_t leaf)
 
 static void offer_xstate(struct guest_features *offer, uint64_t xcr0)
 {
-	if (offer->leaf_max < 0xd || !(cpuid_read(1, 0).ecx & L1_ECX_XSAVE)) {
+	if (offer->leaf_max < 0xd || !(cpuid_read(1, 0).ecx & GUEST_L1_ECX_XSAVE)) {
 		return;
 	}
 	offer->xcr0 = xcr0;
@@ -336,33 +330,4 @@ void guest_features_init(uint64_t xcr0)
 	offer->efer = features & LX_EDX_SYSCALL ? EFER_SCE : 0;
 	offer->efer |= features & LX_EDX_LM ? EFER_LME : 0;
 	offer->efer |= features & LX_EDX_NX ? EFER_NXE : 0;
-}
-
-enum exit_action guest_cpuid(struct vcpu *vcpu)
-{
-	uint32_t leaf = (uint32_t)vcpu->regs[GPR_RAX];
-	uint32_t subleaf = (uint32_t)vcpu->regs[GPR_RCX];
-	struct guest_cpuid_view view = {
-		.tsc_khz = arch_tsc_khz(),
-		.vcpu_index = vcpu->index,
-		.vcpu_count = vcpu->vm->config.vcpus,
-	};
-	struct cpuid host = {0, 0, 0, 0};
-	struct cpuid out;
-
-	/* Each costs as much as all the rest, and only one leaf asks for it. */
-	if (leaf == LEAF_FEATURES) {
-		view.cr4 = guest_read(vcpu, GUEST_CR4);
-	} else if (leaf == LEAF_XSTATE) {
-		view.xcr0 = guest_read(vcpu, GUEST_XCR0);
-	}
-	if (guest_cpuid_wants_host(&guest_features, leaf)) {
-		host = cpuid_read(leaf, subleaf);
-	}
-	out = guest_cpuid_answer(&guest_features, &view, leaf, subleaf, host);
-	vcpu->regs[GPR_RAX] = out.eax;
-	vcpu->regs[GPR_RBX] = out.ebx;
-	vcpu->regs[GPR_RCX] = out.ecx;
-	vcpu->regs[GPR_RDX] = out.edx;
-	return EXIT_ADVANCE;
 }

@@ -8,6 +8,7 @@
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/guest_cpuid.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/string.h"
@@ -86,6 +87,7 @@ static enum status caps_settle(bool *unlock, const char **sentence)
 		/* XSETBV is to exit (15.9), but not all emulators know that: see svm_exit.c. */
 		xstate_reach_hardware();
 		guest_features.vmmcall = true;
+		guest_cpuid_prepare();
 	}
 	return STATUS_OK;
 }

@@ -8,6 +8,7 @@
 #include "arch/x86/cpu/cpuid.h"
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/guest_cpuid.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_instructions.h"
@@ -119,6 +120,7 @@ static enum status caps_settle(const char **sentence)
 		vmx_caps = caps;
 		vmx_ept_init();
 		guest_features_init(xstate_mask());
+		guest_cpuid_prepare();
 		guest_features.cr4 &= caps.cr4_fixed1;
 	}
 	if (!(msrs.feature_control & FEATURE_CONTROL_LOCKED)) {

@@ -2,12 +2,11 @@
 /*
  * From a raw exit (SDM vol. 3, chapter 28 and 25.9) to a neutral struct vm_exit for
  * kernel/exit/exit.c. Exits that concern the processor alone are decided here and in
- * arch/x86/guest. No VMX word leaves this file. Nothing here moves RIP: vmx_run.c carries out the
- * action.
+ * arch/x86/guest; vmx_run.c sends CPUID and MSRs there at once. No VMX word leaves this file.
+ * Nothing here moves RIP: vmx_run.c carries out the action.
  */
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/guest/breakpoint.h"
-#include "arch/x86/guest/guest_cpuid.h"
 #include "arch/x86/guest/guest_cr.h"
 #include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/guest/guest_msr.h"
@@ -258,8 +257,6 @@ static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exi
 		return guest_exit(vcpu, vm_exit, VM_EXIT_TRIPLE_FAULT);
 	case REASON_INTERRUPT_WINDOW:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_WINDOW);
-	case REASON_CPUID:
-		return guest_cpuid(vcpu);
 	case REASON_HLT:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_HLT);
 	case REASON_INVD:
@@ -269,10 +266,6 @@ static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exi
 		return decide_cr(vmx, vm_exit);
 	case REASON_IO:
 		return decide_io(vmx, vm_exit);
-	case REASON_RDMSR:
-		return guest_msr_read(vcpu, guest_msr_index(vcpu));
-	case REASON_WRMSR:
-		return guest_msr_write(vcpu, guest_msr_index(vcpu), guest_msr_value(vcpu));
 	case REASON_XSETBV:
 		return guest_xsetbv(vcpu, guest_msr_index(vcpu), guest_msr_value(vcpu));
 	case REASON_RDPMC:

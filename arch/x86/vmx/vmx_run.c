@@ -6,7 +6,9 @@
  */
 #include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/tsc.h"
+#include "arch/x86/guest/guest_cpuid.h"
 #include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_msr.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_reasons.h"
@@ -163,6 +165,32 @@ static NOT_INLINE bool exit_finish(struct vcpu *vcpu, enum exit_action action)
 }
 
 /*
+ * CPUID and MSRs: the instruction cannot have interrupted the delivery of an event, so its way is
+ * as short as that of a hypercall, unless it has made cached translations wrong.
+ */
+static NOT_INLINE bool exit_instruction(struct vcpu *vcpu, uint32_t reason)
+{
+	enum exit_action action;
+
+	guest_exit_count(vcpu);
+	if (reason == REASON_CPUID) {
+		action = guest_cpuid(vcpu);
+	} else if (reason == REASON_RDMSR) {
+		action = guest_msr_read(vcpu, guest_msr_index(vcpu));
+	} else {
+		action = guest_msr_write(vcpu, guest_msr_index(vcpu), guest_msr_value(vcpu));
+	}
+	if (__builtin_expect(action != EXIT_ADVANCE || guest_doorbell_rang(vcpu) ||
+				     vmx_of(vcpu)->invalidate_vpid,
+			     0)) {
+		return exit_finish(vcpu, action);
+	}
+	advance(vcpu);
+	entry_prepare_last(vmx_of(vcpu));
+	return true;
+}
+
+/*
  * The ways of a hypercall and of a touch are short: between their exit and the next entry nothing
  * else can have come up than a doorbell, or the event that the touch interrupted. (The window is
  * open only while a doorbell is pending; should that be taken back, the window's exit shuts it.)
@@ -177,6 +205,9 @@ bool vmx_exit(struct vcpu *vcpu)
 	tlb_leave(vmx->cpu);
 	reason = vmcs_read_exit_reason();
 	if (reason != REASON_EPT_VIOLATION) {
+		if (reason == REASON_CPUID || reason == REASON_RDMSR || reason == REASON_WRMSR) {
+			return exit_instruction(vcpu, reason);
+		}
 		return exit_finish(vcpu, vmx_exit_decide(vmx, reason));
 	}
 	action = vmx_exit_s2_fault(vmx);

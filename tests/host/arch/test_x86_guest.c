@@ -250,6 +250,96 @@ static void test_cpuid_writes_32_bit_registers(void **state)
 	assert_int_equal(leaf(0x40000001, 0).edx, 0);
 }
 
+/* What the pure function says about the vCPU as it is. */
+static struct cpuid computed(uint32_t number, uint32_t subleaf)
+{
+	struct guest_cpuid_view view = {
+		.cr4 = registers[GUEST_CR4],
+		.xcr0 = registers[GUEST_XCR0],
+		.tsc_khz = arch_tsc_khz(),
+		.vcpu_index = vcpu.index,
+		.vcpu_count = vm.config.vcpus,
+	};
+	struct cpuid host = {0, 0, 0, 0};
+
+	if (guest_cpuid_wants_host(&guest_features, number)) {
+		host = cpuid_read(number, subleaf);
+	}
+	return guest_cpuid_answer(&guest_features, &view, number, subleaf, host);
+}
+
+static void expect_computed(uint32_t number, uint32_t subleaf)
+{
+	struct cpuid out = computed(number, subleaf);
+
+	memset(vcpu.regs, 0xff, sizeof(vcpu.regs));
+	vcpu.regs[GPR_RAX] = 0xdead000000000000ull | number;
+	vcpu.regs[GPR_RCX] = 0xbeef000000000000ull | subleaf;
+	assert_int_equal(guest_cpuid(&vcpu), EXIT_ADVANCE);
+	assert_int_equal(vcpu.regs[GPR_RAX], out.eax);
+	assert_int_equal(vcpu.regs[GPR_RBX], out.ebx);
+	assert_int_equal(vcpu.regs[GPR_RCX], out.ecx);
+	assert_int_equal(vcpu.regs[GPR_RDX], out.edx);
+}
+
+static void expect_all_computed(void)
+{
+	static const uint32_t subleaves[] = {0, 1, 2, 5, 6, 7, 63, 0x80000000, ~0u};
+
+	for (unsigned group = 0; group < 8; group++) {
+		for (uint32_t i = 0; i < 0x140; i++) {
+			for (unsigned j = 0; j < ARRAY_COUNT(subleaves); j++) {
+				expect_computed(group << 29 | i, subleaves[j]);
+			}
+			expect_computed((group << 29) - 1 - i, 0);
+		}
+	}
+	for (uint32_t bit = 0; bit < 32; bit++) {
+		for (uint32_t i = 0; i < 0x20; i++) {
+			expect_computed((uint32_t)BIT(bit) ^ i, 0);
+			expect_computed(0x80000000u ^ (uint32_t)BIT(bit) ^ i, 0);
+		}
+	}
+	for (uint64_t number = 0; number < BIT(32); number += 65521) {
+		expect_computed((uint32_t)number, 0);
+	}
+}
+
+/* The table makes an exit short, and nothing else: on several processors, for guests that differ.
+ */
+static void test_kept_answers_are_those_that_are_computed(void **state)
+{
+	static const struct {
+		uint32_t leaf_max, extended_leaf_max;
+		uint64_t xcr0;
+		bool vmmcall;
+	} processors[] = {
+		{0xd, 0x80000008, XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512, false},
+		{0xd, 0x80000008, XCR0_X87 | XCR0_SSE, true},
+		{4, 0x80000001, 0, true},
+		{1, 0, 0, false},
+	};
+	(void)state;
+
+	for (unsigned i = 0; i < ARRAY_COUNT(processors); i++) {
+		guest_features.leaf_max = processors[i].leaf_max;
+		guest_features.extended_leaf_max = processors[i].extended_leaf_max;
+		guest_features.xcr0 = processors[i].xcr0;
+		guest_features.vmmcall = processors[i].vmmcall;
+		guest_cpuid_prepare();
+		vcpu.index = 3;
+		vm.config.vcpus = 4;
+		registers[GUEST_CR4] = CR4_OSXSAVE;
+		registers[GUEST_XCR0] = 7;
+		expect_all_computed();
+		vcpu.index = 0;
+		vm.config.vcpus = 1;
+		registers[GUEST_CR4] = 0;
+		registers[GUEST_XCR0] = 1;
+		expect_all_computed();
+	}
+}
+
 static void raise_interrupted_by(uint8_t vector)
 {
 	fake_arch.event = (struct guest_event){.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | 0x40};
@@ -531,6 +621,7 @@ int main(void)
 		cmocka_unit_test_setup(test_cpuid_follows_the_guest, start),
 		cmocka_unit_test_setup(test_cpuid_vectors_go_with_their_registers, start),
 		cmocka_unit_test_setup(test_cpuid_writes_32_bit_registers, start),
+		cmocka_unit_test_setup(test_kept_answers_are_those_that_are_computed, start),
 		cmocka_unit_test_setup(test_interrupt_is_taken, start),
 		cmocka_unit_test_setup(test_doorbell_that_an_exception_displaced_rings_again,
 				       start),

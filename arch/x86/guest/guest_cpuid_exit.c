@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The exit of CPUID. Guests execute it often, because it serializes. Most answers never change, so
+ * they are kept in a table: one row for each of the first leaves from 0, 0x40000000, 0x80000000 and
+ * 0xc0000000 on. All others read as zeros. The table is written before any guest runs.
+ */
+#include "abi/aerostat.h"
+#include "arch/x86/guest/guest_cpuid.h"
+#include "base/compiler.h"
+#include "base/nospec.h"
+#include "arch/arch.h"
+#include "kernel/vm/vm.h"
+
+#define GROUPS 4u /* by the two highest bits of the leaf */
+#define GROUP_SHIFT 30
+#define GROUP_LEAVES 32u
+
+enum answer_kind {
+	ANSWER_COMPUTED, /* by guest_cpuid_answer, each time */
+	ANSWER_FIXED,
+	ANSWER_FIRST_SUBLEAF, /* sub-leaf 0 is fixed, the others read as zeros */
+	ANSWER_FEATURES,      /* fixed but for the APIC number and OSXSAVE */
+	ANSWER_VCPU,	      /* fixed but for ECX and EDX: how many vCPUs, and which one */
+};
+
+static struct answer {
+	struct cpuid out;
+	enum answer_kind kind;
+} answers[GROUPS * GROUP_LEAVES];
+
+static const struct cpuid zeros;
+
+static enum answer_kind kind_of(uint32_t leaf)
+{
+	switch (leaf) {
+	case GUEST_LEAF_FEATURES:
+		return ANSWER_FEATURES;
+	case 7:
+		return ANSWER_FIRST_SUBLEAF;
+	case 4: /* each sub-leaf is one of the processor's caches */
+	case GUEST_LEAF_XSTATE:
+	case AEROSTAT_CPUID_TIMING:
+		return ANSWER_COMPUTED;
+	case AEROSTAT_CPUID_INTERFACE:
+		return ANSWER_VCPU;
+	default:
+		return ANSWER_FIXED;
+	}
+}
+
+static struct cpuid compute(const struct guest_cpuid_view *view, uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid host = {0, 0, 0, 0};
+
+	if (guest_cpuid_wants_host(&guest_features, leaf)) {
+		host = cpuid_read(leaf, subleaf);
+	}
+	return guest_cpuid_answer(&guest_features, view, leaf, subleaf, host);
+}
+
+void guest_cpuid_prepare(void)
+{
+	static const struct guest_cpuid_view none;
+
+	for (uint32_t i = 0; i < GROUPS * GROUP_LEAVES; i++) {
+		uint32_t leaf = i / GROUP_LEAVES << GROUP_SHIFT | i % GROUP_LEAVES;
+
+		answers[i].kind = kind_of(leaf);
+		answers[i].out = compute(&none, leaf, 0);
+	}
+}
+
+static inline enum exit_action give(struct vcpu *vcpu, const struct cpuid *out)
+{
+	vcpu->regs[GPR_RAX] = out->eax;
+	vcpu->regs[GPR_RBX] = out->ebx;
+	vcpu->regs[GPR_RCX] = out->ecx;
+	vcpu->regs[GPR_RDX] = out->edx;
+	return EXIT_ADVANCE;
+}
+
+static NOT_INLINE enum exit_action give_computed(struct vcpu *vcpu)
+{
+	uint32_t leaf = (uint32_t)vcpu->regs[GPR_RAX];
+	struct guest_cpuid_view view = {
+		.cr4 = guest_read(vcpu, GUEST_CR4),
+		.xcr0 = guest_read(vcpu, GUEST_XCR0),
+		.tsc_khz = arch_tsc_khz(),
+		.vcpu_index = vcpu->index,
+		.vcpu_count = vcpu->vm->config.vcpus,
+	};
+	struct cpuid out = compute(&view, leaf, (uint32_t)vcpu->regs[GPR_RCX]);
+
+	return give(vcpu, &out);
+}
+
+static NOT_INLINE enum exit_action give_features(struct vcpu *vcpu, const struct cpuid *prepared)
+{
+	(void)give(vcpu, prepared);
+	vcpu->regs[GPR_RBX] |= vcpu->index << GUEST_L1_EBX_APIC_ID_SHIFT;
+	if (prepared->ecx & GUEST_L1_ECX_XSAVE && guest_read(vcpu, GUEST_CR4) & CR4_OSXSAVE) {
+		vcpu->regs[GPR_RCX] |= GUEST_L1_ECX_OSXSAVE;
+	}
+	return EXIT_ADVANCE;
+}
+
+enum exit_action guest_cpuid(struct vcpu *vcpu)
+{
+	uint32_t leaf = (uint32_t)vcpu->regs[GPR_RAX];
+	uint32_t number = leaf & ((1u << GROUP_SHIFT) - 1);
+	const struct answer *answer;
+
+	if (number >= GROUP_LEAVES) {
+		return give(vcpu, &zeros);
+	}
+	number += (leaf >> GROUP_SHIFT) * GROUP_LEAVES;
+	answer = &answers[nospec_modulo(number, GROUPS * GROUP_LEAVES)];
+	if (__builtin_expect(answer->kind == ANSWER_FIXED, 1)) {
+		return give(vcpu, &answer->out);
+	}
+	switch (answer->kind) {
+	case ANSWER_FEATURES:
+		return give_features(vcpu, &answer->out);
+	case ANSWER_FIRST_SUBLEAF:
+		return give(vcpu, (uint32_t)vcpu->regs[GPR_RCX] == 0 ? &answer->out : &zeros);
+	case ANSWER_VCPU:
+		(void)give(vcpu, &answer->out);
+		vcpu->regs[GPR_RCX] = vcpu->vm->config.vcpus;
+		vcpu->regs[GPR_RDX] = vcpu->index;
+		return EXIT_ADVANCE;
+	case ANSWER_FIXED:
+	case ANSWER_COMPUTED:
+		break;
+	}
+	return give_computed(vcpu);
+}
