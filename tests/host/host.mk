@@ -95,6 +95,12 @@ HOST_test_vmx_cpu := tests/host/arch/test_vmx_cpu.c $(VTX_SOURCES)
 HOST_TESTS += test_vmx_run
 HOST_test_vmx_run := tests/host/arch/test_vmx_run.c $(VTX_SOURCES)
 
+HOST_TESTS += test_vmx_exit
+HOST_test_vmx_exit := tests/host/arch/test_vmx_exit.c $(VTX_SOURCES)
+
+HOST_TESTS += test_vmx_ways
+HOST_test_vmx_ways := tests/host/arch/test_vmx_ways.c $(VTX_SOURCES)
+
 HOST_TESTS += test_svm
 HOST_test_svm := tests/host/arch/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_caps.c \
 	arch/x86/svm/svm_check.c arch/x86/svm/svm_decode.c $(X86_GUEST_SOURCES)

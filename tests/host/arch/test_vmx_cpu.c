@@ -415,6 +415,71 @@ static void test_registers_come_along(void **state)
 	vtx_vcpus_destroy();
 }
 
+static bool is_dropped(enum guest_register name)
+{
+	return name == GUEST_CR0 || name == GUEST_CR3 || name == GUEST_CR4 || name == GUEST_EFER;
+}
+
+/* What is written is read, and only where the manual wants it are translations dropped. */
+static void test_registers_by_name(void **state)
+{
+	(void)state;
+	run(0);
+	for (unsigned name = GUEST_CR0; name <= GUEST_RFLAGS; name++) {
+		if (name == GUEST_CODE_LONG || name == GUEST_TASK_32) {
+			continue;
+		}
+		vmx(0)->invalidate_vpid = false;
+		guest_write(vtx_vcpu, name, 3);
+		assert_int_equal(guest_read(vtx_vcpu, name), 3);
+		assert_int_equal(vmx(0)->invalidate_vpid, is_dropped(name));
+	}
+	fake_vmx_set(VMCS_guest_cs_rights, 0xa09b);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CODE_LONG), 1);
+	fake_vmx_set(VMCS_guest_cs_rights, 0xc09b);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CODE_LONG), 0);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_TASK_32), 1);
+	fake_vmx_set(VMCS_guest_tr_rights, 0x83);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_TASK_32), 0);
+	expect_panic("cannot be written", guest_write(vtx_vcpu, GUEST_CODE_LONG, 1));
+	expect_panic("cannot be written", guest_write(vtx_vcpu, GUEST_CR2, 1));
+	vtx_vcpus_destroy();
+}
+
+/* The guest sees its own bits, and the processor those that it needs. */
+static void test_control_registers_in_two_views(void **state)
+{
+	uint64_t cr0 = CR0_PE | CR0_ET | CR0_PG | CR0_CD | CR0_NW;
+	uint64_t cr4 = CR4_PAE | CR4_DE;
+	(void)state;
+
+	run(0);
+	guest_write(vtx_vcpu, GUEST_CR4, cr4);
+	assert_int_equal(fake_vmx_get(VMCS_guest_cr4), cr4 | CR4_VMXE | CR4_MCE);
+	assert_int_equal(fake_vmx_get(VMCS_cr4_shadow), cr4);
+	/* PAE decides on the paging mode: its change exits. */
+	assert_int_equal(fake_vmx_get(VMCS_cr4_mask), ~(guest_features.cr4 & ~(uint64_t)CR4_PAE));
+	fake_vmx_set(VMCS_guest_cr4, cr4 | CR4_VMXE | CR4_MCE | CR4_PGE); /* by the guest alone */
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CR4), cr4 | CR4_PGE);
+
+	guest_write(vtx_vcpu, GUEST_CR0, cr0);
+	assert_int_equal(fake_vmx_get(VMCS_guest_cr0), CR0_PE | CR0_ET | CR0_PG | CR0_NE);
+	assert_int_equal(fake_vmx_get(VMCS_cr0_shadow), cr0);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CR0), cr0);
+	fake_vmx_set(VMCS_guest_cr0, CR0_PE | CR0_ET | CR0_PG | CR0_NE | CR0_TS);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CR0), cr0 | CR0_TS);
+	/* Unrestricted: what VMX operation wants of the host is not forced on the guest. */
+	guest_write(vtx_vcpu, GUEST_CR0, CR0_ET);
+	assert_int_equal(fake_vmx_get(VMCS_guest_cr0), CR0_ET | CR0_NE);
+
+	guest_write(vtx_vcpu, GUEST_EFER, EFER_LME | EFER_LMA);
+	assert_int_equal(fake_vmx_get(VMCS_entry_controls), vmx_caps.entry | ENTRY_IA32E_GUEST);
+	guest_write(vtx_vcpu, GUEST_EFER, EFER_LME);
+	assert_int_equal(fake_vmx_get(VMCS_entry_controls), vmx_caps.entry);
+	assert_int_equal(fake_vmx_get(VMCS_guest_efer), EFER_LME);
+	vtx_vcpus_destroy();
+}
+
 static void test_access_without_a_vmcs(void **state)
 {
 	(void)state;
@@ -489,6 +554,8 @@ int main(void)
 		TEST_RUN(test_from_processor_to_processor),
 		TEST_RUN(test_from_the_wrong_processor),
 		TEST_RUN(test_registers_come_along),
+		TEST_RUN(test_registers_by_name),
+		TEST_RUN(test_control_registers_in_two_views),
 		TEST_RUN(test_access_without_a_vmcs),
 		TEST_RUN(test_vcpu_without_memory),
 		TEST_RUN(test_report),

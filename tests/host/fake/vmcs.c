@@ -317,7 +317,7 @@ static void check_event(void)
 	}
 	if (event_is_software(info)) {
 		fake_vmx_delivered.length = (uint32_t)value_of(VMCS_entry_instruction_length);
-		assert_in_range(fake_vmx_delivered.length, 1, 15);
+		assert_true(fake_vmx_delivered.length >= 1 && fake_vmx_delivered.length <= 15);
 	}
 }
 

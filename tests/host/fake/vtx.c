@@ -259,3 +259,48 @@ void vtx_vcpus_destroy(void)
 		vmx_backend.vcpu_destroy(&vtx_vm.vcpus[i]);
 	}
 }
+
+/* ---- A vCPU that runs ---- */
+
+struct vmx_vcpu *vtx_vmx(void)
+{
+	return vmx_of(vtx_vcpu);
+}
+
+void vtx_ring(void)
+{
+	__atomic_store_n(&vtx_vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
+}
+
+void vtx_flags(uint64_t flags)
+{
+	fake_vmx_set(VMCS_guest_rflags, RFLAGS_FIXED | flags);
+}
+
+void vtx_blocking(uint32_t blocking)
+{
+	fake_vmx_set(VMCS_guest_interruptibility, blocking);
+}
+
+int vtx_setup(void **state)
+{
+	(void)state;
+	vtx_start();
+	vtx_cpu_start();
+	vtx_vcpus_create();
+	vtx_vcpu->doorbell_vector = VTX_DOORBELL;
+	vmx_vcpu_run(vtx_vcpu, UINT64_MAX);
+	fake_vmx_set(VMCS_vectoring_event, 0);
+	fake_vmx_set(VMCS_exit_qualification, 0);
+	fake_vmx_set(VMCS_exit_event, 0);
+	fake_vmx_set(VMCS_guest_physical_address, 0x5000);
+	vtx_flags(RFLAGS_IF);
+	return 0;
+}
+
+int vtx_teardown(void **state)
+{
+	speculation_actions = 0;
+	vtx_vcpus_destroy();
+	return world_teardown(state);
+}

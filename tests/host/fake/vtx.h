@@ -14,6 +14,16 @@
 #include "kernel/vm/vm.h"
 
 #define VTX_VCPUS 2
+#define VTX_DOORBELL 0x45u /* class 4 */
+#define VTX_EVENT_DOORBELL (EVENT_VALID | EVENT_TYPE_EXTERNAL | VTX_DOORBELL)
+#define VTX_TICK 128ull /* of the preemption timer, in ticks of the TSC */
+
+/* Interruptibility and pending debug exceptions (SDM vol. 3, tables 25-3 and 25-4) */
+#define VTX_BY_STI 1u
+#define VTX_BY_MOV_SS 2u
+#define VTX_BY_NMI 8u
+#define VTX_BREAKPOINT (1ull << 12)
+#define VTX_STEP (1ull << 14)
 
 extern struct vm vtx_vm;
 extern struct vcpu *const vtx_vcpu; /* the first of it */
@@ -48,5 +58,15 @@ extern uint8_t vtx_interrupt; /* vector of the last one that interrupt_handle wa
 /* The guest exits with `reason` after `length` bytes of instruction; true: it has gone on. */
 bool vtx_exit_with(uint32_t reason, uint32_t length);
 bool vtx_hypercall(void);
+
+/* cmocka setup and teardown: the first vCPU, which has a doorbell, runs on CPU 0. */
+int vtx_setup(void **state);
+int vtx_teardown(void **state);
+
+/* Of the first vCPU: rings its doorbell; RFLAGS besides the fixed bit; interruptibility. */
+struct vmx_vcpu *vtx_vmx(void);
+void vtx_ring(void);
+void vtx_flags(uint64_t flags);
+void vtx_blocking(uint32_t blocking);
 
 #endif
