@@ -48,14 +48,21 @@ void answers_note_period(struct vm *vm, uint64_t ticks)
 	}
 }
 
+unsigned driver_health_neediest(const struct vm *vm)
+{
+	unsigned neediest = 0;
+	for (unsigned i = 1; i < vm->config.vcpus; i++) {
+		if (vm->vcpus[i].chance_ticks < vm->vcpus[neediest].chance_ticks) {
+			neediest = i;
+		}
+	}
+	return neediest;
+}
+
 /* So long could each of its vCPUs have run since it was asked. */
 static uint64_t chance_ticks(const struct vm *vm)
 {
-	uint64_t least = UINT64_MAX;
-	for (unsigned i = 0; i < vm->config.vcpus; i++) {
-		least = min_u64(least, vm->vcpus[i].chance_ticks);
-	}
-	return least;
+	return vm->vcpus[driver_health_neediest(vm)].chance_ticks;
 }
 
 static bool had_chance(const struct vm *vm)

@@ -38,6 +38,9 @@ bool answers_lacks_cpu(const struct vm *vm, uint64_t now_tsc);
 /* It cannot be expected to give: it does not answer, or had the time to attach and has not. */
 bool answers_is_deaf(const struct vm *vm);
 
+/* The vCPU that could have run for the least time since the driver was asked. */
+unsigned driver_health_neediest(const struct vm *vm);
+
 /* Frames came back from the VM that others can have. Any CPU. */
 void driver_health_note_given(struct vm *vm, uint64_t pages);
 

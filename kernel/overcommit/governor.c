@@ -247,15 +247,17 @@ static void say_pressure(const struct policy_host *host, uint64_t now)
 
 /*
  * Until the target is met its vCPUs go before others, as far as kernel/sched/boost.h lets them:
- * those that wake from now on, and those that wait for a CPU already.
+ * those that wake from now on, and those that wait for a CPU already. The VM's budget is soon used
+ * up, so the one that has had the least comes first: any of them may be the driver's.
  */
 static void boost(struct vm *vm, uint64_t target_pages, uint64_t idle_pages)
 {
 	bool wanted = !vm->balloon.unresponsive && idle_pages > 0 &&
 		      target_pages > vm->s2.ballooned_pages;
 	boost_want(vm, wanted);
+	unsigned first = driver_health_neediest(vm);
 	for (unsigned i = 0; wanted && i < vm->config.vcpus; i++) {
-		scheduler_boost(&vm->vcpus[i]);
+		scheduler_boost(&vm->vcpus[(first + i) % vm->config.vcpus]);
 	}
 }
 

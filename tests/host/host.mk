@@ -114,8 +114,6 @@ HOST_TESTS += test_svm_run
 HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_run.c \
 	arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c
 
-FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c drivers/phys/firmware.c \
-	drivers/phys/mp_table.c drivers/phys/processors.c
 FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c \
 	drivers/phys/acpi_tables.c drivers/phys/firmware.c drivers/phys/mp_table.c \
 	drivers/phys/processors.c

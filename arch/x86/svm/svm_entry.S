@@ -29,10 +29,7 @@
 #include "arch/x86/guest/general_registers.inc"
 #include "arch/x86/guest/guards.inc"
 
-	.section .text.svm_enter, "ax"
-	.globl svm_enter
-	.type svm_enter, @function
-svm_enter:
+	.macro save_host
 	pushq %rbp
 	movq %rsp, %rbp
 	pushq %rbx
@@ -45,8 +42,11 @@ svm_enter:
 	pushq %rdx
 	pushq %rsi
 	pushq %rdi
+	.endm
 
-1:	movq 8(%rsp), %rsi		/* RDI is vcpu */
+	/* RDI is vcpu. RAX becomes the VMCB's place. */
+	.macro load_guest
+	movq 8(%rsp), %rsi
 	movq VCPU_RAX(%rdi), %rax
 	movq %rax, VMCB_RAX(%rsi)
 	movq 16(%rsp), %rax
@@ -54,6 +54,26 @@ svm_enter:
 	clgi
 	sti
 	vmload %rax
+	.endm
+
+	.macro return_to_host
+	addq $40, %rsp
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbx
+	popq %rbp
+	ret
+	.endm
+
+	.section .text.svm_enter, "ax"
+	.globl svm_enter
+	.type svm_enter, @function
+svm_enter:
+	save_host
+
+1:	load_guest
 	vmrun %rax
 .Lbehind_vmrun:
 	vmsave %rax
@@ -74,40 +94,15 @@ svm_enter:
 	testb %al, %al
 	jnz 1b
 
-	addq $40, %rsp
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbx
-	popq %rbp
-	ret
+	return_to_host
 	.size svm_enter, . - svm_enter
 
 	.globl svm_enter_guarded
 	.type svm_enter_guarded, @function
 svm_enter_guarded:
-	pushq %rbp
-	movq %rsp, %rbp
-	pushq %rbx
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
-	subq $8, %rsp			/* calls below want RSP aligned to 16 */
-	pushq %rcx
-	pushq %rdx
-	pushq %rsi
-	pushq %rdi
+	save_host
 
-1:	movq 8(%rsp), %rsi		/* RDI is vcpu */
-	movq VCPU_RAX(%rdi), %rax
-	movq %rax, VMCB_RAX(%rsi)
-	movq 16(%rsp), %rax
-	load_guest_registers
-	clgi
-	sti
-	vmload %rax
+1:	load_guest
 	guard_entry
 	vmrun %rax
 .Lbehind_guarded_vmrun:
@@ -132,14 +127,7 @@ svm_enter_guarded:
 	testb %al, %al
 	jnz 1b
 
-	addq $40, %rsp
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbx
-	popq %rbp
-	ret
+	return_to_host
 	.size svm_enter_guarded, . - svm_enter_guarded
 
 /*

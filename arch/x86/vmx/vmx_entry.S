@@ -39,6 +39,17 @@
 	vmwrite %rsp, %rax
 	.endm
 
+	.macro return_to_host
+	addq $8, %rsp
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbx
+	popq %rbp
+	ret
+	.endm
+
 	.section .text.vmx_enter, "ax"
 	.globl vmx_enter
 	.type vmx_enter, @function
@@ -87,14 +98,7 @@ vmx_exit_entry:
 	jmp 2b
 
 4:	store_kept_registers
-5:	addq $8, %rsp
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbx
-	popq %rbp
-	ret
+5:	return_to_host
 	.size vmx_enter, . - vmx_enter
 
 	.globl vmx_enter_guarded
@@ -140,14 +144,7 @@ vmx_exit_guarded:
 4:	call vmx_exit
 	testb %al, %al
 	jnz 1b
-5:	addq $8, %rsp
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbx
-	popq %rbp
-	ret
+5:	return_to_host
 	.size vmx_enter_guarded, . - vmx_enter_guarded
 
 	.section .note.GNU-stack, "", @progbits
