@@ -99,7 +99,7 @@ static void audit_poll(uint64_t now)
 	}
 }
 
-/* Nobody can ever wake it: all of its processors wait for what only one of them could do. */
+/* Nothing can ever wake it: all of its processors wait for what only one of them could do. */
 static void end_stuck(void)
 {
 	for (unsigned i = 0; i < vm_count; i++) {

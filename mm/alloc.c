@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who may have a frame, and the way from the pool to its new state. A VM's single pages come out of
+ * Admission to a frame, and its way from the pool to its new state. A VM's single pages come out of
  * its cache, without frame_lock; everything else here takes that lock.
  */
 #include "mm/alloc.h"
@@ -34,8 +34,8 @@ static enum status take_zeroed(unsigned order, pfn_t *pfn)
 }
 
 /*
- * The same for somebody whom the account allows a page. What another CPU is scrubbing for the pool
- * counts there, and it is in the pool in a moment: that CPU waits for nobody.
+ * The same for a caller whose account allows a page. What another CPU is scrubbing for the pool
+ * counts there, and is in the pool in a moment: that CPU waits for no other.
  */
 static enum status take_allowed_page(pfn_t *pfn)
 {
@@ -148,7 +148,7 @@ static enum status alloc_guest(struct promise *promise, unsigned order, vm_id_t 
 	const struct frame_step step = frame_step(zeroed_tag(order), guest);
 	lock_acquire(&frame_lock);
 	enum status status = take_for_guest(promise, order, pfn);
-	/* Who finds no large extent asks for less; only who is refused one frame takes all back. */
+	/* Without a large extent callers ask for less; only a refused 4 KiB drains all caches. */
 	if (status != STATUS_OK && order == ORDER_4K && frame_caches_drain() != 0) {
 		status = take_for_guest(promise, order, pfn);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Taking and giving back frames. Whoever takes one takes a zeroed one; if none is ready it is
- * scrubbed on the way. Nothing else in the hypervisor hands out memory. The frames come out of the
+ * Allocating and freeing frames. Every allocation is of zeroed frames; if none is ready, one is
+ * scrubbed first. Nothing else in the hypervisor hands out memory. The frames come out of the
  * pools (mm/pool.h), single pages of guests through their VM's cache (mm/cache.h).
  *
  * Lock: frame_lock, taken inside. What is charged to a promise changes with the lock of the

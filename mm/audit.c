@@ -190,7 +190,7 @@ static uint64_t revoking_list_pages(const struct s2 *s2)
 	return pages;
 }
 
-/* Each frame that is ready says for whom and where: so no two are the same, and none is missing. */
+/* Each cached frame names its VM and its index: so no two are the same, and none is missing. */
 static void audit_cache(const struct s2 *s2, struct audit_report *report)
 {
 	const struct frame_cache *cache = &s2->promise.cache;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The auditor: recomputes who owns what from the page tables and compares it with the frame table,
+ * The auditor: recomputes ownership from the page tables and compares it with the frame table,
  * the pools, the promises and every counter. Time is linear in frames and table entries. Changes
  * nothing and never panics; the caller sees to it that nothing moves meanwhile.
  */

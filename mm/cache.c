@@ -41,7 +41,7 @@ struct frame_cached_count frame_caches_sum(void)
 
 /*
  * Closes the loan: what was taken counts as GUEST from now on, the rest comes back. In this order:
- * nobody else reads the counts before the lock is let go.
+ * no other CPU reads the counts before the lock is released.
  */
 static uint64_t settle(struct promise *promise)
 {

@@ -6,12 +6,12 @@
  *
  * A frame that is lent is ZEROED, owned by the VM, in no list, and charged to the VM's promise as
  * if it were mapped already: taking it changes no account, so no promise to another can be broken
- * by it. Frames are lent only while the host has plenty; every frame counts in a shortage: whoever
- * finds none takes back what all VMs were lent, before he is refused.
+ * by it. Frames are lent only while the host has plenty. In a shortage every frame counts: an
+ * allocation that finds none drains the caches of all VMs before it is refused.
  *
- * Lock: who holds the lock of the address space takes frames out, without frame_lock; he alone puts
- * any in, under both. Who holds frame_lock may take back what is left in any cache. One word,
- * `count`, decides between the two: taking out is a compare-and-swap, taking back an exchange. So
+ * Lock. Pop: s2->lock. Fill: s2->lock and frame_lock. Drain: frame_lock.
+ *
+ * One word, `count`, decides between pop (compare-and-swap) and drain (exchange). So
  * pfns[0, count) stand still under frame_lock, and belong to the winner. `lent` and `next` are
  * frame_lock's.
  */
@@ -40,7 +40,7 @@ struct frame_cache {
 void frame_caches_init(void);
 
 /*
- * From now on frames are lent as long as that leaves so many that are free and promised to nobody;
+ * From now on frames are lent as long as that leaves so many that are free and promised to no VM;
  * FRAME_CACHES_OFF, as after boot: none are.
  */
 void frame_caches_floor_set(uint64_t spare_pages);
@@ -52,7 +52,7 @@ struct frame_cached_count {
 	uint64_t owed_again_pages;
 };
 
-/* Over all VMs; exact when nobody takes frames meanwhile. Caller holds frame_lock. */
+/* Over all VMs; exact when no CPU takes frames meanwhile. Caller holds frame_lock. */
 struct frame_cached_count frame_caches_sum(void);
 
 /*
@@ -68,7 +68,7 @@ void frame_cache_fill(struct promise *promise, vm_id_t owner);
 uint64_t frame_cache_drain(struct promise *promise);
 uint64_t frame_caches_drain(void);
 
-/* The same for who holds no lock. */
+/* The same; the caller holds no lock. */
 void frame_caches_empty(void);
 
 /* A ready frame, GUEST and mapped at `gfn` from now on. The address space's lock is held. */

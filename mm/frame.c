@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The frame table and its state machine; see frame.h for the lock. Nothing outside of it writes a
- * record's tag. What checks or changes tags here does so for the caller, who holds frame_lock.
+ * record's tag. What checks or changes tags here does so for the caller, which holds frame_lock.
  */
 #include "mm/frame.h"
 

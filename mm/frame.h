@@ -6,8 +6,8 @@
  * one state, so the sum of frame_count() over all states is constant.
  *
  *   RESERVED      not RAM, or not ours: firmware, holes, the first MiB
- *   HYPERVISOR    image, tables, control structures; owner says for whom
- *   DIRTY         free, but may hold somebody's bytes
+ *   HYPERVISOR    image, tables, control structures; owner says for which VM
+ *   DIRTY         free, but may hold bytes of its last owner
  *   ZEROED        free, and known to be zero: the only state that a guest is given frames from.
  *                 Owned by a VM: lent to its cache (mm/cache.h), else in the pools
  *   GUEST         mapped in the owner's second-stage tables at `gfn`
@@ -20,11 +20,11 @@
  * Lock: all of it under frame_lock (rank LOCK_FRAMES), but for this:
  *
  *   - A frame that is lent to a VM becomes GUEST under the lock of that VM's address space alone.
- *     Its tag is one word for that reason: who looks at a neighbour's reads it at once.
+ *     Its tag is one word for that reason: a look at a neighbour's reads it at once.
  *   - So do many frames at once on their way back, GUEST to REVOKING to DIRTY, until they are put
  *     into the pool's list; frame_lock is for the sums.
- *   - `gfn` of a GUEST frame, and the links of a page-table page, belong to who holds the lock of
- *     its owner's address space.
+ *   - `gfn` of a GUEST frame, and the links of a page-table page, belong to the holder of the lock
+ *     of its owner's address space.
  */
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
@@ -99,7 +99,7 @@ static const uint8_t frame_edges[FRAME_STATE_COUNT] = {
 };
 
 /*
- * Frames in each state, as frame_lock's holder knows it; everybody else asks frame_count(). Frames
+ * Frames in each state, as frame_lock's holder knows it; others ask frame_count(). Frames
  * that are lent are in none of them: what became of each is known when the loan is settled.
  */
 extern uint64_t frame_counts[FRAME_STATE_COUNT];
@@ -114,7 +114,7 @@ static inline uint32_t frame_tag_word(struct frame_tag tag)
 	return word;
 }
 
-/* The tag of a frame that may be somebody else's. */
+/* The tag of a frame that another CPU may be changing. */
 static inline struct frame_tag frame_tag_now(pfn_t pfn)
 {
 	struct frame_tag tag;
@@ -138,7 +138,7 @@ static inline struct frame_step frame_step(struct frame_tag expected, struct fra
 
 /*
  * The one place where a state changes. Panics when the extent at `pfn` is not exactly as expected;
- * answers its record. Whoever takes many steps at once accounts for all of them afterwards, under
+ * returns its record. A caller that takes many steps at once accounts for all of them after, under
  * frame_lock.
  */
 static inline struct frame *frame_step_take(struct frame_step step, pfn_t pfn)

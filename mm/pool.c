@@ -21,7 +21,7 @@ struct pool {
 static struct pool dirty_pool;
 static struct pool zeroed_pool;
 
-/* Frames that are scrubbed right now, DIRTY and in no list: for somebody; for the pool. */
+/* Frames that are scrubbed right now, DIRTY and in no list: for an allocation; for the pool. */
 uint64_t pool_handover_pages;
 static uint64_t scrubbed_pages;
 
@@ -207,7 +207,7 @@ static bool block_is_zeroed(pfn_t block)
 }
 
 /*
- * The way back from pool_refill: what it has cut off and nobody has taken has no buddy that could
+ * The way back from pool_refill: what it has cut off and no CPU has taken has no buddy that could
  * merge with it, so the block is made whole when the last of it arrives. `pfn` is in no list.
  */
 static pfn_t gather_block(pfn_t pfn)
@@ -254,8 +254,8 @@ static void pool_put_zeroed(pfn_t pfn)
 }
 
 /*
- * Zeroes a DIRTY extent that is in no list. The lock is let go meanwhile: two mebibytes take long,
- * and nobody else can reach an extent that is in no list.
+ * Zeroes a DIRTY extent that is in no list. The lock is released meanwhile: 2 MiB take long,
+ * and no other CPU can reach an extent that is in no list.
  */
 static void scrub_extent(pfn_t pfn, unsigned order)
 {
@@ -271,7 +271,7 @@ static NOT_INLINE bool make_zeroed(unsigned order, pfn_t *pfn)
 	if (pool_cut(&zeroed_pool, order, pfn)) {
 		return true;
 	}
-	/* Nobody waits for a gigabyte to be zeroed: it is ready or it is not. */
+	/* No allocation waits for 1 GiB to be zeroed: it is ready or it is not. */
 	if (order > ORDER_2M || !pool_take(&dirty_pool, order, pfn)) {
 		return false;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The pools of free frames: ZEROED extents in a buddy system, DIRTY ones in plain lists until
- * somebody scrubs them. All that is in a list belongs to the host: a ZEROED frame with another
+ * they are scrubbed. All that is in a list belongs to the host: a ZEROED frame with another
  * owner is lent to that VM (mm/cache.h), is in no list, and is merged with nothing.
  *
  * Lock: frame_lock, held by the caller, and what the functions say of letting it go. Tags that are
@@ -18,10 +18,10 @@
 /* Empties the pools; boot only. */
 void pool_init(void);
 
-/* Frames that are being scrubbed for somebody, who alone will have them: free no more. */
+/* Frames that are being scrubbed for one allocation, which will have them: free no more. */
 extern uint64_t pool_handover_pages;
 
-/* Free frames that nobody is being given at this moment. */
+/* Free frames that are not being handed over at this moment. */
 static inline uint64_t pool_available(void)
 {
 	return frame_counts[FRAME_DIRTY] + frame_counts[FRAME_ZEROED] - pool_handover_pages;

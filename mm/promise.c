@@ -104,7 +104,7 @@ static NOT_INLINE bool is_within_spare(const struct promise *promise, uint64_t p
 bool promise_take(struct promise *promise, uint64_t pages)
 {
 	uint64_t own = own_pages(promise, pages);
-	/* Enough for everybody is the common case, and then nothing more has to be known. */
+	/* Enough for all VMs is the common case, and then nothing more has to be known. */
 	if (pages > promise_spare_locked() && !is_within_spare(promise, pages - own)) {
 		return false;
 	}

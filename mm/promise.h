@@ -14,7 +14,7 @@
  * Lock: frame_lock for the account of all, and for every word of a promise but `emergency`; the
  * pages that a VM holds and its tables change only while the lock of its address space is held as
  * well, except that frames which it was lent may be taken back at any time (mm/cache.h).
- * `emergency` belongs to who holds the lock of the address space. Others read single words of a
+ * `emergency` belongs to the holder of the address space's lock. Others read single words of a
  * promise as they are at the moment.
  */
 #ifndef MM_PROMISE_H
@@ -40,8 +40,8 @@ uint64_t promise_owed(void);
 void promise_reserve_set(uint64_t pages);
 
 /*
- * Frames that are free, promised to nobody and not in the emergency reserve: those included that
- * are lent and not taken; and what is left without them, for who holds frame_lock.
+ * Free frames that are promised to no VM and not in the emergency reserve, per-VM caches included.
+ * _locked: caches excluded; the caller holds frame_lock.
  */
 uint64_t promise_spare(void);
 uint64_t promise_spare_locked(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The flush contract. mm/ removes a translation from a second-stage table, asks for an epoch, and
- * gives the frame to nobody before that epoch is reached: then no CPU can use a translation of that
+ * frees the frame only when that epoch is reached: then no CPU can use a translation of that
  * address space that was removed before the request. Implemented by kernel/vm/tlb.c with the
  * backend's flush instruction; the host tests implement it with a TLB that remembers stale entries.
  *

@@ -23,7 +23,7 @@ uint64_t firmware_search(uint64_t start, uint64_t end, const char *signature, si
 /* All bytes of [place, place + bytes) can be read and add up to 0. */
 bool firmware_checksum_is_right(uint64_t place, uint64_t bytes);
 
-/* Writes a sentence of PROCESSORS_SENTENCE_BYTES (processors.h); answers INVALID. */
+/* Writes an error message of PROCESSORS_SENTENCE_BYTES (processors.h); returns INVALID. */
 enum status firmware_refuse(char *sentence, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

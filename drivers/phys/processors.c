@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The list of processors, and who is asked for it first. Boot CPU only; no state. */
+/* The list of processors, and which table is asked first. Boot CPU only; no state. */
 #include "drivers/phys/processors.h"
 
 #include "drivers/phys/acpi.h"

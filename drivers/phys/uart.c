@@ -4,7 +4,7 @@
  * off. Output is guarded by the log's lock (kernel/log/log.c); input reads two registers and no
  * state.
  *
- * The port may be absent (reads give all ones), or stuck because nobody takes its output, and it
+ * The port may be absent (reads give all ones), or stuck because nothing takes its output, and it
  * may be an old one without queues. Waiting is therefore bounded, and a port that kept us waiting
  * once is only tried, not waited for, until it moves again.
  */

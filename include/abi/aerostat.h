@@ -83,7 +83,7 @@
 /* aerostat_balloon_page.pressure */
 #define AEROSTAT_PRESSURE_NONE 0 /* frames are plentiful */
 #define AEROSTAT_PRESSURE_LOW 1	 /* the host is short and asks */
-#define AEROSTAT_PRESSURE_HIGH 2 /* somebody waits for a frame now */
+#define AEROSTAT_PRESSURE_HIGH 2 /* a vCPU waits for a frame now */
 
 #ifndef __ASSEMBLER__
 

@@ -23,13 +23,13 @@ unsigned arch_cpu_count(void);
 /*
  * Boot CPU only, once, after backend->cpu_start() there: finds the other CPUs and starts them, at
  * most `max_cpus` in all (0: no limit). Each ends in kernel_cpu_main(). One that does not start, or
- * whose backend->cpu_start() fails, is reported in one sentence and left out. Answers how many run.
+ * whose backend->cpu_start() fails, is reported in one log line and left out. Returns how many run.
  */
 unsigned arch_cpus_start(unsigned max_cpus);
 
 /*
- * Gives back the frames of a module whose contents nobody needs any more, but for those that it
- * shares with something that is still needed. Answers how many. Boot CPU only, once for each.
+ * Frees the frames of a module whose contents are not needed any more, but for those that it
+ * shares with something that is still needed. Returns how many. Boot CPU only, once for each.
  */
 uint64_t arch_module_release(struct boot_module *module);
 

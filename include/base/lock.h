@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A spin lock that knows its place and is fair: who comes draws a ticket, and tickets are served in
- * turn, so that no CPU waits for ever while others take the lock again and again. The order of all
- * locks is the enum below: a CPU that holds one may only take a later one. Debug builds check it
+ * Ticket spin lock with a rank. Tickets are served in the order in which they were drawn, so no CPU
+ * starves while others acquire the lock again and again. The order of all locks is the enum below:
+ * a CPU that holds one may acquire only locks of higher rank. Debug builds check it
  * (lock_order_check, kernel/lib/lock.c). A structure of zeros is a lock of the first rank, and
  * free.
  */
@@ -21,8 +21,8 @@ enum lock_rank {
 };
 
 struct lock {
-	uint32_t serving; /* ticket of the holder, who alone writes it; as `next`: free */
-	uint32_t next;	  /* ticket of who comes next */
+	uint32_t serving; /* ticket of the holder, the only writer; equal to `next`: free */
+	uint32_t next;	  /* ticket of the next CPU */
 	uint32_t rank;	  /* enum lock_rank */
 };
 
@@ -40,7 +40,7 @@ static inline void lock_init(struct lock *lock, enum lock_rank rank)
 	*lock = (struct lock)LOCK_INITIALIZER(rank);
 }
 
-/* Somebody holds it or waits for it; for checks, the answer may be out of date at once. */
+/* A CPU holds it or waits for it. For checks: the result may be out of date at once. */
 static inline bool lock_is_taken(const struct lock *lock)
 {
 	return __atomic_load_n(&lock->next, __ATOMIC_RELAXED) !=

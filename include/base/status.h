@@ -9,7 +9,7 @@
 
 enum status {
 	STATUS_OK = 0,
-	STATUS_NO_MEMORY,	/* no frame of that order, or it is promised to somebody else */
+	STATUS_NO_MEMORY,	/* no frame of that order, or it is promised to another VM */
 	STATUS_OUTSIDE,		/* address or frame number beyond the VM's RAM */
 	STATUS_MISALIGNED,	/* not a multiple of its own size */
 	STATUS_INVALID,		/* a value that is never allowed */

@@ -32,7 +32,7 @@ uint64_t admission_hold_ticks(void);
 
 /*
  * A VM has just surrendered or reported something. Frames that came back are progress for
- * everybody, and show that its driver answers, as far as they are not promised to the VM itself.
+ * all VMs, and show that its driver responds, as far as they are not promised to the VM itself.
  * Any CPU; the lock of the VM's address space is held.
  */
 void admission_frames_freed(struct vm *vm, uint64_t freed_pages);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The balloon core: attaching, targets, statistics and touches; see balloon.h. Surrender and return
- * are in ranges.c. Mechanism only: who gives how much is kernel/overcommit/policy.c.
+ * are in ranges.c. Mechanism only: kernel/overcommit/policy.c decides which VM gives.
  */
 #include "kernel/balloon/balloon.h"
 
@@ -139,10 +139,10 @@ static enum exit_action answer_touch(struct vcpu *vcpu)
 
 /*
  * The VM is asked to give, or will be if it goes on, for it has less than its allotment: perhaps
- * its driver needs a frame to be able to give (a page of its books, a stack). A few come from the
- * emergency reserve, or all could wait for each other. Each has its price in frames that it frees,
- * and more than one: nobody empties the reserve, and who gives to take again leaves the rest to
- * others.
+ * its driver needs a frame to be able to give (for metadata or a stack). A few come from the
+ * emergency reserve: without them a driver and the VMs that wait for its memory could wait for each
+ * other. Each must be repaid by several freed frames (driver_debt_pages), so that a VM cannot drain
+ * the reserve by freeing and faulting in turn.
  */
 bool balloon_may_use_reserve(const struct vm *vm)
 {

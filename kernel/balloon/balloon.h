@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The balloon core: what a surrender, a return and a touch mean, whoever asks. Front ends (the
+ * The balloon core: what a surrender, a return and a touch mean. Front ends (the
  * native hypercalls) translate to these calls; the core knows none of them.
  *
  * Lock: the VM's address space. Functions that take a struct s2_locked want it held by the caller,
@@ -50,7 +50,7 @@ bool balloon_may_use_reserve(const struct vm *vm);
 
 /*
  * May a call put a frame behind this page? If it has one already, or a touch could have one: calls
- * get nothing that others wait for who come first. What is beyond RAM is refused elsewhere.
+ * get no frame for which another VM waits that goes first. What is beyond RAM is refused elsewhere.
  */
 bool balloon_may_populate(struct s2_locked locked, const struct vm *vm, gfn_t gfn);
 

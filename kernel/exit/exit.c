@@ -69,7 +69,7 @@ static enum exit_action handle_interrupt(const struct vcpu *vcpu)
 	return scheduler_wants_cpu() ? EXIT_YIELD : EXIT_RESUME;
 }
 
-/* There is no device: a bus that nobody drives reads as ones and swallows writes. */
+/* There is no device: a bus without a driver reads as ones and swallows writes. */
 static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_exit)
 {
 	if (vm_exit->io.string) {

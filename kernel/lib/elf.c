@@ -80,7 +80,7 @@ static enum status check_segment(const struct elf64_program *program, uint64_t b
 				 uint64_t limit_bytes, char *sentence)
 {
 	unsigned long long address = program->physical_address;
-	/* Where no bytes are said to lie matters to nobody: linkers leave any offset there. */
+	/* Where no bytes are said to lie does not matter: linkers leave any offset there. */
 	if (program->file_bytes > 0 &&
 	    (program->offset > bytes || program->file_bytes > bytes - program->offset)) {
 		snprintf(sentence, ELF_SENTENCE_BYTES,

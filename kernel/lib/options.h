@@ -23,7 +23,7 @@ struct options {
 #define OPTIONS_COMPLAINTS_MAX 4
 #define OPTIONS_COMPLAINT_BYTES 200
 
-/* One sentence for each word that was not understood and was therefore ignored. */
+/* One error message for each word that was not understood and was therefore ignored. */
 struct options_complaints {
 	unsigned count; /* may be more than there is room for */
 	char sentences[OPTIONS_COMPLAINTS_MAX][OPTIONS_COMPLAINT_BYTES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Fills a new guest's memory. Bytes of a segment that are not in the file are left alone: memory
- * that nobody has written reads as zero. Boot CPU, before the guest runs.
+ * that was never written reads as zero. Boot CPU, before the guest runs.
  */
 #include "kernel/lifecycle/load_native.h"
 

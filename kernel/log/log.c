@@ -2,7 +2,7 @@
 /*
  * Turns events into lines of the console. One line is one call of arch_console_write under log_lock
  * (rank LOCK_LOG), so lines of different CPUs never mix. Guests' text can be part of a line:
- * whatever is not printable ASCII is shown as \xNN, so that nobody forges a line or moves the
+ * whatever is not printable ASCII is shown as \xNN, so that no guest forges a line or moves the
  * operator's cursor.
  */
 #include "kernel/log/log.h"
@@ -31,7 +31,7 @@ uint64_t log_origin_tsc(void)
 
 void log_break_lock(void)
 {
-	/* Whoever holds it was stopped in the middle of a line. */
+	/* The CPU that holds it was stopped in the middle of a line. */
 	if (lock_is_taken(&log_lock)) {
 		arch_console_write("\n", 1);
 	}

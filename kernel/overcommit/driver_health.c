@@ -78,9 +78,9 @@ static bool is_past(const struct vm *vm, uint64_t milliseconds, uint64_t now_tsc
 }
 
 /*
- * Frames came for a good part of what it was asked for: what it said that it has counts as on its
- * way, and nobody else is asked for it. A balloon that grows by pages without frames is no answer;
- * what is not there any more need not be given.
+ * True when frames came for a good part of what the driver was asked for. Its idle pages then count
+ * as on their way, and no other VM is asked for them. A balloon that grows by pages without frames
+ * does not count. Idle pages that the guest has used since need not be given.
  */
 static bool has_answered(const struct balloon *balloon, uint64_t idle_pages)
 {

@@ -144,10 +144,10 @@ static unsigned judge_fill_order(uint64_t spare)
 }
 
 /*
- * Not only when the boot CPU looks again: until then another one could take all that is left, past
- * both thresholds, and those who could give would be asked when they have not even a frame for
- * their driver. But not behind each fill either: sums take frame_lock, and half of what is left
- * above the threshold may go before they are asked for.
+ * Not only when the boot CPU looks again: until then another CPU could take all that is left, past
+ * both thresholds, and VMs that could give would be asked when there is not even a frame for
+ * their driver. But not after each fill either: sums take frame_lock. Half of what is left above
+ * the threshold may go before the sums are read again.
  */
 void admission_filled_large(uint64_t pages)
 {
@@ -166,7 +166,7 @@ unsigned admission_fill_order(const struct vm *vm)
 
 void admission_frames_freed(struct vm *vm, uint64_t freed_pages)
 {
-	/* What it is promised itself nobody else can have. */
+	/* Frames within its own promise help no other VM. */
 	uint64_t held = vm->s2.promise.held_pages;
 	uint64_t useful =
 		min_u64(freed_pages, sub_floor_u64(held + freed_pages, vm->config.min_pages));
@@ -316,20 +316,20 @@ void governor_poll(uint64_t now_tsc)
 {
 	__atomic_store_n(&governor.looked_tsc, arch_tsc(), __ATOMIC_RELAXED);
 	uint64_t now = clock_look(now_tsc);
-	/* Before the look: who begins to wait behind it raises the flag again. */
+	/* Before the look: a vCPU that begins to wait after it sets the flag again. */
 	flag_set(&governor.somebody_waits, false);
 	bool waiting = wait_queue_look();
 	if (waiting) {
 		flag_set(&governor.somebody_waits, true);
 	}
-	/* Behind the flag: frames of whoever has not seen it are in these sums, for all here. */
+	/* After the flag: frames freed by a CPU that has not seen it are in these sums. */
 	uint64_t free = frame_count_free();
 	uint64_t spare = min_u64(promise_spare(), free);
 	governor.free_low = min_u64(governor.free_low, free);
 	__atomic_store_n(&governor.fill_order, judge_fill_order(spare), __ATOMIC_RELAXED);
 	wait_queue_reserve(spare < governor.low_pages, now);
 	bool left = waiting && wait_queue_wake(spare, governor.low_pages);
-	/* Who was let go on and finds nothing waits again, and then it is time to think. */
+	/* A woken vCPU that finds no frame waits again; then the policy must run. */
 	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
 		return;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The governor connects the policy with the world: reads statistics, runs the policy once a period
- * (at once when somebody waits for a frame), publishes targets, lets waiting vCPUs go on, notices
- * drivers that do not move, and has the last word when the host is out of memory.
+ * (at once when a vCPU waits for a frame), publishes targets, wakes waiting vCPUs, notices
+ * unresponsive drivers, and ends a VM when the host is out of memory.
  */
 #ifndef KERNEL_OVERCOMMIT_GOVERNOR_H
 #define KERNEL_OVERCOMMIT_GOVERNOR_H

@@ -13,10 +13,10 @@
 #include "kernel/overcommit/wait_queue.h"
 #include "kernel/lifecycle/end.h"
 
-#define STARVATION_MS 4000 /* nothing came back for so long, and somebody waits: give up on one */
+#define STARVATION_MS 4000 /* no frame came back for so long, and a vCPU waits: end one VM */
 #define OVERDUE_MS 16000   /* or frames came, but not to one that waits and comes before others */
 
-static uint64_t progress_tsc; /* when frames last came back from anybody; atomic */
+static uint64_t progress_tsc; /* when any VM last gave frames back; atomic */
 static uint64_t gave_up_tsc;  /* when a VM was last killed here */
 
 void oom_init(uint64_t now_tsc)
@@ -37,8 +37,8 @@ static uint64_t due_pages(const struct vm *vm)
 }
 
 /*
- * Whom to give up on: the one most above what it is due per share, where one that cannot be
- * expected to give counts twice; if nobody is above, one that waits. *victim_excess tells whether
+ * The VM to end: the one most above what it is due per share, where one that cannot be
+ * expected to give counts twice; if none is above, one that waits. *victim_excess tells whether
  * it holds more than it was due.
  */
 static struct vm *choose_victim(uint64_t *victim_excess)
@@ -71,14 +71,14 @@ static bool may_come(uint64_t now_tsc)
 	return false;
 }
 
-/* What others give and take back at once is no progress to who waits all the time. */
+/* Frames that others free and fault again at once are no progress for a VM that keeps waiting. */
 static bool is_overdue(const struct vm *vm, uint64_t waited, uint64_t now_tsc)
 {
 	return waited > OVERDUE_MS * arch_tsc_khz() && wait_queue_goes_first(vm) &&
 	       now_tsc - gave_up_tsc > STARVATION_MS * arch_tsc_khz();
 }
 
-/* Somebody has waited for long, and in that time nothing has come back from anybody, or not to it.
+/* A vCPU has waited for long, and meanwhile no VM gave a frame back, or none that it could have.
  */
 static bool is_starving(uint64_t now_tsc)
 {

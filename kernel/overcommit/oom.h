@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The last resort when the host is out of memory: somebody waits for a frame, nobody has given one
+ * The last resort when the host is out of memory: a vCPU waits for a frame, no VM has given one
  * back for seconds, and so one VM is killed.
  */
 #ifndef KERNEL_OVERCOMMIT_OOM_H

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who should give how much: a pure function from statistics to balloon targets. No globals, no
+ * Which VM should give how much: a pure function from statistics to balloon targets. No globals, no
  * hardware, no allocation; the same code runs in host tests and simulations. All sizes in pages.
  *
- * Between `low` and `high` nobody is asked for more, nor given back unless it says that it wants it
+ * Between `low` and `high` no VM is asked for more, nor given any back unless it wants some
  * (that gap keeps two VMs from passing memory to and fro). A request that was not met is void as
  * far as the guest has come to use its free pages itself.
  *
- * Below `low`, or when somebody waits, VMs are asked, each time the one with the most to give per
+ * Below `low`, or when a vCPU waits, VMs are asked, each time the one with the most to give per
  * share first, never below its minimum and never for what the guest says it uses:
  *
  *	1. idle pages (free, touched before) beyond a margin for the guest's own allocator;
  *	2. all idle pages,				   } only while a VM waits that
  *	3. room to grow beyond the allotment, idle or not, } has less than its own allotment.
  *
- * Whose memory lies idle pays for it: where an estimate says how much of what a VM holds is in use,
+ * Idle memory is taxed: where an estimate says how much of what a VM holds is in use,
  * what it has to give counts for more, up to 1 / (1 - tax) times as much if all of it is idle. That
- * changes who is asked first, and nothing else: a guest that has no pages to spare has none to give
+ * changes which VM is asked first, nothing else: a guest without pages to spare has none to give
  * whatever the estimate says, and the bounds above hold. With equal shares, the VM that uses its
  * memory keeps up to that many times as many spare pages; shares weigh against it.
  *
@@ -28,7 +28,7 @@
 #include "base/types.h"
 
 struct policy_host {
-	uint64_t spare_pages; /* free and promised to nobody */
+	uint64_t spare_pages; /* free and promised to no VM */
 	uint64_t low_pages;
 	uint64_t high_pages;
 	unsigned idle_tax_percent; /* 0: what is in use makes no difference; at most 99 */

@@ -16,7 +16,7 @@
 #define HOLD_MS 20	 /* and so much time to come and take them, */
 #define HOLD_MOST_MS 200 /* without what it waits for a CPU meanwhile, up to this */
 
-/* As of the last look: who has waited the longest of the entitled ones, and since when. */
+/* As of the last look: the VM below its allotment that has waited longest, and since when. */
 static const struct vm *first;
 static uint64_t first_since_tsc;
 
@@ -45,7 +45,7 @@ bool wait_queue_goes_first(const struct vm *vm)
 	return !vm->balloon.unresponsive && vm->s2.mapped_pages < vm->config.mem_pages;
 }
 
-/* Nobody has waited for too long, or it is the one; or it takes what it was promised. */
+/* There is no reservation, or it is this VM's; or the VM takes what it was promised. */
 static bool is_its_turn(const struct vm *vm)
 {
 	vm_id_t whose = __atomic_load_n(&turn, __ATOMIC_RELAXED);
@@ -96,9 +96,9 @@ static bool holds_turn(uint64_t now_tsc)
 }
 
 /*
- * Who frees a frame and takes it again does so in less time than it takes to tell one that waits.
- * So the first one has the next frames for itself after a while, until it comes and takes them.
- * The next one does not take that turn from it meanwhile.
+ * Against starvation: a VM that frees a frame and faults it again is faster than the wake-up of a
+ * blocked vCPU. So after TURN_MS the oldest waiter below its allotment has a reservation,
+ * until it has faulted or HOLD_MS after its last wake-up. No other waiter takes it.
  */
 void wait_queue_reserve(bool scarce, uint64_t now_tsc)
 {

@@ -12,25 +12,25 @@
 
 struct vm;
 
-/* Nobody waits. Boot. */
+/* No vCPU waits. Boot. */
 void wait_queue_init(void);
 
 /* Does a VM wait? Boot CPU. */
 bool wait_queue_look(void);
 
 /*
- * Whether an entitled one does, and whose turn it is, which is nobody's unless memory is `scarce`:
+ * Whether a VM below its allotment waits, and which has the reservation: none unless `scarce`;
  * for admission_allows_fill from now on. Boot CPU, after wait_queue_look.
  */
 void wait_queue_reserve(bool scarce, uint64_t now_tsc);
 
 /*
- * Lets those try again who may; below `low_pages` of `spare_pages` that is nobody whose driver does
- * not answer. True: somebody is left who may not. Boot CPU, after wait_queue_reserve.
+ * Wakes the vCPUs that may try again; below `low_pages` of `spare_pages` none whose driver is
+ * unresponsive. True: a vCPU is left that may not. Boot CPU, after wait_queue_reserve.
  */
 bool wait_queue_wake(uint64_t spare_pages, uint64_t low_pages);
 
-/* If it waits, it is entitled. */
+/* If it waits, it is below its allotment, and its driver is not unresponsive. */
 bool wait_queue_goes_first(const struct vm *vm);
 
 #endif

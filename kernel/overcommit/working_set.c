@@ -8,7 +8,7 @@
 #include "kernel/vm/vm.h"
 
 #define PERIOD_MS 1000
-#define PATIENCE_MS 100 /* so long a sample waits for a moment when nobody else has the lock */
+#define PATIENCE_MS 100 /* so long a sample waits for a moment when no CPU has the lock */
 #define DECAY 4		/* of what was used no more, one part in so many is forgotten a second */
 
 uint64_t working_set_smooth(uint64_t active_pages, uint64_t sampled_pages)

@@ -4,7 +4,7 @@
  * memory, or a vCPU comes for the frame that it waited for. Its vCPUs run before others, however
  * little their weight gives them, until the target is met or the VM's budget is used up.
  *
- * Nobody gains by it. Each VM has one budget, however many vCPUs it has, which fills with
+ * No VM gains by it. Each VM has one budget, however many vCPUs it has, which fills with
  * BOOST_PERCENT of one CPU's time and never holds more than BOOST_MOST_MS: what is asked, and how
  * often, changes neither. Time out of turn counts in virtual time like any other, so it is a loan:
  * a VM whose share is larger than that has no more for it in the end. And on each CPU boosted vCPUs

@@ -98,7 +98,7 @@ static NOT_INLINE struct list *place_out_of_turn(struct run_queue *queue, struct
 	if (is_hurried(queue, vcpu, tsc_khz)) {
 		return queue->queued.next;
 	}
-	/* Where nobody runs or waits there is nobody to go before. */
+	/* Where no vCPU runs or waits there is none to run before. */
 	if (queue->current == NULL && list_is_empty(&queue->queued)) {
 		vcpu->boosted = false;
 		return &queue->queued;
@@ -139,8 +139,8 @@ void run_queue_boost(struct run_queue *queue, struct vcpu *vcpu)
 }
 
 /*
- * The first boosted one, if it may go before others now. Who may not has its place among those,
- * where its share may bring it on as well; the governor boosts it again soon.
+ * The first boosted vCPU, if it may run before others now. If not, it keeps its place among them,
+ * where its share may let it run as well; the governor boosts it again soon.
  */
 static struct vcpu *first_boosted(struct run_queue *queue)
 {

@@ -2,7 +2,7 @@
 /*
  * The queue of one CPU: vCPUs that could run, in the order of their virtual time, and those that
  * sleep until something happens. Virtual time is the time that a vCPU has run divided by its
- * weight; a vCPU that comes from elsewhere or has slept starts near the others', so that nobody
+ * weight; a vCPU that comes from elsewhere or has slept starts near the others', so that none
  * saves up a claim to the processor.
  *
  * Lock: the queue's own, held by the caller of everything here (rank LOCK_RUN_QUEUE). A vCPU's
@@ -28,7 +28,7 @@ struct run_queue {
 	int64_t boost_ticks;   /* for which boosted ones may go before others, */
 	bool boost_at_rest;    /* none of them has run since that was as much as it can be */
 	struct vcpu *current;  /* RUNNING here, or NULL */
-	bool idle;	       /* sleeps or is about to: whoever adds work wakes it */
+	bool idle;	       /* sleeps or is about to: a CPU that adds work wakes it */
 	bool wanted;	       /* atomic: the CPU is to leave its guest and come to its loop */
 } __attribute__((aligned(64)));
 

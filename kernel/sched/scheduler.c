@@ -34,7 +34,7 @@ struct worker {
 } __attribute__((aligned(64)));
 
 static struct worker workers[CPUS_MAX];
-static uint64_t idle_mask; /* CPUs that sleep; a hint for whom to wake */
+static uint64_t idle_mask; /* CPUs that sleep; a hint which to wake */
 
 void scheduler_init(void)
 {
@@ -76,9 +76,9 @@ bool scheduler_is_idle(unsigned cpu)
 }
 
 /*
- * Locks the queue that the vCPU belongs to, whichever that is by then. It can have gone away and
- * come back since the first look, and who brought it back did not hold our lock when he wrote
- * `home`: so the second look orders what he wrote, too.
+ * Locks the queue that the vCPU belongs to. `home` may change before this CPU has the lock, so it
+ * is read again under the lock. The CPU that wrote it may have held another lock: the load-acquire
+ * pairs with the store in run_queue_add().
  */
 static struct run_queue *lock_home(struct vcpu *vcpu)
 {
@@ -93,7 +93,7 @@ static struct run_queue *lock_home(struct vcpu *vcpu)
 	}
 }
 
-/* A vCPU was added to the queue of `home`: who is to know? */
+/* A vCPU was added to the queue of `home`: which CPU is to be kicked? */
 static void announce(const struct vcpu *vcpu, unsigned home, bool home_idle, bool overtakes)
 {
 	if (home_idle) {
@@ -313,7 +313,7 @@ static void sleep_until(struct worker *worker, uint64_t deadline_tsc)
 {
 	struct run_queue *queue = worker->queue;
 	lock_acquire(&queue->lock);
-	/* Whoever adds work from here on finds us idle and wakes us. */
+	/* A CPU that adds work from here on finds this one idle and wakes it. */
 	queue->idle = queue->queued_count == 0;
 	bool idle = queue->idle;
 	lock_release(&queue->lock);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who runs next, and where. Each CPU has a queue of vCPUs, ordered by the time that they have run
+ * Which vCPU runs next, where. Each CPU has a queue of vCPUs, ordered by the time they have run
  * divided by their weight; the one with the least runs for a slice. A CPU without work takes a vCPU
  * from the queue of another. Slices end by the backend's timer, so that a spinning guest stops
- * nobody.
+ * no other.
  */
 #ifndef KERNEL_SCHED_SCHEDULER_H
 #define KERNEL_SCHED_SCHEDULER_H

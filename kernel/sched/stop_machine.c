@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Parking. The boot CPU raises the barrier and prods everybody; each CPU that comes to its loop
- * counts itself in and waits until the barrier is down again. Whoever waits for a lock or for a
+ * The boot CPU raises the barrier and kicks all others; each CPU that comes to its loop
+ * counts itself in and waits until the barrier is down again. A CPU that waits for a lock or for a
  * flush gets there by itself, because the boot CPU holds no lock.
  */
 #include "kernel/sched/stop_machine.h"

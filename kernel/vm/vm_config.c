@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Parser of a guest's module string. Pure; every refusal is one sentence that quotes the value. */
+/* Parser of a guest's module string. Pure; every refusal is one error message with the value. */
 #include "kernel/vm/vm_config.h"
 
 #include "base/bits.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Beginning and end of an address space. Creation makes the promise and the root table; the end
- * gives everything back in bounded steps. Under s2->lock (creation: nobody else knows it yet).
+ * gives everything back in bounded steps. Under s2->lock (creation: no other CPU knows it yet).
  */
 #include "base/string.h"
 #include "mm/alloc.h"

@@ -15,7 +15,7 @@
  * Lock: s2->lock (rank LOCK_S2), for the tables, their counts, the counters, the quarantine and the
  * promise (but see mm/promise.h). Functions that need it take a struct s2_locked as proof. The
  * vCPUs of a VM, the scheduler and the teardown meet there; what is taken out between two of them
- * has passed its flush, because nobody lets the lock go before. Processors walk the tables at any
+ * has passed its flush, because the lock is not released before. Processors walk the tables at any
  * time without it. Counters are single words that others may read as they are at the moment.
  */
 #ifndef MM_STAGE2_MAP_H
@@ -149,9 +149,9 @@ void s2_unpin(struct s2_locked locked, gfn_t gfn);
 /*
  * Maps the region around gfn larger by one level if all 512 pieces are MAPPED and none is pinned:
  * 4 KiB to 2 MiB, in place where the frames are one aligned run, else by copying to a zeroed extent
- * that nobody was promised; 2 MiB to 1 GiB in place only. vCPUs may run meanwhile; who touches what
- * is being moved faults and waits for the lock. The caller flushes before it lets the lock go, so
- * that what is left over is free. NOT_FOUND: not whole; NO_MEMORY: no such extent.
+ * that no VM was promised; 2 MiB to 1 GiB in place only. vCPUs may run meanwhile; one that accesses
+ * what is being moved faults and waits for the lock. The caller flushes before it releases the
+ * lock, so that what is left over is free. NOT_FOUND: not whole; NO_MEMORY: no such extent.
  */
 MUST_CHECK enum status s2_merge(struct s2_locked locked, gfn_t gfn);
 

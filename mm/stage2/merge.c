@@ -4,8 +4,8 @@
  * frames happen to be one aligned run, else by moving their contents to a fresh extent; 512 of 2
  * MiB become one of 1 GiB in place only. Under s2->lock, while the VM's vCPUs run: in place, old
  * and new entry lead to the same frames; before a move the region is taken out of the tables and
- * flushed, so that no store falls between the copy and the new entry. Who touches the region
- * meanwhile faults, waits for the lock, and finds it mapped.
+ * flushed, so that no store falls between the copy and the new entry. A vCPU that touches the
+ * region meanwhile faults, waits for the lock, and finds it mapped.
  */
 #include "base/string.h"
 #include "mm/alloc.h"

@@ -98,7 +98,7 @@ static inline uint64_t *run_first(const struct s2_batch *batch, gfn_t gfn, uint6
 	return batch->entries + (offset >> batch->order);
 }
 
-/* A table that is all the same now becomes an entry; whoever comes next walks again. */
+/* A table that is all the same now becomes an entry; the next extent walks again. */
 static NOT_INLINE uint64_t collapse(struct s2_batch *batch, gfn_t gfn, uint64_t done)
 {
 	struct s2_path path;

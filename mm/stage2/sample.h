@@ -35,7 +35,7 @@ void s2_sample_init(struct s2_sample *sample, uint64_t seed);
 
 /*
  * Draws pages, forgets that they were accessed, and asks for the flush without which a processor
- * that has their translations would not say so again. Nobody waits for that: each CPU flushes when
+ * that has their translations would not say so again. No CPU waits for that: each flushes when
  * it next enters the guest.
  */
 void s2_sample_begin(struct s2_locked locked, struct s2_sample *sample);

@@ -29,6 +29,7 @@ TOOLS = {
     "test-releases": ["tools/test-releases", "no-such-release"],
     "book": ["tools/book", "--no-such-option"],
     "check-assurance": ["tools/check-assurance"],
+    "check-branches": ["tools/check-branches", "no-such-listing"],
     "check-layers": ["tools/check-layers"],
     "check-names": ["tools/check-names"],
     "compile-commands": ["tools/compile-commands"],

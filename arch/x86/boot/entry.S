@@ -159,7 +159,7 @@ boot_build_tables:
 	loop 1b
 	ret
 
-/* ---- A sentence and the end, for machines on which nothing else works ------------------------ */
+/* ---- A message and the end, for machines on which nothing else works ------------------------- */
 
 #define COM1 0x3f8
 

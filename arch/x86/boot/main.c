@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The boot CPU's way from the loader to kernel_main(): console, boot information, processor,
- * memory, timers. Each step that cannot succeed ends in one sentence. Runs once, interrupts off, no
+ * memory, timers. Each step that fails ends in one error message. Runs once, interrupts off, no
  * locks.
  */
 #include "arch/x86/boot/main.h"

@@ -178,7 +178,7 @@ static uint64_t release(unsigned index)
 	static struct memmap freed;
 
 	if (ram_find_released(&loaded, index, &firmware_ram, &freed) != STATUS_OK) {
-		return 0; /* they stay the hypervisor's: that harms nobody */
+		return 0; /* they stay the hypervisor's: that does no harm */
 	}
 	for (unsigned i = 0; i < freed.count; i++) {
 		const struct memmap_region *region = &freed.regions[i];

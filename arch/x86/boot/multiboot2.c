@@ -231,7 +231,7 @@ bool multiboot2_region(const struct boot_map *map, unsigned index, struct boot_r
 	uint64_t end = entry->base + entry->length;
 
 	if (end < entry->base) {
-		/* The last byte of all addresses is neither RAM nor of use to anybody. */
+		/* The last byte of all addresses is neither RAM nor of any use. */
 		if (available && end != 0) {
 			return false; /* nonsense is not RAM, but it may forbid some */
 		}

@@ -32,7 +32,7 @@ uint64_t ram_find(const struct boot_map *map, unsigned physical_bits, uint64_t f
  * Pure: the page of conventional memory (below 640 KiB, behind the BIOS data area) in which other
  * processors start. The lowest that is available and holds neither a module nor a byte of the boot
  * information in [information, information_end); *borrowed is false. Where loaded things fill it
- * all, the lowest available page, whose contents somebody needs afterwards; *borrowed is true. 0:
+ * all, the lowest available page, whose contents are needed afterwards; *borrowed is true. 0:
  * there is none.
  */
 uint64_t ram_find_low_page(const struct boot_info *info, uint64_t information,
@@ -40,7 +40,7 @@ uint64_t ram_find_low_page(const struct boot_info *info, uint64_t information,
 
 /*
  * Pure: of what the loader has put into memory for us, the boot information at [information,
- * information_end) and the modules, the frames that nobody needs once the thing of that index has
+ * information_end) and the modules, the frames that are free once the thing of that index has
  * been released, in *freed. LOADED_INFORMATION is the boot information, others are modules. A frame
  * that it shares with the image or with something that is not released stays, until the last one
  * goes. What `ram` does not call RAM is not given back either. The caller sets `released` of the

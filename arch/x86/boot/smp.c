@@ -2,9 +2,9 @@
 /*
  * Finds the other processors and starts them one after the other (Intel SDM volume 3, 9.4.4: INIT,
  * start-up, start-up). Each is compared with the boot CPU before it may take part, because a
- * virtual machine can run on one now and on another later. One that does not come, or differs, is
- * told from the others by one sentence, is put back into the state in which it waits for a start-up
- * command, and gives its index to the next.
+ * virtual machine can run on one now and on another later. An AP that times out or whose features
+ * differ is reported in one log line and sent INIT, so that it waits for a start-up command again;
+ * its index is reused.
  *
  * The boot CPU and the one that it starts take turns (smp.h); there is no lock.
  */
@@ -162,7 +162,7 @@ static void call(uint32_t apic_id, uint64_t page)
 	}
 }
 
-/* Nobody is to come any more. False: it has arrived at this very moment. */
+/* The AP is no longer expected. False: it has arrived at this very moment. */
 static bool call_off(void)
 {
 	uint32_t expected = OTHER_CALLED;
@@ -292,7 +292,7 @@ static uint64_t lay_trampoline(void)
 	return page;
 }
 
-/* The page is as it was; of one that nobody has used there is no trace. */
+/* The page is as it was; an unused one has no trace of the code. */
 static void clear_trampoline(uint64_t page)
 {
 	memcpy(paging_window((hpa_t){page}), borrowed_page, PAGE_BYTES);

@@ -13,7 +13,7 @@
  *	boot CPU: CALLED ─▶ new CPU: ARRIVED ─▶ new: CLOCK ─▶ boot: ADMITTED ─▶ new: READY
  *	             └─────▶ boot: NOBODY          or REFUSED  └▶ boot: NOBODY     or REFUSED
  */
-#define OTHER_NOBODY 0	 /* nobody is to come; also when a start was given up */
+#define OTHER_NOBODY 0	 /* no AP is expected; also when a start was given up */
 #define OTHER_CALLED 1	 /* INIT and start-up have been sent */
 #define OTHER_ARRIVED 2	 /* it runs in the upper half, on its own stack */
 #define OTHER_CLOCK 3	 /* it is like the boot CPU, and answers what time it is */

@@ -50,7 +50,7 @@ extern unsigned cpu_count; /* that run; the boot CPU writes it until all have be
 extern struct cpu_stacks boot_cpu_stacks;
 
 /*
- * The compiler takes the answer to be the same all through a function: whoever calls cpu_attach()
+ * The compiler takes the result to be the same all through a function: a caller of cpu_attach()
  * does not use this.
  */
 static inline struct cpu *cpu_current(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts between processors (Intel SDM volume 3, 11.6): kicks, which carry no message (whoever
- * is kicked looks at its own flags), and the NMI that halts all others for good. There is no lock
- * here: a kick changes nothing in memory, and the halt must work whatever locks are held.
+ * Interrupts between processors (Intel SDM volume 3, 11.6): kicks, which carry no message (the CPU
+ * that is kicked looks at its own flags), and the NMI that halts all others for good. There is no
+ * lock here: a kick changes nothing in memory, and the halt must work whatever locks are held.
  */
 #include "arch/x86/cpu/ipi.h"
 

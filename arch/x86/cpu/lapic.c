@@ -174,7 +174,7 @@ static uint64_t measure(uint64_t *doubt)
 
 /*
  * How fast does the timer count? Only where the TSC cannot trigger it directly. As in tsc.c, the
- * round counts in which nobody stopped us.
+ * round counts in which this CPU was not stopped.
  */
 static void calibrate(void)
 {

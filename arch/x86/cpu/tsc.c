@@ -29,7 +29,7 @@
 
 #define COUNT_START 0xffff   /* zero is reached after 55 ms */
 #define COUNT_MEASURED 11932 /* 10 ms */
-#define STILL_MAX 10000	     /* samples of the same count: then nobody counts */
+#define STILL_MAX 10000	     /* samples of the same count: then it stands still */
 #define SAMPLES_FOR_ONE 4
 #define MEASURE_ROUNDS 10
 

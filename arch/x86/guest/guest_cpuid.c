@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What guests see in CPUID (SDM vol. 2, CPUID): an allow-list per leaf. A bit that is not listed
- * here is zero, so a feature of a future processor stays hidden until somebody has thought about
- * it. Leaves that are not listed, and those above the highest, read as zeros; real Intel processors
- * answer the latter with the data of their highest basic leaf, which nobody can use.
+ * here is zero, so a feature of a future processor stays hidden until it is
+ * listed. Leaves that are not listed, and those above the highest, read as zeros; real Intel
+ * processors answer the latter with the data of their highest basic leaf, which is of no use.
  *
  * Not offered, because something behind them is missing or belongs to the host: APIC and x2APIC,
  * TSC deadline, MCA and MCE, MTRR, VMX, SMX, SGX, MONITOR, thermal and performance monitoring,

@@ -5,7 +5,7 @@
 #include "arch/x86/svm/svm_vmcb.h"
 #include "base/check.h"
 
-/* In the model: translations that nobody may use. */
+/* In the model: translations that no VM may use. */
 static const char stale;
 
 void svm_asids_init(struct svm_asids *asids, uint32_t count)
@@ -31,7 +31,7 @@ void svm_asid_stale(struct svm_asids *asids, struct svm_asid *mine)
 	mine->epoch = SVM_EPOCH_NONE;
 }
 
-/* A number that nobody has used since everything was flushed. */
+/* A number that no VM has used since everything was flushed. */
 static uint8_t take_new(struct svm_asids *asids, struct svm_asid *mine)
 {
 	uint8_t control = TLB_KEEP;

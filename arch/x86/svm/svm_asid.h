@@ -12,7 +12,7 @@
  *
  * Whether that is right is not taken on trust: beside it runs a model of what the TLB can hold, one
  * user and one epoch per ASID, which knows nothing of generations. An entry that could meet
- * translations of somebody else, or stale ones of its own, panics. Emulators flush on every entry
+ * translations of another VM, or stale ones of its own, panics. Emulators flush on every entry
  * and would forgive it.
  *
  * Each CPU touches only its own. Pure.
@@ -51,7 +51,7 @@ void svm_asids_init(struct svm_asids *asids, uint32_t count);
 /* Translations made on this CPU for `mine` up to now must not be used any more. */
 void svm_asid_stale(struct svm_asids *asids, struct svm_asid *mine);
 
-/* The proof, before every entry: nothing under this ASID is anybody else's, or stale. */
+/* The proof, before every entry: nothing under this ASID is another VM's, or stale. */
 static inline void svm_asid_check(const struct svm_asids *asids, const struct svm_asid *mine,
 				  const void *user, uint64_t epoch)
 {

@@ -18,7 +18,7 @@ static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2)
 	return STATUS_OK;
 }
 
-/* Its ASID is not given to anybody else before everything has been flushed. */
+/* Its ASID is not given to another VM before everything has been flushed. */
 static void vcpu_destroy(struct vcpu *vcpu)
 {
 	CHECK(svm_of(vcpu)->cpu == NULL);

@@ -97,7 +97,7 @@ static void shadow_collect(struct svm_vcpu *svm)
 }
 
 /*
- * An external interrupt that nobody offered: some emulators report an INT so. RIP is that of the
+ * An external interrupt that was not injected: some emulators report an INT so. RIP is that of the
  * INT, which comes again by itself.
  */
 static bool is_unasked(const struct svm_vcpu *svm, uint32_t info)
@@ -259,7 +259,7 @@ static NOT_INLINE bool exit_finish(struct svm_vcpu *svm, enum exit_action action
 
 /*
  * A hypercall cannot have interrupted the delivery of an event; where no doorbell and no
- * single-stepping is about, its way is short. Who rings after we have looked also sends an
+ * single-stepping is about, its way is short. A CPU that signals after this look also sends an
  * interrupt, which ends the next run at once.
  */
 bool svm_exit(struct vcpu *vcpu)

@@ -55,7 +55,7 @@ static const uint64_t intercepts_2[] = {
 	INTERCEPT_SKINIT,      /* not offered: starts the machine anew */
 	INTERCEPT_RDTSCP,      /* not offered; TSC_AUX is zero anyway, for RDPID */
 	INTERCEPT_RDPRU,       /* not offered: MPERF and APERF count for all that runs here */
-	INTERCEPT_WBINVD,      /* writing back all caches would slow everybody down */
+	INTERCEPT_WBINVD,      /* writing back all caches would slow all CPUs down */
 	INTERCEPT_MONITOR,     /* not offered */
 	INTERCEPT_MWAIT,       /* not offered: it would idle the CPU inside the guest */
 	INTERCEPT_MWAIT_ARMED, /* the same */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From capability registers to control words (SDM vol. 3, appendix A). Each bit that we set or must
- * not have says why on its line; one that is missing ends in a sentence for a person.
+ * not have says why on its line; one that is missing ends in an error message.
  */
 #include "arch/x86/vmx/vmx_caps.h"
 
@@ -66,7 +66,7 @@ static const struct control secondary_controls[] = {
 	{SECONDARY_UNRESTRICTED_GUEST, LACKS("unrestricted guests")},
 	/* translations survive exits and entries */
 	{SECONDARY_VPID, NULL},
-	/* writing back all caches would slow everybody down */
+	/* writing back all caches would slow all CPUs down */
 	{SECONDARY_WBINVD_EXITING, NULL},
 	/* enclaves are not offered; the bitmap is all ones */
 	{SECONDARY_ENCLS_EXITING, NULL},

@@ -19,7 +19,7 @@ void vmx_vcpu_dump(const struct vcpu *vcpu)
 		guest_dump_registers(vcpu);
 		return;
 	}
-	/* Its VMCS is for another CPU to read, or for nobody: the manual keeps its layout secret.
+	/* Its VMCS is for another CPU to read, or for none: the manual keeps its layout secret.
 	 */
 	log_event(vm_name(vcpu->vm),
 		  "registers: those of its last exit, as far as they are in memory");

@@ -193,7 +193,7 @@ static NOT_INLINE bool exit_instruction(struct vcpu *vcpu, uint32_t reason)
  * The ways of a hypercall and of a touch are short: between their exit and the next entry nothing
  * else can have come up than a doorbell, or the event that the touch interrupted. (The window is
  * open only while a doorbell is pending; should that be taken back, the window's exit shuts it.)
- * Who rings after we have looked also sends an interrupt, which ends the next run at once.
+ * A CPU that signals after this look also sends an interrupt, which ends the next run at once.
  */
 bool vmx_exit(struct vcpu *vcpu)
 {
