@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# Sourced by the findings: a temporary folder, packages of Debian suites in it, and the verdicts.
+#
+# A package comes from the mirror that apt on this machine is set up with, by package lists of its
+# own; what is installed here stays as it is. A program of another suite runs by the loader and the
+# libraries of its own suite, not in a chroot.
+
+set -u
+T=$(mktemp -d) || exit 2
+trap 'rm -rf "$T"' EXIT
+
+differs() {
+	echo "DIFFERS FROM WHAT IS STATED: $*"
+	exit 1
+}
+
+cannot() {
+	echo "CANNOT BE CHECKED HERE: $*"
+	exit 2
+}
+
+# needs PROGRAM...: every one of these has to be there
+needs() {
+	local program
+	[ "$(uname -m)" = x86_64 ] || cannot "the packages are for amd64"
+	for program in "$@" apt-get dpkg; do
+		command -v "$program" >/dev/null || cannot "the program $program is missing"
+	done
+}
+
+# suite SUITE: package lists of this suite; sets APT to the options of apt-get for it
+suite() {
+	local base=$T/apt/$1 mirror key=/usr/share/keyrings/debian-archive-keyring.gpg
+	[ -e "$key" ] || cannot "the package debian-archive-keyring is missing"
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' | sort -u | grep -m1 -E '/debian/?$') ||
+		cannot "apt has no mirror of Debian"
+	APT=(-qq -o "Dir::Etc::SourceList=$base/list" -o Dir::Etc::SourceParts=-
+		-o Dir::Etc::Preferences=- -o Dir::Etc::PreferencesParts=-
+		-o "Dir::State=$base" -o "Dir::State::status=$base/status" -o "Dir::Cache=$base"
+		-o APT::Sandbox::User=root -o APT::Architecture=amd64 -o APT::Architectures=amd64
+		-o Acquire::Languages=none -o Acquire::Check-Valid-Until=false
+		-o Acquire::Retries=2 -o Acquire::http::Timeout=30)
+	[ -e "$base/list" ] && return
+	mkdir -p "$base/lists/partial" "$base/archives/partial"
+	: >"$base/status"
+	echo "deb [signed-by=$key] $mirror $1 main" >"$base/list"
+	timeout -k 5 180 apt-get "${APT[@]}" update >"$base/log" 2>&1 && return
+	tail -n 3 "$base/log"
+	cannot "no package lists of $1"
+}
+
+# unpack SUITE FOLDER PACKAGE=VERSION...: these packages alone, into $T/FOLDER
+unpack() {
+	local folder=$T/$2 deb
+	suite "$1"
+	shift 2
+	mkdir -p "$folder/deb"
+	(cd "$folder/deb" && timeout -k 5 300 apt-get "${APT[@]}" download "$@" >log 2>&1) ||
+		cannot "not in the archive any more: $*"
+	for deb in "$folder"/deb/*.deb; do
+		dpkg-deb -x "$deb" "$folder" || cannot "$deb cannot be unpacked"
+	done
+	rm -rf "$folder/deb"
+}
+
+# unpack_all SUITE FOLDER PACKAGE=VERSION...: the same with everything that they depend on
+unpack_all() {
+	local base=$T/apt/$1 folder=$T/$2 deb
+	suite "$1"
+	shift 2
+	mkdir -p "$folder"
+	timeout -k 5 500 apt-get "${APT[@]}" -y --no-install-recommends --download-only \
+		-o Debug::NoLocking=true install "$@" >"$base/log" 2>&1 || {
+		tail -n 3 "$base/log"
+		cannot "not in the archive any more, with all that it needs: $*"
+	}
+	for deb in "$base"/archives/*.deb; do
+		dpkg-deb -x "$deb" "$folder" || cannot "$deb cannot be unpacked"
+	done
+	rm -f "$base"/archives/*.deb
+}
+
+# with_loader FOLDER PROGRAM: sets RUN to the words that start this program of $T/FOLDER
+with_loader() {
+	local root=$T/$1 library=$T/$1/usr/lib/x86_64-linux-gnu loader
+	loader=$(find "$root" -name ld-linux-x86-64.so.2 -path '*x86_64-linux-gnu*' | head -n 1)
+	[ -n "$loader" ] || cannot "no loader in the packages of $1"
+	RUN=("$loader" --library-path "$library:$root/lib/x86_64-linux-gnu" "$root/usr/bin/$2")
+}
+
+# await PATTERN FILE PID SECONDS: until the file shows the pattern; false if that does not happen
+await() {
+	local end=$((SECONDS + $4))
+	until grep -qE "$1" "$2" 2>/dev/null; do
+		if [ "$SECONDS" -ge "$end" ] || ! kill -0 "$3" 2>/dev/null; then
+			sleep 0.3
+			grep -qE "$1" "$2" 2>/dev/null
+			return
+		fi
+		sleep 0.2
+	done
+}
+
+# boot_sector NAME: assembles $T/NAME.S into $T/NAME.img, a floppy disk of 1.44 MB
+boot_sector() {
+	as --64 -o "$T/$1.o" "$T/$1.S" &&
+		ld -m elf_x86_64 -Ttext 0x7c00 -e start --oformat binary -o "$T/$1.img" "$T/$1.o" ||
+		cannot "as or ld does not take the boot sector"
+	truncate -s 1474560 "$T/$1.img"
+}
