@@ -48,7 +48,7 @@ KVM_CREATE_VM = 0xAE01
 
 
 class EmulatorError(faults.Fault):
-    """The machine cannot be started; the text is one sentence for the user."""
+    """The machine cannot be started; the text is one error message for the user."""
 
 
 class StopMachine(Exception):

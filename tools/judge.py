@@ -6,7 +6,7 @@ An expectation is one line:
     NAME.FIELD OP VALUE     NAME: a VM, a pattern such as steady*, `all` (every VM), `host`, or `cpus`
                             (every processor)
     verdict == pass         the last word of the hypervisor; verdict.FIELD for its counts
-    halt ~ REGEX            it refused to run, with a sentence that fits
+    halt ~ REGEX            it refused to run, with an error message that fits
     log ~ REGEX             some line of the log fits; `log !~ REGEX`: none does
 
 OP is == != < <= > >=. VALUE is a word, a number, or NAME.FIELD; `.FIELD` is the same VM's. A number

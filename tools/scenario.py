@@ -2,7 +2,7 @@
 """Scenario files: which guests run on which machine, and what must come of it.
 
     [scenario]
-    title   = one sentence
+    title   = one line of text
     memory  = MiB of RAM of the machine
     memory_min = MiB that its guests cannot do without (optional)
     cpus    = processors of the machine (optional, 1)
@@ -30,7 +30,7 @@ DEFAULT_SCENARIO = "one-needs-more"
 
 
 class ScenarioError(faults.Fault):
-    """A mistake in a file or in a user's choice; its text is one sentence for that user."""
+    """A mistake in a file or in a user's choice; its text is one error message for that user."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The part of RAM that probes use as raw material, from AREA_START up: never the allocator's, and
- * nobody has touched it before. Everything here is about gfns.
+ * it was not touched before. Everything here is about gfns.
  */
 #ifndef GUESTS_BENCH_AREA_H
 #define GUESTS_BENCH_AREA_H
@@ -19,7 +19,7 @@ extern struct aerostat_range area_ranges[AEROSTAT_RANGES_MAX];
 /* Attaches a balloon page of our own, with this doorbell vector. Ends the guest on refusal. */
 volatile struct aerostat_balloon_page *area_attach(uint8_t vector);
 
-/* The next `count` extents of 2 MiB that nobody has used. Ends the guest when RAM is too small. */
+/* The next `count` extents of 2 MiB that were not used. Ends the guest when RAM is too small. */
 uint64_t area_take_extents(uint64_t count);
 
 /* The same, aligned to 1 GiB. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the attacks share: pages that nobody needs (the pool), calls over ranges, and complaints.
+ * What the attacks share: pages that are not needed (the pool), calls over ranges, and complaints.
  * Attacks go past the library's allocator and balloon driver.
  */
 #ifndef GUESTS_HOSTILE_ATTACK_H

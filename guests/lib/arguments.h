@@ -21,7 +21,7 @@ struct argument {
 };
 
 /*
- * False after one sentence on the console about the first unknown key, key given twice, bad value
+ * False after one error message on the console about an unknown key, key given twice, bad value
  * or missing key. At most 32 keys.
  */
 bool arguments_parse(const char *text, const struct argument *known, unsigned known_count);

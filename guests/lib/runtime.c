@@ -56,7 +56,7 @@ static void check_interface(const struct aerostat_start_info *info)
 
 /*
  * The allocator's books come right behind the image, or behind the start information where that is
- * in the way. They need no clearing: RAM that nobody has touched reads as zero.
+ * in the way. They need no clearing: RAM that was not touched reads as zero.
  */
 static void place_allocator(const struct aerostat_start_info *info)
 {

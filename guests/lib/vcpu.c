@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Starting vCPUs and handing work to them (docs/abi.md, "vCPUs"). No lock: `function` is set by who
- * gives the work and cleared by who has done it, and everything else of a struct vcpu is written by
+ * Starting vCPUs and handing work to them (docs/abi.md, "vCPUs"). No lock: `function` is set by the
+ * giver of the work and cleared by its worker, and everything else of a struct vcpu is written by
  * one of the two while the other does not look.
  */
 #include <stddef.h>

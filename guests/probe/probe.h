@@ -36,7 +36,7 @@
 /* Counts and prints an answer that is not the one wanted (main.c). */
 void expect(const char *what, uint64_t got, uint64_t wanted);
 
-/* Memory that nobody has touched: an extent of its own each time (main.c). */
+/* Memory that was not touched: an extent of its own each time (main.c). */
 uint64_t fresh_address(void);
 
 /* debug.c */

@@ -31,7 +31,7 @@ static uint32_t closed;			   /* by vCPU 0: number of the last one that is over *
 static uint32_t ready[AEROSTAT_VCPUS_MAX]; /* by each: the last one it was ready for ... */
 static uint32_t left[AEROSTAT_VCPUS_MAX];  /* ... and left */
 
-/* Extents come from the lowest on. Nobody needs the others. */
+/* Extents come from the lowest on. The others are not needed. */
 static bool find_pool(void)
 {
 	uint64_t before = PALLOC_NONE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the races share. vCPU 0 is the one who gives and takes pages; the others are at its throat.
- * Races go in rounds, which vCPU 0 opens and closes; in between, nobody waits for anybody. The
+ * What the races share. vCPU 0 is the one that gives and takes pages; the others are at its throat.
+ * Races go in rounds, which vCPU 0 opens and closes; in between, no vCPU waits. The
  * library's allocator hands out what the races run on and is not asked again, and its balloon
  * driver is not attached.
  */

@@ -108,7 +108,7 @@ static NOT_INLINE enum exit_action handle_rest(struct vcpu *vcpu, const struct v
 		break;
 	}
 	vm_log(vcpu->vm, "exit reason=%u", vm_exit->raw_reason);
-	return kill(vcpu, vm_exit->text != NULL ? vm_exit->text : "an exit that nobody handles");
+	return kill(vcpu, vm_exit->text != NULL ? vm_exit->text : "an exit without a handler");
 }
 
 enum exit_action vm_exit_handle(struct vcpu *vcpu, const struct vm_exit *vm_exit)

@@ -99,17 +99,17 @@ static bool is_starving(uint64_t now_tsc)
 static const char *reason(const struct vm *victim, uint64_t excess)
 {
 	if (excess == 0) {
-		return "the host is out of memory, nobody gives any back, and it waits for more";
+		return "the host is out of memory, no VM gives any back, and it waits for more";
 	}
 	if (victim->balloon.unresponsive) {
-		return "the host is out of memory, nobody gives any back, and it holds the most "
+		return "the host is out of memory, no VM gives any back, and it holds the most "
 		       "beyond what it is due: its minimum, because its driver does not answer";
 	}
 	if (answers_is_deaf(victim)) {
-		return "the host is out of memory, nobody gives any back, and it holds the most "
+		return "the host is out of memory, no VM gives any back, and it holds the most "
 		       "beyond what it is due: its minimum, because it has no driver";
 	}
-	return "the host is out of memory, nobody gives any back, and it holds the most beyond "
+	return "the host is out of memory, no VM gives any back, and it holds the most beyond "
 	       "what it was allotted";
 }
 

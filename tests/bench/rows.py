@@ -91,7 +91,7 @@ def main_tools(backend):
 
 
 def baseline_of(backend, tools):
-    """{row: value} as these tools gave them, None when nobody has measured with them."""
+    """{row: value} as these tools gave them, None when there is no measurement with them."""
     if tools == main_tools(backend):
         return read_baseline()[backend]
     try:

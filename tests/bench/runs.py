@@ -37,7 +37,7 @@ QUANTUM = 5
 
 
 class BenchError(faults.Fault):
-    """The benchmark could not be run; its text is one sentence for the user."""
+    """The benchmark could not be run; its text is one error message for the user."""
 
 
 @dataclass

@@ -70,7 +70,7 @@ PHASES = (
 
 
 class ScaleError(faults.Fault):
-    """The log does not say what it should; the text is one sentence."""
+    """The log does not say what it should; the text is one error message."""
 
 
 def one_vm_per_cpu(cpus):

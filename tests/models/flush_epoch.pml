@@ -5,7 +5,7 @@
  *
  *   - when tlb_epoch_enforce() has returned, no CPU uses a mapping that was removed before the
  *     request, whatever its TLB had cached;
- *   - nobody waits for ever: a CPU that stays in the guest until it is kicked does not hold up the
+ *   - no CPU waits for ever: a CPU that stays in the guest until it is kicked does not hold up the
  *     others' end.
  *
  * Stores go through a store buffer per CPU, first in first out, and reach memory at any later time;

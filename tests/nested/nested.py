@@ -133,7 +133,7 @@ def boot(kvm, runs, options, model):
 
 
 def why_no_end(heard, index):
-    """Why one of the runs has no exit status, in one sentence."""
+    """Why one of the runs has no exit status, as one error message."""
     if index >= len(heard.runs):
         if heard.setting is None:
             return f"Linux did not come to QEMU within {SILENCE_SECONDS} s"

@@ -31,7 +31,7 @@ const char *svm_exit_text(uint32_t code)
 		SVM_EXITS(SVM_EXIT_TEXT)
 #undef SVM_EXIT_TEXT
 	default:
-		return "an exit code that nobody asked for";
+		return "an exit code that was not asked for";
 	}
 }
 
