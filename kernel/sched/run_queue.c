@@ -79,10 +79,10 @@ static struct list *place_of(struct run_queue *queue, const struct vcpu *vcpu)
  * One that waited for a frame did not choose to, and its VM is what the host is short for: it goes
  * first, unless it is far ahead of its share already.
  */
-static bool is_hurried(const struct run_queue *queue, const struct vcpu *vcpu)
+static bool is_hurried(const struct run_queue *queue, const struct vcpu *vcpu, uint64_t tsc_khz)
 {
-	uint64_t ahead = AHEAD_MS * arch_tsc_khz();
-	return vcpu->wait == WAIT_MEMORY && vcpu->virtual_ticks <= queue->virtual_now + ahead;
+	return vcpu->wait == WAIT_MEMORY &&
+	       vcpu->virtual_ticks <= queue->virtual_now + AHEAD_MS * tsc_khz;
 }
 
 static void take_out(struct run_queue *queue, struct vcpu *vcpu)
@@ -92,25 +92,30 @@ static void take_out(struct run_queue *queue, struct vcpu *vcpu)
 }
 
 /* Behind all others that are boosted, before all that are not; or before all of those. */
-static NOT_INLINE struct list *place_out_of_turn(struct run_queue *queue, struct vcpu *vcpu)
+static NOT_INLINE struct list *place_out_of_turn(struct run_queue *queue, struct vcpu *vcpu,
+						 uint64_t tsc_khz)
 {
-	if (is_hurried(queue, vcpu)) {
+	if (is_hurried(queue, vcpu, tsc_khz)) {
 		return queue->queued.next;
 	}
 	/* Where nobody runs or waits there is nobody to go before. */
-	bool alone = queue->current == NULL && list_is_empty(&queue->queued);
-	vcpu->boosted = !alone && boost_has_time(vcpu->vm);
+	if (queue->current == NULL && list_is_empty(&queue->queued)) {
+		vcpu->boosted = false;
+		return &queue->queued;
+	}
+	vcpu->boosted = boost_has_time(vcpu->vm);
 	return vcpu->boosted ? &queue->boosted : place_of(queue, vcpu);
 }
 
 void run_queue_add(struct run_queue *queue, struct vcpu *vcpu)
 {
-	uint64_t credit = CREDIT_MS * arch_tsc_khz();
+	uint64_t tsc_khz = arch_tsc_khz();
+	uint64_t credit = CREDIT_MS * tsc_khz;
 	struct list *place;
 	vcpu->virtual_ticks =
 		max_u64(vcpu->virtual_ticks, sub_floor_u64(queue->virtual_now, credit));
 	if (__builtin_expect(boost_is_wanted(vcpu->vm) || vcpu->wait == WAIT_MEMORY, 0)) {
-		place = place_out_of_turn(queue, vcpu);
+		place = place_out_of_turn(queue, vcpu, tsc_khz);
 	} else {
 		place = place_of(queue, vcpu);
 	}

@@ -139,10 +139,11 @@ static inline bool vcpu_has_news(const struct vcpu *vcpu)
  */
 static inline void vcpu_forget_news(struct vcpu *vcpu)
 {
-	if (__atomic_load_n(&vcpu->event, __ATOMIC_RELAXED)) {
+	bool event = __atomic_load_n(&vcpu->event, __ATOMIC_RELAXED);
+	bool rang = __atomic_load_n(&vcpu->rang, __ATOMIC_RELAXED);
+	/* Both: what comes between the look and the stores is still before the return. */
+	if (__builtin_expect((unsigned)event | (unsigned)rang, 0)) {
 		__atomic_store_n(&vcpu->event, false, __ATOMIC_SEQ_CST);
-	}
-	if (__atomic_load_n(&vcpu->rang, __ATOMIC_RELAXED)) {
 		__atomic_store_n(&vcpu->rang, false, __ATOMIC_SEQ_CST);
 	}
 }

@@ -99,10 +99,13 @@ bool guest_event_raise(struct vcpu *vcpu);
 static inline __attribute__((always_inline)) bool
 guest_apply(struct vcpu *vcpu, enum exit_action action, void (*const advance)(struct vcpu *))
 {
-	switch (action) {
-	case EXIT_ADVANCE:
+	if (__builtin_expect(action == EXIT_ADVANCE, 1)) {
 		advance(vcpu);
 		return true;
+	}
+	switch (action) {
+	case EXIT_ADVANCE:
+		break;
 	case EXIT_RESUME:
 		return !vcpu->arch->entry_failed;
 	case EXIT_INJECT:

@@ -59,10 +59,16 @@ static inline void svm_asid_check(const struct svm_asids *asids, const struct sv
 	CHECK(asids->model[mine->number].epoch == epoch);
 }
 
+/* `mine` was handed out here, and nobody else has had it since. */
+static inline bool svm_asid_holds(const struct svm_asids *asids, const struct svm_asid *mine)
+{
+	return mine->from == asids && mine->generation == asids->generation;
+}
+
 /*
- * Before the first entry of a run, and before one in another epoch than mine->epoch: makes `mine`
- * an ASID under which `user` (never reused, not NULL) can run in `epoch`, and answers the TLB_* to
- * enter with.
+ * Before the first entry of a run unless svm_asid_holds(), and before one in another epoch than
+ * mine->epoch: makes `mine` an ASID under which `user` (never reused, not NULL) can run in `epoch`,
+ * and answers the TLB_* to enter with.
  */
 uint8_t svm_asid_enter(struct svm_asids *asids, struct svm_asid *mine, const void *user,
 		       uint64_t epoch, bool flush_by_asid);

@@ -62,16 +62,20 @@ static enum exit_action unknown(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 /* exit_info_1 of a nested page fault (15.25.6): a page-fault error code */
 #define FAULT_RESERVED BIT(3)
 
-static enum exit_action decide_s2_fault(struct svm_vcpu *svm, struct vm_exit *vm_exit)
+enum exit_action svm_exit_s2_fault(struct svm_vcpu *svm)
 {
-	uint64_t error = svm->vmcb->exit_info_1;
+	struct vm_exit vm_exit = {
+		.raw_reason = SVM_EXIT_NESTED_PAGE_FAULT,
+		.kind = VM_EXIT_S2_FAULT,
+		.fault.address = (gpa_t){svm->vmcb->exit_info_2},
+	};
 
-	if (error & FAULT_RESERVED) {
-		return guest_exit_unknown(svm->arch.vcpu, vm_exit,
+	guest_exit_count(svm->arch.vcpu);
+	if (svm->vmcb->exit_info_1 & FAULT_RESERVED) {
+		return guest_exit_unknown(svm->arch.vcpu, &vm_exit,
 					  "an entry of the second-stage tables is malformed");
 	}
-	vm_exit->fault.address = (gpa_t){svm->vmcb->exit_info_2};
-	return guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_S2_FAULT);
+	return vm_exit_handle(svm->arch.vcpu, &vm_exit);
 }
 
 /* The interrupt that ended the run is still pending: it comes now, through the host's own gate. */
@@ -116,6 +120,7 @@ static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 {
 	uint64_t info = svm->vmcb->exit_info_1;
 	enum exit_action action;
+	uint64_t causes;
 
 	svm->next_rip = svm->vmcb->exit_info_2;
 	vm_exit->io.port = (uint16_t)IO_PORT(info);
@@ -124,8 +129,11 @@ static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 	vm_exit->io.string = (info & IO_STRING) != 0;
 	action = guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_IO);
 	if (action == EXIT_ADVANCE) {
-		svm_trap(svm, guest_port_causes(svm->arch.vcpu, *svm_dr7(svm), vm_exit->io.port,
-						vm_exit->io.bytes));
+		causes = guest_port_causes(svm->arch.vcpu, *svm_dr7(svm), vm_exit->io.port,
+					   vm_exit->io.bytes);
+		if (causes != 0) {
+			svm_trap(svm, causes);
+		}
 	}
 	return action;
 }
@@ -196,8 +204,6 @@ static enum exit_action decide_instruction(struct svm_vcpu *svm, struct vm_exit 
 static enum exit_action decide(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 {
 	switch (vm_exit->raw_reason) {
-	case SVM_EXIT_NESTED_PAGE_FAULT:
-		return decide_s2_fault(svm, vm_exit);
 	case SVM_EXIT_INTR:
 		return decide_interrupt(svm, vm_exit);
 	case SVM_EXIT_NMI:
@@ -217,8 +223,6 @@ static enum exit_action decide(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 	case SVM_EXIT_DR5_WRITE:
 	case SVM_EXIT_DR7_WRITE:
 		return svm_decide_dr(svm);
-	case SVM_EXIT_IO:
-		return decide_io(svm, vm_exit);
 	case SVM_EXIT_INVALID:
 		return decide_entry_failure(svm, vm_exit);
 	default:
@@ -234,11 +238,12 @@ enum exit_action svm_decide_hypercall(struct svm_vcpu *svm)
 
 enum exit_action svm_exit_decide(struct svm_vcpu *svm, uint32_t code)
 {
-	struct vm_exit vm_exit = {.raw_reason = code};
+	struct vm_exit vm_exit;
 
+	vm_exit.raw_reason = code;
 	if (code == SVM_EXIT_VMMCALL) {
 		return svm_decide_hypercall(svm);
 	}
 	guest_exit_count(svm->arch.vcpu);
-	return decide(svm, &vm_exit);
+	return code == SVM_EXIT_IO ? decide_io(svm, &vm_exit) : decide(svm, &vm_exit);
 }

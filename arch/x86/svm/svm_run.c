@@ -109,10 +109,11 @@ static bool is_unasked(const struct svm_vcpu *svm, uint32_t info)
 static void events_collect(struct svm_vcpu *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
-	uint32_t info = event_normal((uint32_t)vmcb->exit_event);
+	uint32_t info = (uint32_t)vmcb->exit_event;
 
 	shadow_collect(svm);
 	if (__builtin_expect(info & EVENT_VALID, 0)) {
+		info = event_normal(info);
 		if ((info & EVENT_TYPE) == EVENT_TYPE_EXTERNAL) {
 			/* Some emulators take the request back only after the delivery. */
 			vmcb->virtual_interrupt &= ~VIRTUAL_REQUEST;
@@ -149,39 +150,54 @@ static void asid_renew(struct svm_vcpu *svm, uint64_t epoch)
 }
 
 /*
- * The last before an entry of a run: the address space. Another vCPU of it may have raised this
- * CPU's epoch before us.
+ * The last before an entry: the address space. Another vCPU of it may have raised this CPU's epoch
+ * before us; before a run all ASIDs may have been handed out anew, or the vCPU is new here.
  */
-static inline void address_space_prepare(struct svm_vcpu *svm)
+static inline void address_space_prepare(struct svm_vcpu *svm, bool begins)
 {
 	uint64_t epoch = epoch_enter(svm);
 
 	svm->vmcb->tlb_control = TLB_KEEP;
-	if (__builtin_expect(svm->asid.epoch != epoch, 0)) {
+	if (__builtin_expect(svm->asid.epoch != epoch ||
+				     (begins && !svm_asid_holds(&svm->cpu->asids, &svm->asid)),
+			     0)) {
 		asid_renew(svm, epoch);
 	}
 	svm_asid_check(&svm->cpu->asids, &svm->asid, svm->arch.vcpu, epoch);
 }
 
-static void event_prepare(struct svm_vcpu *svm)
+/* There is an event, or a doorbell that may become one. */
+static NOT_INLINE void event_deliver(struct svm_vcpu *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
 
-	svm->offered = 0;
 	if (svm->arch.event.info && (svm->arch.event.info & EVENT_TYPE) == EVENT_TYPE_EXTERNAL) {
 		svm->offered = svm->arch.event.info & EVENT_VECTOR;
 	}
 	if (guest_doorbell_rang(svm->arch.vcpu)) {
 		doorbell_prepare(svm);
 	}
-	svm->shadow.entered = (vmcb->interrupt_shadow & INTERRUPT_SHADOW) != 0;
-	svm->shadow.rip = vmcb->rip;
-	vmcb->entry_event = 0;
 	if (svm->arch.event.info) {
 		vmcb->entry_event = (uint64_t)svm->arch.event.error << 32 | svm->arch.event.info;
+		svm->entered_event = vmcb->entry_event;
 		svm->arch.event.info = 0;
 	}
-	svm->entered_event = vmcb->entry_event;
+}
+
+static inline __attribute__((always_inline)) void event_prepare(struct svm_vcpu *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	svm->offered = 0;
+	vmcb->entry_event = 0;
+	svm->entered_event = 0;
+	if (__builtin_expect(guest_doorbell_rang(svm->arch.vcpu) || svm->arch.event.info, 0)) {
+		event_deliver(svm);
+	}
+	svm->shadow.entered = (vmcb->interrupt_shadow & INTERRUPT_SHADOW) != 0;
+	if (svm->shadow.entered) {
+		svm->shadow.rip = vmcb->rip;
+	}
 }
 
 void svm_trap(struct svm_vcpu *svm, uint64_t causes)
@@ -221,13 +237,14 @@ static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 }
 
 /* An exit that is no hypercall in its short form. */
-static enum exit_action exit_decide(struct svm_vcpu *svm, uint32_t code)
+static inline enum exit_action exit_decide(struct svm_vcpu *svm, uint32_t code)
 {
 	events_collect(svm);
 	if (svm_step_end(svm, code)) {
 		return svm_step_exception(svm, (uint8_t)(code - SVM_EXIT_EXCEPTION));
 	}
-	return svm_exit_decide(svm, code);
+	return code == SVM_EXIT_NESTED_PAGE_FAULT ? svm_exit_s2_fault(svm)
+						  : svm_exit_decide(svm, code);
 }
 
 static NOT_INLINE bool exit_finish(struct svm_vcpu *svm, enum exit_action action)
@@ -236,7 +253,7 @@ static NOT_INLINE bool exit_finish(struct svm_vcpu *svm, enum exit_action action
 		return false;
 	}
 	event_prepare(svm);
-	address_space_prepare(svm);
+	address_space_prepare(svm, false);
 	return true;
 }
 
@@ -265,7 +282,7 @@ bool svm_exit(struct vcpu *vcpu)
 	}
 	advance(vcpu);
 	vmcb->entry_event = 0;
-	address_space_prepare(svm);
+	address_space_prepare(svm, false);
 	return true;
 }
 
@@ -291,8 +308,7 @@ void svm_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 	lapic_timer_arm(deadline_tsc);
 	tlb_run_begin(svm->arch.s2, svm->cpu->index);
 	event_prepare(svm);
-	/* All ASIDs may have been handed out anew since it last ran here, or it is new here. */
-	asid_renew(svm, epoch_enter(svm));
+	address_space_prepare(svm, true);
 	enter(svm);
 	lapic_timer_disarm();
 }

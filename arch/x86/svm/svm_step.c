@@ -52,13 +52,10 @@ static void cr0_collect(struct svm_vcpu *svm)
 	}
 }
 
-bool svm_step_end(struct svm_vcpu *svm, uint32_t code)
+bool svm_step_finish(struct svm_vcpu *svm, uint32_t code)
 {
 	struct vmcb *vmcb = svm->vmcb;
 
-	if (!svm->step.active) {
-		return false;
-	}
 	svm->step.active = false;
 	svm_setup_intercepts(svm);
 	if (!svm->step.own_flag) {

@@ -96,6 +96,7 @@ void svm_evict(struct svm_vcpu *svm);
 
 /* svm_exit.c: decides over the exit that just happened; a hypercall may come through either. */
 enum exit_action svm_exit_decide(struct svm_vcpu *svm, uint32_t code);
+enum exit_action svm_exit_s2_fault(struct svm_vcpu *svm);
 enum exit_action svm_decide_hypercall(struct svm_vcpu *svm);
 
 /* True when the guest is at CPL 0 and neither in real nor in virtual-8086 mode. */
@@ -127,7 +128,12 @@ enum exit_action svm_step_begin(struct svm_vcpu *svm, bool open);
  * After every exit, before anything is decided: the intercepts and the guest's flags are as before.
  * True: the exit ended a step, and is an exception.
  */
-bool svm_step_end(struct svm_vcpu *svm, uint32_t code);
+bool svm_step_finish(struct svm_vcpu *svm, uint32_t code);
+
+static inline bool svm_step_end(struct svm_vcpu *svm, uint32_t code)
+{
+	return __builtin_expect(svm->step.active, 0) && svm_step_finish(svm, code);
+}
 
 /* What becomes of that exception. */
 enum exit_action svm_step_exception(struct svm_vcpu *svm, uint8_t vector);

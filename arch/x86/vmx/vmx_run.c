@@ -58,7 +58,7 @@ static void doorbell_prepare(struct vmx_vcpu *vmx)
 	}
 	window_set(vmx, false);
 	guest_doorbell_take(vcpu);
-	vmx->arch.event = (struct guest_event){.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | vector};
+	vmcs_write_entry_event(EVENT_VALID | EVENT_TYPE_EXTERNAL | vector);
 }
 
 static void event_write(struct vmx_vcpu *vmx)
@@ -92,12 +92,10 @@ static inline void entry_prepare_last(struct vmx_vcpu *vmx)
 	tlb_enter(vmx->arch.s2, vmx->cpu);
 }
 
-/* A doorbell is pending, its window is open, or an event is to be delivered. */
+/* A doorbell is pending or its window is open; there may be an event besides. */
 static NOT_INLINE void events_prepare(struct vmx_vcpu *vmx)
 {
-	if (guest_doorbell_rang(vmx->arch.vcpu) || vmx->primary & PRIMARY_INTERRUPT_WINDOW) {
-		doorbell_prepare(vmx);
-	}
+	doorbell_prepare(vmx);
 	if (vmx->arch.event.info) {
 		event_write(vmx);
 	}
@@ -106,10 +104,11 @@ static NOT_INLINE void events_prepare(struct vmx_vcpu *vmx)
 static inline __attribute__((always_inline)) void entry_prepare(struct vmx_vcpu *vmx)
 {
 	if (__builtin_expect(guest_doorbell_rang(vmx->arch.vcpu) ||
-				     vmx->primary & PRIMARY_INTERRUPT_WINDOW ||
-				     vmx->arch.event.info,
+				     vmx->primary & PRIMARY_INTERRUPT_WINDOW,
 			     0)) {
 		events_prepare(vmx);
+	} else if (__builtin_expect(vmx->arch.event.info != 0, 0)) {
+		event_write(vmx);
 	}
 	if (vmx->invalidate_vpid) {
 		vmx_invalidate_vpid(vmx->vpid);

@@ -118,6 +118,11 @@ enum exit_action svm_exit_decide(struct svm_vcpu *of, uint32_t code)
 	return decided;
 }
 
+enum exit_action svm_exit_s2_fault(struct svm_vcpu *of)
+{
+	return svm_exit_decide(of, SVM_EXIT_NESTED_PAGE_FAULT);
+}
+
 enum exit_action svm_decide_hypercall(struct svm_vcpu *of)
 {
 	of->next_rip = RIP + 3;
