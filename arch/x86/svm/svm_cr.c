@@ -149,7 +149,6 @@ static enum exit_action write_decide(struct svm_vcpu *svm, uint32_t code,
 				     const struct svm_instruction *instruction)
 {
 	struct vcpu *vcpu = svm->arch.vcpu;
-	uint64_t cr0 = guest_read(vcpu, GUEST_CR0);
 	uint64_t value;
 
 	switch (instruction->kind) {
@@ -163,13 +162,14 @@ static enum exit_action write_decide(struct svm_vcpu *svm, uint32_t code,
 		value = guest_gpr_read(vcpu, instruction->gpr);
 		break;
 	case INSTRUCTION_CLTS:
-		value = cr0 & ~(uint64_t)CR0_TS;
+		value = guest_read(vcpu, GUEST_CR0) & ~(uint64_t)CR0_TS;
 		break;
 	case INSTRUCTION_LMSW:
 		if (instruction->memory) {
 			return svm_step_begin(svm, true);
 		}
-		value = guest_cr0_lmsw(cr0, guest_gpr_read(vcpu, instruction->gpr));
+		value = guest_cr0_lmsw(guest_read(vcpu, GUEST_CR0),
+				       guest_gpr_read(vcpu, instruction->gpr));
 		break;
 	default:
 		return EXIT_RESUME;

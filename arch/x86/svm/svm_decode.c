@@ -38,6 +38,9 @@ static bool is_legacy_prefix(uint8_t byte)
 	static const uint8_t all[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65,
 				      0x66, 0x67, 0xf0, 0xf2, 0xf3};
 
+	if (byte == ESCAPE) {
+		return false; /* the usual end of the search */
+	}
 	for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
 		if (all[i] == byte) {
 			return true;

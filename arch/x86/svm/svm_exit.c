@@ -70,6 +70,7 @@ enum exit_action svm_exit_s2_fault(struct svm_vcpu *svm)
 		.fault.address = (gpa_t){svm->vmcb->exit_info_2},
 	};
 
+	guest_exit_count(svm->arch.vcpu);
 	if (svm->vmcb->exit_info_1 & FAULT_RESERVED) {
 		return guest_exit_unknown(svm->arch.vcpu, &vm_exit,
 					  "an entry of the second-stage tables is malformed");
@@ -239,13 +240,10 @@ enum exit_action svm_exit_decide(struct svm_vcpu *svm, uint32_t code)
 {
 	struct vm_exit vm_exit;
 
+	vm_exit.raw_reason = code;
 	if (code == SVM_EXIT_VMMCALL) {
 		return svm_decide_hypercall(svm);
 	}
 	guest_exit_count(svm->arch.vcpu);
-	vm_exit.raw_reason = code;
-	if (code == SVM_EXIT_IO) {
-		return decide_io(svm, &vm_exit);
-	}
-	return decide(svm, &vm_exit);
+	return code == SVM_EXIT_IO ? decide_io(svm, &vm_exit) : decide(svm, &vm_exit);
 }
