@@ -119,7 +119,7 @@ static void test_doorbell_during_an_exit(void **state)
 {
 	(void)state;
 	vtx_on_exit = ring_at_exit;
-	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_true(vtx_exit_with(REASON_HLT, 2));
 	expect_offer(true, false, false);
 	assert_true(vtx_exit_with(REASON_EPT_VIOLATION, 0));
 	expect_offer(true, false, false);
@@ -136,7 +136,7 @@ static void test_doorbell_when_interrupts_are_enabled(void **state)
 	assert_true(vtx_exit_with(REASON_EXTERNAL_INTERRUPT, 0));
 	expect_offer(false, true, true);
 	/* An exit for another reason meanwhile: it stays open. */
-	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_true(vtx_exit_with(REASON_HLT, 2));
 	expect_offer(false, true, true);
 	flags(RFLAGS_IF);
 	assert_true(vtx_exit_with(REASON_INTERRUPT_WINDOW, 0));
@@ -302,7 +302,7 @@ static void test_nmi_blocking_of_an_iret_that_faulted(void **state)
 static bool complete(bool hypercall)
 {
 	vtx_action = EXIT_ADVANCE;
-	return hypercall ? vtx_hypercall() : vtx_exit_with(REASON_CPUID, 3);
+	return hypercall ? vtx_hypercall() : vtx_exit_with(REASON_HLT, 3);
 }
 
 static void test_flags_behind_an_instruction(void **state)
@@ -359,7 +359,7 @@ static void test_nothing_behind_an_unfinished_instruction(void **state)
 		flags(RFLAGS_IF | RFLAGS_RF);
 		blocking(BY_STI);
 		vtx_action = actions[i];
-		assert_int_equal(vtx_exit_with(REASON_CPUID, 2), actions[i] == EXIT_RESUME);
+		assert_int_equal(vtx_exit_with(REASON_HLT, 2), actions[i] == EXIT_RESUME);
 		vtx_action = actions[i];
 		assert_int_equal(vtx_hypercall(), actions[i] == EXIT_RESUME);
 		assert_int_equal(fake_vmx_get(VMCS_guest_rip), RIP);
@@ -466,7 +466,7 @@ static void test_timer_goes_on(void **state)
 		for (unsigned i = 0; i < 150; i++) {
 			vtx_tsc += TICK;
 			vtx_action = way == 1 ? EXIT_RESUME : EXIT_ADVANCE;
-			assert_true(way == 0   ? vtx_exit_with(REASON_CPUID, 2)
+			assert_true(way == 0   ? vtx_exit_with(REASON_HLT, 2)
 				    : way == 1 ? vtx_exit_with(REASON_EPT_VIOLATION, 0)
 					       : vtx_hypercall());
 			assert_int_equal(timer(), i < 100 ? 100 - i : 0);
@@ -506,7 +506,7 @@ static void test_flush_before_every_entry(void **state)
 {
 	(void)state;
 	vtx_on_exit = request_flush;
-	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_true(vtx_exit_with(REASON_HLT, 2));
 	assert_int_equal(vtx_catch_ups, 1);
 	assert_true(vtx_exit_with(REASON_EPT_VIOLATION, 0));
 	assert_int_equal(vtx_catch_ups, 2);
@@ -532,8 +532,15 @@ static void test_vpid_is_flushed_once(void **state)
 	assert_true(vtx_exit_with(REASON_CR_ACCESS, 3));
 	assert_int_equal(fake_vmx_invvpids, before + 1);
 	vtx_on_exit = NULL;
-	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_true(vtx_exit_with(REASON_HLT, 2));
 	assert_int_equal(fake_vmx_invvpids, before + 1);
+	/* The short way of WRMSR, too, which can change EFER. */
+	vtx_on_exit = write_cr3_of_guest;
+	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_int_equal(fake_vmx_invvpids, before + 2);
+	vtx_on_exit = NULL;
+	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_int_equal(fake_vmx_invvpids, before + 2);
 }
 
 /* ---- Entries ---- */
@@ -831,9 +838,28 @@ static void test_hypercalls_by_both_ways(void **state)
 		image_take(&before, false);
 		image_take(&quick, vtx_hypercall());
 		image_put(&before);
-		image_take(&slow, vtx_exit_with(REASON_CPUID, 3));
+		image_take(&slow, vtx_exit_with(REASON_HLT, 3));
 		images_compare(&quick, &slow, round);
 	}
+}
+
+/* CPUID and accesses to MSRs, of which some drop translations. */
+static void test_instructions_by_both_ways(void **state)
+{
+	uint64_t rounds = environment_number("ROUNDS", 20000);
+	static struct image before, quick, slow;
+	(void)state;
+
+	for (uint64_t round = 0; round < rounds; round++) {
+		vtx_on_exit = random_number(4) ? whatever_happens : write_cr3_of_guest;
+		randomize();
+		image_take(&before, false);
+		image_take(&quick, vtx_exit_with(REASON_CPUID, 3));
+		image_put(&before);
+		image_take(&slow, vtx_exit_with(REASON_HLT, 3));
+		images_compare(&quick, &slow, round);
+	}
+	vtx_on_exit = NULL;
 }
 
 /* The long way: a task switch has an event that is to be delivered again, too. */
@@ -906,6 +932,7 @@ int main(void)
 		TEST(test_port_access),
 		TEST(test_port_breakpoints),
 		TEST(test_hypercalls_by_both_ways),
+		TEST(test_instructions_by_both_ways),
 		TEST(test_faults_by_both_ways),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
