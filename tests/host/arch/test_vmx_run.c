@@ -64,7 +64,7 @@ static void test_doorbell_during_an_exit(void **state)
 {
 	(void)state;
 	vtx_on_exit = ring_at_exit;
-	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_true(vtx_exit_with(REASON_HLT, 2));
 	expect_offer(true, false, false);
 	assert_true(vtx_exit_with(REASON_EPT_VIOLATION, 0));
 	expect_offer(true, false, false);
@@ -81,7 +81,7 @@ static void test_doorbell_when_interrupts_are_enabled(void **state)
 	assert_true(vtx_exit_with(REASON_EXTERNAL_INTERRUPT, 0));
 	expect_offer(false, true, true);
 	/* An exit for another reason meanwhile: it stays open. */
-	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_true(vtx_exit_with(REASON_HLT, 2));
 	expect_offer(false, true, true);
 	vtx_flags(RFLAGS_IF);
 	assert_true(vtx_exit_with(REASON_INTERRUPT_WINDOW, 0));
@@ -247,7 +247,7 @@ static void test_nmi_blocking_of_an_iret_that_faulted(void **state)
 static bool complete(bool hypercall)
 {
 	vtx_action = EXIT_ADVANCE;
-	return hypercall ? vtx_hypercall() : vtx_exit_with(REASON_CPUID, 3);
+	return hypercall ? vtx_hypercall() : vtx_exit_with(REASON_HLT, 3);
 }
 
 static void test_flags_behind_an_instruction(void **state)
@@ -304,7 +304,7 @@ static void test_nothing_behind_an_unfinished_instruction(void **state)
 		vtx_flags(RFLAGS_IF | RFLAGS_RF);
 		vtx_blocking(VTX_BY_STI);
 		vtx_action = actions[i];
-		assert_int_equal(vtx_exit_with(REASON_CPUID, 2), actions[i] == EXIT_RESUME);
+		assert_int_equal(vtx_exit_with(REASON_HLT, 2), actions[i] == EXIT_RESUME);
 		vtx_action = actions[i];
 		assert_int_equal(vtx_hypercall(), actions[i] == EXIT_RESUME);
 		assert_int_equal(fake_vmx_get(VMCS_guest_rip), RIP);
@@ -411,7 +411,7 @@ static void test_timer_goes_on(void **state)
 		for (unsigned i = 0; i < 150; i++) {
 			vtx_tsc += VTX_TICK;
 			vtx_action = way == 1 ? EXIT_RESUME : EXIT_ADVANCE;
-			assert_true(way == 0   ? vtx_exit_with(REASON_CPUID, 2)
+			assert_true(way == 0   ? vtx_exit_with(REASON_HLT, 2)
 				    : way == 1 ? vtx_exit_with(REASON_EPT_VIOLATION, 0)
 					       : vtx_hypercall());
 			assert_int_equal(timer(), i < 100 ? 100 - i : 0);
@@ -451,7 +451,7 @@ static void test_flush_before_every_entry(void **state)
 {
 	(void)state;
 	vtx_on_exit = request_flush;
-	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_true(vtx_exit_with(REASON_HLT, 2));
 	assert_int_equal(vtx_catch_ups, 1);
 	assert_true(vtx_exit_with(REASON_EPT_VIOLATION, 0));
 	assert_int_equal(vtx_catch_ups, 2);
@@ -477,8 +477,15 @@ static void test_vpid_is_flushed_once(void **state)
 	assert_true(vtx_exit_with(REASON_CR_ACCESS, 3));
 	assert_int_equal(fake_vmx_invvpids, before + 1);
 	vtx_on_exit = NULL;
-	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_true(vtx_exit_with(REASON_HLT, 2));
 	assert_int_equal(fake_vmx_invvpids, before + 1);
+	/* The short way of WRMSR, too, which can change EFER. */
+	vtx_on_exit = write_cr3_of_guest;
+	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_int_equal(fake_vmx_invvpids, before + 2);
+	vtx_on_exit = NULL;
+	assert_true(vtx_exit_with(REASON_CPUID, 2));
+	assert_int_equal(fake_vmx_invvpids, before + 2);
 }
 
 /* ---- Entries ---- */

@@ -113,6 +113,11 @@ enum exit_action vm_exit_handle(struct vcpu *vcpu, const struct vm_exit *vm_exit
 }
 
 /* What it shows guests is for test_x86_guest. */
+void guest_cpuid_prepare(void)
+{
+	assert_true(guest_features.cr4 != 0);
+}
+
 enum exit_action guest_cpuid(struct vcpu *vcpu)
 {
 	return answer(vcpu);
