@@ -223,15 +223,21 @@ static __attribute__((noinline, cold)) void flags_advance(struct svm_vcpu *svm)
 }
 
 /* Behind the instruction: the only place that moves RIP. */
-static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
+static inline __attribute__((always_inline)) void move_rip(const struct svm_vcpu *svm)
 {
-	struct svm_vcpu *svm = svm_of(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
 
 	vmcb->rip = svm->next_rip;
 	/* It held for one instruction, and that is over. */
 	vmcb->interrupt_shadow &= ~INTERRUPT_SHADOW;
-	if (__builtin_expect(vmcb->rflags & (RFLAGS_TF | RFLAGS_RF), 0)) {
+}
+
+static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+
+	move_rip(svm);
+	if (__builtin_expect(svm->vmcb->rflags & (RFLAGS_TF | RFLAGS_RF), 0)) {
 		flags_advance(svm);
 	}
 }
@@ -280,7 +286,7 @@ bool svm_exit(struct vcpu *vcpu)
 	    vmcb->rflags & (RFLAGS_TF | RFLAGS_RF)) {
 		return exit_finish(svm, action);
 	}
-	advance(vcpu);
+	move_rip(svm);
 	vmcb->entry_event = 0;
 	address_space_prepare(svm, false);
 	return true;
