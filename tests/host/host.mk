@@ -271,6 +271,9 @@ HOST_test_halt := tests/host/exit/test_halt.c kernel/exit/exit.c $(KERNEL_SOURCE
 HOST_TESTS += test_hypercall_vcpus
 HOST_test_hypercall_vcpus := tests/host/exit/test_hypercall_vcpus.c $(KERNEL_SOURCES)
 
+HOST_TESTS += test_debts
+HOST_test_debts := tests/host/overcommit/test_debts.c $(KERNEL_SOURCES)
+
 HOST_TESTS += test_governor
 HOST_test_governor := tests/host/overcommit/test_governor.c $(KERNEL_SOURCES)
 

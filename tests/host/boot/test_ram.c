@@ -96,6 +96,8 @@ static void test_ceilings(void **state)
 	assert_int_equal(memmap_end(&ram), 0x10000000000);
 	find_ram(regions, ARRAY_COUNT(regions), 52);
 	assert_int_equal(memmap_end(&ram), 0x10100000000);
+	find_ram(regions, ARRAY_COUNT(regions), 64);
+	assert_int_equal(memmap_end(&ram), 0x10100000000);
 }
 
 static void test_all_below_one_mib(void **state)
@@ -227,6 +229,15 @@ static void test_low_page(void **state)
 	assert_int_equal(low_page(0x200000, 0x201000), 0);
 }
 
+/* What is reserved up to 4 GiB is so below 640 KiB as well. */
+static void test_low_page_under_a_long_region(void **state)
+{
+	static const struct boot_region map[] = {{0, 0xa0000, true}, {0x1800, 0x100000000, false}};
+	(void)state;
+	set_regions(map, ARRAY_COUNT(map));
+	assert_int_equal(low_page(0x200000, 0x201000), 0);
+}
+
 /*
  * On UEFI machines GRUB loads small modules and the boot information from 0x4000 up, as many as
  * there is place for. Then their lowest page is borrowed; a module that is gone needs none.
@@ -290,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_more_pieces_than_places),
 		cmocka_unit_test(test_reserved_to_the_end),
 		cmocka_unit_test(test_low_page),
+		cmocka_unit_test(test_low_page_under_a_long_region),
 		cmocka_unit_test(test_low_page_is_borrowed),
 		cmocka_unit_test(test_low_page_must_be_available),
 	};

@@ -46,6 +46,8 @@ static void test_overflow(void **state)
 	assert_int_equal(promise_make(&promise, 1, UINT64_MAX), STATUS_NO_MEMORY);
 	assert_int_equal(promise_make(&promise, UINT64_MAX, UINT64_MAX), STATUS_NO_MEMORY);
 	assert_int_equal(promise_make(&promise, BIT(63), BIT(63)), STATUS_NO_MEMORY);
+	assert_int_equal(promise_make(&promise, BIT(32), 0), STATUS_NO_MEMORY);
+	assert_int_equal(promise_make(&promise, 0, BIT(32)), STATUS_NO_MEMORY);
 	assert_int_equal(promise_make(&promise, 4, 0), STATUS_OK);
 	assert_false(promise_take(&promise, UINT64_MAX));
 	assert_false(promise_take(&promise, BIT(63)));

@@ -334,6 +334,7 @@ static void test_worst_case_of_tables(void **state)
 	assert_int_equal(s2_table_pages_worst(1), 4);
 	assert_int_equal(s2_table_pages_worst(512), 4);
 	assert_int_equal(s2_table_pages_worst(513), 5);
+	assert_int_equal(s2_table_pages_worst(UINT32_MAX), 1 + 32 + 16384 + 8388608);
 	assert_int_equal(s2_table_pages_worst(262144), 1 + 1 + 1 + 512);
 	assert_int_equal(s2_table_pages_worst(262145), 1 + 1 + 2 + 513);
 	for (unsigned i = 0; i < ARRAY_COUNT(limits); i++) {

@@ -162,6 +162,24 @@ static void test_estimates(void **state)
 	stop();
 }
 
+/* Half of what 32 bits can count, times the pages of a sample. */
+static void test_estimate_beyond_32_bits(void **state)
+{
+	(void)state;
+	start(4096);
+	populate(0, 4096);
+	begin();
+	touch(0, 4096);
+	struct s2_locked locked = s2_lock(s2);
+	uint64_t pages = s2->mapped_pages;
+	s2->mapped_pages = BIT(31);
+	uint64_t estimate = s2_sample_end(locked, &sample);
+	s2->mapped_pages = pages;
+	s2_unlock(locked);
+	assert_int_equal(estimate, BIT(31));
+	stop();
+}
+
 /* Of a large page that was used anywhere, each sampled page counts, for itself. */
 static void test_large_pages(void **state)
 {
@@ -266,6 +284,7 @@ int main(void)
 					  world_teardown),
 		cmocka_unit_test_teardown(test_nothing_but_the_flag_changes, world_teardown),
 		cmocka_unit_test_teardown(test_estimates, world_teardown),
+		cmocka_unit_test_teardown(test_estimate_beyond_32_bits, world_teardown),
 		cmocka_unit_test_teardown(test_large_pages, world_teardown),
 		cmocka_unit_test_teardown(test_pages_that_leave, world_teardown),
 		cmocka_unit_test_teardown(test_empty_and_nearly_empty, world_teardown),

@@ -18,12 +18,13 @@ static struct vcpu *vcpus[VCPUS];
 static struct run_queue *queue;
 
 static uint64_t fake_tsc;
+static uint64_t fake_khz;
 
 struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
 
 uint64_t arch_tsc_khz(void)
 {
-	return MS;
+	return fake_khz;
 }
 
 /* A VM with one vCPU for each, all of weight 100, none in a queue. */
@@ -32,6 +33,7 @@ static int setup(void **state)
 	(void)state;
 	fake_locks_reset();
 	fake_tsc = 1000 * MS;
+	fake_khz = MS;
 	memset(vm_table, 0, sizeof(vm_table));
 	for (unsigned i = 0; i < VCPUS; i++) {
 		struct vm *vm = &vm_table[i];
@@ -156,6 +158,33 @@ static void charge_is_bounded(void **state)
 	take(1);
 	put(1, 5000);
 	assert_int_equal(vcpus[1]->virtual_ticks, 128 * MS + 50);
+}
+
+/* On a fast processor one run is more ticks than 32 bits hold once they are weighted. */
+static void charge_on_a_fast_processor(void **state)
+{
+	(void)state;
+	fake_khz = 5000000;
+	add(0, 0);
+	take(0);
+	put(0, 128 * fake_khz);
+	assert_true(vcpus[0]->virtual_ticks == 128 * fake_khz);
+	assert_true(vcpus[0]->ran_ticks == 128 * fake_khz);
+}
+
+/* Time out of turn is not saved up: 20 ms, however long nobody was boosted. */
+static void cpu_saves_up_for_boosts_no_more_than_once(void **state)
+{
+	unsigned slices[VCPUS] = {0};
+	(void)state;
+	add(0, 0);
+	queue->boost_ticks = 0;
+	queue->boost_at_rest = false;
+	run_slices(20, slices);
+	assert_int_equal(queue->boost_ticks, 10 * MS); /* one part in four */
+	run_slices(100, slices);
+	assert_int_equal(queue->boost_ticks, 20 * MS);
+	assert_true(queue->boost_at_rest);
 }
 
 /* It slept for long: it is ahead of the others by a little, not by all that it has missed. */
@@ -439,6 +468,8 @@ int main(void)
 		cmocka_unit_test_setup(least_virtual_time_first, setup),
 		cmocka_unit_test_setup(weights_share_the_time, setup),
 		cmocka_unit_test_setup(charge_is_bounded, setup),
+		cmocka_unit_test_setup(charge_on_a_fast_processor, setup),
+		cmocka_unit_test_setup(cpu_saves_up_for_boosts_no_more_than_once, setup),
 		cmocka_unit_test_setup(sleep_saves_up_no_more_than_the_credit, setup),
 		cmocka_unit_test_setup(virtual_now_never_goes_back, setup),
 		cmocka_unit_test_setup(reasons_to_wake, setup),

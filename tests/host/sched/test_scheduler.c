@@ -129,6 +129,23 @@ static void house_does_not_eat_the_slice(void **state)
 	}
 }
 
+/* Out of turn it runs for what is left of its budget, not for a whole slice. */
+static void boosted_slice_is_cut(void **state)
+{
+	(void)state;
+	context_start(1);
+	for (unsigned i = 0; i < 3; i++) {
+		(void)context_vcpu(i, 1);
+		context_vms[i].boost.left_ticks = 0;
+	}
+	assert_int_equal(context_go(0), IN_GUEST);
+	context_vms[2].boost.left_ticks = 500;
+	scheduler_boost(&context_vms[2].vcpus[0]);
+	assert_int_equal(context_run_slice(0), IN_GUEST);
+	assert_ptr_equal(context_guest(0), &context_vms[2].vcpus[0]);
+	assert_int_equal(contexts[0].deadline, fake_tsc + 500);
+}
+
 /* ---- Waking ---- */
 
 /* Rung before it is put back, by another CPU: it does not go to sleep over it. */
@@ -199,6 +216,33 @@ static void ring_at_every_moment_before_the_sleep(void **state)
 		assert_int_equal(context_teardown(state), 0);
 	}
 	assert_true(moment > 3 && pending_kicks > 0);
+}
+
+static void kick_oneself_at_release(const struct lock *lock)
+{
+	if (lock != &run_queues[0].lock || ring_after == 0 || --ring_after > 0) {
+		return;
+	}
+	fake_on_release = NULL;
+	scheduler_kick(0);
+}
+
+/* A CPU that kicks itself sends no interrupt: the word alone keeps it from sleeping over that. */
+static void own_kick_at_every_moment_before_the_sleep(void **state)
+{
+	unsigned moment = 1;
+	bool reached = true;
+	for (; reached; moment++) {
+		context_start(2);
+		ring_after = moment;
+		fake_on_release = kick_oneself_at_release;
+		assert_int_equal(context_go(0), ASLEEP);
+		reached = ring_after == 0;
+		fake_on_release = NULL;
+		assert_false(run_queues[0].wanted);
+		assert_int_equal(context_teardown(state), 0);
+	}
+	assert_true(moment > 2);
 }
 
 /* The same for a CPU that is prodded, because it holds something that is wanted back. */
@@ -306,7 +350,9 @@ int main(void)
 		TEST(house_is_kept_between_guests),
 		TEST(house_does_not_eat_the_slice),
 		TEST(ring_while_it_runs),
+		TEST(boosted_slice_is_cut),
 		TEST(ring_at_every_moment_before_the_sleep),
+		TEST(own_kick_at_every_moment_before_the_sleep),
 		TEST(prod_before_the_sleep),
 		TEST(woken_while_its_home_is_busy),
 		TEST(woken_with_more_virtual_time_waits_its_turn),

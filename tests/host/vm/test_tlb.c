@@ -5,7 +5,10 @@
  */
 #include "fake/panic.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/bits.h"
 #include "kernel/vm/tlb.h"
@@ -288,10 +291,11 @@ static void request_during_the_flush_is_not_lost(void **state)
 	assert_int_equal(flushes[1], 2);
 }
 
-/* An entry announces itself before it looks whether it has to flush. */
+/* An entry announces itself before it looks whether it has to flush, and has not flushed before. */
 static void look_for_announcement(void)
 {
 	assert_ptr_equal(tlb_cpus[1].guest, &s2);
+	assert_false(tlb_epoch_reached(&s2, s2.tlb.requested));
 	on_flush = NULL;
 }
 
@@ -305,6 +309,71 @@ static void entry_announces_first(void **state)
 	assert_ptr_equal(on_flush, NULL);
 	tlb_leave(1);
 	assert_ptr_equal(tlb_cpus[1].guest, NULL);
+}
+
+/* ---- Two processors ------------------------------------------------------------------------- */
+
+#define MEETINGS 300000
+#define MEETINGS_SECONDS 3 /* where the two share one processor each takes long */
+#define NO_MORE_MEETINGS UINT64_MAX
+
+/* Which meeting each of the two is to begin with, and CPU 1 has come to the end of. */
+static uint64_t meeting_begun;
+static uint64_t meeting_over;
+
+static void await_meeting(const uint64_t *word, uint64_t number)
+{
+	for (unsigned i = 1; __atomic_load_n(word, __ATOMIC_ACQUIRE) < number; i++) {
+		if (i % 4096 == 0) {
+			sched_yield();
+		}
+	}
+}
+
+static void *enter_at_each_meeting(void *unused)
+{
+	(void)unused;
+	for (uint64_t i = 1; i <= MEETINGS; i++) {
+		await_meeting(&meeting_begun, i);
+		if (__atomic_load_n(&meeting_begun, __ATOMIC_ACQUIRE) == NO_MORE_MEETINGS) {
+			break;
+		}
+		for (volatile uint64_t delay = i % 16; delay > 0; delay--) {
+		}
+		tlb_enter(&s2, 1);
+		__atomic_store_n(&meeting_over, i, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+/*
+ * CPU 1 announces itself and looks for requests, CPU 0 requests and looks for announcements, both
+ * at once: without a fence between the two steps of either, both could look too early.
+ */
+static void one_of_the_two_sees_the_other(void **state)
+{
+	pthread_t thread;
+	uint64_t missed = 0;
+	time_t end = time(NULL) + MEETINGS_SECONDS;
+	(void)state;
+	cpu_now = 1;
+	tlb_run_begin(&s2, 1);
+	meeting_begun = 0;
+	meeting_over = 0;
+	assert_int_equal(pthread_create(&thread, NULL, enter_at_each_meeting, NULL), 0);
+	for (uint64_t i = 1; i <= MEETINGS && time(NULL) < end; i++) {
+		__atomic_store_n(&meeting_begun, i, __ATOMIC_RELEASE);
+		for (volatile uint64_t delay = i / 16 % 32; delay > 0; delay--) {
+		}
+		uint64_t epoch = tlb_epoch_request(&s2);
+		bool reached = tlb_epoch_reached(&s2, epoch);
+		await_meeting(&meeting_over, i);
+		missed += reached && s2.tlb.seen[1] < epoch ? 1 : 0;
+		tlb_leave(1);
+	}
+	__atomic_store_n(&meeting_begun, NO_MORE_MEETINGS, __ATOMIC_RELEASE);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(missed, 0);
 }
 
 static void every_cpu_counts(void **state)
@@ -353,6 +422,7 @@ int main(void)
 		cmocka_unit_test_setup(one_flush_for_many_requests, setup),
 		cmocka_unit_test_setup(request_during_the_flush_is_not_lost, setup),
 		cmocka_unit_test_setup(entry_announces_first, setup),
+		cmocka_unit_test_setup(one_of_the_two_sees_the_other, setup),
 		cmocka_unit_test_setup(every_cpu_counts, setup),
 		cmocka_unit_test_setup(last_cpu_counts, setup),
 	};

@@ -70,6 +70,9 @@ static void test_defaults(void **state)
 	assert_string_equal(config.arguments, "");
 	assert_int_equal(parse("mem=4K name=a"), STATUS_OK);
 	assert_int_equal(config.min_pages, 1);
+	assert_int_equal(parse("mem=17179869180K name=a"),
+			 STATUS_OK); /* the most: 2^32 - 1 pages */
+	assert_int_equal(config.min_pages, 0x40000000);
 }
 
 static void test_blanks_and_order(void **state)
