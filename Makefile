@@ -154,7 +154,7 @@ HV_ASM_SOURCES := \
 # ---- The guests ----------------------------------------------------------------------------------
 
 # >>> GUESTS: every name has its own folder; GUEST_name lists the sources that are not in the library
-GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover
+GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -174,6 +174,7 @@ GUEST_sleeper := guests/sleeper/main.c
 GUEST_worker := guests/worker/main.c
 GUEST_leftover := guests/leftover/main.c guests/leftover/registers.c guests/leftover/xstate.c \
 	guests/probe/trap.c guests/probe/trap.S
+GUEST_modes := guests/modes/main.c guests/modes/classes.c guests/modes/mode32.S
 
 GUEST_LIB_C_SOURCES := \
 	guests/lib/arguments.c \
