@@ -397,6 +397,7 @@ format: ## rewrite the C sources in the house style
 	@tools/check-format --fix
 
 book: ## the files that a student reads in a weekend, in reading order, with their lines of code
+	@tools/install-deps build
 	@tools/book
 
 compile-commands: ## write compile_commands.json, for editors

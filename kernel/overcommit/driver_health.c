@@ -18,6 +18,7 @@
  * vCPU gets 50 ms in a second, whatever its weight.
  */
 #define CHANCE_MS 20
+#define DRIVER_PARTS 2 /* of the time out of turn, where another vCPU has one */
 #define CHANCE_PAGE_MICROS 20
 
 #define ATTACH_MS 100 /* that it could have run: by then a guest that has a driver has attached */
@@ -57,6 +58,24 @@ unsigned driver_health_neediest(const struct vm *vm)
 		}
 	}
 	return neediest;
+}
+
+/* The vCPU that attached the balloon most likely runs the driver: it has two parts, each other one.
+ */
+static uint64_t part_ticks(const struct vcpu *vcpu)
+{
+	return vcpu->doorbell_attached ? vcpu->chance_ticks / DRIVER_PARTS : vcpu->chance_ticks;
+}
+
+unsigned driver_health_next_boosted(const struct vm *vm)
+{
+	unsigned next = 0;
+	for (unsigned i = 1; i < vm->config.vcpus; i++) {
+		if (part_ticks(&vm->vcpus[i]) < part_ticks(&vm->vcpus[next])) {
+			next = i;
+		}
+	}
+	return next;
 }
 
 /* So long could each of its vCPUs have run since it was asked. */

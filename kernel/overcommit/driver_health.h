@@ -41,6 +41,12 @@ bool answers_is_deaf(const struct vm *vm);
 /* The vCPU that could have run for the least time since the driver was asked. */
 unsigned driver_health_neediest(const struct vm *vm);
 
+/*
+ * The vCPU that time out of turn goes to first: any may run the driver, so each has its part, and
+ * the one that attached the balloon has two.
+ */
+unsigned driver_health_next_boosted(const struct vm *vm);
+
 /* Frames came back from the VM that others can have. Any CPU. */
 void driver_health_note_given(struct vm *vm, uint64_t pages);
 

@@ -255,7 +255,7 @@ static void boost(struct vm *vm, uint64_t target_pages, uint64_t idle_pages)
 	bool wanted = !vm->balloon.unresponsive && idle_pages > 0 &&
 		      target_pages > vm->s2.ballooned_pages;
 	boost_want(vm, wanted);
-	unsigned first = driver_health_neediest(vm);
+	unsigned first = driver_health_next_boosted(vm);
 	for (unsigned i = 0; wanted && i < vm->config.vcpus; i++) {
 		scheduler_boost(&vm->vcpus[(first + i) % vm->config.vcpus]);
 	}

@@ -464,12 +464,33 @@ static void test_deaf_all_the_same(void **state)
 	kernel_start(FRAMES, 0);
 }
 
+/* The vCPU that attached the balloon has two parts of the time out of turn, each other one has one.
+ */
+static void test_driver_has_two_parts(void **state)
+{
+	(void)state;
+	kernel_start(6000, 1);
+	struct vm *vm = kernel_vm_with(3, "donor", 1000, 1000, 100);
+	unsigned had[3] = {0};
+	vm->vcpus[2].doorbell_attached = true;
+	for (unsigned i = 0; i < 400; i++) {
+		unsigned next = driver_health_next_boosted(vm);
+		vm->vcpus[next].chance_ticks += 10;
+		had[next]++;
+	}
+	assert_in_range(had[2], 198, 202);
+	assert_in_range(had[0], 98, 102);
+	assert_in_range(had[1], 98, 102);
+	assert_int_equal(driver_health_neediest(vm), had[0] <= had[1] ? 0 : 1);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_donor_without_a_share),   TEST(test_all_settings),
+		TEST(test_driver_has_two_parts),    TEST(test_all_settings),
 		TEST(test_nobody_farms_it),	    TEST(test_many_leave_room),
 		TEST(test_boost_is_a_loan),	    TEST(test_deaf_all_the_same),
 		TEST(test_driver_on_the_last_vcpu),
