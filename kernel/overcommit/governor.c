@@ -248,7 +248,7 @@ static void say_pressure(const struct policy_host *host, uint64_t now)
 /*
  * Until the target is met its vCPUs go before others, as far as kernel/sched/boost.h lets them:
  * those that wake from now on, and those that wait for a CPU already. The VM's budget is soon used
- * up, so the one that has had the least comes first: any of them may be the driver's.
+ * up: driver_health_next_boosted() says which vCPU comes first.
  */
 static void boost(struct vm *vm, uint64_t target_pages, uint64_t idle_pages)
 {

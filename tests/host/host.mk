@@ -247,7 +247,7 @@ HOST_TESTS += test_model
 HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_options
-HOST_test_options := tests/host/test_options.c kernel/lib/console.c kernel/lib/options.c
+HOST_test_options := tests/host/lib/test_options.c kernel/lib/console.c kernel/lib/options.c
 
 HOST_TESTS += test_policy
 HOST_test_policy := tests/host/overcommit/test_policy.c tests/host/fake/policy.c kernel/overcommit/policy.c
