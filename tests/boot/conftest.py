@@ -11,6 +11,12 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(ROOT, "tools"), HERE]
 import summary  # noqa: E402
 
+# What a verb of the Makefile tells the verbs that it calls. A test that calls a verb or a tool of its own
+# must not pass them on: the same test would do another thing under `make test` than alone.
+OF_THE_VERB_AROUND = ("DEPS_TRIED", "NO_SKIPS", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
+for variable in OF_THE_VERB_AROUND:
+    os.environ.pop(variable, None)
+
 
 PROGRESS_SECONDS = 30
 progress = {"done": 0, "told": time.monotonic()}

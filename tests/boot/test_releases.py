@@ -206,3 +206,13 @@ def test_a_package_that_cannot_be_had(lost, status, words, tmp_path):
     again = subprocess.run(command, cwd=scenario.ROOT, env=dict(environment, DEPS_TRIED="1"),
                            check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert again.returncode == status and ("bochs" not in again.stdout), again.stdout
+
+
+def test_a_tool_under_test_is_not_told_of_the_verb_around():
+    """`make test` sets DEPS_TRIED: test_a_package_that_cannot_be_had failed there although it passed alone."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run([sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                           "tests/boot/test_releases.py", "-k", "a_package_that_cannot_be_had"],
+                          cwd=scenario.ROOT, env=dict(environment, DEPS_TRIED="1", NO_SKIPS="1"), check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout
