@@ -84,6 +84,7 @@ HV_C_SOURCES := \
 	kernel/sched/clock.c \
 	kernel/lib/console.c \
 	kernel/lib/elf.c \
+	kernel/lib/error.c \
 	kernel/exit/exit.c \
 	kernel/overcommit/governor.c \
 	kernel/housekeeping.c \
