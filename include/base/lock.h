@@ -14,6 +14,7 @@
 #include "base/types.h"
 
 enum lock_rank {
+	LOCK_PLATFORM,	/* the devices of one VM */
 	LOCK_S2,	/* one VM's second-stage tables and its account */
 	LOCK_FRAMES,	/* frame table, pools, promises */
 	LOCK_RUN_QUEUE, /* one CPU's vCPUs that can run */

@@ -60,6 +60,8 @@ struct working_set {
 	uint64_t active_pages;
 };
 
+struct platform;
+
 struct vm {
 	enum vm_state state;
 	vm_id_t id; /* index in the table + 1 */
@@ -67,6 +69,7 @@ struct vm {
 	struct s2 s2;
 	bool s2_exists; /* from s2_create to the end of the teardown */
 	struct vcpu vcpus[AEROSTAT_VCPUS_MAX];
+	struct platform *platform; /* its devices (kernel/vm/platform.h); NULL: devices=none */
 	struct balloon balloon;
 	struct working_set working_set;
 	struct {

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtual PC of a VM as exits, scheduler and lifecycle see it. drivers/virt/pc.c implements
+ * this contract. A VM with devices=none has vm->platform == NULL, and no function here is called
+ * for it but platform_destroy.
+ *
+ * Who calls: functions that take a vCPU are called by the CPU that runs that vCPU, with interrupts
+ * off. The state of a local APIC belongs to its vCPU, but for its interrupt requests, which any CPU
+ * may add atomically. All other devices of the VM are under one lock, LOCK_PLATFORM.
+ */
+#ifndef KERNEL_VM_PLATFORM_H
+#define KERNEL_VM_PLATFORM_H
+
+#include "base/error.h"
+#include "base/status.h"
+#include "base/types.h"
+
+struct platform; /* the devices of one VM; opaque here */
+struct vcpu;
+struct vm;
+
+/* Where the devices of memory-mapped access lie; the RAM of a VM with devices ends below. */
+#define PLATFORM_RAM_END_MAX 0xc0000000ull
+
+/* One access to a register of a device. */
+struct device_access {
+	bool write;
+	uint8_t bytes;	/* 1, 2, 4; a memory-mapped one also 8 */
+	uint64_t value; /* written, or the answer: zero-extended */
+};
+
+/*
+ * Makes the devices of `vm` in their state after a reset. Takes frames of kind HYPERVISOR in the
+ * VM's name. NO_MEMORY: nothing was changed. Boot CPU, before the VM runs.
+ */
+MUST_CHECK enum status platform_create(struct vm *vm);
+
+/* Gives the frames back; no vCPU of it runs any more. NULL platform: nothing happens. */
+void platform_destroy(struct vm *vm);
+
+/* All devices as after power-on, for a restart. No vCPU of it runs. */
+void platform_reset(struct vm *vm);
+
+/* IN and OUT. A port of no device reads as ones and swallows writes. */
+void platform_port(struct vcpu *vcpu, uint16_t port, struct device_access *access);
+
+/*
+ * An access to guest-physical memory that is not RAM. False: no device is there; *access is
+ * unchanged.
+ */
+MUST_CHECK bool platform_memory(struct vcpu *vcpu, gpa_t address, struct device_access *access);
+
+/*
+ * RDMSR and WRMSR of the local APIC's registers: IA32_APIC_BASE, IA32_TSC_DEADLINE and the x2APIC
+ * range. False: #GP, and nothing has changed.
+ */
+MUST_CHECK bool platform_msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value);
+MUST_CHECK bool platform_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value);
+
+/*
+ * Interrupts. `ready` returns the vector that the local APIC would deliver now, whatever IF says;
+ * 0: none. `take` moves it from requested to in service; `put_back` undoes that, where it turned
+ * out that the processor has not delivered it.
+ */
+uint8_t platform_interrupt_ready(const struct vcpu *vcpu);
+void platform_interrupt_take(struct vcpu *vcpu, uint8_t vector);
+void platform_interrupt_put_back(struct vcpu *vcpu, uint8_t vector);
+
+/* The class below which no interrupt is delivered, as CR8 shows it: 0 to 15. */
+uint8_t platform_task_priority(const struct vcpu *vcpu);
+void platform_task_priority_set(struct vcpu *vcpu, uint8_t priority);
+
+/*
+ * Lets every timer that is due at `now_tsc` expire; vCPU 0 also drives the timers of the board.
+ * Returns when the next one is due, in ticks of the TSC; WAKE_NEVER: none is armed.
+ */
+uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc);
+
+#endif
