@@ -46,6 +46,7 @@ HV_C_SOURCES := \
 	arch/x86/guest/guest_event.c \
 	arch/x86/guest/guest_exit.c \
 	arch/x86/guest/guest_msr.c \
+	arch/x86/guest/guest_pc.c \
 	arch/x86/guest/guest_vcpu.c \
 	arch/x86/guest/entry_checks.c \
 	arch/x86/guest/guest_walk.c \

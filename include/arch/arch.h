@@ -99,4 +99,10 @@ struct guest_openness {
 };
 struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vector);
 
+/*
+ * vcpu->timer_tsc has changed while an exit of the vCPU is being handled: the run ends there, or at
+ * the end of its slice. False: the slice is over.
+ */
+bool arch_timer_update(struct vcpu *vcpu);
+
 #endif
