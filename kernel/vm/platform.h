@@ -77,4 +77,10 @@ void platform_task_priority_set(struct vcpu *vcpu, uint8_t priority);
  */
 uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc);
 
+/*
+ * The operator has typed: the UART takes from vm->console what it has room for, and its interrupt
+ * is delivered. Boot CPU, no lock held.
+ */
+void platform_console_input(struct vm *vm);
+
 #endif
