@@ -132,6 +132,9 @@ HV_C_SOURCES := \
 	mm/stage2/runs.c \
 	mm/stage2/sample.c \
 	mm/stage2/split.c \
+	drivers/virt/pc.c \
+	drivers/virt/pc_interrupt.c \
+	drivers/virt/pc_time.c \
 	drivers/phys/acpi.c \
 	drivers/phys/acpi_power.c \
 	drivers/phys/acpi_tables.c \

@@ -122,7 +122,11 @@ static NOT_INLINE enum exit_action handle_device_io(struct vcpu *vcpu,
 		.bytes = vm_exit->io.bytes,
 		.value = vcpu->regs[GPR_RAX] & ~0ull >> (64 - 8 * vm_exit->io.bytes),
 	};
+	uint64_t timer = vcpu->timer_tsc;
 	platform_port(vcpu, vm_exit->io.port, &access);
+	if (vcpu->timer_tsc != timer) {
+		(void)arch_timer_update(vcpu);
+	}
 	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
 		return EXIT_KILL; /* it has switched itself off */
 	}

@@ -59,11 +59,12 @@ MUST_CHECK bool platform_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t v
 
 /*
  * Interrupts. `ready` returns the vector that the local APIC would deliver now, whatever IF says;
- * 0: none. `take` moves it from requested to in service; `put_back` undoes that, where it turned
- * out that the processor has not delivered it.
+ * 0: none. `take` moves it from requested to in service and returns the vector to deliver, which is
+ * another one where the PIC has changed its mind; `put_back` undoes that, where it turned out that
+ * the processor has not delivered it.
  */
-uint8_t platform_interrupt_ready(const struct vcpu *vcpu);
-void platform_interrupt_take(struct vcpu *vcpu, uint8_t vector);
+uint8_t platform_interrupt_ready(struct vcpu *vcpu);
+MUST_CHECK uint8_t platform_interrupt_take(struct vcpu *vcpu, uint8_t vector);
 void platform_interrupt_put_back(struct vcpu *vcpu, uint8_t vector);
 
 /* The class below which no interrupt is delivered, as CR8 shows it: 0 to 15. */

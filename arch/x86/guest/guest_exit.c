@@ -112,12 +112,10 @@ struct guest_interrupt guest_interrupt_next(struct vcpu *vcpu, uint64_t priority
 	return next;
 }
 
-void guest_interrupt_take(struct vcpu *vcpu, uint8_t vector)
+uint8_t guest_interrupt_take(struct vcpu *vcpu, uint8_t vector)
 {
 	guest_doorbell_take(vcpu);
-	if (vcpu->vm->platform != NULL) {
-		platform_interrupt_take(vcpu, vector);
-	}
+	return vcpu->vm->platform != NULL ? platform_interrupt_take(vcpu, vector) : vector;
 }
 
 void guest_interrupt_put_back(struct vcpu *vcpu, uint8_t vector)

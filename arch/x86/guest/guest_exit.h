@@ -97,8 +97,11 @@ struct guest_interrupt {
 };
 struct guest_interrupt guest_interrupt_next(struct vcpu *vcpu, uint64_t priority);
 
-/* It is on its way into the guest; or was, and the processor has not delivered it. */
-void guest_interrupt_take(struct vcpu *vcpu, uint8_t vector);
+/*
+ * It is on its way into the guest; or was, and the processor has not delivered it. `take` returns
+ * the vector to deliver, which may have changed since.
+ */
+MUST_CHECK uint8_t guest_interrupt_take(struct vcpu *vcpu, uint8_t vector);
 void guest_interrupt_put_back(struct vcpu *vcpu, uint8_t vector);
 
 /*

@@ -47,16 +47,14 @@ static const struct {
 	{MSR_AMD_DE_CFG, WRITE_IGNORED, DE_CFG_LFENCE_SERIALIZES},
 };
 
-void guest_pc_settle(struct vcpu *vcpu)
+void guest_pc_settle(struct vcpu *vcpu, uint64_t timer_before_tsc)
 {
 	uint8_t priority = platform_task_priority(vcpu);
-	struct arch_vcpu *arch = vcpu->arch;
 
 	if (guest_read(vcpu, GUEST_CR8) != priority) {
 		guest_write(vcpu, GUEST_CR8, priority);
 	}
-	if (vcpu->timer_tsc != arch->timer_seen_tsc) {
-		arch->timer_seen_tsc = vcpu->timer_tsc;
+	if (vcpu->timer_tsc != timer_before_tsc) {
 		(void)arch_timer_update(vcpu);
 	}
 }
@@ -74,8 +72,10 @@ bool guest_pc_msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
 
 bool guest_pc_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
+	uint64_t timer = vcpu->timer_tsc;
+
 	if (platform_msr_write(vcpu, index, value)) {
-		guest_pc_settle(vcpu);
+		guest_pc_settle(vcpu, timer);
 		return true;
 	}
 	for (size_t i = 0; i < ARRAY_COUNT(board_msrs); i++) {

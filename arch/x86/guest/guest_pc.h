@@ -21,9 +21,9 @@ MUST_CHECK bool guest_pc_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t v
 
 /*
  * Behind every access to a device: CR8 shows the class that the local APIC has, and the run ends
- * when the next timer of the devices expires.
+ * when the next timer of the devices expires. `timer_before_tsc` is what vcpu->timer_tsc was.
  */
-void guest_pc_settle(struct vcpu *vcpu);
+void guest_pc_settle(struct vcpu *vcpu, uint64_t timer_before_tsc);
 
 /* What devices=pc adds to the answer of CPUID for `leaf`, as all vCPUs see it. Pure. */
 void guest_pc_cpuid_adjust(uint32_t leaf, struct cpuid *out);

@@ -60,7 +60,6 @@ struct arch_vcpu {
 	pfn_t control; /* the frame of the processor's control structure */
 	uint64_t deadline_tsc; /* when this run exits: the end of its slice, or a timer before */
 	uint64_t slice_tsc;    /* the end of its slice */
-	uint64_t timer_seen_tsc; /* vcpu->timer_tsc as deadline_tsc counts it in */
 	const struct cpuid_answer *cpuid_answers; /* guest_cpuid_exit.c */
 	struct guest_event event; /* to be delivered by the next entry */
 	bool entry_failed;

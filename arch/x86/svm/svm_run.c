@@ -64,7 +64,8 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 		}
 		return;
 	}
-	guest_interrupt_take(vcpu, next.vector);
+	next.vector = guest_interrupt_take(vcpu, next.vector);
+	priority = (uint32_t)next.vector >> 4;
 	svm->offered = next.vector;
 	if (vmcb->rflags & RFLAGS_IF && !shadow && !svm->arch.event.info) {
 		svm->arch.event.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | next.vector;

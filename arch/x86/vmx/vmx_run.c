@@ -56,7 +56,7 @@ static void doorbell_prepare(struct vmx_vcpu *vmx)
 		return;
 	}
 	window_set(vmx, false);
-	guest_interrupt_take(vcpu, next.vector);
+	next.vector = guest_interrupt_take(vcpu, next.vector);
 	vmcs_write_entry_event(EVENT_VALID | EVENT_TYPE_EXTERNAL | next.vector);
 }
 
