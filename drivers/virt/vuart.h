@@ -55,7 +55,10 @@ bool vuart_take(struct vuart *uart, uint8_t *byte);
  */
 bool vuart_give(struct vuart *uart, uint8_t byte);
 
-/* Level of the interrupt line. OUT2 gates it, as on a PC's board. Look after every call above. */
+/*
+ * Level of the interrupt line. Look after every call above. A board gates the line with OUT2; here
+ * it is not gated, as in the emulators on which many kernels are written that leave OUT2 off.
+ */
 bool vuart_interrupt(const struct vuart *uart);
 
 #endif
