@@ -38,7 +38,8 @@ static NOT_INLINE enum exit_action handle_beyond(struct vcpu *vcpu, gpa_t addres
 	case ARCH_DEVICE_AGAIN:
 		return EXIT_RESUME;
 	case ARCH_DEVICE_REFUSED:
-		return kill(vcpu, "it reached a device with an instruction that is not understood");
+		return kill(vcpu,
+			    "it reached beyond its RAM with an instruction that is not understood");
 	case ARCH_DEVICE_NONE:
 		break;
 	}

@@ -11,11 +11,9 @@
 #ifndef ARCH_X86_GUEST_GUEST_DECODE_H
 #define ARCH_X86_GUEST_GUEST_DECODE_H
 
-#include "base/types.h"
-#include "kernel/vm/vcpu.h"
+#include "arch/x86/guest/guest_place.h"
 
 #define GUEST_INSTRUCTION_BYTES_MAX 15
-#define GUEST_NO_REGISTER 0xff
 
 /* The first eight in the order of their encoding. */
 enum guest_operation {
@@ -40,16 +38,6 @@ enum guest_operation {
 	GUEST_BTC,
 };
 
-/* In the order of their encoding. */
-enum guest_segment_register {
-	GUEST_SEGMENT_ES,
-	GUEST_SEGMENT_CS,
-	GUEST_SEGMENT_SS,
-	GUEST_SEGMENT_DS,
-	GUEST_SEGMENT_FS,
-	GUEST_SEGMENT_GS,
-};
-
 struct guest_instruction {
 	uint8_t length; /* bytes, prefixes included: 1 to 15 */
 	enum guest_operation operation;
@@ -59,24 +47,16 @@ struct guest_instruction {
 	bool reads;
 	bool writes;
 
-	/* The other operand: a general register, an immediate, or none. */
+	/* The other operand: a general register, or else an immediate, which may mean nothing. */
 	uint8_t gpr;	    /* enum gpr, or GUEST_NO_REGISTER */
 	uint8_t gpr_bytes;  /* 1, 2, 4 or 8: MOVZX and MOVSX have one wider than `bytes` */
 	bool gpr_high;	    /* bits 15:8 of the register: AH, CH, DH, BH */
-	bool writes_gpr;    /* it is the destination, or one of two */
+	bool gpr_first;	    /* it is the first operand, the one in memory the second */
+	bool gpr_written;   /* it gets a new value: the result, or with XCHG what was in memory */
 	bool sign_extends;  /* MOVSX, MOVSXD */
-	uint64_t immediate; /* where there is no register: extended to 64 bits */
+	uint64_t immediate; /* extended to 64 bits as the manual says */
 
-	/* Where the operand is: segment base + base + index * scale + displacement. */
-	struct {
-		enum guest_segment_register segment;
-		uint8_t base;  /* enum gpr, or GUEST_NO_REGISTER */
-		uint8_t index; /* the same */
-		uint8_t scale; /* 1, 2, 4 or 8 */
-		uint8_t bits;  /* 16, 32 or 64: how wide the sum is */
-		bool next_rip; /* relative to the next instruction */
-		int64_t displacement;
-	} place;
+	struct guest_place place; /* where the operand is */
 };
 
 enum guest_decoding {
@@ -92,25 +72,5 @@ enum guest_decoding {
  */
 enum guest_decoding guest_decode(const uint8_t *bytes, size_t count, unsigned bits,
 				 struct guest_instruction *instruction);
-
-/*
- * The offset of its operand inside the segment. `base` and `index` are those registers, whole, and
- * are ignored where there is none; `next_rip` is RIP behind the instruction.
- */
-uint64_t guest_operand_offset(const struct guest_instruction *instruction, uint64_t base,
-			      uint64_t index, uint64_t next_rip);
-
-/* What it works on. */
-struct guest_operands {
-	uint64_t gpr;	 /* the whole register; a new value only where instruction->writes_gpr */
-	uint64_t memory; /* what was read, zero-extended; then what is to be written, the same */
-	uint64_t flags;	 /* RFLAGS */
-};
-
-/*
- * Executes it on *operands. Flags that the manual leaves undefined: AF is cleared by AND, OR, XOR
- * and TEST; BT and its kind change CF alone.
- */
-void guest_execute(const struct guest_instruction *instruction, struct guest_operands *operands);
 
 #endif

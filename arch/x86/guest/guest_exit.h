@@ -92,6 +92,9 @@ static inline void guest_doorbell_take(struct vcpu *vcpu)
  */
 bool guest_event_raise(struct vcpu *vcpu);
 
+/* Behind the instruction that guest_device.c has carried out. */
+void guest_advance_decoded(struct vcpu *vcpu) __attribute__((cold));
+
 /*
  * Carries out an action; answers whether the guest goes on at once. `advance` moves RIP behind the
  * instruction: a constant, so that no indirect call is left of it.
@@ -106,6 +109,9 @@ guest_apply(struct vcpu *vcpu, enum exit_action action, void (*const advance)(st
 	switch (action) {
 	case EXIT_ADVANCE:
 		break;
+	case EXIT_ADVANCE_DECODED:
+		guest_advance_decoded(vcpu);
+		return true;
 	case EXIT_RESUME:
 		return !vcpu->arch->entry_failed;
 	case EXIT_INJECT:
