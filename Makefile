@@ -43,10 +43,14 @@ HV_C_SOURCES := \
 	arch/x86/guest/guest_cr.c \
 	arch/x86/guest/guest_cpuid.c \
 	arch/x86/guest/guest_cpuid_exit.c \
+	arch/x86/guest/guest_decode.c \
+	arch/x86/guest/guest_device.c \
 	arch/x86/guest/guest_event.c \
+	arch/x86/guest/guest_execute.c \
 	arch/x86/guest/guest_exit.c \
 	arch/x86/guest/guest_msr.c \
 	arch/x86/guest/guest_pc.c \
+	arch/x86/guest/guest_place.c \
 	arch/x86/guest/guest_vcpu.c \
 	arch/x86/guest/entry_checks.c \
 	arch/x86/guest/guest_walk.c \

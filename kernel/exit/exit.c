@@ -25,8 +25,25 @@ static enum exit_action kill(struct vcpu *vcpu, const char *reason)
 	return EXIT_KILL;
 }
 
-static NOT_INLINE enum exit_action kill_beyond(struct vcpu *vcpu, gpa_t address)
+/* Not RAM: a device of a virtual PC, or nothing. */
+static NOT_INLINE enum exit_action handle_beyond(struct vcpu *vcpu, gpa_t address)
 {
+	enum arch_device outcome = ARCH_DEVICE_NONE;
+
+	if (vcpu->vm->platform != NULL) {
+		outcome = arch_device_access(vcpu, address);
+	}
+	switch (outcome) {
+	case ARCH_DEVICE_DONE:
+		return EXIT_ADVANCE_DECODED;
+	case ARCH_DEVICE_AGAIN:
+		return EXIT_RESUME;
+	case ARCH_DEVICE_REFUSED:
+		return kill(vcpu,
+			    "it reached beyond its RAM with an instruction that is not understood");
+	case ARCH_DEVICE_NONE:
+		break;
+	}
 	vm_log(vcpu->vm, "touched address=0x%llx beyond its RAM", (unsigned long long)address.v);
 	return kill(vcpu, "it touched memory beyond its RAM");
 }
@@ -36,7 +53,7 @@ static inline enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_e
 	gfn_t gfn = gpa_to_gfn(vm_exit->fault.address);
 	vcpu->fault_count++;
 	if (gfn.n >= vcpu->vm->s2.limit_pages) {
-		return kill_beyond(vcpu, vm_exit->fault.address);
+		return handle_beyond(vcpu, vm_exit->fault.address);
 	}
 	return demand_fault(vcpu, gfn);
 }

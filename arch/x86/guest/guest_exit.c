@@ -32,6 +32,13 @@ uint64_t guest_wrap_rip(const struct vcpu *vcpu, uint64_t next)
 	return guest_is_64bit(vcpu) ? next : (uint32_t)next;
 }
 
+void guest_advance_decoded(struct vcpu *vcpu)
+{
+	uint64_t rip = guest_read(vcpu, GUEST_RIP);
+
+	guest_write(vcpu, GUEST_RIP, guest_next_rip(vcpu, rip, vcpu->arch->decoded_bytes));
+}
+
 uint64_t guest_cr0_lmsw(uint64_t cr0, uint64_t source)
 {
 	return (cr0 & (~LMSW_BITS | CR0_PE)) | (source & LMSW_BITS);

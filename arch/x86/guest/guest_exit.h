@@ -110,6 +110,9 @@ void guest_interrupt_put_back(struct vcpu *vcpu, uint8_t vector);
  */
 bool guest_event_raise(struct vcpu *vcpu);
 
+/* Behind the instruction that guest_device.c has carried out. */
+void guest_advance_decoded(struct vcpu *vcpu) __attribute__((cold));
+
 /*
  * Carries out an action; answers whether the guest goes on at once. `advance` moves RIP behind the
  * instruction: a constant, so that no indirect call is left of it.
@@ -124,6 +127,9 @@ guest_apply(struct vcpu *vcpu, enum exit_action action, void (*const advance)(st
 	switch (action) {
 	case EXIT_ADVANCE:
 		break;
+	case EXIT_ADVANCE_DECODED:
+		guest_advance_decoded(vcpu);
+		return true;
 	case EXIT_RESUME:
 		return !vcpu->arch->entry_failed;
 	case EXIT_INJECT:

@@ -36,10 +36,25 @@ enum guest_register {
 	GUEST_TASK_32,	 /* read only: 1 when the task register holds a busy 32-bit or 64-bit TSS */
 	GUEST_RSP,
 	GUEST_RFLAGS,
-	GUEST_RIP, /* this and all below: read only */
-	GUEST_CR2,
+	/*
+	 * Writing it completes an instruction: the shadow of STI or MOV SS and RF end, and TF
+	 * raises its trap.
+	 */
+	GUEST_RIP,
+	GUEST_CR2, /* this and all below: read only */
 	GUEST_CS_SELECTOR,
 	GUEST_SS_SELECTOR,
+	GUEST_CODE_BIG, /* 1 when the code segment's D bit is set */
+	GUEST_ES_BASE,
+	GUEST_CS_BASE,
+	GUEST_SS_BASE,
+	GUEST_DS_BASE,
+	/*
+	 * 1 when the second-stage fault that is being handled was the access of an instruction to
+	 * its operand, not its fetch and not a walk of the guest's tables.
+	 */
+	GUEST_FAULT_OPERAND,
+	GUEST_FAULT_WRITE, /* 1 when it was a write */
 };
 
 /*
@@ -65,6 +80,14 @@ struct arch_vcpu {
 	bool entry_failed;
 	uint64_t cr0; /* as the guest last wrote it through an exit: bits of the host are right */
 	uint64_t efer;
+	/* Memory-mapped devices (guest_device.c) */
+	uint32_t decoded_bytes; /* EXIT_ADVANCE_DECODED: how long the instruction was */
+	/*
+	 * What could not be carried out at this RIP may have been rewritten by another vCPU since
+	 * it was executed: the guest tries once more.
+	 */
+	bool doubtful;
+	uint64_t doubtful_rip;
 
 	/* In the processor while this vCPU is on a CPU (vcpu.c), here otherwise. */
 	uint64_t xcr0;

@@ -240,6 +240,12 @@ static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 	}
 }
 
+void svm_complete(struct svm_vcpu *svm, uint64_t next)
+{
+	svm->next_rip = next;
+	advance(svm->arch.vcpu);
+}
+
 /* An exit that is no hypercall in its short form. */
 static inline enum exit_action exit_decide(struct svm_vcpu *svm, uint32_t code)
 {

@@ -143,6 +143,11 @@ enum exit_action svm_step_exception(struct svm_vcpu *svm, uint8_t vector);
  * them; several become one. 0: none.
  */
 void svm_trap(struct svm_vcpu *svm, uint64_t causes);
+
+/* svm_run.c: the instruction is done: what the processor does behind it, RIP to `next` included. */
+void svm_complete(struct svm_vcpu *svm, uint64_t next);
+
+/* svm_run.c */
 void svm_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
 bool svm_exit(struct vcpu *vcpu); /* called by svm_entry.S */
 

@@ -135,7 +135,7 @@ static COLD void flags_advance(uint64_t flags)
 }
 
 /* Behind the instruction: the only place that moves RIP. */
-static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
+static inline __attribute__((always_inline)) void complete(uint64_t next)
 {
 	uint32_t blocking = vmcs_read_guest_interruptibility();
 	uint64_t flags;
@@ -143,12 +143,21 @@ static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 	if (blocking & BLOCKING_BY_STI_OR_MOV_SS) {
 		unblock(blocking);
 	}
-	vmcs_write_guest_rip(
-		guest_next_rip(vcpu, vmcs_read_guest_rip(), vmcs_read_exit_instruction_length()));
+	vmcs_write_guest_rip(next);
 	flags = vmcs_read_guest_rflags();
 	if (__builtin_expect(flags & (RFLAGS_TF | RFLAGS_RF), 0)) {
 		flags_advance(flags);
 	}
+}
+
+static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
+{
+	complete(guest_next_rip(vcpu, vmcs_read_guest_rip(), vmcs_read_exit_instruction_length()));
+}
+
+void vmx_complete(uint64_t next)
+{
+	complete(next);
 }
 
 static NOT_INLINE bool exit_finish(struct vcpu *vcpu, enum exit_action action)

@@ -102,6 +102,9 @@ static inline bool vmx_is_kernel(const struct vmx_vcpu *vmx)
 	return !(vmcs_read_guest_ss_rights() & VMX_RIGHTS_DPL) && vmx->arch.cr0 & CR0_PE;
 }
 
+/* vmx_run.c: the instruction is done: what the processor does behind it, RIP to `next` included. */
+void vmx_complete(uint64_t next);
+
 /* vmx_run.c */
 void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
 bool vmx_exit(struct vcpu *vcpu);		     /* called by vmx_entry.S */
