@@ -105,6 +105,7 @@ struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vecto
  */
 bool arch_timer_update(struct vcpu *vcpu);
 
+/*
  * At a second-stage fault at `address`, which is not RAM, of a VM with devices: carries out the
  * instruction that made the access, on the device that kernel/vm/platform.h finds there. By the CPU
  * that handles the exit; takes the locks of the address space and of the platform, one at a time.
