@@ -11,6 +11,8 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/platform.h"
 
+_Static_assert(PLATFORM_TSC_TICKS_PER_CLOCK == 1u << VLAPIC_CLOCK_SHIFT, "CPUID tells it");
+
 /* A guest may ask for ticks that are closer together than the work for one. */
 #define TICKS_APART_US 20
 

@@ -22,6 +22,9 @@ struct vm;
 /* Where the devices of memory-mapped access lie; the RAM of a VM with devices ends below. */
 #define PLATFORM_RAM_END_MAX 0xc0000000ull
 
+/* The clock of the local APIC's timer is the TSC divided by this. */
+#define PLATFORM_TSC_TICKS_PER_CLOCK 4u
+
 /* One access to a register of a device. */
 struct device_access {
 	bool write;

@@ -23,6 +23,7 @@ enum answer_kind {
 	ANSWER_FEATURES,      /* fixed but for the APIC number and OSXSAVE */
 	ANSWER_VCPU,	      /* fixed but for ECX and EDX: how many vCPUs, and which one */
 	ANSWER_TOPOLOGY,      /* devices=pc: by guest_pc_topology, each time */
+	ANSWER_CLOCK,	      /* devices=pc: by guest_pc_clock, each time */
 };
 
 struct cpuid_answer {
@@ -77,9 +78,8 @@ void guest_cpuid_prepare(void)
 		pc_answers[i] = native_answers[i];
 		guest_pc_cpuid_adjust(leaf, &pc_answers[i].out);
 	}
-	if (guest_features.leaf_max >= GUEST_LEAF_TOPOLOGY) {
-		pc_answers[GUEST_LEAF_TOPOLOGY].kind = ANSWER_TOPOLOGY;
-	}
+	pc_answers[GUEST_LEAF_TOPOLOGY].kind = ANSWER_TOPOLOGY;
+	pc_answers[GUEST_LEAF_CLOCK].kind = ANSWER_CLOCK;
 }
 
 void guest_cpuid_choose(struct vcpu *vcpu)
@@ -148,6 +148,9 @@ enum exit_action guest_cpuid(struct vcpu *vcpu)
 		return EXIT_ADVANCE;
 	case ANSWER_TOPOLOGY:
 		out = guest_pc_topology(vcpu->index, (uint32_t)vcpu->regs[GPR_RCX]);
+		return give(vcpu, &out);
+	case ANSWER_CLOCK:
+		out = guest_pc_clock(arch_tsc_khz());
 		return give(vcpu, &out);
 	case ANSWER_FIXED:
 	case ANSWER_COMPUTED:

@@ -94,6 +94,9 @@ bool guest_pc_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 void guest_pc_cpuid_adjust(uint32_t leaf, struct cpuid *out)
 {
 	switch (leaf) {
+	case 0:
+		out->eax = (uint32_t)max_u64(out->eax, GUEST_LEAF_CLOCK);
+		break;
 	case 1:
 		out->ecx |= (uint32_t)(L1_ECX_X2APIC | L1_ECX_TSC_DEADLINE);
 		out->edx |= (uint32_t)L1_EDX_APIC;
@@ -118,4 +121,13 @@ struct cpuid guest_pc_topology(uint32_t index, uint32_t subleaf)
 		out.ecx |= (subleaf == 0 ? LEVEL_THREAD : LEVEL_CORE) << LEVEL_SHIFT;
 	}
 	return out;
+}
+
+struct cpuid guest_pc_clock(uint64_t tsc_khz)
+{
+	return (struct cpuid){
+		.eax = 1,
+		.ebx = PLATFORM_TSC_TICKS_PER_CLOCK,
+		.ecx = (uint32_t)(tsc_khz * 1000 / PLATFORM_TSC_TICKS_PER_CLOCK),
+	};
 }

@@ -35,4 +35,11 @@ void guest_pc_cpuid_adjust(uint32_t leaf, struct cpuid *out);
 #define GUEST_LEAF_TOPOLOGY 0xbu
 struct cpuid guest_pc_topology(uint32_t index, uint32_t subleaf);
 
+/*
+ * Leaf 0x15: the clock of the local APIC's timer and the TSC's ratio to it (drivers/virt says how
+ * it divides). Kernels on Intel's processors take both rates from here. Pure.
+ */
+#define GUEST_LEAF_CLOCK 0x15u
+struct cpuid guest_pc_clock(uint64_t tsc_khz);
+
 #endif
