@@ -3,7 +3,7 @@
 #ifndef DRIVERS_PHYS_ACPI_POWER_H
 #define DRIVERS_PHYS_ACPI_POWER_H
 
-#include "base/status.h"
+#include "base/error.h"
 #include "drivers/phys/acpi_tables.h"
 
 /* A register somewhere in the machine (5.2.3.2). */
@@ -35,11 +35,11 @@ struct acpi_reset {
 
 /*
  * From the fixed table and \_S5 of the differentiated or a secondary table. Anything else than OK:
- * `message` (PROCESSORS_SENTENCE_BYTES) says what is wrong or missing.
+ * *error says what is wrong or missing.
  */
 MUST_CHECK enum status acpi_find_sleep(const struct acpi_roots *roots, struct acpi_sleep *sleep,
-				       char *message);
+				       struct error *error);
 MUST_CHECK enum status acpi_find_reset(const struct acpi_roots *roots, struct acpi_reset *reset,
-				       char *message);
+				       struct error *error);
 
 #endif

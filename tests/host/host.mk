@@ -47,18 +47,18 @@ HOST_TESTS += test_promise
 HOST_test_promise := tests/host/mm/test_promise.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_multiboot2
-HOST_test_multiboot2 := tests/host/boot/test_multiboot2.c arch/x86/boot/multiboot2.c
+HOST_test_multiboot2 := tests/host/boot/test_multiboot2.c arch/x86/boot/multiboot2.c kernel/lib/error.c
 
 HOST_TESTS += test_ram
-HOST_test_ram := tests/host/boot/test_ram.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c mm/memmap.c
+HOST_test_ram := tests/host/boot/test_ram.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c mm/memmap.c kernel/lib/error.c
 
 HOST_TESTS += test_loaded
 HOST_test_loaded := tests/host/boot/test_loaded.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
-	$(FAKE_WORLD) $(MM_SOURCES)
+	$(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c
 
 HOST_TESTS += test_mitigations
 HOST_test_mitigations := tests/host/arch/test_mitigations.c arch/x86/cpu/mitigations.c \
-	arch/x86/cpu/speculation.c
+	arch/x86/cpu/speculation.c kernel/lib/error.c
 
 HOST_TESTS += test_printf
 HOST_test_printf := tests/host/lib/test_printf.c
@@ -79,7 +79,7 @@ HOST_test_x86_guest := tests/host/arch/test_x86_guest.c $(X86_GUEST_SOURCES)
 
 HOST_TESTS += test_vmx
 HOST_test_vmx := tests/host/arch/test_vmx.c arch/x86/vmx/vmx_caps.c \
-	arch/x86/vmx/vmx_check.c $(X86_GUEST_SOURCES)
+	arch/x86/vmx/vmx_check.c $(X86_GUEST_SOURCES) kernel/lib/error.c
 
 # All of VT-x but the entry code, on a fake processor.
 VTX_SOURCES := tests/host/fake/vtx.c tests/host/fake/vmcs.c tests/host/fake/processor.c \
@@ -87,7 +87,7 @@ VTX_SOURCES := tests/host/fake/vtx.c tests/host/fake/vmcs.c tests/host/fake/proc
 	vmx_exit.c vmx_fields.c vmx_run.c vmx_setup.c vmx_state.c) \
 	$(addprefix arch/x86/guest/, breakpoint.c entry_checks.c guest_cr.c guest_event.c guest_exit.c \
 	guest_msr.c guest_vcpu.c) \
-	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES)
+	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c
 
 HOST_TESTS += test_vmx_cpu
 HOST_test_vmx_cpu := tests/host/arch/test_vmx_cpu.c $(VTX_SOURCES)
@@ -103,7 +103,7 @@ HOST_test_vmx_ways := tests/host/arch/test_vmx_ways.c $(VTX_SOURCES)
 
 HOST_TESTS += test_svm
 HOST_test_svm := tests/host/arch/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_caps.c \
-	arch/x86/svm/svm_check.c arch/x86/svm/svm_decode.c $(X86_GUEST_SOURCES)
+	arch/x86/svm/svm_check.c arch/x86/svm/svm_decode.c $(X86_GUEST_SOURCES) kernel/lib/error.c
 
 HOST_TESTS += test_svm_cr
 HOST_test_svm_cr := tests/host/arch/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86/svm/svm_debug.c arch/x86/svm/svm_decode.c \
@@ -116,7 +116,7 @@ HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch
 
 FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c \
 	drivers/phys/acpi_tables.c drivers/phys/firmware.c drivers/phys/mp_table.c \
-	drivers/phys/processors.c
+	drivers/phys/processors.c kernel/lib/error.c
 
 HOST_TESTS += test_acpi
 HOST_test_acpi := tests/host/boot/test_acpi.c $(FIRMWARE_SOURCES)
@@ -133,7 +133,7 @@ HOST_test_xstate := tests/host/arch/test_xstate.c arch/x86/cpu/xstate.c arch/x86
 HOST_TESTS += test_power
 HOST_test_power := tests/host/boot/test_power.c tests/host/fake/board.c tests/host/fake/firmware.c \
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
-	drivers/phys/pci.c drivers/phys/power.c
+	drivers/phys/pci.c drivers/phys/power.c kernel/lib/error.c
 
 HOST_TESTS += test_pci
 HOST_test_pci := tests/host/boot/test_pci.c tests/host/fake/board.c drivers/phys/pci.c

@@ -8,11 +8,11 @@
 
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/ipi.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "drivers/phys/acpi_power.h"
 #include "drivers/phys/debugcon.h"
 #include "drivers/phys/power.h"
-#include "drivers/phys/processors.h"
 #include "drivers/phys/uart.h"
 #include "arch/arch.h"
 
@@ -61,15 +61,15 @@ static bool find_roots(const char **message)
 /* Returns why the machine is still on. */
 static const char *switch_off(void)
 {
-	static char text[PROCESSORS_SENTENCE_BYTES];
+	static struct error error;
 	const char *message;
 	struct acpi_sleep sleep;
 
 	if (!find_roots(&message)) {
 		return message;
 	}
-	if (acpi_find_sleep(&roots, &sleep, text) != STATUS_OK) {
-		return text;
+	if (acpi_find_sleep(&roots, &sleep, &error) != STATUS_OK) {
+		return error.text;
 	}
 	if (!power_sleep(&sleep)) {
 		return "ACPI's register cannot be reached";
@@ -93,11 +93,11 @@ static void triple_fault(void)
 /* From the best way to the crudest. */
 _Noreturn static void reset(void)
 {
-	char text[PROCESSORS_SENTENCE_BYTES];
+	struct error error;
 	const char *message;
 	struct acpi_reset found;
 
-	if (find_roots(&message) && acpi_find_reset(&roots, &found, text) == STATUS_OK &&
+	if (find_roots(&message) && acpi_find_reset(&roots, &found, &error) == STATUS_OK &&
 	    power_reset_acpi(&found)) {
 		wait_ms(RESET_MS);
 	}
