@@ -206,8 +206,7 @@ static unsigned gather(uint64_t now)
 		bool alive = vm->state == VM_RUNNING;
 		boost_fill(vm, passed);
 		if (alive) {
-			answers_note_period(vm, passed);
-			driver_health_judge(vm, statistics.idle_pages, now);
+			driver_health_judge(vm, passed, statistics.idle_pages, now);
 		}
 		policy_vms[i] = (struct policy_vm){
 			.min_pages = vm->config.min_pages,

@@ -277,6 +277,9 @@ HOST_test_hypercall_vcpus := tests/host/exit/test_hypercall_vcpus.c $(KERNEL_SOU
 HOST_TESTS += test_debts
 HOST_test_debts := tests/host/overcommit/test_debts.c $(KERNEL_SOURCES)
 
+HOST_TESTS += test_driver_health
+HOST_test_driver_health := tests/host/overcommit/test_driver_health.c $(KERNEL_SOURCES)
+
 HOST_TESTS += test_governor
 HOST_test_governor := tests/host/overcommit/test_governor.c $(KERNEL_SOURCES)
 
