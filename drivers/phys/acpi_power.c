@@ -12,7 +12,6 @@
 #include "base/string.h"
 #include "drivers/phys/firmware.h"
 #include "drivers/phys/physical.h"
-#include "drivers/phys/processors.h"
 
 /* Offsets into the fixed table; older tables end earlier, and what they lack reads as 0. */
 #define FADT_BYTES_LEAST 116
@@ -121,6 +120,18 @@ static enum status read_fadt(const struct acpi_roots *roots, struct fadt *fadt, 
 	}
 	message[0] = '\0';
 	return STATUS_OK;
+}
+
+/* A register in RAM would be a VM's page, or one of ours. Refuses it. */
+static bool is_in_ram(const struct acpi_register *where, size_t bytes, char *message)
+{
+	if (where->space != ACPI_MEMORY || where->place == 0 ||
+	    !physical_is_ram(where->place, bytes)) {
+		return false;
+	}
+	(void)firmware_refuse(message, "ACPI's register is said to lie in RAM, at 0x%lx",
+			      where->place);
+	return true;
 }
 
 /* ---- \_S5 ------------------------------------------------------------------------------------ */
@@ -309,6 +320,11 @@ enum status acpi_find_sleep(const struct acpi_roots *roots, struct acpi_sleep *s
 		(void)firmware_refuse(message, "ACPI names no register to switch off by");
 		return STATUS_NOT_FOUND;
 	}
+	for (unsigned i = 0; i < 2; i++) {
+		if (is_in_ram(&sleep->control[i], sizeof(uint16_t), message)) {
+			return STATUS_INVALID;
+		}
+	}
 	return find_types(roots, &fadt, sleep->type, message);
 }
 
@@ -329,5 +345,21 @@ enum status acpi_find_reset(const struct acpi_roots *roots, struct acpi_reset *r
 		(void)firmware_refuse(message, "ACPI names no register to reset by");
 		return STATUS_NOT_FOUND;
 	}
-	return STATUS_OK;
+	return is_in_ram(&reset->where, sizeof(uint8_t), message) ? STATUS_INVALID : STATUS_OK;
+}
+
+/* ---- Both ------------------------------------------------------------------------------------ */
+
+void acpi_find_ways(uint64_t rsdp, struct acpi_ways *ways)
+{
+	struct acpi_roots roots;
+	char no_reset[PROCESSORS_SENTENCE_BYTES];
+
+	memset(ways, 0, sizeof(*ways));
+	if (!acpi_find_roots(rsdp, &roots)) {
+		(void)firmware_refuse(ways->no_sleep, "this machine has no ACPI");
+		return;
+	}
+	ways->has_sleep = acpi_find_sleep(&roots, &ways->sleep, ways->no_sleep) == STATUS_OK;
+	ways->has_reset = acpi_find_reset(&roots, &ways->reset, no_reset) == STATUS_OK;
 }
