@@ -109,6 +109,7 @@ static void start_guests(struct boot_info *boot_info)
 	}
 	log_event(NULL, "modules count=%u freed_pages=%llu", boot_info->module_count,
 		  (unsigned long long)freed_pages);
+	governor_note_released(freed_pages);
 	vms_release();
 }
 

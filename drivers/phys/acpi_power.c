@@ -12,7 +12,6 @@
 #include "base/string.h"
 #include "drivers/phys/firmware.h"
 #include "drivers/phys/physical.h"
-#include "drivers/phys/processors.h"
 
 /* Offsets into the fixed table; older tables end earlier, and what they lack reads as 0. */
 #define FADT_BYTES_LEAST 116
@@ -120,6 +119,17 @@ static enum status read_fadt(const struct acpi_roots *roots, struct fadt *fadt, 
 	}
 	error->text[0] = '\0';
 	return STATUS_OK;
+}
+
+/* A register in RAM would be a VM's page, or one of ours. */
+static enum status check_place(const struct acpi_register *where, size_t bytes, struct error *error)
+{
+	if (where->space != ACPI_MEMORY || where->place == 0 ||
+	    !physical_is_ram(where->place, bytes)) {
+		return STATUS_OK;
+	}
+	return error_set(error, STATUS_INVALID, "ACPI's register is said to lie in RAM, at 0x%lx",
+			 where->place);
 }
 
 /* ---- \_S5 ------------------------------------------------------------------------------------ */
@@ -309,6 +319,13 @@ enum status acpi_find_sleep(const struct acpi_roots *roots, struct acpi_sleep *s
 		return error_set(error, STATUS_NOT_FOUND,
 				 "ACPI names no register to switch off by");
 	}
+	for (unsigned i = 0; i < 2; i++) {
+		status = check_place(&sleep->control[i], sizeof(uint16_t), error);
+
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
 	return find_types(roots, &fadt, sleep->type, error);
 }
 
@@ -329,5 +346,25 @@ enum status acpi_find_reset(const struct acpi_roots *roots, struct acpi_reset *r
 	if ((fadt_32(&fadt, FADT_FLAGS) & FLAG_RESET) == 0 || reset->where.place == 0) {
 		return error_set(error, STATUS_NOT_FOUND, "ACPI names no register to reset by");
 	}
-	return STATUS_OK;
+	return check_place(&reset->where, sizeof(uint8_t), error);
+}
+
+/* ---- Both ------------------------------------------------------------------------------------ */
+
+void acpi_find_ways(uint64_t rsdp, struct acpi_ways *ways)
+{
+	struct acpi_roots roots;
+	struct error no_reset;
+	enum status sleep, reset;
+
+	memset(ways, 0, sizeof(*ways));
+	if (acpi_find_roots(rsdp, &roots)) {
+		sleep = acpi_find_sleep(&roots, &ways->sleep, &ways->no_sleep);
+		reset = acpi_find_reset(&roots, &ways->reset, &no_reset);
+	} else {
+		sleep = error_set(&ways->no_sleep, STATUS_NOT_FOUND, "this machine has no ACPI");
+		reset = sleep;
+	}
+	ways->has_sleep = sleep == STATUS_OK;
+	ways->has_reset = reset == STATUS_OK;
 }

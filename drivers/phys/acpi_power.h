@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "drivers/phys/acpi_tables.h"
+#include "drivers/phys/processors.h"
 
 /* A register somewhere in the machine (5.2.3.2). */
 enum acpi_space {
@@ -41,5 +42,20 @@ MUST_CHECK enum status acpi_find_sleep(const struct acpi_roots *roots, struct ac
 				       struct error *error);
 MUST_CHECK enum status acpi_find_reset(const struct acpi_roots *roots, struct acpi_reset *reset,
 				       struct error *error);
+
+/*
+ * Both, and why there is none: what is needed at the end, from tables that firmware may have put
+ * where VMs have their memory afterwards.
+ */
+struct acpi_ways {
+	bool has_sleep;
+	bool has_reset;
+	struct acpi_sleep sleep;
+	struct acpi_reset reset;
+	struct error no_sleep;
+};
+
+/* `rsdp` is where the boot loader put ACPI's root pointer, or 0. Boot, before any VM runs. */
+void acpi_find_ways(uint64_t rsdp, struct acpi_ways *ways);
 
 #endif

@@ -34,6 +34,12 @@ bool physical_read(uint64_t place, void *to, size_t bytes)
 	return place < 0x100000 && bytes <= 0x100000 - place;
 }
 
+/* RAM is what lies from 1 MiB to 1 GiB. */
+bool physical_is_ram(uint64_t place, size_t bytes)
+{
+	return place < 0x40000000 && bytes > 0 && place + bytes > 0x100000;
+}
+
 static void repair_sum(size_t start, uint64_t bytes, size_t at)
 {
 	uint8_t sum = 0;

@@ -135,6 +135,10 @@ HOST_test_power := tests/host/boot/test_power.c tests/host/fake/board.c tests/ho
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
 	drivers/phys/pci.c drivers/phys/power.c kernel/lib/error.c
 
+HOST_TESTS += test_end
+HOST_test_end := tests/host/boot/test_end.c tests/host/fake/firmware.c arch/x86/cpu/power.c \
+	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c kernel/lib/error.c
+
 HOST_TESTS += test_pci
 HOST_test_pci := tests/host/boot/test_pci.c tests/host/fake/board.c drivers/phys/pci.c
 
@@ -276,6 +280,9 @@ HOST_test_hypercall_vcpus := tests/host/exit/test_hypercall_vcpus.c $(KERNEL_SOU
 
 HOST_TESTS += test_debts
 HOST_test_debts := tests/host/overcommit/test_debts.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_driver_health
+HOST_test_driver_health := tests/host/overcommit/test_driver_health.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_governor
 HOST_test_governor := tests/host/overcommit/test_governor.c $(KERNEL_SOURCES)

@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "drivers/phys/physical.h"
 #include "arch/arch.h"
 #include "mm/alloc.h"
 #include "mm/frame.h"
@@ -163,6 +164,13 @@ enum status memory_init(const struct boot_info *info, hpa_t information, size_t 
 			ram_bytes >> 10, table_bytes >> 10);
 	}
 	return STATUS_OK;
+}
+
+bool physical_is_ram(uint64_t place, size_t bytes)
+{
+	uint64_t end = place + bytes;
+
+	return memmap_touches(&firmware_ram, place, end) || memmap_touches(&ram, place, end);
 }
 
 uint64_t memory_find_low_page(bool *borrowed)

@@ -241,6 +241,67 @@ static void test_reset_register(void **state)
 	assert_int_equal(acpi_find_reset(&old_roots, &reset, &error), STATUS_NOT_FOUND);
 }
 
+/* Regression: a register in RAM was mapped and written to: a VM's page, or one of ours. */
+static void test_registers_in_ram(void **state)
+{
+	(void)state;
+	firmware_ram_start = 0x80001000;
+	firmware_ram_end = 0x80002000;
+	static const struct {
+		uint64_t place;
+		bool good;
+	} places[] = {
+		{0x80000ffe, true},  {0x80000fff, false}, {0x80001000, false},
+		{0x80001ffe, false}, {0x80002000, true},
+	};
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		put_32(112, 1u << 10);
+		put_register(116, ACPI_MEMORY, places[i].place);
+		put_register(172, ACPI_MEMORY, places[i].place);
+		publish(276);
+		assert_int_equal(find_sleep(), places[i].good ? STATUS_OK : STATUS_INVALID);
+		if (!places[i].good) {
+			assert_non_null(strstr(error.text, "lie in RAM, at 0x8000"));
+		}
+		bool one_byte_good = places[i].good || places[i].place == 0x80000fff;
+		assert_int_equal(acpi_find_reset(&old_roots, &reset, &error),
+				 one_byte_good ? STATUS_OK : STATUS_INVALID);
+	}
+	/* The second block is looked at as well, and the same number as a port is no place in RAM.
+	 */
+	put_register(172, ACPI_PORT, 0x604);
+	put_register(184, ACPI_MEMORY, 0x80001800);
+	publish(276);
+	check_refused("lie in RAM");
+	firmware_ram_start = 0x600;
+	firmware_ram_end = 0x700;
+	publish(276);
+	assert_int_equal(find_sleep(), STATUS_OK);
+}
+
+static void test_both_ways(void **state)
+{
+	struct acpi_ways ways;
+	(void)state;
+	put_32(112, 1u << 10);
+	put_register(116, ACPI_PORT, 0xcf9);
+	put_8(128, 0x0f);
+	publish(129);
+	acpi_find_ways(0, &ways);
+	assert_false(ways.has_sleep || ways.has_reset);
+	assert_string_equal(ways.no_sleep.text, "this machine has no ACPI");
+	firmware_root(0xf0010, 0, RSDT, 0);
+	acpi_find_ways(0, &ways);
+	assert_true(ways.has_sleep && ways.has_reset);
+	assert_int_equal(ways.sleep.control[0].place, 0x604);
+	assert_int_equal(ways.reset.where.place, 0xcf9);
+	firmware_memory[DSDT + 40] ^= 1;
+	acpi_find_ways(0xf0010, &ways);
+	assert_false(ways.has_sleep);
+	assert_true(ways.has_reset);
+	assert_string_equal(ways.no_sleep.text, "ACPI's table DSDT has a wrong checksum");
+}
+
 static void test_old_root_serves_when_new_is_damaged(void **state)
 {
 	(void)state;
@@ -501,6 +562,8 @@ int main(void)
 		cmocka_unit_test_setup(test_wide_fields_are_preferred, setup),
 		cmocka_unit_test_setup(test_reduced_hardware, setup),
 		cmocka_unit_test_setup(test_reset_register, setup),
+		cmocka_unit_test_setup(test_registers_in_ram, setup),
+		cmocka_unit_test_setup(test_both_ways, setup),
 		cmocka_unit_test_setup(test_old_root_serves_when_new_is_damaged, setup),
 		cmocka_unit_test_setup(test_damaged_tables, setup),
 		cmocka_unit_test_setup(test_every_encoding, setup),
