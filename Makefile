@@ -148,7 +148,12 @@ HV_C_SOURCES := \
 	drivers/phys/pci.c \
 	drivers/phys/power.c \
 	drivers/phys/processors.c \
-	drivers/phys/uart.c
+	drivers/phys/uart.c \
+	drivers/virt/vioapic.c \
+	drivers/virt/vlapic.c \
+	drivers/virt/vlapic_message.c \
+	drivers/virt/vlapic_registers.c \
+	drivers/virt/vlapic_timer.c
 # <<< HV_C_SOURCES
 
 # >>> HV_ASM_SOURCES

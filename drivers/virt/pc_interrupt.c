@@ -4,6 +4,7 @@
 
 #include "arch/arch.h"
 #include "base/bits.h"
+#include "drivers/virt/vlapic_message.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/platform.h"
 

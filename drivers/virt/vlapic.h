@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The local APIC of one vCPU: its state, its interrupts and the messages that it accepts (Intel SDM
+ * The local APIC of one vCPU: its state, what is requested and in service (Intel SDM
  * volume 3, chapter 11). The registers that the guest reads and writes are in vlapic_registers.h,
- * the timer is in vlapic_timer.h.
+ * messages in vlapic_message.h, the timer in vlapic_timer.h.
  *
  * Plain state: no lock, no allocation, nothing global. The state belongs to the CPU that runs the
  * vCPU, here called its CPU. Other CPUs may call the functions marked "any CPU" at any time: they
@@ -26,6 +26,17 @@
 #define VLAPIC_WORDS 8 /* of 32 vectors each */
 /* Vectors below are the processor's own: a message with one is an error. */
 #define VLAPIC_VECTOR_MIN 16
+
+/* IA32_APIC_BASE */
+#define VLAPIC_BASE_BSP 0x100u
+#define VLAPIC_BASE_EXTENDED 0x400u /* x2APIC mode */
+#define VLAPIC_BASE_ENABLED 0x800u
+/* The spurious-interrupt vector register: switched on by software. */
+#define VLAPIC_SPURIOUS_ENABLED 0x100u
+/* Entries of the vector table; the delivery mode of LINTn is at bits 8 to 10. */
+#define VLAPIC_ENTRY_DELIVERY(entry) ((entry) >> 8 & 7)
+#define VLAPIC_ENTRY_LEVEL 0x8000u
+#define VLAPIC_ENTRY_MASKED 0x10000u
 
 /* Entries of the local vector table, in the order of their registers from 0x320 on. */
 enum vlapic_lvt {
@@ -115,8 +126,12 @@ MUST_CHECK uint8_t vlapic_eoi(struct vlapic *lapic);
 uint8_t vlapic_task_priority(const struct vlapic *lapic);
 void vlapic_set_task_priority(struct vlapic *lapic, uint8_t priority);
 
-/* The processor priority (PPR): what an interrupt must surpass, by its class. */
+/*
+ * The processor priority (PPR): what an interrupt must surpass, by its class. The arbitration
+ * priority (APR) also counts what is requested; any CPU.
+ */
 uint8_t vlapic_processor_priority(const struct vlapic *lapic);
+uint8_t vlapic_arbitration_priority(const struct vlapic *lapic);
 
 /*
  * A pending NMI, which knows no priority. vlapic_take_nmi() forgets it and says whether there was
@@ -140,7 +155,17 @@ bool vlapic_accepts_pic(const struct vlapic *lapic);
  */
 bool vlapic_line(struct vlapic *lapic, unsigned pin, bool asserted);
 
-/* ---- messages ---- */
+/* ---- the registers: vlapic_registers.c ---- */
+
+/* All registers as after power-on, but for IA32_APIC_BASE. */
+void vlapic_clear_registers(struct vlapic *lapic);
+/* Stores an entry of the vector table; a level-triggered LINT0 that is asserted requests. */
+void vlapic_set_entry(struct vlapic *lapic, enum vlapic_lvt which, uint32_t entry);
+/* Is the vector of this entry requested or in service? The remote IRR of a level-triggered LINT0.
+ */
+bool vlapic_is_outstanding(const struct vlapic *lapic, uint8_t vector);
+
+/* ---- requests ---- */
 
 /*
  * Requests `vector`, as a Fixed message does. Refused while the APIC is switched off by software or
@@ -149,27 +174,14 @@ bool vlapic_line(struct vlapic *lapic, unsigned pin, bool asserted);
  */
 bool vlapic_request(struct vlapic *lapic, uint8_t vector, bool level);
 
-/* Records errors for ESR and requests the error entry's interrupt for the first ones. Any CPU. */
-void vlapic_detect(struct vlapic *lapic, uint32_t errors);
-
 /*
- * Is this APIC one of those that `destination` addresses (11.6.2)? In xAPIC mode 8 bits, flat or
- * cluster model; in x2APIC mode 32 bits, the logical identifier follows from the index. An APIC
- * that is switched off by IA32_APIC_BASE is never addressed. Any CPU.
+ * Records errors for ESR. The first ones since the guest wrote it request the interrupt of the
+ * error entry (11.5.3). True: kick the vCPU. Any CPU.
  */
-bool vlapic_matches(const struct vlapic *lapic, uint32_t destination, bool logical);
-
-/* The same with the shorthand of a message from `sender`, NULL: from the IOAPIC. Any CPU. */
-bool vlapic_is_target(const struct vlapic *lapic, const struct apic_message *message,
-		      const struct vlapic *sender);
-
-/*
- * Which of `candidates`, all targets of one lowest-priority message, gets it (11.6.2.4): the one of
- * the lowest arbitration priority that is switched on; among equals the first from candidate
- * `turn` % count on, so that a counter spreads the load. Returns its place, `count` if there is
- * none. Any CPU.
- */
-unsigned vlapic_arbitrate(const struct vlapic *const candidates[], unsigned count, unsigned turn);
+bool vlapic_detect(struct vlapic *lapic, uint32_t errors);
+#define VLAPIC_ERROR_SEND_VECTOR 0x20u
+#define VLAPIC_ERROR_RECEIVE_VECTOR 0x40u
+#define VLAPIC_ERROR_REGISTER 0x80u
 
 /* What became of a message. */
 enum vlapic_accepted {
@@ -182,7 +194,7 @@ enum vlapic_accepted {
 	VLAPIC_PIC,	 /* ExtINT of an IOAPIC's pin: the caller delivers what the PIC says */
 };
 
-/* The message arrives at a target of it, or at the one that was chosen. Any CPU. */
-enum vlapic_accepted vlapic_accept(struct vlapic *lapic, const struct apic_message *message);
+/* vlapic_request(), telling all that it knows; for vlapic_message.c. Any CPU. */
+enum vlapic_accepted vlapic_accept_vector(struct vlapic *lapic, uint8_t vector, bool level);
 
 #endif

@@ -9,7 +9,7 @@
 #ifndef DRIVERS_VIRT_VLAPIC_REGISTERS_H
 #define DRIVERS_VIRT_VLAPIC_REGISTERS_H
 
-#include "drivers/virt/vlapic.h"
+#include "drivers/virt/vlapic_message.h"
 
 /* Where the page is. It does not move: another address in IA32_APIC_BASE is #GP. */
 #define VLAPIC_PAGE 0xfee00000ull

@@ -44,6 +44,6 @@ void vlapic_timer_divide(struct vlapic *lapic, uint32_t value, uint64_t now);
 void vlapic_timer_set_entry(struct vlapic *lapic, uint32_t entry, uint64_t now);
 /* IA32_TSC_DEADLINE; 0 disarms; ignored, and 0, in other modes. */
 uint64_t vlapic_timer_deadline(struct vlapic *lapic, uint64_t now);
-void vlapic_timer_set_deadline(struct vlapic *lapic, uint64_t deadline);
+void vlapic_timer_set_deadline(struct vlapic *lapic, uint64_t deadline, uint64_t now);
 
 #endif

@@ -250,6 +250,23 @@ HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/m
 HOST_TESTS += test_model
 HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
 
+VLAPIC_SOURCES := $(addprefix drivers/virt/, vlapic.c vlapic_message.c vlapic_registers.c vlapic_timer.c)
+
+HOST_TESTS += test_vlapic
+HOST_test_vlapic := tests/host/virt/test_vlapic.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_registers
+HOST_test_vlapic_registers := tests/host/virt/test_vlapic_registers.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_timer
+HOST_test_vlapic_timer := tests/host/virt/test_vlapic_timer.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_message
+HOST_test_vlapic_message := tests/host/virt/test_vlapic_message.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vioapic
+HOST_test_vioapic := tests/host/virt/test_vioapic.c drivers/virt/vioapic.c
+
 HOST_TESTS += test_error
 HOST_test_error := tests/host/lib/test_error.c kernel/lib/error.c
 
