@@ -140,7 +140,15 @@ HV_C_SOURCES := \
 	drivers/phys/pci.c \
 	drivers/phys/power.c \
 	drivers/phys/processors.c \
-	drivers/phys/uart.c
+	drivers/phys/uart.c \
+	drivers/virt/vi8042.c \
+	drivers/virt/vpci.c \
+	drivers/virt/vpic.c \
+	drivers/virt/vpit.c \
+	drivers/virt/vpit_channel.c \
+	drivers/virt/vrtc.c \
+	drivers/virt/vrtc_calendar.c \
+	drivers/virt/vuart.c
 # <<< HV_C_SOURCES
 
 # >>> HV_ASM_SOURCES
