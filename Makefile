@@ -154,6 +154,14 @@ HV_C_SOURCES := \
 	drivers/virt/vlapic_message.c \
 	drivers/virt/vlapic_registers.c \
 	drivers/virt/vlapic_timer.c
+	drivers/virt/vi8042.c \
+	drivers/virt/vpci.c \
+	drivers/virt/vpic.c \
+	drivers/virt/vpit.c \
+	drivers/virt/vpit_channel.c \
+	drivers/virt/vrtc.c \
+	drivers/virt/vrtc_calendar.c \
+	drivers/virt/vuart.c
 # <<< HV_C_SOURCES
 
 # >>> HV_ASM_SOURCES

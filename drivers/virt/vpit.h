@@ -16,6 +16,7 @@
 #define DRIVERS_VIRT_VPIT_H
 
 #include "base/types.h"
+#include "drivers/virt/vpit_channel.h"
 
 #define VPIT_HZ 1193182
 #define VPIT_CHANNELS 3
@@ -24,31 +25,6 @@
 #define VPIT_SYSTEM_PORT 0x61 /* gate and output of channel 2, speaker, refresh */
 
 #define VPIT_TICKS_OWED_MAX 64
-
-/*
- * What a channel counts. Between two accesses nothing changes here: value and output follow from
- * the clocks that have passed since `start`.
- */
-struct vpit_channel {
-	uint8_t mode;	/* 0 to 5 */
-	uint8_t access; /* 1: low byte, 2: high byte, 3: low then high */
-	bool bcd;
-	bool gate;
-	bool loaded;	   /* a count came since the control word; else `count` means nothing */
-	bool started;	   /* it counts from `start` on; else it stands at `elapsed` */
-	bool half_written; /* access 3: `low` was written, the high byte is wanted */
-	bool half_read;	   /* access 3: the next read is the high byte */
-	bool status_latched;
-	bool count_latched;
-	uint8_t low;
-	uint8_t latched_status;
-	uint16_t latched_count;
-	uint32_t count;	     /* 1 to 65536, of the period that runs */
-	uint32_t next_count; /* of the next period or trigger; 0: none was written */
-	uint64_t next_start; /* modes 2 and 3: when that period begins */
-	uint64_t start;	     /* clock at which the channel held `count` */
-	uint64_t elapsed;    /* clocks counted until the gate stopped it */
-};
 
 struct vpit {
 	uint64_t origin_tsc; /* clock 0 */

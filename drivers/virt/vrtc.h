@@ -18,13 +18,12 @@
 struct vrtc {
 	uint64_t tsc_khz;
 	uint64_t latest_tsc;
-	int64_t base_seconds; /* since 1970-01-01 00:00:00, at base_tsc */
-	uint64_t base_tsc;    /* start of a second */
+	int64_t base_seconds; /* since 1970-01-01 00:00:00, at base_tsc, while the time runs */
+	uint64_t base_tsc;    /* start of a second; periods count from here as well */
 	uint64_t settled_tsc; /* up to here the flags of register C are right */
 	uint8_t index;
-	uint8_t weekday_shift; /* day of the week minus the calendar's, 0 to 6 */
-	bool stopped;	       /* SET, or the divider is held: the time stands in `bytes` */
-	uint8_t bytes[VRTC_BYTES];
+	uint8_t weekday_shift;	   /* day of the week minus the calendar's, 0 to 6 */
+	uint8_t bytes[VRTC_BYTES]; /* those of the time: true only while it stands (SET) */
 };
 
 /*
