@@ -144,6 +144,13 @@ HOST_test_uart := tests/host/boot/test_uart.c tests/host/fake/board.c drivers/ph
 HOST_TESTS += test_x86_walk
 HOST_test_x86_walk := tests/host/arch/test_x86_walk.c arch/x86/guest/guest_walk.c $(FAKE_WORLD) $(MM_SOURCES)
 
+GUEST_DECODE := arch/x86/guest/guest_decode.c arch/x86/guest/guest_execute.c \
+	arch/x86/guest/guest_place.c
+
+HOST_TESTS += test_guest_native
+HOST_test_guest_native := tests/host/arch/test_guest_native.c tests/host/fake/forms.c \
+	tests/host/fake/native.c $(GUEST_DECODE)
+
 HOST_TESTS += test_s2_join
 HOST_test_s2_join := tests/host/mm/test_s2_join.c $(FAKE_WORLD) $(MM_SOURCES)
 
