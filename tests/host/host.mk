@@ -291,6 +291,9 @@ HOST_test_vcpu := tests/host/vm/test_vcpu.c $(KERNEL_SOURCES)
 HOST_TESTS += test_halt
 HOST_test_halt := tests/host/exit/test_halt.c kernel/exit/exit.c $(KERNEL_SOURCES)
 
+HOST_TESTS += test_beyond
+HOST_test_beyond := tests/host/exit/test_beyond.c kernel/exit/exit.c $(KERNEL_SOURCES)
+
 HOST_TESTS += test_hypercall_vcpus
 HOST_test_hypercall_vcpus := tests/host/exit/test_hypercall_vcpus.c $(KERNEL_SOURCES)
 
