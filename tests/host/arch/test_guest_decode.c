@@ -349,7 +349,7 @@ static void check_lengths(unsigned bits, const char *machine)
 {
 	static uint8_t code[SLOTS * SLOT];
 	uint8_t lengths[SLOTS];
-	char path[] = "/tmp/test_guest_decode.XXXXXX";
+	char path[] = P_tmpdir "/aerostat.XXXXXX";
 	int file = mkstemp(path);
 
 	assert_true(file >= 0);
