@@ -53,11 +53,11 @@ enum exit_action {
 	 * arch_device_access() has answered with ARCH_DEVICE_DONE.
 	 */
 	EXIT_ADVANCE_DECODED,
-	EXIT_INJECT,  /* deliver vcpu->inject at the same instruction */
-	EXIT_BLOCK,   /* wait for something, then run the same instruction again */
-	EXIT_WAIT,    /* the instruction is done; others may run before the next one */
-	EXIT_YIELD,   /* leave the CPU to others, stay runnable */
-	EXIT_KILL,    /* this VM is over; the report has been printed or vm->end_reason says why */
+	EXIT_INJECT, /* deliver vcpu->inject at the same instruction */
+	EXIT_BLOCK,  /* wait for something, then run the same instruction again */
+	EXIT_WAIT,   /* the instruction is done; others may run before the next one */
+	EXIT_YIELD,  /* leave the CPU to others, stay runnable */
+	EXIT_KILL,   /* this VM is over; the report has been printed or vm->end_reason says why */
 };
 
 /*

@@ -114,6 +114,10 @@ HOST_TESTS += test_svm_run
 HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_run.c \
 	arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c
 
+HOST_TESTS += test_svm_state
+HOST_test_svm_state := tests/host/arch/test_svm_state.c arch/x86/svm/svm_state.c \
+	tests/host/fake/processor.c tests/host/fake/panic.c
+
 FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c \
 	drivers/phys/acpi_tables.c drivers/phys/firmware.c drivers/phys/mp_table.c \
 	drivers/phys/processors.c kernel/lib/error.c
@@ -147,6 +151,22 @@ HOST_test_uart := tests/host/boot/test_uart.c tests/host/fake/board.c drivers/ph
 
 HOST_TESTS += test_x86_walk
 HOST_test_x86_walk := tests/host/arch/test_x86_walk.c arch/x86/guest/guest_walk.c $(FAKE_WORLD) $(MM_SOURCES)
+
+GUEST_DECODE := arch/x86/guest/guest_decode.c arch/x86/guest/guest_execute.c \
+	arch/x86/guest/guest_place.c
+
+HOST_TESTS += test_guest_decode
+HOST_test_guest_decode := tests/host/arch/test_guest_decode.c tests/host/fake/forms.c \
+	$(GUEST_DECODE)
+
+HOST_TESTS += test_guest_device
+HOST_test_guest_device := tests/host/arch/test_guest_device.c arch/x86/guest/guest_device.c \
+	arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c arch/x86/guest/guest_walk.c \
+	$(GUEST_DECODE) $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_guest_native
+HOST_test_guest_native := tests/host/arch/test_guest_native.c tests/host/fake/forms.c \
+	tests/host/fake/native.c $(GUEST_DECODE)
 
 HOST_TESTS += test_s2_join
 HOST_test_s2_join := tests/host/mm/test_s2_join.c $(FAKE_WORLD) $(MM_SOURCES)
@@ -291,6 +311,9 @@ HOST_test_vcpu := tests/host/vm/test_vcpu.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_halt
 HOST_test_halt := tests/host/exit/test_halt.c kernel/exit/exit.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_beyond
+HOST_test_beyond := tests/host/exit/test_beyond.c kernel/exit/exit.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_hypercall_vcpus
 HOST_test_hypercall_vcpus := tests/host/exit/test_hypercall_vcpus.c $(KERNEL_SOURCES)

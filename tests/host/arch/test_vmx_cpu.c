@@ -12,6 +12,7 @@
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/vmx/vmx_instructions.h"
 #include "arch/x86/vmx/vmx_reasons.h"
+#include "base/bits.h"
 #include "fake/processor.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
@@ -440,7 +441,44 @@ static void test_registers_by_name(void **state)
 	fake_vmx_set(VMCS_guest_tr_rights, 0x83);
 	assert_int_equal(guest_read(vtx_vcpu, GUEST_TASK_32), 0);
 	expect_panic("cannot be written", guest_write(vtx_vcpu, GUEST_CODE_LONG, 1));
+	expect_panic("cannot be written", guest_write(vtx_vcpu, GUEST_CS_BASE, 1));
 	expect_panic("cannot be written", guest_write(vtx_vcpu, GUEST_CR2, 1));
+	vtx_vcpus_destroy();
+}
+
+/* What a device's access needs besides: segments, and what kind of fault it was. */
+static void test_registers_of_a_fault(void **state)
+{
+	static const struct {
+		uint64_t qualification;
+		bool operand, write;
+	} faults[] = {
+		{0x181, true, false},  /* a read */
+		{0x182, true, true},   /* a write */
+		{0x183, true, true},   /* both at once */
+		{0x184, false, false}, /* a fetch */
+		{0x081, false, false}, /* of an entry of the guest's tables, */
+		{0x083, false, true},  /* and to set its accessed flag */
+		{0x001, true, false},  /* where the processor knows no linear address */
+	};
+	(void)state;
+	run(0);
+	fake_vmx_set(VMCS_guest_cs_rights, 0xc09b);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CODE_BIG), 1);
+	fake_vmx_set(VMCS_guest_cs_rights, 0xa09b);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CODE_BIG), 0);
+	fake_vmx_set(VMCS_guest_es_base, 0x10);
+	fake_vmx_set(VMCS_guest_cs_base, 0x20);
+	fake_vmx_set(VMCS_guest_ss_base, 0x30);
+	fake_vmx_set(VMCS_guest_ds_base, 0x40);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(guest_read(vtx_vcpu, GUEST_ES_BASE + i), 0x10 * (i + 1));
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(faults); i++) {
+		fake_vmx_set(VMCS_exit_qualification, faults[i].qualification);
+		assert_int_equal(guest_read(vtx_vcpu, GUEST_FAULT_OPERAND), faults[i].operand);
+		assert_int_equal(guest_read(vtx_vcpu, GUEST_FAULT_WRITE), faults[i].write);
+	}
 	vtx_vcpus_destroy();
 }
 
@@ -553,6 +591,7 @@ int main(void)
 		TEST_RUN(test_from_the_wrong_processor),
 		TEST_RUN(test_registers_come_along),
 		TEST_RUN(test_registers_by_name),
+		TEST_RUN(test_registers_of_a_fault),
 		TEST_RUN(test_control_registers_in_two_views),
 		TEST_RUN(test_access_without_a_vmcs),
 		TEST_RUN(test_vcpu_without_memory),
