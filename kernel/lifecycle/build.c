@@ -7,6 +7,7 @@
 #include "kernel/lifecycle/build.h"
 
 #include "base/bits.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "arch/arch.h"
@@ -30,24 +31,14 @@ static bool name_is_taken(const struct vm *vm)
 	return false;
 }
 
-static void refuse(struct vm *vm, const char *sentence)
-{
-	vm->state = VM_REFUSED;
-	vm->end_reason = "refused";
-	log_event(vm->config.name, "refused: %s", sentence);
-}
-
 /* The arithmetic of a promise that cannot be made. */
-static void refuse_promise(struct vm *vm)
+static enum status refuse_promise(const struct vm *vm, enum status status, struct error *error)
 {
-	char sentence[VM_SENTENCE_BYTES];
 	uint64_t tables = s2_table_pages_worst(vm->config.max_pages);
-	snprintf(sentence, sizeof(sentence),
-		 "min=%lluK and %lluK for its page tables are more than the %lluK that are not "
-		 "promised to others",
-		 (unsigned long long)vm->config.min_pages * 4, (unsigned long long)tables * 4,
-		 (unsigned long long)promise_spare() * 4);
-	refuse(vm, sentence);
+	return error_set(error, status,
+			 "min=%luK and %luK for its page tables are more than the %luK that are "
+			 "not promised to others",
+			 vm->config.min_pages * 4, tables * 4, promise_spare() * 4);
 }
 
 /* All of them; those but the first are OFF until the guest starts them. */
@@ -69,58 +60,43 @@ static enum status create_vcpus(struct vm *vm)
 
 /* Memory, image and vCPU for a VM whose address space exists. */
 static enum status furnish(struct vm *vm, const void *file, const struct elf_image *image,
-			   uint32_t *start_info, char *sentence)
+			   uint32_t *start_info, struct error *error)
 {
 	enum status status = loader_load(vm, file, image, start_info);
 	if (status == STATUS_OUTSIDE) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "max=%lluK leaves no page for the start information behind its image",
-			 (unsigned long long)vm->config.max_pages * 4);
-		return status;
+		return error_set(error, status,
+				 "max=%luK leaves no page for the start information behind its "
+				 "image",
+				 vm->config.max_pages * 4);
 	}
 	if (status == STATUS_OK) {
 		status = create_vcpus(vm);
 	}
 	if (status != STATUS_OK) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "the host is too small: its image needs %lluK, and %lluK are free",
-			 (unsigned long long)(image->end + KIB(64)) >> 10,
-			 (unsigned long long)promise_spare() * 4);
+		return error_set(error, status,
+				 "the host is too small: its image needs %luK, and %luK are free",
+				 (image->end + KIB(64)) >> 10, promise_spare() * 4);
 	}
-	return status;
+	return STATUS_OK;
 }
 
-/* `begin_tsc` is when its start began: only one that runs has taken any time to. */
-static void start_checked(struct vm *vm, const void *file, const struct elf_image *image,
-			  uint64_t begin_tsc)
+/* An address space with the image and vCPUs, or none. */
+static enum status create_vm(struct vm *vm, const void *file, const struct elf_image *image,
+			     uint32_t *start_info, struct error *error)
 {
-	char sentence[VM_SENTENCE_BYTES];
-	uint32_t start_info;
 	enum status status = s2_create(&vm->s2, backend->s2_format(), vm->id, vm->config.max_pages,
 				       vm->config.min_pages);
 	if (status != STATUS_OK) {
-		refuse_promise(vm);
-		return;
+		return refuse_promise(vm, status, error);
 	}
 	vm->s2_exists = true;
-	status = furnish(vm, file, image, &start_info, sentence);
+	status = furnish(vm, file, image, start_info, error);
 	if (status != STATUS_OK) {
 		while (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
 		}
 		vm->s2_exists = false;
-		refuse(vm, sentence);
-		return;
 	}
-	vm->held_peak_pages = vm->s2.mapped_pages;
-	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
-	vm->start_ticks = arch_tsc() - begin_tsc;
-	log_event(vm_name(vm), "started mem=%lluK min=%lluK max=%lluK shares=%llu",
-		  (unsigned long long)vm->config.mem_pages * 4,
-		  (unsigned long long)vm->config.min_pages * 4,
-		  (unsigned long long)vm->config.max_pages * 4,
-		  (unsigned long long)vm->config.shares);
-	vm->vcpus[0].entry = image->entry;
-	vm->vcpus[0].regs[GPR_RBX] = start_info;
+	return status;
 }
 
 /* It must be able to run somewhere. */
@@ -128,6 +104,56 @@ static bool has_cpu(const struct vm *vm)
 {
 	uint64_t all = ~0ull >> (64 - arch_cpu_count());
 	return (vm->config.cpu_mask & all) != 0;
+}
+
+/* The module's string, parsed into the VM's configuration, and what it must not collide with. */
+static enum status configure_vm(struct vm *vm, const struct boot_module *module,
+				struct error *error)
+{
+	enum status status = vm_config_parse(module->text, &vm->config, error);
+	if (vm->config.name[0] == '\0') {
+		snprintf(vm->config.name, sizeof(vm->config.name), "module%u", vm_count);
+	}
+	if (module->text_truncated) {
+		return error_set(error, STATUS_INVALID,
+				 "its command line is longer than the hypervisor keeps");
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (name_is_taken(vm)) {
+		return error_set(error, STATUS_INVALID, "name=%s is used twice", vm->config.name);
+	}
+	if (!has_cpu(vm)) {
+		return error_set(error, STATUS_INVALID,
+				 "cpu= names none of the %u processors that run", arch_cpu_count());
+	}
+	return STATUS_OK;
+}
+
+/* On success the first vCPU's state holds the entry and the address of the start information. */
+static enum status start_module(struct vm *vm, const struct boot_module *module,
+				struct error *error)
+{
+	enum status status = configure_vm(vm, module, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	const void *file = phys_to_virt((hpa_t){module->start});
+	struct elf_image image;
+	status = elf_check(file, module->end - module->start, vm->config.max_pages << PAGE_SHIFT,
+			   &image, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	uint32_t start_info;
+	status = create_vm(vm, file, &image, &start_info, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	vm->vcpus[0].entry = image.entry;
+	vm->vcpus[0].regs[GPR_RBX] = start_info;
+	return STATUS_OK;
 }
 
 void vm_start(const struct boot_module *module)
@@ -143,39 +169,19 @@ void vm_start(const struct boot_module *module)
 	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
 		vcpu_init(&vm->vcpus[i], vm, i);
 	}
-	char sentence[VM_SENTENCE_BYTES];
-	enum status status = vm_config_parse(module->text, &vm->config, sentence);
-	if (vm->config.name[0] == '\0') {
-		snprintf(vm->config.name, sizeof(vm->config.name), "module%u", vm_count);
-	}
-	if (module->text_truncated) {
-		refuse(vm, "its command line is longer than the hypervisor keeps");
+	struct error error;
+	if (start_module(vm, module, &error) != STATUS_OK) {
+		vm->state = VM_REFUSED;
+		vm->end_reason = "refused";
+		log_event(vm->config.name, "refused: %s", error.text);
 		return;
 	}
-	if (status != STATUS_OK) {
-		refuse(vm, sentence);
-		return;
-	}
-	if (name_is_taken(vm)) {
-		snprintf(sentence, sizeof(sentence), "name=%s is used twice", vm->config.name);
-		refuse(vm, sentence);
-		return;
-	}
-	if (!has_cpu(vm)) {
-		snprintf(sentence, sizeof(sentence),
-			 "cpu= names none of the %u processors that run", arch_cpu_count());
-		refuse(vm, sentence);
-		return;
-	}
-	const void *file = phys_to_virt((hpa_t){module->start});
-	struct elf_image image;
-	status = elf_check(file, module->end - module->start, vm->config.max_pages << PAGE_SHIFT,
-			   &image, sentence);
-	if (status != STATUS_OK) {
-		refuse(vm, sentence);
-		return;
-	}
-	start_checked(vm, file, &image, begin_tsc);
+	vm->held_peak_pages = vm->s2.mapped_pages;
+	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
+	vm->start_ticks = arch_tsc() - begin_tsc; /* 0 for one that was refused */
+	log_event(vm_name(vm), "started mem=%luK min=%luK max=%luK shares=%lu",
+		  vm->config.mem_pages * 4, vm->config.min_pages * 4, vm->config.max_pages * 4,
+		  vm->config.shares);
 }
 
 void vms_release(void)

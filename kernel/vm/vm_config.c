@@ -84,47 +84,43 @@ static bool name_is_good(struct word word)
 	return word.length > 0 && word.length < VM_NAME_BYTES;
 }
 
-static enum status parse_name(struct word value, struct vm_config *config, char *sentence)
+static enum status parse_name(struct word value, struct vm_config *config, struct error *error)
 {
 	if (!name_is_good(value)) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "name=%.*s is not 1 to %d letters, digits, - or _",
-			 (int)min_u64(value.length, 60), value.text, VM_NAME_BYTES - 1);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID,
+				 "name=%.*s is not 1 to %d letters, digits, - or _",
+				 (int)min_u64(value.length, 60), value.text, VM_NAME_BYTES - 1);
 	}
 	memcpy(config->name, value.text, value.length);
 	config->name[value.length] = '\0';
 	return STATUS_OK;
 }
 
-static enum status parse_size(enum key key, struct word value, uint64_t *pages, char *sentence)
+static enum status parse_size(enum key key, struct word value, uint64_t *pages, struct error *error)
 {
 	enum status status = vm_config_parse_size(value.text, value.length, pages);
 	if (status != STATUS_OK || *pages == 0) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "%s=%.*s is not a size such as 64M, a multiple of 4K below 16384G",
-			 key_names[key], (int)min_u64(value.length, 60), value.text);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID,
+				 "%s=%.*s is not a size such as 64M, a multiple of 4K below 16384G",
+				 key_names[key], (int)min_u64(value.length, 60), value.text);
 	}
 	return STATUS_OK;
 }
 
 static enum status parse_number(enum key key, struct word value, uint64_t most, uint64_t *number,
-				char *sentence)
+				struct error *error)
 {
 	if (!parse_decimal(value, number) || *number == 0 || *number > most) {
-		snprintf(sentence, VM_SENTENCE_BYTES, "%s=%.*s is not a number from 1 to %llu",
-			 key_names[key], (int)min_u64(value.length, 60), value.text,
-			 (unsigned long long)most);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID, "%s=%.*s is not a number from 1 to %lu",
+				 key_names[key], (int)min_u64(value.length, 60), value.text, most);
 	}
 	return STATUS_OK;
 }
 
-static enum status parse_vcpus(struct word value, struct vm_config *config, char *sentence)
+static enum status parse_vcpus(struct word value, struct vm_config *config, struct error *error)
 {
 	uint64_t number;
-	enum status status = parse_number(KEY_VCPUS, value, AEROSTAT_VCPUS_MAX, &number, sentence);
+	enum status status = parse_number(KEY_VCPUS, value, AEROSTAT_VCPUS_MAX, &number, error);
 	if (status == STATUS_OK) {
 		config->vcpus = (unsigned)number;
 	}
@@ -165,7 +161,7 @@ static bool add_cpus(struct word part, uint64_t *mask)
 	return true;
 }
 
-static enum status parse_cpu(struct word value, struct vm_config *config, char *sentence)
+static enum status parse_cpu(struct word value, struct vm_config *config, struct error *error)
 {
 	struct word rest = value;
 	bool good = value.length > 0 && value.text[value.length - 1] != ',';
@@ -174,15 +170,14 @@ static enum status parse_cpu(struct word value, struct vm_config *config, char *
 		good = add_cpus(take_part(&rest, ','), &config->cpu_mask);
 	}
 	if (!good) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "cpu=%.*s is not a list such as 0, 1,3 or 0-2 of numbers below %d",
-			 (int)min_u64(value.length, 60), value.text, CPUS_MAX);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID,
+				 "cpu=%.*s is not a list such as 0, 1,3 or 0-2 of numbers below %d",
+				 (int)min_u64(value.length, 60), value.text, CPUS_MAX);
 	}
 	return STATUS_OK;
 }
 
-static enum status parse_on_touch(struct word value, struct vm_config *config, char *sentence)
+static enum status parse_on_touch(struct word value, struct vm_config *config, struct error *error)
 {
 	if (word_is(value, "zero")) {
 		config->on_touch = ON_TOUCH_ZERO;
@@ -191,35 +186,34 @@ static enum status parse_on_touch(struct word value, struct vm_config *config, c
 	} else if (word_is(value, "stop")) {
 		config->on_touch = ON_TOUCH_STOP;
 	} else {
-		snprintf(sentence, VM_SENTENCE_BYTES, "on-touch=%.*s is not zero, fault or stop",
-			 (int)min_u64(value.length, 60), value.text);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID, "on-touch=%.*s is not zero, fault or stop",
+				 (int)min_u64(value.length, 60), value.text);
 	}
 	return STATUS_OK;
 }
 
 static enum status parse_value(enum key key, struct word value, struct vm_config *config,
-			       char *sentence)
+			       struct error *error)
 {
 	switch (key) {
 	case KEY_NAME:
-		return parse_name(value, config, sentence);
+		return parse_name(value, config, error);
 	case KEY_MEM:
-		return parse_size(key, value, &config->mem_pages, sentence);
+		return parse_size(key, value, &config->mem_pages, error);
 	case KEY_MIN:
-		return parse_size(key, value, &config->min_pages, sentence);
+		return parse_size(key, value, &config->min_pages, error);
 	case KEY_MAX:
-		return parse_size(key, value, &config->max_pages, sentence);
+		return parse_size(key, value, &config->max_pages, error);
 	case KEY_SHARES:
-		return parse_number(key, value, SHARES_MAX, &config->shares, sentence);
+		return parse_number(key, value, SHARES_MAX, &config->shares, error);
 	case KEY_ON_TOUCH:
-		return parse_on_touch(value, config, sentence);
+		return parse_on_touch(value, config, error);
 	case KEY_VCPUS:
-		return parse_vcpus(value, config, sentence);
+		return parse_vcpus(value, config, error);
 	case KEY_CPU:
-		return parse_cpu(value, config, sentence);
+		return parse_cpu(value, config, error);
 	case KEY_WEIGHT:
-		return parse_number(key, value, WEIGHT_MAX, &config->weight, sentence);
+		return parse_number(key, value, WEIGHT_MAX, &config->weight, error);
 	case KEY_COUNT:
 		break;
 	}
@@ -228,7 +222,7 @@ static enum status parse_value(enum key key, struct word value, struct vm_config
 
 /* One `key=value`; *seen has a bit for each key so far. */
 static enum status parse_pair(struct word word, struct vm_config *config, unsigned *seen,
-			      char *sentence)
+			      struct error *error)
 {
 	const char *equals = word.text;
 	while (equals < word.text + word.length && *equals != '=') {
@@ -240,26 +234,25 @@ static enum status parse_pair(struct word word, struct vm_config *config, unsign
 			continue;
 		}
 		if (*seen & 1u << key) {
-			snprintf(sentence, VM_SENTENCE_BYTES, "%s= is given twice", key_names[key]);
-			return STATUS_INVALID;
+			return error_set(error, STATUS_INVALID, "%s= is given twice",
+					 key_names[key]);
 		}
 		*seen |= 1u << key;
 		struct word value = {equals + 1, word.length - name.length - 1};
-		return parse_value((enum key)key, value, config, sentence);
+		return parse_value((enum key)key, value, config, error);
 	}
-	snprintf(sentence, VM_SENTENCE_BYTES,
-		 "%.*s is not one of name= mem= min= max= shares= on-touch= vcpus= cpu= weight=",
-		 (int)min_u64(word.length, 60), word.text);
-	return STATUS_INVALID;
+	return error_set(
+		error, STATUS_INVALID,
+		"%.*s is not one of name= mem= min= max= shares= on-touch= vcpus= cpu= weight=",
+		(int)min_u64(word.length, 60), word.text);
 }
 
 /* Defaults for what was not given, and how the sizes must stand to each other. */
-static enum status complete(struct vm_config *config, unsigned seen, char *sentence)
+static enum status complete(struct vm_config *config, unsigned seen, struct error *error)
 {
 	if (!(seen & 1u << KEY_NAME) || !(seen & 1u << KEY_MEM)) {
-		snprintf(sentence, VM_SENTENCE_BYTES, "%s= is missing",
-			 seen & 1u << KEY_NAME ? "mem" : "name");
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID, "%s= is missing",
+				 seen & 1u << KEY_NAME ? "mem" : "name");
 	}
 	if (!(seen & 1u << KEY_MAX)) {
 		config->max_pages = config->mem_pages;
@@ -268,34 +261,27 @@ static enum status complete(struct vm_config *config, unsigned seen, char *sente
 		config->min_pages = (config->mem_pages + 3) / 4;
 	}
 	if (config->min_pages > config->max_pages) {
-		snprintf(sentence, VM_SENTENCE_BYTES, "min=%lluK is more than max=%lluK",
-			 (unsigned long long)config->min_pages * 4,
-			 (unsigned long long)config->max_pages * 4);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID, "min=%luK is more than max=%luK",
+				 config->min_pages * 4, config->max_pages * 4);
 	}
 	if (config->mem_pages < config->min_pages || config->mem_pages > config->max_pages) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "mem=%lluK is not between min=%lluK and max=%lluK",
-			 (unsigned long long)config->mem_pages * 4,
-			 (unsigned long long)config->min_pages * 4,
-			 (unsigned long long)config->max_pages * 4);
-		return STATUS_INVALID;
+		return error_set(
+			error, STATUS_INVALID, "mem=%luK is not between min=%luK and max=%luK",
+			config->mem_pages * 4, config->min_pages * 4, config->max_pages * 4);
 	}
 	return STATUS_OK;
 }
 
-static enum status copy_arguments(const char *text, struct vm_config *config, char *sentence)
+static enum status copy_arguments(const char *text, struct vm_config *config, struct error *error)
 {
 	while (*text == ' ') {
 		text++;
 	}
 	size_t length = strlen(text);
 	if (length >= sizeof(config->arguments)) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "the guest's arguments are %llu bytes long, more than %llu",
-			 (unsigned long long)length,
-			 (unsigned long long)sizeof(config->arguments) - 1);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID,
+				 "the guest's arguments are %lu bytes long, more than %lu", length,
+				 sizeof(config->arguments) - 1);
 	}
 	memcpy(config->arguments, text, length + 1);
 	return STATUS_OK;
@@ -324,14 +310,14 @@ static void find_name(const char *text, struct vm_config *config)
 	while (config->name[0] == '\0' && word.length > 0 && !word_is(word, "--")) {
 		if (word.length > key_length && memcmp(word.text, key, key_length) == 0) {
 			struct word value = {word.text + key_length, word.length - key_length};
-			char sentence[VM_SENTENCE_BYTES];
-			(void)(parse_name(value, config, sentence) == STATUS_OK);
+			struct error ignored;
+			(void)(parse_name(value, config, &ignored) == STATUS_OK);
 		}
 		word = next_word(&text);
 	}
 }
 
-enum status vm_config_parse(const char *text, struct vm_config *config, char *sentence)
+enum status vm_config_parse(const char *text, struct vm_config *config, struct error *error)
 {
 	unsigned seen = 0;
 	enum status status = STATUS_OK;
@@ -340,18 +326,18 @@ enum status vm_config_parse(const char *text, struct vm_config *config, char *se
 	config->vcpus = 1;
 	config->cpu_mask = ~0ull;
 	config->weight = 100;
-	sentence[0] = '\0';
+	error->text[0] = '\0';
 	struct word word = next_word(&text);
 	while (status == STATUS_OK && word.length > 0) {
 		if (word_is(word, "--")) {
-			status = copy_arguments(text, config, sentence);
+			status = copy_arguments(text, config, error);
 			break;
 		}
-		status = parse_pair(word, config, &seen, sentence);
+		status = parse_pair(word, config, &seen, error);
 		if (status != STATUS_OK) {
 			find_name(text, config);
 		}
 		word = next_word(&text);
 	}
-	return status != STATUS_OK ? status : complete(config, seen, sentence);
+	return status != STATUS_OK ? status : complete(config, seen, error);
 }

@@ -11,11 +11,10 @@
 #define KERNEL_VM_VM_CONFIG_H
 
 #include "abi/aerostat.h"
-#include "base/status.h"
+#include "base/error.h"
 #include "base/types.h"
 
 #define VM_NAME_BYTES 24
-#define VM_SENTENCE_BYTES 200
 
 enum on_touch {
 	ON_TOUCH_ZERO,	/* a zero page, charged to the guest */
@@ -38,11 +37,11 @@ struct vm_config {
 
 /*
  * Parses `text`. name= and mem= are required; max defaults to mem, min to a quarter of mem, shares
- * to 100, on-touch to zero, vcpus to 1, cpu to all, weight to 100. INVALID: `sentence`
- * (VM_SENTENCE_BYTES) says what is wrong with which value, and *config holds at least the name if
- * there was a good one.
+ * to 100, on-touch to zero, vcpus to 1, cpu to all, weight to 100. INVALID: *error says
+ * what is wrong with which value, and *config holds at least the name if there was a good one.
  */
-MUST_CHECK enum status vm_config_parse(const char *text, struct vm_config *config, char *sentence);
+MUST_CHECK enum status vm_config_parse(const char *text, struct vm_config *config,
+				       struct error *error);
 
 /* A size such as 64M, 512K, 1G or 8192; a multiple of 4 KiB, below 2^44. */
 MUST_CHECK enum status vm_config_parse_size(const char *text, size_t length, uint64_t *pages);

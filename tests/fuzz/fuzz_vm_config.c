@@ -22,13 +22,13 @@ static void check_name(const char *name)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct vm_config config;
-	char sentence[VM_SENTENCE_BYTES];
+	struct error error;
 	char *text = malloc(bytes + 1);
 	memcpy(text, data, bytes);
 	text[bytes] = '\0';
-	memset(sentence, 'x', sizeof(sentence));
-	enum status status = vm_config_parse(text, &config, sentence);
-	fuzz_check_sentence(sentence, sizeof(sentence), status != STATUS_OK);
+	memset(&error, 'x', sizeof(error));
+	enum status status = vm_config_parse(text, &config, &error);
+	fuzz_check_error(&error, status != STATUS_OK);
 	check_name(config.name);
 	if (status == STATUS_OK) {
 		FUZZ_CHECK(config.name[0] != '\0');

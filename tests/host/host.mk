@@ -221,7 +221,7 @@ include tests/fuzz/fuzz.mk
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
-	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/elf.c kernel/overcommit/governor.c kernel/exit/hypercall.c kernel/lifecycle/load_native.c \
+	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/elf.c kernel/lib/error.c kernel/overcommit/governor.c kernel/exit/hypercall.c kernel/lifecycle/load_native.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
@@ -235,10 +235,10 @@ HOST_test_balloon_ranges := tests/host/balloon/test_balloon_ranges.c tests/host/
 	$(KERNEL_SOURCES)
 
 HOST_TESTS += test_vm_config
-HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/vm/vm_config.c
+HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/vm/vm_config.c kernel/lib/error.c
 
 HOST_TESTS += test_elf
-HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c
+HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c kernel/lib/error.c
 
 HOST_TESTS += test_monitor
 HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/monitor.c

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kernel/vm/vm_config.c: every key, every malformed value, and that the sentence quotes the value.
+/* kernel/vm/vm_config.c: every key, every malformed value, and that the error message quotes the
+ * value.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,29 +16,28 @@
 #include "kernel/vm/vm_config.h"
 
 static struct vm_config config;
-static char sentence[VM_SENTENCE_BYTES + 16];
+static struct error error;
 
 static enum status parse(const char *text)
 {
 	memset(&config, 0xa5, sizeof(config));
-	memset(sentence, 0xa5, sizeof(sentence));
+	memset(&error, 0xa5, sizeof(error));
 	/* An exact copy: reading beyond its end is noticed. */
 	char *copy = strdup(text);
-	enum status status = vm_config_parse(copy, &config, sentence);
+	enum status status = vm_config_parse(copy, &config, &error);
 	free(copy);
-	assert_int_equal((uint8_t)sentence[VM_SENTENCE_BYTES], 0xa5);
-	assert_true(strnlen(sentence, VM_SENTENCE_BYTES) < VM_SENTENCE_BYTES);
-	assert_int_equal(status == STATUS_OK, sentence[0] == '\0');
+	assert_non_null(memchr(error.text, 0, sizeof(error.text)));
+	assert_int_equal(status == STATUS_OK, error.text[0] == '\0');
 	return status;
 }
 
-/* Refused, and the sentence contains both. */
+/* Refused, and the error message contains both. */
 static void refused(const char *text, const char *one, const char *two)
 {
 	assert_int_equal(parse(text), STATUS_INVALID);
-	if (strstr(sentence, one) == NULL || strstr(sentence, two) == NULL) {
-		fail_msg("\"%s\": the sentence is \"%s\", expected \"%s\" and \"%s\"", text,
-			 sentence, one, two);
+	if (strstr(error.text, one) == NULL || strstr(error.text, two) == NULL) {
+		fail_msg("\"%s\": the error message is \"%s\", expected \"%s\" and \"%s\"", text,
+			 error.text, one, two);
 	}
 }
 
@@ -331,7 +331,7 @@ static void test_malformed_cpu_lists(void **state)
 	refused("name=a mem=4M cpu=1 -2", "-2", "is not one of");
 	refused("name=a mem=4M cpu=0 cpu=1", "cpu=", "twice");
 	refused("name=a mem=4M cpus=0", "cpus=0", "cpu= weight=");
-	/* A long one is cut in the sentence. */
+	/* A long one is cut in the error message. */
 	char text[400] = "name=a mem=4M cpu=";
 	for (unsigned i = 0; i < 100; i++) {
 		strcat(text, "0,");
