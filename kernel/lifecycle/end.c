@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "arch/arch.h"
 #include "arch/backend.h"
+#include "kernel/lifecycle/files.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "kernel/sched/wake.h"
 
@@ -67,10 +69,12 @@ static bool teardown_step(struct vm *vm)
 		vm->balloon.page = NULL;
 	}
 	vm_destroy_vcpus(vm);
+	platform_destroy(vm);
 	if (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
 		return false;
 	}
 	vm->s2_exists = false;
+	(void)files_release(vm);
 	return true;
 }
 
