@@ -80,7 +80,8 @@ static enum status check_form(const uint8_t *file, uint64_t bytes, struct bzimag
 	return STATUS_OK;
 }
 
-/* Which bytes of the file are loaded. What is behind them in the file is a signature at most. */
+/* Which bytes of the file are loaded: all behind the setup code. What syssize does not count, the
+   signature of a distribution for example, does no harm. */
 static enum status check_parts(const uint8_t *file, uint64_t bytes, struct bzimage *image,
 			       struct error *error)
 {
@@ -93,7 +94,8 @@ static enum status check_parts(const uint8_t *file, uint64_t bytes, struct bzima
 				 "its Linux setup header says that there is no %s",
 				 kernel == 0 ? "kernel behind it" : "room for itself");
 	}
-	if (offset > bytes || kernel > bytes - offset) {
+	/* syssize counts paragraphs: the last one need not be full (memtest86+ 6.10). */
+	if (offset > bytes || kernel >= bytes - offset + PARAGRAPH_BYTES) {
 		return error_set(error, STATUS_INVALID,
 				 "it is truncated: it has %lu bytes, and its Linux setup header "
 				 "says %lu",
@@ -106,7 +108,6 @@ static enum status check_parts(const uint8_t *file, uint64_t bytes, struct bzima
 				 needed, kernel);
 	}
 	image->kernel_offset = (uint32_t)offset;
-	/* Newer kernels round syssize down, so the rest of the file is part of it. */
 	image->kernel_bytes = (uint32_t)min_u64(bytes - offset, needed);
 	return STATUS_OK;
 }
