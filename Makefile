@@ -87,16 +87,27 @@ HV_C_SOURCES := \
 	kernel/balloon/ranges.c \
 	kernel/sched/boost.c \
 	kernel/sched/clock.c \
+	kernel/lib/bzimage.c \
 	kernel/lib/console.c \
 	kernel/lib/elf.c \
 	kernel/lib/error.c \
+	kernel/lib/foreign_elf.c \
+	kernel/lib/image.c \
+	kernel/lib/multiboot1.c \
+	kernel/lib/words.c \
 	kernel/exit/exit.c \
 	kernel/overcommit/governor.c \
 	kernel/housekeeping.c \
 	kernel/exit/hypercall.c \
-	kernel/lifecycle/load_native.c \
 	kernel/lifecycle/build.c \
 	kernel/lifecycle/end.c \
+	kernel/lifecycle/files.c \
+	kernel/lifecycle/load.c \
+	kernel/lifecycle/load_linux.c \
+	kernel/lifecycle/load_multiboot.c \
+	kernel/lifecycle/load_native.c \
+	kernel/lifecycle/load_pc.c \
+	kernel/lifecycle/load_pvh.c \
 	kernel/lib/lock.c \
 	kernel/log/log.c \
 	kernel/main.c \
@@ -139,6 +150,7 @@ HV_C_SOURCES := \
 	drivers/virt/pc.c \
 	drivers/virt/pc_interrupt.c \
 	drivers/virt/pc_time.c \
+	drivers/virt/vacpi.c \
 	drivers/phys/acpi.c \
 	drivers/phys/acpi_power.c \
 	drivers/phys/acpi_tables.c \
@@ -153,7 +165,7 @@ HV_C_SOURCES := \
 	drivers/virt/vlapic.c \
 	drivers/virt/vlapic_message.c \
 	drivers/virt/vlapic_registers.c \
-	drivers/virt/vlapic_timer.c
+	drivers/virt/vlapic_timer.c \
 	drivers/virt/vi8042.c \
 	drivers/virt/vpci.c \
 	drivers/virt/vpic.c \

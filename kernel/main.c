@@ -17,7 +17,7 @@
 #include "mm/frame.h"
 #include "mm/promise.h"
 
-_Static_assert(BOOT_MODULES_MAX == VMS_MAX, "a module is a VM");
+_Static_assert(BOOT_MODULES_MAX > VMS_MAX, "there may be modules that are files of a VM");
 
 /* The smallest guest that can run, with its tables and its vCPU's own pages, in frames. */
 #define GUEST_PAGES_LEAST 128
@@ -63,22 +63,37 @@ static void start_backend(void)
 	}
 }
 
+/* Modules that are VMs. Those that the table had no place for count, whatever they are. */
+static uint64_t count_vms(const struct boot_info *boot_info)
+{
+	uint64_t count = boot_info->modules_left_out;
+	for (unsigned i = 0; i < boot_info->module_count; i++) {
+		count += vm_config_is_file(boot_info->modules[i].text) ? 0 : 1;
+	}
+	return count;
+}
+
 /*
  * A module that the boot loader could not load, or that has no place here, is a VM that never was:
  * the others run, but the run is not what was asked for. vms= says how many there should be.
  */
 static void count_modules(const struct boot_info *boot_info)
 {
-	uint64_t passed = (uint64_t)boot_info->module_count + boot_info->modules_left_out;
+	uint64_t passed = count_vms(boot_info);
 	uint64_t absent = boot_info->modules_left_out;
-	if (boot_info->modules_left_out != 0) {
-		log_event(NULL, "modules: %u of %llu are left out: there is place for %u VMs",
-			  boot_info->modules_left_out, (unsigned long long)passed, VMS_MAX);
+	absent += sub_floor_u64(passed - absent, VMS_MAX);
+	if (absent != 0) {
+		log_event(NULL,
+			  "modules: %llu of %llu are left out: there is place for %u modules, and "
+			  "for %u VMs",
+			  (unsigned long long)absent,
+			  (unsigned long long)boot_info->module_count + boot_info->modules_left_out,
+			  BOOT_MODULES_MAX, VMS_MAX);
 	}
 	if (options.vms != 0 && options.vms != passed) {
 		log_event(NULL,
-			  "modules: the boot loader passed %llu, but vms=%llu says how many there "
-			  "should be",
+			  "modules: the boot loader passed %llu for VMs, but vms=%llu says how "
+			  "many there should be",
 			  (unsigned long long)passed, (unsigned long long)options.vms);
 		absent += sub_floor_u64(options.vms, passed);
 	}
@@ -89,7 +104,7 @@ static void count_modules(const struct boot_info *boot_info)
 
 static void start_guests(struct boot_info *boot_info)
 {
-	uint64_t freed_pages = 0;
+	struct vms_pages pages;
 	if (boot_info->module_count == 0) {
 		halt("no guest was given: the boot loader passed no module");
 	}
@@ -102,14 +117,11 @@ static void start_guests(struct boot_info *boot_info)
 		halt(message);
 	}
 	count_modules(boot_info);
-	for (unsigned i = 0; i < boot_info->module_count; i++) {
-		vm_start(&boot_info->modules[i]);
-		/* Started or refused, its image is not looked at again. */
-		freed_pages += arch_module_release(&boot_info->modules[i]);
-	}
-	log_event(NULL, "modules count=%u freed_pages=%llu", boot_info->module_count,
-		  (unsigned long long)freed_pages);
-	governor_note_released(freed_pages);
+	vms_start(boot_info->modules, boot_info->module_count, &pages);
+	log_event(NULL, "modules count=%u freed_pages=%llu kept_pages=%llu",
+		  boot_info->module_count, (unsigned long long)pages.freed,
+		  (unsigned long long)pages.kept);
+	governor_note_released(pages.freed);
 	vms_release();
 }
 

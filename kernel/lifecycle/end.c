@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "arch/arch.h"
 #include "arch/backend.h"
+#include "kernel/lifecycle/files.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "kernel/sched/wake.h"
 #include "kernel/vm/platform.h"
@@ -78,6 +80,7 @@ static bool teardown_step(struct vm *vm)
 		return false;
 	}
 	vm->s2_exists = false;
+	(void)files_release(vm);
 	return true;
 }
 

@@ -41,6 +41,13 @@ MUST_CHECK enum status platform_create(struct vm *vm);
 /* Gives the frames back; no vCPU of it runs any more. NULL platform: nothing happens. */
 void platform_destroy(struct vm *vm);
 
+/*
+ * Writes ACPI's tables for the VM, root pointer first, into `to`, as they are to lie at the
+ * guest-physical `address`, a multiple of 16. Answers how many bytes they are; 0: more than
+ * `bytes`, and what is in `to` is undefined. Any context.
+ */
+size_t platform_tables(const struct vm *vm, void *to, size_t bytes, uint32_t address);
+
 /* All devices as after power-on, for a restart. No vCPU of it runs. */
 void platform_reset(struct vm *vm);
 

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/limits.h"
 #include "base/string.h"
+#include "kernel/lib/words.h"
 
 enum key {
 	KEY_NAME,
@@ -16,40 +17,30 @@ enum key {
 	KEY_VCPUS,
 	KEY_CPU,
 	KEY_WEIGHT,
+	KEY_DEVICES,
+	KEY_ON_REBOOT,
+	KEY_FILES,
 	KEY_COUNT
 };
 
 static const char *const key_names[KEY_COUNT] = {
-	[KEY_NAME] = "name",   [KEY_MEM] = "mem",	[KEY_MIN] = "min",
-	[KEY_MAX] = "max",     [KEY_SHARES] = "shares", [KEY_ON_TOUCH] = "on-touch",
-	[KEY_VCPUS] = "vcpus", [KEY_CPU] = "cpu",	[KEY_WEIGHT] = "weight",
+	[KEY_NAME] = "name",
+	[KEY_MEM] = "mem",
+	[KEY_MIN] = "min",
+	[KEY_MAX] = "max",
+	[KEY_SHARES] = "shares",
+	[KEY_ON_TOUCH] = "on-touch",
+	[KEY_VCPUS] = "vcpus",
+	[KEY_CPU] = "cpu",
+	[KEY_WEIGHT] = "weight",
+	[KEY_DEVICES] = "devices",
+	[KEY_ON_REBOOT] = "on-reboot",
+	[KEY_FILES] = "files",
 };
 
 #define SHARES_MAX 10000
 #define WEIGHT_MAX 10000
 #define PAGES_LIMIT UINT32_MAX /* the frame table keeps guest frame numbers in 32 bits */
-
-struct word {
-	const char *text;
-	size_t length;
-};
-
-static bool word_is(struct word word, const char *text)
-{
-	return strlen(text) == word.length && memcmp(word.text, text, word.length) == 0;
-}
-
-static bool parse_decimal(struct word word, uint64_t *value)
-{
-	*value = 0;
-	for (size_t i = 0; i < word.length; i++) {
-		if (word.text[i] < '0' || word.text[i] > '9' || *value > UINT64_MAX / 10 - 1) {
-			return false;
-		}
-		*value = *value * 10 + (uint64_t)(word.text[i] - '0');
-	}
-	return word.length > 0;
-}
 
 enum status vm_config_parse_size(const char *text, size_t length, uint64_t *pages)
 {
@@ -59,7 +50,7 @@ enum status vm_config_parse_size(const char *text, size_t length, uint64_t *page
 		shift = suffix == 'K' ? 10 : suffix == 'M' ? 20 : suffix == 'G' ? 30 : 0;
 	}
 	uint64_t number;
-	if (!parse_decimal((struct word){text, shift > 0 ? length - 1 : length}, &number) ||
+	if (!word_parse_decimal((struct word){text, shift > 0 ? length - 1 : length}, &number) ||
 	    number > UINT64_MAX >> shift) {
 		return STATUS_INVALID;
 	}
@@ -84,15 +75,16 @@ static bool name_is_good(struct word word)
 	return word.length > 0 && word.length < VM_NAME_BYTES;
 }
 
-static enum status parse_name(struct word value, struct vm_config *config, struct error *error)
+/* A name for `to`, which has room for VM_NAME_BYTES. */
+static enum status parse_name(const char *key, struct word value, char *to, struct error *error)
 {
 	if (!name_is_good(value)) {
 		return error_set(error, STATUS_INVALID,
-				 "name=%.*s is not 1 to %d letters, digits, - or _",
-				 (int)min_u64(value.length, 60), value.text, VM_NAME_BYTES - 1);
+				 "%s=%.*s is not 1 to %d letters, digits, - or _", key,
+				 word_shown(value), value.text, VM_NAME_BYTES - 1);
 	}
-	memcpy(config->name, value.text, value.length);
-	config->name[value.length] = '\0';
+	memcpy(to, value.text, value.length);
+	to[value.length] = '\0';
 	return STATUS_OK;
 }
 
@@ -102,7 +94,7 @@ static enum status parse_size(enum key key, struct word value, uint64_t *pages, 
 	if (status != STATUS_OK || *pages == 0) {
 		return error_set(error, STATUS_INVALID,
 				 "%s=%.*s is not a size such as 64M, a multiple of 4K below 16384G",
-				 key_names[key], (int)min_u64(value.length, 60), value.text);
+				 key_names[key], word_shown(value), value.text);
 	}
 	return STATUS_OK;
 }
@@ -110,9 +102,9 @@ static enum status parse_size(enum key key, struct word value, uint64_t *pages, 
 static enum status parse_number(enum key key, struct word value, uint64_t most, uint64_t *number,
 				struct error *error)
 {
-	if (!parse_decimal(value, number) || *number == 0 || *number > most) {
+	if (!word_parse_decimal(value, number) || *number == 0 || *number > most) {
 		return error_set(error, STATUS_INVALID, "%s=%.*s is not a number from 1 to %lu",
-				 key_names[key], (int)min_u64(value.length, 60), value.text, most);
+				 key_names[key], word_shown(value), value.text, most);
 	}
 	return STATUS_OK;
 }
@@ -127,31 +119,18 @@ static enum status parse_vcpus(struct word value, struct vm_config *config, stru
 	return status;
 }
 
-/* The part of `list` in front of `separator`, which both are taken off it. */
-static struct word take_part(struct word *list, char separator)
-{
-	struct word part = {list->text, 0};
-	while (part.length < list->length && part.text[part.length] != separator) {
-		part.length++;
-	}
-	size_t taken = part.length + (part.length < list->length ? 1 : 0);
-	list->text += taken;
-	list->length -= taken;
-	return part;
-}
-
 /* One number or `first-last`, added to *mask. */
 static bool add_cpus(struct word part, uint64_t *mask)
 {
 	struct word rest = part;
-	struct word head = take_part(&rest, '-');
+	struct word head = word_take_part(&rest, '-');
 	bool is_range = head.length < part.length;
 	uint64_t first;
-	if (!parse_decimal(head, &first)) {
+	if (!word_parse_decimal(head, &first)) {
 		return false;
 	}
 	uint64_t last = first;
-	if (is_range && !parse_decimal(rest, &last)) {
+	if (is_range && !word_parse_decimal(rest, &last)) {
 		return false;
 	}
 	if (first > last || last >= CPUS_MAX) {
@@ -167,12 +146,12 @@ static enum status parse_cpu(struct word value, struct vm_config *config, struct
 	bool good = value.length > 0 && value.text[value.length - 1] != ',';
 	config->cpu_mask = 0;
 	while (good && rest.length > 0) {
-		good = add_cpus(take_part(&rest, ','), &config->cpu_mask);
+		good = add_cpus(word_take_part(&rest, ','), &config->cpu_mask);
 	}
 	if (!good) {
 		return error_set(error, STATUS_INVALID,
 				 "cpu=%.*s is not a list such as 0, 1,3 or 0-2 of numbers below %d",
-				 (int)min_u64(value.length, 60), value.text, CPUS_MAX);
+				 word_shown(value), value.text, CPUS_MAX);
 	}
 	return STATUS_OK;
 }
@@ -187,7 +166,33 @@ static enum status parse_on_touch(struct word value, struct vm_config *config, s
 		config->on_touch = ON_TOUCH_STOP;
 	} else {
 		return error_set(error, STATUS_INVALID, "on-touch=%.*s is not zero, fault or stop",
-				 (int)min_u64(value.length, 60), value.text);
+				 word_shown(value), value.text);
+	}
+	return STATUS_OK;
+}
+
+static enum status parse_devices(struct word value, struct vm_config *config, struct error *error)
+{
+	if (word_is(value, "none")) {
+		config->devices = DEVICES_NONE;
+	} else if (word_is(value, "pc")) {
+		config->devices = DEVICES_PC;
+	} else {
+		return error_set(error, STATUS_INVALID, "devices=%.*s is not none or pc",
+				 word_shown(value), value.text);
+	}
+	return STATUS_OK;
+}
+
+static enum status parse_on_reboot(struct word value, struct vm_config *config, struct error *error)
+{
+	if (word_is(value, "restart")) {
+		config->on_reboot = ON_REBOOT_RESTART;
+	} else if (word_is(value, "stop")) {
+		config->on_reboot = ON_REBOOT_STOP;
+	} else {
+		return error_set(error, STATUS_INVALID, "on-reboot=%.*s is not restart or stop",
+				 word_shown(value), value.text);
 	}
 	return STATUS_OK;
 }
@@ -197,7 +202,7 @@ static enum status parse_value(enum key key, struct word value, struct vm_config
 {
 	switch (key) {
 	case KEY_NAME:
-		return parse_name(value, config, error);
+		return parse_name(key_names[key], value, config->name, error);
 	case KEY_MEM:
 		return parse_size(key, value, &config->mem_pages, error);
 	case KEY_MIN:
@@ -214,6 +219,12 @@ static enum status parse_value(enum key key, struct word value, struct vm_config
 		return parse_cpu(value, config, error);
 	case KEY_WEIGHT:
 		return parse_number(key, value, WEIGHT_MAX, &config->weight, error);
+	case KEY_DEVICES:
+		return parse_devices(value, config, error);
+	case KEY_ON_REBOOT:
+		return parse_on_reboot(value, config, error);
+	case KEY_FILES:
+		return parse_number(key, value, VM_FILES_MAX, &config->files, error);
 	case KEY_COUNT:
 		break;
 	}
@@ -243,8 +254,9 @@ static enum status parse_pair(struct word word, struct vm_config *config, unsign
 	}
 	return error_set(
 		error, STATUS_INVALID,
-		"%.*s is not one of name= mem= min= max= shares= on-touch= vcpus= cpu= weight=",
-		(int)min_u64(word.length, 60), word.text);
+		"%.*s is not one of name= mem= min= max= shares= on-touch= vcpus= cpu= weight= "
+		"devices= on-reboot= files=",
+		word_shown(word), word.text);
 }
 
 /* Defaults for what was not given, and how the sizes must stand to each other. */
@@ -272,48 +284,19 @@ static enum status complete(struct vm_config *config, unsigned seen, struct erro
 	return STATUS_OK;
 }
 
-static enum status copy_arguments(const char *text, struct vm_config *config, struct error *error)
-{
-	while (*text == ' ') {
-		text++;
-	}
-	size_t length = strlen(text);
-	if (length >= sizeof(config->arguments)) {
-		return error_set(error, STATUS_INVALID,
-				 "the guest's arguments are %lu bytes long, more than %lu", length,
-				 sizeof(config->arguments) - 1);
-	}
-	memcpy(config->arguments, text, length + 1);
-	return STATUS_OK;
-}
-
-/* The next word of *text, which moves behind it; empty at the end. */
-static struct word next_word(const char **text)
-{
-	while (**text == ' ') {
-		(*text)++;
-	}
-	struct word word = {*text, 0};
-	while (**text != '\0' && **text != ' ') {
-		(*text)++;
-		word.length++;
-	}
-	return word;
-}
-
 /* Behind a mistake only the name is still of interest: it says whose mistake it was. */
 static void find_name(const char *text, struct vm_config *config)
 {
 	static const char key[] = "name=";
 	const size_t key_length = sizeof(key) - 1;
-	struct word word = next_word(&text);
+	struct word word = word_next(&text);
 	while (config->name[0] == '\0' && word.length > 0 && !word_is(word, "--")) {
 		if (word.length > key_length && memcmp(word.text, key, key_length) == 0) {
 			struct word value = {word.text + key_length, word.length - key_length};
 			struct error ignored;
-			(void)(parse_name(value, config, &ignored) == STATUS_OK);
+			(void)(parse_name("name", value, config->name, &ignored) == STATUS_OK);
 		}
-		word = next_word(&text);
+		word = word_next(&text);
 	}
 }
 
@@ -326,18 +309,47 @@ enum status vm_config_parse(const char *text, struct vm_config *config, struct e
 	config->vcpus = 1;
 	config->cpu_mask = ~0ull;
 	config->weight = 100;
+	config->arguments = "";
 	error->text[0] = '\0';
-	struct word word = next_word(&text);
+	struct word word = word_next(&text);
 	while (status == STATUS_OK && word.length > 0) {
 		if (word_is(word, "--")) {
-			status = copy_arguments(text, config, error);
+			config->arguments = word_skip_spaces(text);
 			break;
 		}
 		status = parse_pair(word, config, &seen, error);
 		if (status != STATUS_OK) {
 			find_name(text, config);
 		}
-		word = next_word(&text);
+		word = word_next(&text);
 	}
 	return status != STATUS_OK ? status : complete(config, seen, error);
+}
+
+static const char of_key[] = "of=";
+#define OF_KEY_LENGTH (sizeof(of_key) - 1)
+
+bool vm_config_is_file(const char *text)
+{
+	return strncmp(word_skip_spaces(text), of_key, OF_KEY_LENGTH) == 0;
+}
+
+enum status vm_config_parse_file(const char *text, struct vm_file_config *config,
+				 struct error *error)
+{
+	memset(config, 0, sizeof(*config));
+	config->arguments = "";
+	error->text[0] = '\0';
+	struct word first = word_next(&text);
+	struct word name = {first.text + OF_KEY_LENGTH, first.length - OF_KEY_LENGTH};
+	enum status status = parse_name("of", name, config->of, error);
+	struct word next = word_next(&text);
+	if (status == STATUS_OK && word_is(next, "--")) {
+		config->arguments = word_skip_spaces(text);
+	} else if (status == STATUS_OK && next.length > 0) {
+		status = error_set(error, STATUS_INVALID,
+				   "behind of=%s stands %.*s, and not -- and text for the guest",
+				   config->of, word_shown(next), next.text);
+	}
+	return status;
 }

@@ -40,8 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		FUZZ_CHECK(config.vcpus >= 1 && config.vcpus <= AEROSTAT_VCPUS_MAX);
 		FUZZ_CHECK(config.weight >= 1 && config.weight <= 10000);
 		FUZZ_CHECK(config.cpu_mask != 0);
-		FUZZ_CHECK(strnlen(config.arguments, sizeof(config.arguments)) <
-			   sizeof(config.arguments));
+		FUZZ_CHECK(config.devices <= DEVICES_PC && config.on_reboot <= ON_REBOOT_STOP);
+		FUZZ_CHECK(config.files <= VM_FILES_MAX);
 		/* Arguments are the end of the text, unchanged. */
 		size_t length = strlen(config.arguments);
 		FUZZ_CHECK(length <= strlen(text));

@@ -15,6 +15,13 @@ MM_SOURCES := mm/alloc.c mm/audit.c mm/cache.c mm/frame.c mm/guest_copy.c mm/mem
 	mm/pool.c mm/promise.c mm/reclaim.c mm/stage2/map.c mm/stage2/merge.c mm/stage2/life.c mm/stage2/runs.c mm/stage2/sample.c \
 	mm/stage2/split.c
 
+# What makes a VM of boot modules, but for the devices themselves.
+LOADER_SOURCES := tests/host/fake/platform.c drivers/virt/vacpi.c kernel/lib/bzimage.c \
+	kernel/lib/elf.c kernel/lib/error.c kernel/lib/foreign_elf.c kernel/lib/image.c \
+	kernel/lib/multiboot1.c kernel/lib/words.c kernel/lifecycle/files.c kernel/lifecycle/load.c \
+	kernel/lifecycle/load_linux.c kernel/lifecycle/load_multiboot.c kernel/lifecycle/load_native.c \
+	kernel/lifecycle/load_pc.c kernel/lifecycle/load_pvh.c
+
 HOST_TESTS += test_memmap
 HOST_test_memmap := tests/host/mm/test_memmap.c mm/memmap.c
 
@@ -246,10 +253,11 @@ include tests/fuzz/fuzz.mk
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
 	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/elf.c kernel/lib/error.c kernel/overcommit/governor.c kernel/exit/hypercall.c kernel/lifecycle/load_native.c \
+	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
-	$(FAKE_WORLD) $(MM_SOURCES)
+	$(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
@@ -260,6 +268,7 @@ HOST_test_balloon_ranges := tests/host/balloon/test_balloon_ranges.c tests/host/
 
 HOST_TESTS += test_vm_config
 HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/vm/vm_config.c kernel/lib/error.c
+HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
 
 HOST_TESTS += test_elf
 HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c kernel/lib/error.c
