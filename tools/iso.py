@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 
 import faults
+import scenario
 
 MODULES = ("normal linux multiboot2 boot configfile search search_fs_uuid iso9660 fat part_msdos part_gpt"
            " serial terminal echo test true sleep reboot halt iorw mmap").split()
@@ -69,7 +70,7 @@ def load_commands(entry, names):
     """
     options = entry.options
     if entry.modules and "vms=" not in options:
-        options = f"{options} vms={len(entry.modules)}".strip()
+        options = f"{options} vms={scenario.count_vms(entry.modules)}".strip()
     loads = [(f"multiboot2 {KERNEL} {quote_words(options)}".rstrip(), os.path.basename(KERNEL))]
     for module in entry.modules:
         name = names[module.path]
