@@ -43,9 +43,14 @@ HV_C_SOURCES := \
 	arch/x86/guest/guest_cr.c \
 	arch/x86/guest/guest_cpuid.c \
 	arch/x86/guest/guest_cpuid_exit.c \
+	arch/x86/guest/guest_decode.c \
+	arch/x86/guest/guest_device.c \
 	arch/x86/guest/guest_event.c \
+	arch/x86/guest/guest_execute.c \
 	arch/x86/guest/guest_exit.c \
 	arch/x86/guest/guest_msr.c \
+	arch/x86/guest/guest_pc.c \
+	arch/x86/guest/guest_place.c \
 	arch/x86/guest/guest_vcpu.c \
 	arch/x86/guest/entry_checks.c \
 	arch/x86/guest/guest_walk.c \
@@ -142,6 +147,9 @@ HV_C_SOURCES := \
 	mm/stage2/runs.c \
 	mm/stage2/sample.c \
 	mm/stage2/split.c \
+	drivers/virt/pc.c \
+	drivers/virt/pc_interrupt.c \
+	drivers/virt/pc_time.c \
 	drivers/virt/vacpi.c \
 	drivers/phys/acpi.c \
 	drivers/phys/acpi_power.c \
@@ -152,7 +160,20 @@ HV_C_SOURCES := \
 	drivers/phys/pci.c \
 	drivers/phys/power.c \
 	drivers/phys/processors.c \
-	drivers/phys/uart.c
+	drivers/phys/uart.c \
+	drivers/virt/vioapic.c \
+	drivers/virt/vlapic.c \
+	drivers/virt/vlapic_message.c \
+	drivers/virt/vlapic_registers.c \
+	drivers/virt/vlapic_timer.c \
+	drivers/virt/vi8042.c \
+	drivers/virt/vpci.c \
+	drivers/virt/vpic.c \
+	drivers/virt/vpit.c \
+	drivers/virt/vpit_channel.c \
+	drivers/virt/vrtc.c \
+	drivers/virt/vrtc_calendar.c \
+	drivers/virt/vuart.c
 # <<< HV_C_SOURCES
 
 # >>> HV_ASM_SOURCES

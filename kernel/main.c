@@ -24,9 +24,9 @@ _Static_assert(BOOT_MODULES_MAX > VMS_MAX, "there may be modules that are files 
 
 static struct options options;
 
-static _Noreturn void halt(const char *sentence)
+static _Noreturn void halt(const char *message)
 {
-	log_event(NULL, "halt: %s", sentence);
+	log_event(NULL, "halt: %s", message);
 	if (options.batch) {
 		arch_end(options.end, false);
 	}
@@ -47,7 +47,7 @@ static void take_options(const struct boot_info *boot_info)
 				"is behind is ignored");
 	}
 	for (unsigned i = 0; i < complaints.count && i < OPTIONS_COMPLAINTS_MAX; i++) {
-		log_event(NULL, "options: %s", complaints.sentences[i]);
+		log_event(NULL, "options: %s", complaints.errors[i].text);
 	}
 	if (complaints.count > OPTIONS_COMPLAINTS_MAX) {
 		log_event(NULL, "options: %u more words are ignored",
@@ -57,9 +57,9 @@ static void take_options(const struct boot_info *boot_info)
 
 static void start_backend(void)
 {
-	const char *sentence = "";
-	if (backend->probe(&sentence) != STATUS_OK || backend->cpu_start(&sentence) != STATUS_OK) {
-		halt(sentence);
+	struct error error;
+	if (backend->probe(&error) != STATUS_OK || backend->cpu_start(&error) != STATUS_OK) {
+		halt(error.text);
 	}
 }
 
@@ -109,18 +109,19 @@ static void start_guests(struct boot_info *boot_info)
 		halt("no guest was given: the boot loader passed no module");
 	}
 	if (promise_spare() < GUEST_PAGES_LEAST) {
-		char sentence[96];
-		snprintf(sentence, sizeof(sentence),
+		char message[96];
+		snprintf(message, sizeof(message),
 			 "the host is too small for any guest: %lluK are free, at least %uK are "
 			 "needed",
 			 (unsigned long long)promise_spare() * 4, GUEST_PAGES_LEAST * 4);
-		halt(sentence);
+		halt(message);
 	}
 	count_modules(boot_info);
 	vms_start(boot_info->modules, boot_info->module_count, &pages);
 	log_event(NULL, "modules count=%u freed_pages=%llu kept_pages=%llu",
 		  boot_info->module_count, (unsigned long long)pages.freed,
 		  (unsigned long long)pages.kept);
+	governor_note_released(pages.freed);
 	vms_release();
 }
 

@@ -14,6 +14,7 @@
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "kernel/sched/wake.h"
+#include "kernel/vm/platform.h"
 
 void vm_destroy_vcpus(struct vm *vm)
 {
@@ -60,6 +61,11 @@ void vm_kill(struct vm *vm, const char *reason)
 		vm->end_reason = reason;
 		log_event(vm_name(vm), "killed: %s", reason);
 	}
+}
+
+void vm_restart_or_finish(struct vm *vm)
+{
+	vm_finish(vm, 0, 0);
 }
 
 static bool teardown_step(struct vm *vm)
