@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * drivers/virt/vacpi.c: a walk from the root pointer that shares nothing with what built the tables,
- * every byte of them accounted for, and ACPICA's own compiler, if it is installed, as a second
- * opinion.
+ * drivers/virt/vacpi.c: a walk from the root pointer that shares nothing with what built the
+ * tables, every byte of them accounted for, and ACPICA's own compiler, if it is installed, as a
+ * second opinion.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -196,7 +196,8 @@ static uint64_t check_resources(const uint8_t *aml, uint64_t at, uint16_t port, 
 	assert_int_equal(aml[at], 0x0a);
 	assert_int_equal(aml[at + 1], 8 + 3 + 2);
 	at += 2;
-	const uint8_t io[] = {0x47, 1, (uint8_t)port, port >> 8, (uint8_t)port, port >> 8, 1, ports};
+	const uint8_t io[] = {0x47,	 1, (uint8_t)port, port >> 8, (uint8_t)port,
+			      port >> 8, 1, ports};
 	assert_memory_equal(aml + at, io, sizeof(io));
 	assert_int_equal(aml[at + 8], 0x22);
 	assert_int_equal(get(aml + at + 9, 2), BIT(interrupt));
