@@ -61,7 +61,8 @@ def quote_words(string):
 
 
 # GRUB goes on after a command that failed, and boots what it has. So each result is looked at, and
-# the word that says how many VMs there should be lets the hypervisor notice what got lost anyway.
+# the word that says how many VMs there should be lets the hypervisor notice what got lost anyway; files=
+# does the same for what belongs to one VM.
 
 def load_commands(entry, names):
     """Loads hypervisor and modules; afterwards $loaded is how many were, $missing the last one's name.

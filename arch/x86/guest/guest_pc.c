@@ -29,8 +29,8 @@ enum write_rule {
 #define MSR_AMD_LS_CFG 0xc0011020
 #define MSR_AMD_DE_CFG 0xc0011029
 
-#define HWCR_TSC_AT_P0 BIT(24)	     /* the TSC counts at the frequency that it always has */
-#define VM_CR_SVM_DISABLED BIT(4)    /* guests are offered no AMD-V */
+#define HWCR_TSC_AT_P0 BIT(24)	  /* the TSC counts at the frequency that it always has */
+#define VM_CR_SVM_DISABLED BIT(4) /* guests are offered no AMD-V */
 #define DE_CFG_LFENCE_SERIALIZES BIT(1)
 
 static const struct {
