@@ -89,33 +89,24 @@ void vlapic_set_virtual_wire(struct vlapic *lapic)
 	store(&lapic->lvt[VLAPIC_LVT_LINT1], ENTRY_NMI);
 }
 
-bool vlapic_is_on(const struct vlapic *lapic)
-{
-	return peek(&lapic->base) & VLAPIC_BASE_ENABLED;
-}
-
-bool vlapic_is_x2apic(const struct vlapic *lapic)
-{
-	return peek(&lapic->base) & VLAPIC_BASE_EXTENDED;
-}
-
 /* ---- priorities ---- */
 
 static unsigned top_bit(uint32_t word)
 {
-	return 31u - (unsigned)__builtin_clz(word);
+	return (unsigned)__builtin_clz(word) ^ 31; /* this way it is one instruction */
 }
 
 /* The highest vector in the words that `words` names; 0: none. */
 static unsigned highest(const uint32_t array[VLAPIC_WORDS], uint32_t words)
 {
-	for (; words != 0; words &= ~(1u << top_bit(words))) {
+	while (words != 0) {
 		unsigned word = top_bit(words);
 		uint32_t bits = load(&array[word]);
 
 		if (bits != 0) {
 			return word * 32 + top_bit(bits);
 		}
+		words ^= 1u << word;
 	}
 	return 0;
 }

@@ -97,9 +97,16 @@ void vlapic_init(struct vlapic *lapic);
 void vlapic_set_virtual_wire(struct vlapic *lapic);
 
 /* IA32_APIC_BASE: not switched off; CPUID leaf 1 must show the APIC exactly then. Any CPU. */
-bool vlapic_is_on(const struct vlapic *lapic);
+static inline bool vlapic_is_on(const struct vlapic *lapic)
+{
+	return __atomic_load_n(&lapic->base, __ATOMIC_RELAXED) & VLAPIC_BASE_ENABLED;
+}
+
 /* In x2APIC mode: registers are MSRs, and nothing answers at the page. Any CPU. */
-bool vlapic_is_x2apic(const struct vlapic *lapic);
+static inline bool vlapic_is_x2apic(const struct vlapic *lapic)
+{
+	return __atomic_load_n(&lapic->base, __ATOMIC_RELAXED) & VLAPIC_BASE_EXTENDED;
+}
 
 /* ---- interrupts ---- */
 

@@ -147,6 +147,9 @@ VLAPIC_SOURCES := $(addprefix drivers/virt/, vlapic.c vlapic_message.c vlapic_re
 HOST_TESTS += test_vlapic
 HOST_test_vlapic := tests/host/virt/test_vlapic.c $(VLAPIC_SOURCES)
 
+HOST_TESTS += test_vlapic_steps
+HOST_test_vlapic_steps := tests/host/virt/test_vlapic_steps.c
+
 HOST_TESTS += test_vlapic_registers
 HOST_test_vlapic_registers := tests/host/virt/test_vlapic_registers.c $(VLAPIC_SOURCES)
 
