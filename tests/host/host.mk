@@ -235,7 +235,7 @@ HOST_TESTS += test_stop_machine
 HOST_test_stop_machine := tests/host/sched/test_stop_machine.c kernel/sched/stop_machine.c
 
 # Real threads, once with the sanitizers of all and once with the one for threads.
-THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads
+THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads test_vlapic
 
 HOST_TESTS += test_scheduler_threads
 HOST_test_scheduler_threads := tests/host/sched/test_scheduler_threads.c kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c \
