@@ -252,13 +252,14 @@ bool vlapic_line(struct vlapic *lapic, unsigned pin, bool asserted)
 {
 	uint32_t mask = 1u << pin;
 
+	if (((load(&lapic->lines) & mask) != 0) == asserted) {
+		return false; /* the usual case: boards tell the level again and again */
+	}
 	if (!asserted) {
 		(void)__atomic_fetch_and(&lapic->lines, ~mask, __ATOMIC_SEQ_CST);
 		return false;
 	}
-	if (__atomic_fetch_or(&lapic->lines, mask, __ATOMIC_SEQ_CST) & mask) {
-		return false;
-	}
+	(void)__atomic_fetch_or(&lapic->lines, mask, __ATOMIC_SEQ_CST);
 	return lint_arrives(lapic, pin);
 }
 

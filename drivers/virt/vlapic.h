@@ -158,7 +158,8 @@ bool vlapic_accepts_pic(const struct vlapic *lapic);
  * The level of LINT0 (`pin` 0: the output of the PIC) or LINT1 (1) changes. In Fixed mode a rising
  * edge requests the entry's vector, and so does the end of its service while a level-triggered
  * LINT0 stays asserted; in NMI mode it makes an NMI pending; ExtINT is vlapic_accepts_pic()'s.
- * True: something became pending, and the vCPU is to be kicked. Any CPU.
+ * True: something became pending, and the vCPU is to be kicked. Telling the same level again costs
+ * a load. Any CPU, one at a time for each pin.
  */
 bool vlapic_line(struct vlapic *lapic, unsigned pin, bool asserted);
 

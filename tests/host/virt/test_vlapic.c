@@ -593,7 +593,7 @@ static void *call_everything(void *argument)
 		    vlapic_arbitrate(candidates, 1, 0) == 0) {
 			(void)vlapic_accept(&shared, &message);
 		}
-		(void)vlapic_line(&shared, draw >> 29 & 1, draw >> 30 & 1);
+		(void)vlapic_line(&shared, (uintptr_t)argument & 1, draw >> 30 & 1);
 		(void)vlapic_accepts_pic(&shared);
 	}
 	return NULL;
