@@ -4,7 +4,7 @@
 # lists make a libFuzzer program (build/fuzz/name) and, with replay.c, a host test (test_fuzz_name).
 # Read by tests/host/host.mk, whose lists of shared sources it uses.
 
-FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode
+FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode vlapic vioapic
 
 FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
 	mm/memmap.c kernel/lib/error.c
@@ -16,6 +16,8 @@ FUZZ_processors := tests/fuzz/fuzz_processors.c drivers/phys/acpi.c \
 	drivers/phys/mp_table.c drivers/phys/processors.c kernel/lib/error.c
 FUZZ_decode := tests/fuzz/fuzz_decode.c arch/x86/guest/guest_decode.c \
 	arch/x86/guest/guest_execute.c arch/x86/guest/guest_place.c
+FUZZ_vlapic := tests/fuzz/fuzz_vlapic.c $(VLAPIC_SOURCES)
+FUZZ_vioapic := tests/fuzz/fuzz_vioapic.c drivers/virt/vioapic.c
 FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
 	tests/fuzz/contents.c tests/host/fake/cpus.c $(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) \
 	kernel/overcommit/driver_health.c \

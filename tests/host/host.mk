@@ -141,6 +141,27 @@ HOST_test_svm_debug := tests/host/arch/test_svm_debug.c arch/x86/svm/svm_debug.c
 HOST_TESTS += test_xstate
 HOST_test_xstate := tests/host/arch/test_xstate.c arch/x86/cpu/xstate.c arch/x86/guest/guest_vcpu.c \
 	tests/host/fake/processor.c $(FAKE_WORLD) $(MM_SOURCES)
+
+VLAPIC_SOURCES := $(addprefix drivers/virt/, vlapic.c vlapic_message.c vlapic_registers.c vlapic_timer.c)
+
+HOST_TESTS += test_vlapic
+HOST_test_vlapic := tests/host/virt/test_vlapic.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_steps
+HOST_test_vlapic_steps := tests/host/virt/test_vlapic_steps.c
+
+HOST_TESTS += test_vlapic_registers
+HOST_test_vlapic_registers := tests/host/virt/test_vlapic_registers.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_timer
+HOST_test_vlapic_timer := tests/host/virt/test_vlapic_timer.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_message
+HOST_test_vlapic_message := tests/host/virt/test_vlapic_message.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vioapic
+HOST_test_vioapic := tests/host/virt/test_vioapic.c drivers/virt/vioapic.c
+
 HOST_TESTS += test_power
 HOST_test_power := tests/host/boot/test_power.c tests/host/fake/board.c tests/host/fake/firmware.c \
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
@@ -214,7 +235,7 @@ HOST_TESTS += test_stop_machine
 HOST_test_stop_machine := tests/host/sched/test_stop_machine.c kernel/sched/stop_machine.c
 
 # Real threads, once with the sanitizers of all and once with the one for threads.
-THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads
+THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads test_vlapic
 
 HOST_TESTS += test_scheduler_threads
 HOST_test_scheduler_threads := tests/host/sched/test_scheduler_threads.c kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c \
@@ -278,23 +299,6 @@ HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/m
 
 HOST_TESTS += test_model
 HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
-
-VLAPIC_SOURCES := $(addprefix drivers/virt/, vlapic.c vlapic_message.c vlapic_registers.c vlapic_timer.c)
-
-HOST_TESTS += test_vlapic
-HOST_test_vlapic := tests/host/virt/test_vlapic.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vlapic_registers
-HOST_test_vlapic_registers := tests/host/virt/test_vlapic_registers.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vlapic_timer
-HOST_test_vlapic_timer := tests/host/virt/test_vlapic_timer.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vlapic_message
-HOST_test_vlapic_message := tests/host/virt/test_vlapic_message.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vioapic
-HOST_test_vioapic := tests/host/virt/test_vioapic.c drivers/virt/vioapic.c
 
 HOST_TESTS += test_error
 HOST_test_error := tests/host/lib/test_error.c kernel/lib/error.c
