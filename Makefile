@@ -96,6 +96,7 @@ HV_C_SOURCES := \
 	kernel/log/log.c \
 	kernel/main.c \
 	kernel/monitor/monitor.c \
+	kernel/monitor/attach.c \
 	kernel/monitor/audit.c \
 	kernel/overcommit/oom.c \
 	kernel/lib/options.c \
@@ -109,6 +110,7 @@ HV_C_SOURCES := \
 	kernel/sched/scheduler.c \
 	kernel/lib/string.c \
 	kernel/log/symbols.c \
+	kernel/vm/guest_console.c \
 	kernel/vm/tlb.c \
 	kernel/vm/vcpu.c \
 	kernel/vm/vm.c \

@@ -56,7 +56,7 @@ static uint8_t requests(const struct vpic_chip *chip)
 /* The line of highest priority in `set`; NONE: it is empty. */
 static unsigned highest(const struct vpic_chip *chip, uint8_t set)
 {
-	for (unsigned i = 1; i <= CHIP_LINES; i++) {
+	for (unsigned i = 1; set != 0 && i <= CHIP_LINES; i++) {
 		unsigned line = (chip->lowest + i) % CHIP_LINES;
 		if (set & bit_of(line)) {
 			return line;

@@ -367,3 +367,15 @@ walks: $(B)/host/model_fast
 
 HOST_TESTS += test_tsc
 HOST_test_tsc := tests/host/arch/test_tsc.c
+
+# The devices of a virtual PC.
+HOST_TESTS += test_vuart
+HOST_test_vuart := tests/host/virt/test_vuart.c drivers/virt/vuart.c
+
+HOST_TESTS += test_vpic
+HOST_test_vpic := tests/host/virt/test_vpic.c drivers/virt/vpic.c
+
+VPIT_SOURCES := tests/host/fake/counter.c drivers/virt/vpit.c drivers/virt/vpit_channel.c
+
+HOST_TESTS += test_vpit
+HOST_test_vpit := tests/host/virt/test_vpit.c $(VPIT_SOURCES)
