@@ -379,3 +379,9 @@ VPIT_SOURCES := tests/host/fake/counter.c drivers/virt/vpit.c drivers/virt/vpit_
 
 HOST_TESTS += test_vpit
 HOST_test_vpit := tests/host/virt/test_vpit.c $(VPIT_SOURCES)
+
+HOST_TESTS += test_vrtc
+HOST_test_vrtc := tests/host/virt/test_vrtc.c drivers/virt/vrtc.c drivers/virt/vrtc_calendar.c
+
+HOST_TESTS += test_vi8042
+HOST_test_vi8042 := tests/host/virt/test_vi8042.c drivers/virt/vi8042.c drivers/virt/vpci.c
