@@ -241,7 +241,15 @@ HOST_TESTS += test_elf
 HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c
 
 HOST_TESTS += test_monitor
-HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/monitor.c
+HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/attach.c \
+	kernel/monitor/monitor.c kernel/vm/guest_console.c
+
+HOST_TESTS += test_attach
+HOST_test_attach := tests/host/monitor/test_attach.c kernel/log/log.c kernel/monitor/attach.c \
+	kernel/vm/guest_console.c
+
+HOST_TESTS += test_guest_console
+HOST_test_guest_console := tests/host/vm/test_guest_console.c kernel/vm/guest_console.c
 
 HOST_TESTS += test_model
 HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
