@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "kernel/housekeeping.h"
+#include "kernel/monitor/attach.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
 #include "kernel/sched/run_queue.h"
@@ -28,6 +29,13 @@ static struct options options;
 static unsigned polls, finishes, results, details_shown;
 static uint64_t timeout_told;
 static bool verdict;
+
+static bool attached;
+
+bool attach_is_on(void)
+{
+	return attached;
+}
 
 void monitor_poll(const struct options *given, uint64_t now_tsc)
 {
