@@ -99,4 +99,23 @@ struct guest_openness {
 };
 struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vector);
 
+/*
+ * vcpu->timer_tsc has changed while an exit of the vCPU is being handled: the run ends there, or at
+ * the end of its slice. False: the slice is over.
+ */
+bool arch_timer_update(struct vcpu *vcpu);
+
+/*
+ * At a second-stage fault at `address`, which is not RAM, of a VM with devices: carries out the
+ * instruction that made the access, on the device that kernel/vm/platform.h finds there. By the CPU
+ * that handles the exit; takes the locks of the address space and of the platform, one at a time.
+ */
+enum arch_device {
+	ARCH_DEVICE_DONE,    /* registers, flags and device are as behind the instruction */
+	ARCH_DEVICE_AGAIN,   /* nothing has changed: the guest is to execute it again */
+	ARCH_DEVICE_NONE,    /* nothing has changed: no device is there, or no instruction's */
+	ARCH_DEVICE_REFUSED, /* nothing has changed: its bytes and what is wrong are in the log */
+};
+enum arch_device arch_device_access(struct vcpu *vcpu, gpa_t address);
+
 #endif

@@ -48,11 +48,16 @@ struct vm_exit {
 enum exit_action {
 	EXIT_RESUME,  /* run on at the same instruction */
 	EXIT_ADVANCE, /* the instruction is done: move behind it */
-	EXIT_INJECT,  /* deliver vcpu->inject at the same instruction */
-	EXIT_BLOCK,   /* wait for something, then run the same instruction again */
-	EXIT_WAIT,    /* the instruction is done; others may run before the next one */
-	EXIT_YIELD,   /* leave the CPU to others, stay runnable */
-	EXIT_KILL,    /* this VM is over; the report has been printed or vm->end_reason says why */
+	/*
+	 * The same, where the processor does not say how long it was: a fault that
+	 * arch_device_access() has answered with ARCH_DEVICE_DONE.
+	 */
+	EXIT_ADVANCE_DECODED,
+	EXIT_INJECT, /* deliver vcpu->inject at the same instruction */
+	EXIT_BLOCK,  /* wait for something, then run the same instruction again */
+	EXIT_WAIT,   /* the instruction is done; others may run before the next one */
+	EXIT_YIELD,  /* leave the CPU to others, stay runnable */
+	EXIT_KILL,   /* this VM is over; the report has been printed or vm->end_reason says why */
 };
 
 /*

@@ -121,6 +121,10 @@ static void test_next_round(void **state)
 	(void)background_poll(fake_tsc, true);
 	assert_true(background_next_tsc(fake_tsc) > fake_tsc);
 	assert_true(background_next_tsc(fake_tsc) <= fake_tsc + POLL);
+	/* While keys may be pasted, sooner: a serial port holds 16 of them. */
+	attached = true;
+	assert_true(background_next_tsc(fake_tsc) <= fake_tsc + MS);
+	attached = false;
 }
 
 /* Steps come one a round, rounds one after the other, until nothing is left of it. */

@@ -22,6 +22,8 @@ import faults  # noqa: E402
 import iso  # noqa: E402
 import judge  # noqa: E402
 import linux  # noqa: E402
+import packages  # noqa: E402
+import scenario  # noqa: E402
 import subjects  # noqa: E402
 import transcript  # noqa: E402
 
@@ -71,7 +73,7 @@ def processors(cpus):
 
 def build_test_archive(runs, options, path):
     """A small archive before the large one: for each run its image and its machine, and the settings."""
-    archive = linux.Archive()
+    archive = packages.Archive()
     for name, kvm in JUDGES.items():
         settings = "".join(f"{setting}\n" for setting in kvm.settings)
         archive.add_file(f"settings/{name}", settings.encode(), 0o644)
@@ -80,7 +82,7 @@ def build_test_archive(runs, options, path):
         words = " ".join(word for word in (chosen.options, "batch", options) if word)
         iso.make_iso(image, KERNEL, [iso.Entry(chosen.title, words, chosen.modules)],
                      last_words=transcript.HANDS_OVER)
-        archive.add_file(f"runs/{number}/test.iso", linux.read_file(image), 0o644)
+        archive.add_file(f"runs/{number}/test.iso", packages.read_file(image), 0o644)
         archive.add_file(f"runs/{number}/machine", f"{chosen.memory} {cpus}\n".encode(), 0o644)
         os.unlink(image)
     with open(path, "wb") as file:
@@ -164,8 +166,9 @@ def judge_run(heard, index, chosen, cpus):
         complaints["end"] = [f"QEMU's exit status is {run.status} instead of {wanted_status(run)}"]
     elif f" - cpus count={cpus} " not in run.log():
         complaints["end"] = [f"the log does not say that {processors(cpus)} ran"]
-    found = judge.judge(run.log(), chosen.expect, len(chosen.modules))
-    wrong_count = found.pop(f"verdict.vms == {len(chosen.modules)}", None)
+    vms = scenario.count_vms(chosen.modules)
+    found = judge.judge(run.log(), chosen.expect, vms)
+    wrong_count = found.pop(f"verdict.vms == {vms}", None)
     if wrong_count:
         complaints.setdefault("end", wrong_count)  # one check: that it came to its end with all of them
     return complaints | found
@@ -173,7 +176,7 @@ def judge_run(heard, index, chosen, cpus):
 
 def report_run(name, run, complaints):
     """Prints what was wrong. Of a machine that never came to our image the expectations say nothing."""
-    lines = judge.sentences(complaints) if run.started() else complaints.get("end", [])
+    lines = judge.messages(complaints) if run.started() else complaints.get("end", [])
     for line in lines:
         print(f"{name}, not as expected: {line}")
     for line in run.words() if complaints else []:
@@ -256,7 +259,7 @@ def main():
     counts = [0, 0, 0]
     for name in wanted.split():
         if name not in JUDGES:
-            raise linux.NestedError(f"VENDOR={name} is neither intel nor amd")
+            raise packages.PackageError(f"VENDOR={name} is neither intel nor amd")
         more = run_judge(JUDGES[name], runs, os.environ.get("OPTIONS", ""))
         counts = [sum(pair) for pair in zip(counts, more)]
     passed, failed, skipped = counts

@@ -87,10 +87,31 @@ static inline void guest_doorbell_take(struct vcpu *vcpu)
 }
 
 /*
+ * The interrupt that is to be delivered next, when guest_doorbell_rang(): the doorbell, or what the
+ * local APIC has; 0: there is none after all, and the flag is clear. `held_off` says that the class
+ * in `priority` (CR8) holds it off; a local APIC has looked at that itself.
+ */
+struct guest_interrupt {
+	uint8_t vector;
+	bool held_off;
+};
+struct guest_interrupt guest_interrupt_next(struct vcpu *vcpu, uint64_t priority);
+
+/*
+ * It is on its way into the guest; or was, and the processor has not delivered it. `take` returns
+ * the vector to deliver, which may have changed since.
+ */
+MUST_CHECK uint8_t guest_interrupt_take(struct vcpu *vcpu, uint8_t vector);
+void guest_interrupt_put_back(struct vcpu *vcpu, uint8_t vector);
+
+/*
  * Puts vcpu->inject into arch->event, combined with what is there already. False: the exception was
  * one too many, and the guest has shut down.
  */
 bool guest_event_raise(struct vcpu *vcpu);
+
+/* Behind the instruction that guest_device.c has carried out. */
+void guest_advance_decoded(struct vcpu *vcpu) __attribute__((cold));
 
 /*
  * Carries out an action; answers whether the guest goes on at once. `advance` moves RIP behind the
@@ -106,6 +127,9 @@ guest_apply(struct vcpu *vcpu, enum exit_action action, void (*const advance)(st
 	switch (action) {
 	case EXIT_ADVANCE:
 		break;
+	case EXIT_ADVANCE_DECODED:
+		guest_advance_decoded(vcpu);
+		return true;
 	case EXIT_RESUME:
 		return !vcpu->arch->entry_failed;
 	case EXIT_INJECT:

@@ -36,10 +36,25 @@ enum guest_register {
 	GUEST_TASK_32,	 /* read only: 1 when the task register holds a busy 32-bit or 64-bit TSS */
 	GUEST_RSP,
 	GUEST_RFLAGS,
-	GUEST_RIP, /* this and all below: read only */
-	GUEST_CR2,
+	/*
+	 * Writing it completes an instruction: the shadow of STI or MOV SS and RF end, and TF
+	 * raises its trap.
+	 */
+	GUEST_RIP,
+	GUEST_CR2, /* this and all below: read only */
 	GUEST_CS_SELECTOR,
 	GUEST_SS_SELECTOR,
+	GUEST_CODE_BIG, /* 1 when the code segment's D bit is set */
+	GUEST_ES_BASE,
+	GUEST_CS_BASE,
+	GUEST_SS_BASE,
+	GUEST_DS_BASE,
+	/*
+	 * 1 when the second-stage fault that is being handled was the access of an instruction to
+	 * its operand, not its fetch and not a walk of the guest's tables.
+	 */
+	GUEST_FAULT_OPERAND,
+	GUEST_FAULT_WRITE, /* 1 when it was a write */
 };
 
 /*
@@ -56,13 +71,23 @@ struct arch_vcpu {
 	const struct guest_access *access;
 	struct vcpu *vcpu;
 	struct s2 *s2;
-	pfn_t self;    /* the frame that holds the backend's structure */
-	pfn_t control; /* the frame of the processor's control structure */
-	uint64_t deadline_tsc;
-	struct guest_event event; /* to be delivered by the next entry */
+	pfn_t self;	       /* the frame that holds the backend's structure */
+	pfn_t control;	       /* the frame of the processor's control structure */
+	uint64_t deadline_tsc; /* when this run exits: the end of its slice, or a timer before */
+	uint64_t slice_tsc;    /* the end of its slice */
+	const struct cpuid_answer *cpuid_answers; /* guest_cpuid_exit.c */
+	struct guest_event event;		  /* to be delivered by the next entry */
 	bool entry_failed;
 	uint64_t cr0; /* as the guest last wrote it through an exit: bits of the host are right */
 	uint64_t efer;
+	/* Memory-mapped devices (guest_device.c) */
+	uint32_t decoded_bytes; /* EXIT_ADVANCE_DECODED: how long the instruction was */
+	/*
+	 * What could not be carried out at this RIP may have been rewritten by another vCPU since
+	 * it was executed: the guest tries once more.
+	 */
+	bool doubtful;
+	uint64_t doubtful_rip;
 
 	/* In the processor while this vCPU is on a CPU (vcpu.c), here otherwise. */
 	uint64_t xcr0;
@@ -78,6 +103,8 @@ extern const struct guest_access vmx_guest_access __attribute__((weak));
 extern const struct guest_access svm_guest_access __attribute__((weak));
 uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name) __attribute__((weak));
 uint64_t svm_guest_read(const struct vcpu *vcpu, enum guest_register name) __attribute__((weak));
+void vmx_deadline_set(struct vcpu *vcpu, uint64_t deadline_tsc) __attribute__((weak));
+void svm_deadline_set(struct vcpu *vcpu, uint64_t deadline_tsc) __attribute__((weak));
 void vmx_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
 	__attribute__((weak));
 void svm_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)

@@ -11,6 +11,11 @@
 #include "base/bits.h"
 #include "base/check.h"
 
+/* exit_info_1 of a nested page fault (APM vol. 2, 15.25.6) */
+#define FAULT_WRITE BIT(1)
+#define FAULT_FETCH BIT(4)
+#define FAULT_WALK BIT(33) /* of the guest's own tables */
+
 /* Some emulators do not show in the type that the task is busy. */
 #define TYPE_TSS_32 9
 #define TYPE_TSS_BUSY 2u
@@ -131,6 +136,20 @@ uint64_t svm_guest_read(const struct vcpu *vcpu, enum guest_register name)
 		return vmcb->segments[VMCB_CS].selector;
 	case GUEST_SS_SELECTOR:
 		return vmcb->segments[VMCB_SS].selector;
+	case GUEST_CODE_BIG:
+		return (vmcb->segments[VMCB_CS].attributes & ATTRIBUTE_DEFAULT_BIG) != 0;
+	case GUEST_ES_BASE:
+		return vmcb->segments[VMCB_ES].base;
+	case GUEST_CS_BASE:
+		return vmcb->segments[VMCB_CS].base;
+	case GUEST_SS_BASE:
+		return vmcb->segments[VMCB_SS].base;
+	case GUEST_DS_BASE:
+		return vmcb->segments[VMCB_DS].base;
+	case GUEST_FAULT_OPERAND:
+		return (vmcb->exit_info_1 & (FAULT_FETCH | FAULT_WALK)) == 0;
+	case GUEST_FAULT_WRITE:
+		return (vmcb->exit_info_1 & FAULT_WRITE) != 0;
 	default:
 		panic("guest register %u does not exist", (unsigned)name);
 	}
@@ -175,6 +194,9 @@ void svm_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value
 		svm->arch.efer = value;
 		vmcb->efer = value | EFER_SVME; /* which VMRUN insists on */
 		svm_flush(svm);
+		return;
+	case GUEST_RIP:
+		svm_complete(svm, value);
 		return;
 	case GUEST_XCR0:
 		svm->arch.xcr0 = value;

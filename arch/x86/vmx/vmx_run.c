@@ -43,12 +43,9 @@ static void window_set(struct vmx_vcpu *vmx, bool wanted)
 static void doorbell_prepare(struct vmx_vcpu *vmx)
 {
 	struct vcpu *vcpu = vmx->arch.vcpu;
-	uint8_t vector = vcpu->doorbell_vector;
+	struct guest_interrupt next = guest_interrupt_next(vcpu, vmx->cr8);
 
-	if (!vector) {
-		guest_doorbell_take(vcpu); /* it had one when it rang */
-	}
-	if (!guest_doorbell_rang(vcpu) || vector >> 4 <= vmx->cr8) {
+	if (!guest_doorbell_rang(vcpu) || next.held_off) {
 		/* Task priority holds it off: a write to CR8 exits, and we come here again. */
 		window_set(vmx, false);
 		return;
@@ -59,8 +56,8 @@ static void doorbell_prepare(struct vmx_vcpu *vmx)
 		return;
 	}
 	window_set(vmx, false);
-	guest_doorbell_take(vcpu);
-	vmcs_write_entry_event(EVENT_VALID | EVENT_TYPE_EXTERNAL | vector);
+	next.vector = guest_interrupt_take(vcpu, next.vector);
+	vmcs_write_entry_event(EVENT_VALID | EVENT_TYPE_EXTERNAL | next.vector);
 }
 
 static void event_write(struct vmx_vcpu *vmx)
@@ -138,7 +135,7 @@ static COLD void flags_advance(uint64_t flags)
 }
 
 /* Behind the instruction: the only place that moves RIP. */
-static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
+static inline __attribute__((always_inline)) void complete(uint64_t next)
 {
 	uint32_t blocking = vmcs_read_guest_interruptibility();
 	uint64_t flags;
@@ -146,12 +143,21 @@ static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
 	if (blocking & BLOCKING_BY_STI_OR_MOV_SS) {
 		unblock(blocking);
 	}
-	vmcs_write_guest_rip(
-		guest_next_rip(vcpu, vmcs_read_guest_rip(), vmcs_read_exit_instruction_length()));
+	vmcs_write_guest_rip(next);
 	flags = vmcs_read_guest_rflags();
 	if (__builtin_expect(flags & (RFLAGS_TF | RFLAGS_RF), 0)) {
 		flags_advance(flags);
 	}
+}
+
+static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
+{
+	complete(guest_next_rip(vcpu, vmcs_read_guest_rip(), vmcs_read_exit_instruction_length()));
+}
+
+void vmx_complete(uint64_t next)
+{
+	complete(next);
 }
 
 static NOT_INLINE bool exit_finish(struct vcpu *vcpu, enum exit_action action)
@@ -250,6 +256,11 @@ static uint64_t timer_deadline(uint64_t deadline_tsc)
 	return min_u64(deadline_tsc, furthest) + tick;
 }
 
+void vmx_deadline_set(struct vcpu *vcpu, uint64_t deadline_tsc)
+{
+	vcpu->arch->deadline_tsc = timer_deadline(deadline_tsc);
+}
+
 static COLD void enter_guarded(struct vcpu *vcpu, bool launched)
 {
 	speculation_run_begin();
@@ -262,7 +273,8 @@ void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 	bool launched = vmx->launched;
 
 	vmx_load(vmx);
-	vmx->arch.deadline_tsc = timer_deadline(deadline_tsc);
+	vmx->arch.slice_tsc = deadline_tsc;
+	vmx->arch.deadline_tsc = timer_deadline(min_u64(deadline_tsc, vcpu->timer_tsc));
 	vmx->launched = true;
 	tlb_run_begin(vmx->arch.s2, vmx->cpu);
 	entry_prepare(vmx);

@@ -14,6 +14,7 @@
 #include "base/check.h"
 
 #define RIGHTS_LONG 0x2000 /* CS.L */
+#define RIGHTS_BIG 0x4000  /* CS.D */
 #define RIGHTS_TYPE 0x000f
 #define TYPE_TSS_BUSY_32 11
 
@@ -53,7 +54,7 @@ static const struct place {
 	uint16_t field;
 	uint16_t word;
 	uint32_t msr;
-} places[GUEST_SS_SELECTOR + 1] = {
+} places[GUEST_DS_BASE + 1] = {
 	[GUEST_CR3] = {.field = VMCS_guest_cr3},
 	[GUEST_CR8] = {.word = offsetof(struct vmx_vcpu, cr8)},
 	[GUEST_EFER] = {.word = offsetof(struct vmx_vcpu, arch.efer)},
@@ -73,7 +74,25 @@ static const struct place {
 	[GUEST_RFLAGS] = {.field = VMCS_guest_rflags},
 	[GUEST_CS_SELECTOR] = {.field = VMCS_guest_cs_selector},
 	[GUEST_SS_SELECTOR] = {.field = VMCS_guest_ss_selector},
+	[GUEST_ES_BASE] = {.field = VMCS_guest_es_base},
+	[GUEST_CS_BASE] = {.field = VMCS_guest_cs_base},
+	[GUEST_SS_BASE] = {.field = VMCS_guest_ss_base},
+	[GUEST_DS_BASE] = {.field = VMCS_guest_ds_base},
 };
+
+/* Exit qualification of an EPT violation (SDM vol. 3, table 28-7) */
+#define QUALIFICATION_WRITE BIT(1)
+#define QUALIFICATION_FETCH BIT(2)
+#define QUALIFICATION_LINEAR BIT(7)	/* the guest accessed a linear address, and */
+#define QUALIFICATION_TRANSLATED BIT(8) /* this is what that was translated to */
+
+static bool fault_is_of_operand(uint64_t qualification)
+{
+	bool walk = (qualification & QUALIFICATION_LINEAR) != 0 &&
+		    (qualification & QUALIFICATION_TRANSLATED) == 0;
+
+	return !walk && (qualification & QUALIFICATION_FETCH) == 0;
+}
 
 static uint64_t *word_of(struct vmx_vcpu *vmx, const struct place *place)
 {
@@ -108,6 +127,12 @@ uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name)
 		return (vmcs_read_guest_tr_rights() & RIGHTS_TYPE) == TYPE_TSS_BUSY_32;
 	case GUEST_CR2:
 		return read_cr2();
+	case GUEST_CODE_BIG:
+		return (vmcs_read_guest_cs_rights() & RIGHTS_BIG) != 0;
+	case GUEST_FAULT_OPERAND:
+		return fault_is_of_operand(vmcs_read_exit_qualification());
+	case GUEST_FAULT_WRITE:
+		return (vmcs_read_exit_qualification() & QUALIFICATION_WRITE) != 0;
 	default:
 		panic("guest register %u does not exist", (unsigned)name);
 	}
@@ -174,6 +199,9 @@ void vmx_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value
 	case GUEST_XCR0:
 		vmx->arch.xcr0 = value;
 		write_xcr0(value);
+		return;
+	case GUEST_RIP:
+		vmx_complete(value);
 		return;
 	case GUEST_KERNEL_GS_BASE:
 		vmx->kernel_gs_base = value;

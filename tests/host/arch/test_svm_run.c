@@ -33,6 +33,7 @@ static struct s2 space;
 static enum exit_action decided;
 static uint64_t port_causes; /* of the instruction that is decided over */
 static bool can_step;
+static bool code_long;
 static uint64_t armed; /* the timer's deadline */
 
 struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
@@ -139,13 +140,23 @@ enum exit_action vm_exit_handle(struct vcpu *of, const struct vm_exit *vm_exit)
 static uint64_t fake_read(const struct vcpu *of, enum guest_register name)
 {
 	(void)of;
+	if (name == GUEST_CODE_LONG) {
+		return code_long;
+	}
+	if (name == GUEST_RIP) {
+		return vmcb.rip;
+	}
 	assert_int_equal(name, GUEST_RFLAGS);
 	return vmcb.rflags;
 }
 
 static void fake_write(struct vcpu *of, enum guest_register name, uint64_t value)
 {
-	(void)of;
+	assert_ptr_equal(of, &vcpu);
+	if (name == GUEST_RIP) {
+		svm_complete(&svm, value); /* as svm_state.c does */
+		return;
+	}
 	assert_int_equal(name, GUEST_RFLAGS);
 	vmcb.rflags = value;
 }
@@ -177,6 +188,7 @@ static int start(void **state)
 	decided = EXIT_RESUME;
 	port_causes = 0;
 	can_step = false;
+	code_long = false;
 	svm_vcpu_run(&vcpu, FAR);
 	return 0;
 }
@@ -430,6 +442,41 @@ static void test_flags_behind_an_instruction(void **state)
 	assert_int_equal(vmcb.dr7, 0x2400);
 }
 
+/* The processor has not said how long it was: RIP moves, and all else is as behind any other. */
+static void test_behind_a_decoded_instruction(void **state)
+{
+	(void)state;
+	decided = EXIT_ADVANCE_DECODED;
+	svm.arch.decoded_bytes = 7;
+	vmcb.rflags |= RFLAGS_RF;
+	vmcb.interrupt_shadow = INTERRUPT_SHADOW;
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	assert_int_equal(vmcb.rip, RIP + 7);
+	assert_int_equal(vmcb.rflags, RFLAGS_FIXED | RFLAGS_IF);
+	assert_int_equal(vmcb.interrupt_shadow, 0);
+	assert_int_equal(vmcb.entry_event, 0);
+	vmcb.rflags |= RFLAGS_TF;
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	assert_int_equal(vmcb.rip, RIP + 14);
+	assert_int_equal(vmcb.entry_event, EVENT_DEBUG);
+	assert_int_equal(vmcb.dr6, 0xffff4ff0);
+	/* It wraps at 4 GiB, but not in 64-bit code. */
+	vmcb.rflags &= ~(uint64_t)RFLAGS_TF;
+	vmcb.rip = 0xfffffffe;
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	assert_int_equal(vmcb.rip, 5);
+	svm.arch.efer = EFER_LMA;
+	code_long = true;
+	vmcb.rip = 0xfffffffe;
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	assert_int_equal(vmcb.rip, 0x100000005);
+	/* A doorbell that the shadow held off comes with it. */
+	ring();
+	vmcb.interrupt_shadow = INTERRUPT_SHADOW;
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	expect_offer(true, false);
+}
+
 static void test_breakpoint_behind_an_instruction(void **state)
 {
 	(void)state;
@@ -494,6 +541,7 @@ int main(void)
 		cmocka_unit_test_setup(test_hypercall_behind_a_step_that_lost_its_flag, start),
 		cmocka_unit_test_setup(test_interrupted_deliveries, start),
 		cmocka_unit_test_setup(test_flags_behind_an_instruction, start),
+		cmocka_unit_test_setup(test_behind_a_decoded_instruction, start),
 		cmocka_unit_test_setup(test_breakpoint_behind_an_instruction, start),
 		cmocka_unit_test_setup(test_resume_flag_of_faults, start),
 	};

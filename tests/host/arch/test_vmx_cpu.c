@@ -12,6 +12,7 @@
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/vmx/vmx_instructions.h"
 #include "arch/x86/vmx/vmx_reasons.h"
+#include "base/bits.h"
 #include "fake/processor.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
@@ -40,13 +41,12 @@ static int start_with_vcpus(void **state)
 /* Nothing has changed but the reason that is given. */
 static void expect_refused(enum status status, const char *part)
 {
-	const char *sentence = NULL;
+	struct error error;
 	uint64_t before = frame_count_free();
 
-	assert_int_equal(vmx_cpu_start(&sentence), status);
-	assert_non_null(sentence);
-	if (strstr(sentence, part) == NULL) {
-		fail_msg("\"%s\" lacks \"%s\"", sentence, part);
+	assert_int_equal(vmx_cpu_start(&error), status);
+	if (strstr(error.text, part) == NULL) {
+		fail_msg("\"%s\" lacks \"%s\"", error.text, part);
 	}
 	assert_int_equal(frame_count_free(), before);
 	assert_false(fake_vmx_is_on(fake_vmx_cpu));
@@ -58,14 +58,13 @@ static void expect_refused(enum status status, const char *part)
 
 static void test_probe(void **state)
 {
-	const char *sentence = NULL;
+	struct error error;
 	unsigned writes = processor_msr_writes(MSR_IA32_FEATURE_CONTROL);
 	(void)state;
 
-	assert_int_equal(vmx_probe(&sentence), STATUS_OK);
+	assert_int_equal(vmx_probe(&error), STATUS_OK);
 	msr_write(MSR_IA32_FEATURE_CONTROL, 0);
-	assert_int_equal(vmx_probe(&sentence), STATUS_OK);
-	assert_null(sentence);
+	assert_int_equal(vmx_probe(&error), STATUS_OK);
 	/* A look only. */
 	assert_int_equal(processor_msr_writes(MSR_IA32_FEATURE_CONTROL), writes + 1);
 	assert_int_equal(vmx_caps.revision, 0);
@@ -117,23 +116,23 @@ static void test_words_that_are_read(void **state)
 
 static void test_without_vtx(void **state)
 {
-	const char *sentence = NULL;
+	struct error error;
 	(void)state;
 
 	processor_reset(3);
 	processor_cpuid_set(1, 0, (struct cpuid){0, 0, 0, 0});
-	assert_int_equal(vmx_probe(&sentence), STATUS_UNSUPPORTED);
+	assert_int_equal(vmx_probe(&error), STATUS_UNSUPPORTED);
 	expect_refused(STATUS_UNSUPPORTED, "needs VT-x");
 	assert_int_equal(processor_msr_writes(MSR_IA32_FEATURE_CONTROL), 0);
 }
 
 static void test_locked_off(void **state)
 {
-	const char *sentence = NULL;
+	struct error error;
 	(void)state;
 
 	msr_write(MSR_IA32_FEATURE_CONTROL, FEATURE_CONTROL_LOCKED);
-	assert_int_equal(vmx_probe(&sentence), STATUS_UNSUPPORTED);
+	assert_int_equal(vmx_probe(&error), STATUS_UNSUPPORTED);
 	expect_refused(STATUS_UNSUPPORTED, "firmware setup");
 	assert_int_equal(msr_read(MSR_IA32_FEATURE_CONTROL), FEATURE_CONTROL_LOCKED);
 	assert_false(read_cr4() & CR4_VMXE);
@@ -442,7 +441,44 @@ static void test_registers_by_name(void **state)
 	fake_vmx_set(VMCS_guest_tr_rights, 0x83);
 	assert_int_equal(guest_read(vtx_vcpu, GUEST_TASK_32), 0);
 	expect_panic("cannot be written", guest_write(vtx_vcpu, GUEST_CODE_LONG, 1));
+	expect_panic("cannot be written", guest_write(vtx_vcpu, GUEST_CS_BASE, 1));
 	expect_panic("cannot be written", guest_write(vtx_vcpu, GUEST_CR2, 1));
+	vtx_vcpus_destroy();
+}
+
+/* What a device's access needs besides: segments, and what kind of fault it was. */
+static void test_registers_of_a_fault(void **state)
+{
+	static const struct {
+		uint64_t qualification;
+		bool operand, write;
+	} faults[] = {
+		{0x181, true, false},  /* a read */
+		{0x182, true, true},   /* a write */
+		{0x183, true, true},   /* both at once */
+		{0x184, false, false}, /* a fetch */
+		{0x081, false, false}, /* of an entry of the guest's tables, */
+		{0x083, false, true},  /* and to set its accessed flag */
+		{0x001, true, false},  /* where the processor knows no linear address */
+	};
+	(void)state;
+	run(0);
+	fake_vmx_set(VMCS_guest_cs_rights, 0xc09b);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CODE_BIG), 1);
+	fake_vmx_set(VMCS_guest_cs_rights, 0xa09b);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CODE_BIG), 0);
+	fake_vmx_set(VMCS_guest_es_base, 0x10);
+	fake_vmx_set(VMCS_guest_cs_base, 0x20);
+	fake_vmx_set(VMCS_guest_ss_base, 0x30);
+	fake_vmx_set(VMCS_guest_ds_base, 0x40);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(guest_read(vtx_vcpu, GUEST_ES_BASE + i), 0x10 * (i + 1));
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(faults); i++) {
+		fake_vmx_set(VMCS_exit_qualification, faults[i].qualification);
+		assert_int_equal(guest_read(vtx_vcpu, GUEST_FAULT_OPERAND), faults[i].operand);
+		assert_int_equal(guest_read(vtx_vcpu, GUEST_FAULT_WRITE), faults[i].write);
+	}
 	vtx_vcpus_destroy();
 }
 
@@ -555,6 +591,7 @@ int main(void)
 		TEST_RUN(test_from_the_wrong_processor),
 		TEST_RUN(test_registers_come_along),
 		TEST_RUN(test_registers_by_name),
+		TEST_RUN(test_registers_of_a_fault),
 		TEST_RUN(test_control_registers_in_two_views),
 		TEST_RUN(test_access_without_a_vmcs),
 		TEST_RUN(test_vcpu_without_memory),

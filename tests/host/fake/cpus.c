@@ -17,6 +17,9 @@ unsigned fake_cpu_count = 1;
 unsigned fake_kicks[CPUS_MAX];
 unsigned fake_kick_count;
 bool fake_interrupts_on;
+enum arch_device fake_device;
+unsigned fake_device_accesses;
+uint64_t fake_device_address;
 bool fake_single_steps;
 void (*fake_on_kick)(unsigned cpu);
 void (*fake_on_pause)(void);
@@ -77,6 +80,14 @@ struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vecto
 {
 	(void)vcpu;
 	return (struct guest_openness){vector != 0 && fake_interrupts_on, fake_single_steps};
+}
+
+enum arch_device arch_device_access(struct vcpu *vcpu, gpa_t address)
+{
+	(void)vcpu;
+	fake_device_accesses++;
+	fake_device_address = address.v;
+	return fake_device;
 }
 
 uint64_t arch_tsc(void)

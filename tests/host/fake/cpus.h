@@ -20,6 +20,11 @@ extern unsigned fake_kick_count;
 extern bool fake_interrupts_on;
 extern bool fake_single_steps;
 
+/* What arch_device_access() answers, how often it was asked, and about which address last. */
+extern enum arch_device fake_device;
+extern unsigned fake_device_accesses;
+extern uint64_t fake_device_address;
+
 /* Called by a kick, a step of waiting, an idle CPU, a round of the housekeeping; or NULL. */
 extern void (*fake_on_kick)(unsigned cpu);
 extern void (*fake_on_pause)(void);

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * arch_device_access(): the instruction that reached beyond RAM is read from the guest's memory,
+ * decoded, and carried out on the device that is there. What the processor has checked already is
+ * not checked again: rights and segment limits of the operand. What it has not said has to fit: the
+ * operand's place and the direction.
+ */
+#include "arch/x86/guest/guest_execute.h"
+#include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_pc.h"
+#include "arch/x86/guest/guest_walk.h"
+#include "arch/arch.h"
+#include "base/compiler.h"
+#include "base/string.h"
+#include "kernel/vm/platform.h"
+#include "kernel/vm/vm.h"
+
+/* A program without the virtual PC has no VM with devices either. */
+extern __typeof__(platform_memory) platform_memory __attribute__((weak));
+
+#define PRIVILEGE 3 /* of the code segment's selector */
+
+/* The instruction at RIP. */
+struct code {
+	uint64_t rip;
+	unsigned bits;
+	size_t count;
+	uint8_t bytes[GUEST_INSTRUCTION_BYTES_MAX];
+};
+
+static void code_fetch(const struct vcpu *vcpu, struct code *code)
+{
+	uint64_t linear = guest_read(vcpu, GUEST_RIP);
+
+	code->rip = linear;
+	code->bits = 64;
+	if (!guest_is_64bit(vcpu)) {
+		code->bits = guest_read(vcpu, GUEST_CODE_BIG) ? 32 : 16;
+		linear = (uint32_t)(linear + guest_read(vcpu, GUEST_CS_BASE));
+	}
+	code->count = guest_fetch(vcpu, linear, code->bytes, sizeof(code->bytes));
+}
+
+/*
+ * Another vCPU may have rewritten the instruction since it was executed, or taken its page away:
+ * the guest executes what is there now. When the same place comes back at once it is no such
+ * chance.
+ */
+static NOT_INLINE enum arch_device doubt(struct vcpu *vcpu, gpa_t address, const struct code *code,
+					 const char *reason)
+{
+	char text[3 * GUEST_INSTRUCTION_BYTES_MAX + 1] = "";
+	struct arch_vcpu *arch = vcpu->arch;
+
+	if (!arch->doubtful || arch->doubtful_rip != code->rip) {
+		arch->doubtful = true;
+		arch->doubtful_rip = code->rip;
+		return ARCH_DEVICE_AGAIN;
+	}
+	for (size_t i = 0; i < code->count; i++) {
+		(void)snprintf(text + 3 * i, sizeof(text) - 3 * i, " %02x", code->bytes[i]);
+	}
+	vm_log(vcpu->vm, "access to address=0x%llx: %s: rip=0x%llx bits=%u bytes%s",
+	       (unsigned long long)address.v, reason, (unsigned long long)code->rip, code->bits,
+	       text);
+	return ARCH_DEVICE_REFUSED;
+}
+
+/* NULL, or why the instruction is not carried out. */
+static const char *code_decode(const struct code *code, struct guest_instruction *instruction)
+{
+	switch (guest_decode(code->bytes, code->count, code->bits, instruction)) {
+	case GUEST_DECODED:
+		return NULL;
+	case GUEST_CUT:
+		return code->count < sizeof(code->bytes) ? "its code cannot be read"
+							 : "it is longer than 15 bytes";
+	case GUEST_REFUSED:
+		break;
+	}
+	return "it is no instruction for devices";
+}
+
+static uint64_t gpr_whole(const struct vcpu *vcpu, uint8_t number)
+{
+	return number == GPR_RSP ? guest_read(vcpu, GUEST_RSP) : vcpu->regs[number];
+}
+
+/* 0 where there is none. */
+static uint64_t gpr_or_none(const struct vcpu *vcpu, uint8_t number)
+{
+	return number == GUEST_NO_REGISTER ? 0 : gpr_whole(vcpu, number);
+}
+
+static uint64_t segment_base(const struct vcpu *vcpu, enum guest_segment_register segment,
+			     unsigned bits)
+{
+	static const enum guest_register names[] = {
+		[GUEST_SEGMENT_ES] = GUEST_ES_BASE, [GUEST_SEGMENT_CS] = GUEST_CS_BASE,
+		[GUEST_SEGMENT_SS] = GUEST_SS_BASE, [GUEST_SEGMENT_DS] = GUEST_DS_BASE,
+		[GUEST_SEGMENT_FS] = GUEST_FS_BASE, [GUEST_SEGMENT_GS] = GUEST_GS_BASE,
+	};
+
+	/* 64-bit code knows the bases of FS and GS alone. */
+	if (bits == 64 && segment < GUEST_SEGMENT_FS) {
+		return 0;
+	}
+	return guest_read(vcpu, names[segment]);
+}
+
+/* Where the operand lies in its page: the same in linear and in guest-physical addresses. */
+static uint64_t offset_in_page(const struct vcpu *vcpu, const struct code *code,
+			       const struct guest_instruction *instruction)
+{
+	const struct guest_place *place = &instruction->place;
+	uint64_t next_rip = guest_next_rip(vcpu, code->rip, instruction->length);
+	uint64_t offset = guest_place_offset(place, gpr_or_none(vcpu, place->base),
+					     gpr_or_none(vcpu, place->index), next_rip);
+
+	return (offset + segment_base(vcpu, place->segment, code->bits)) & (PAGE_BYTES - 1);
+}
+
+/*
+ * The processor has checked that the guest may write there when the fault is a write. Some
+ * emulators read first where an instruction reads and writes: a kernel may have that, but a user
+ * program could have a read-only page and another thread that rewrites its code.
+ */
+static bool may_write(const struct vcpu *vcpu, const struct guest_instruction *instruction)
+{
+	return guest_read(vcpu, GUEST_FAULT_WRITE) ||
+	       (instruction->reads && !(guest_read(vcpu, GUEST_CS_SELECTOR) & PRIVILEGE));
+}
+
+/* NULL: this instruction makes such a fault. */
+static const char *code_fits(const struct vcpu *vcpu, gpa_t address, const struct code *code,
+			     const struct guest_instruction *instruction)
+{
+	uint64_t offset = offset_in_page(vcpu, code, instruction);
+
+	if (offset + instruction->bytes > PAGE_BYTES) {
+		return "its operand crosses a page";
+	}
+	if (offset != (address.v & (PAGE_BYTES - 1))) {
+		return "its operand is not where the fault was";
+	}
+	if (instruction->writes && !may_write(vcpu, instruction)) {
+		return "it writes, and the fault was a read";
+	}
+	return NULL;
+}
+
+/* False: no device is there. */
+static bool device_access(struct vcpu *vcpu, gpa_t address,
+			  const struct guest_instruction *instruction,
+			  struct guest_operands *operands)
+{
+	struct device_access access = {.bytes = instruction->bytes};
+
+	if (instruction->reads) {
+		if (!platform_memory(vcpu, address, &access)) {
+			return false;
+		}
+		operands->memory = access.value;
+	}
+	guest_execute(instruction, operands);
+	if (instruction->writes) {
+		access.write = true;
+		access.value = operands->memory;
+		return platform_memory(vcpu, address, &access);
+	}
+	return true;
+}
+
+static bool carry_out(struct vcpu *vcpu, gpa_t address, const struct guest_instruction *instruction)
+{
+	uint64_t flags = guest_read(vcpu, GUEST_RFLAGS);
+	struct guest_operands operands = {
+		.gpr = gpr_or_none(vcpu, instruction->gpr),
+		.flags = flags,
+	};
+	uint64_t timer = vcpu->timer_tsc;
+
+	if (!device_access(vcpu, address, instruction, &operands)) {
+		return false;
+	}
+	if (instruction->gpr_written) {
+		guest_gpr_write(vcpu, instruction->gpr, operands.gpr);
+	}
+	if (operands.flags != flags) {
+		guest_write(vcpu, GUEST_RFLAGS, operands.flags);
+	}
+	guest_pc_settle(vcpu, timer);
+	vcpu->arch->decoded_bytes = instruction->length;
+	vcpu->arch->doubtful = false;
+	return true;
+}
+
+enum arch_device arch_device_access(struct vcpu *vcpu, gpa_t address)
+{
+	struct guest_instruction instruction;
+	struct code code;
+	const char *reason;
+
+	/* The stack of an event that is being delivered, the code itself, the guest's tables. */
+	if (vcpu->arch->event.info & EVENT_VALID || !guest_read(vcpu, GUEST_FAULT_OPERAND)) {
+		return ARCH_DEVICE_NONE;
+	}
+	code_fetch(vcpu, &code);
+	reason = code_decode(&code, &instruction);
+	if (reason == NULL) {
+		reason = code_fits(vcpu, address, &code, &instruction);
+	}
+	if (reason != NULL) {
+		return doubt(vcpu, address, &code, reason);
+	}
+	return carry_out(vcpu, address, &instruction) ? ARCH_DEVICE_DONE : ARCH_DEVICE_NONE;
+}
