@@ -274,6 +274,13 @@ static void test_automatic_end(void **state)
 	pulse(1);
 	pulse(3);
 	expect(0x33); /* the order stays */
+	expect(0x31);
+	/* The slave's output falls and rises with each acknowledge, whatever else it asks for. */
+	pulse(9);
+	pulse(10);
+	expect(0x39);
+	expect(0x3a);
+	assert_false(vpic_output(&pic));
 }
 
 static void test_special_mask(void **state)
