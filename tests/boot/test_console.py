@@ -70,7 +70,7 @@ def test_an_operator_at_the_console_of_linux():
     operator.wait(rb"ttyS0")
     operator.wait(rb"/ # ")
     # More than the UART, the input ring of the shell's line or a serial port could hold at once.
-    operator.type(b"cat > /tmp/pasted <<EOF\r" + PASTED + b"EOF\rwc -c < /tmp/pasted\r")
+    operator.type(b"cat > /pasted <<EOF\r" + PASTED + b"EOF\rwc -c < /pasted\r")
     operator.wait(rb"0039 abcdefghijklmnopqrstuvwxyz 0123456789")
     operator.wait(rb"\n%d\r" % len(PASTED))
     operator.type(b"\x03" + LEAVE)
