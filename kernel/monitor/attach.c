@@ -5,6 +5,7 @@
 #include "arch/arch.h"
 #include "base/log.h"
 #include "kernel/log/log.h"
+#include "kernel/sched/scheduler.h"
 #include "kernel/vm/guest_console.h"
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
@@ -38,6 +39,7 @@ static void begin(struct vm *vm)
 	attach.position = guest_console_tail(vm->console, PAGE_LINES, PAGE_BYTES_MOST);
 	attach.held = NO_KEY;
 	attach.full_tsc = 0;
+	scheduler_set_typing(true);
 }
 
 static void leave(const char *why)
@@ -46,6 +48,7 @@ static void leave(const char *why)
 	log_text("\n", 1);
 	log_event(NULL, "console of %s: %s", vm_name(attach.vm), why);
 	attach.vm = NULL;
+	scheduler_set_typing(false);
 }
 
 void attach_ask(void)

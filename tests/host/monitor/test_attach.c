@@ -12,6 +12,7 @@
 #include "arch/arch.h"
 #include "base/lock.h"
 #include "kernel/monitor/attach.h"
+#include "kernel/sched/scheduler.h"
 #include "kernel/vm/guest_console.h"
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
@@ -31,7 +32,8 @@ static size_t shown;
 static unsigned locks_held;
 static char heard[8192]; /* by the UART of the first VM */
 static size_t heard_count;
-static bool deaf; /* the UART takes nothing */
+static bool deaf;   /* the UART takes nothing */
+static bool typing; /* what the scheduler was told */
 
 void lock_order_check(const struct lock *lock, bool taken)
 {
@@ -80,6 +82,11 @@ void platform_console_input(struct vm *vm)
 		guest_console_input_done(vm->console);
 		heard[heard_count++] = (char)byte;
 	}
+}
+
+void scheduler_set_typing(bool on)
+{
+	typing = on;
 }
 
 static void clear(void)
@@ -134,6 +141,7 @@ static int teardown(void **state)
 		poll();
 	}
 	assert_false(attach_is_on());
+	assert_false(typing);
 	return 0;
 }
 
@@ -157,6 +165,7 @@ static void test_choosing(void **state)
 	assert_true(attach_choose('2', now));
 	assert_true(attach_choose('\r', now));
 	assert_true(attach_is_on());
+	assert_true(typing);
 	assert_non_null(strstr(terminal, "console of two: Ctrl-] leaves\n"));
 }
 

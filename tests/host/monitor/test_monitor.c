@@ -19,6 +19,7 @@
 #include "kernel/log/log.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
+#include "kernel/sched/scheduler.h"
 #include "kernel/vm/guest_console.h"
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
@@ -97,6 +98,11 @@ void vms_audit(struct audit_report *report)
 void platform_console_input(struct vm *vm)
 {
 	(void)vm;
+}
+
+void scheduler_set_typing(bool typing)
+{
+	(void)typing;
 }
 
 bool vm_waits_for_memory(const struct vm *vm)
