@@ -112,6 +112,7 @@ HV_C_SOURCES := \
 	kernel/log/log.c \
 	kernel/main.c \
 	kernel/monitor/monitor.c \
+	kernel/monitor/attach.c \
 	kernel/monitor/audit.c \
 	kernel/overcommit/oom.c \
 	kernel/lib/options.c \

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "arch/arch.h"
 #include "kernel/overcommit/governor.h"
+#include "kernel/monitor/attach.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
 #include "kernel/sched/scheduler.h"
@@ -21,6 +22,7 @@
 
 #define ROUND_US 200 /* slices may be much shorter than what is decided here lasts */
 #define POLL_MS 5    /* how long the operator's keys may wait */
+#define TYPING_MS 1  /* a serial port holds the keys of that time, when they are pasted */
 
 /* Boot CPU only. */
 static struct house {
@@ -134,7 +136,8 @@ bool background_poll(uint64_t now_tsc, bool at_once)
 
 uint64_t background_next_tsc(uint64_t now_tsc)
 {
-	return min_u64(governor_next_tsc(), now_tsc + POLL_MS * arch_tsc_khz());
+	uint64_t ms = attach_is_on() ? TYPING_MS : POLL_MS;
+	return min_u64(governor_next_tsc(), now_tsc + ms * arch_tsc_khz());
 }
 
 /* Looks at one 2 MiB region of one VM each time it is called and joins what is whole. */

@@ -9,6 +9,7 @@
 #include "base/string.h"
 #include "arch/arch.h"
 #include "kernel/log/log.h"
+#include "kernel/monitor/attach.h"
 #include "kernel/monitor/results.h"
 #include "kernel/vm/vm.h"
 #include "kernel/monitor/audit.h"
@@ -140,7 +141,8 @@ static void obey(int key, const struct options *options)
 	switch (key) {
 	case 'h':
 	case '?':
-		log_event(NULL, "keys: t table now, p table on/off, a audit, q results and end");
+		log_event(NULL, "keys: t table now, p table on/off, c console of a VM, a audit, "
+				"q results and end");
 		break;
 	case 't':
 		print_table();
@@ -151,6 +153,9 @@ static void obey(int key, const struct options *options)
 		break;
 	case 'a':
 		audit_now();
+		break;
+	case 'c':
+		attach_ask();
 		break;
 	case 'q':
 		arch_end(options->end, report_results(true));
@@ -172,11 +177,12 @@ void monitor_poll(const struct options *options, uint64_t now_tsc)
 		table = options->table;
 		next_tsc = now_tsc;
 	}
-	int key = options->batch ? -1 : arch_console_read();
-	if (key >= 0) {
+	attach_poll(now_tsc);
+	int key = options->batch || attach_is_on() ? -1 : arch_console_read();
+	if (key >= 0 && !attach_choose(key, now_tsc)) {
 		obey(key, options);
 	}
-	if (table && now_tsc >= next_tsc) {
+	if (table && !attach_is_on() && now_tsc >= next_tsc) {
 		next_tsc = now_tsc + 1000 * arch_tsc_khz();
 		print_table();
 	}

@@ -21,6 +21,7 @@
 #include "mm/alloc.h"
 
 #define SLICE_MS 2
+#define SLICE_TYPING_MS 1
 #define BALANCE_MS 10 /* how often a busy CPU compares its queue with those of others */
 #define LOOK_MS 20    /* how long an idle CPU sleeps without looking for work elsewhere */
 #define SCRUB_ORDER 6 /* 256 KiB at a time: short enough not to be noticed */
@@ -37,6 +38,9 @@ struct worker {
 static struct worker workers[CPUS_MAX];
 static uint64_t idle_mask; /* CPUs that sleep; a hint which to wake */
 
+/* Written by the boot CPU; another CPU may use the old one for a slice more. */
+static uint64_t slice_ms = SLICE_MS;
+
 void scheduler_init(void)
 {
 	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++) {
@@ -44,11 +48,17 @@ void scheduler_init(void)
 		run_queue_init(&run_queues[cpu]);
 	}
 	idle_mask = 0;
+	slice_ms = SLICE_MS;
+}
+
+void scheduler_set_typing(bool typing)
+{
+	__atomic_store_n(&slice_ms, typing ? SLICE_TYPING_MS : SLICE_MS, __ATOMIC_RELAXED);
 }
 
 static uint64_t slice_ticks(const struct vcpu *vcpu)
 {
-	uint64_t ticks = SLICE_MS * arch_tsc_khz();
+	uint64_t ticks = __atomic_load_n(&slice_ms, __ATOMIC_RELAXED) * arch_tsc_khz();
 	return __builtin_expect(vcpu->boosted, 0) ? boost_slice(vcpu->vm, ticks) : ticks;
 }
 

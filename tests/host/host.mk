@@ -295,7 +295,15 @@ HOST_TESTS += test_elf
 HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c kernel/lib/error.c
 
 HOST_TESTS += test_monitor
-HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/monitor.c
+HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/attach.c \
+	kernel/monitor/monitor.c kernel/vm/guest_console.c
+
+HOST_TESTS += test_attach
+HOST_test_attach := tests/host/monitor/test_attach.c kernel/log/log.c kernel/monitor/attach.c \
+	kernel/vm/guest_console.c
+
+HOST_TESTS += test_guest_console
+HOST_test_guest_console := tests/host/vm/test_guest_console.c kernel/vm/guest_console.c
 
 HOST_TESTS += test_model
 HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
@@ -427,6 +435,24 @@ walks: $(B)/host/model_fast
 
 HOST_TESTS += test_tsc
 HOST_test_tsc := tests/host/arch/test_tsc.c
+
+# The devices of a virtual PC.
+HOST_TESTS += test_vuart
+HOST_test_vuart := tests/host/virt/test_vuart.c drivers/virt/vuart.c
+
+HOST_TESTS += test_vpic
+HOST_test_vpic := tests/host/virt/test_vpic.c drivers/virt/vpic.c
+
+VPIT_SOURCES := tests/host/fake/counter.c drivers/virt/vpit.c drivers/virt/vpit_channel.c
+
+HOST_TESTS += test_vpit
+HOST_test_vpit := tests/host/virt/test_vpit.c $(VPIT_SOURCES)
+
+HOST_TESTS += test_vrtc
+HOST_test_vrtc := tests/host/virt/test_vrtc.c drivers/virt/vrtc.c drivers/virt/vrtc_calendar.c
+
+HOST_TESTS += test_vi8042
+HOST_test_vi8042 := tests/host/virt/test_vi8042.c drivers/virt/vi8042.c drivers/virt/vpci.c
 
 HOST_TESTS += test_vacpi
 HOST_test_vacpi := tests/host/virt/test_vacpi.c drivers/virt/vacpi.c

@@ -19,6 +19,9 @@
 #include "kernel/log/log.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
+#include "kernel/sched/scheduler.h"
+#include "kernel/vm/guest_console.h"
+#include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "kernel/monitor/audit.h"
 #include "mm/audit.h"
@@ -92,6 +95,16 @@ void vms_audit(struct audit_report *report)
 	memset(report, 0, sizeof(*report));
 }
 
+void platform_console_input(struct vm *vm)
+{
+	(void)vm;
+}
+
+void scheduler_set_typing(bool typing)
+{
+	(void)typing;
+}
+
 bool vm_waits_for_memory(const struct vm *vm)
 {
 	(void)vm;
@@ -157,11 +170,33 @@ static void test_every_key_writes_whole_lines(void **state)
 {
 	static const struct options options;
 	(void)state;
-	for (const char *at = "h?a!pp"; *at != '\0'; at++) {
+	for (const char *at = "h?a!ppc"; *at != '\0'; at++) {
 		lines = 0;
 		press(&options, *at);
 		assert_true(lines >= 1);
 	}
+}
+
+/* While the terminal is a VM's console, its keys and the table are no business of the monitor. */
+static void test_console_takes_keys_and_table(void **state)
+{
+	static struct guest_console console;
+	static uint8_t memory[GUEST_CONSOLE_BYTES];
+	static const struct options options;
+	(void)state;
+	guest_console_init(&console, memory, 0);
+	vms[1].console = &console;
+	press(&options, 'p');
+	press(&options, 'c');
+	assert_non_null(strstr(last, "console of two: Ctrl-] leaves\n"));
+	lines = 0;
+	press(&options, 't');
+	assert_int_equal(lines, 0);
+	assert_int_equal(guest_console_input(&console), 't');
+	press(&options, 0x1d);
+	press(&options, 'p');
+	assert_non_null(strstr(last, "table off"));
+	vms[1].console = NULL;
 }
 
 static void test_q_ends_as_it_was_asked(void **state)
@@ -187,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_table_is_written_under_the_lock, setup),
 		cmocka_unit_test_setup(test_every_key_writes_whole_lines, setup),
+		cmocka_unit_test_setup(test_console_takes_keys_and_table, setup),
 		cmocka_unit_test_setup(test_q_ends_as_it_was_asked, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
