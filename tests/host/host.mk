@@ -434,3 +434,6 @@ IMAGE_SOURCES := kernel/lib/bzimage.c kernel/lib/error.c kernel/lib/foreign_elf.
 	kernel/lib/multiboot1.c
 HOST_TESTS += test_foreign_elf
 HOST_test_foreign_elf := tests/host/lib/test_foreign_elf.c $(IMAGE_SOURCES)
+
+HOST_TESTS += test_load
+HOST_test_load := tests/host/lifecycle/test_load.c $(KERNEL_SOURCES)
