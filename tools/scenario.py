@@ -72,6 +72,11 @@ def lines_of(text):
     return [line for line in stripped if line and not line.startswith("#")]
 
 
+def count_vms(modules):
+    """A module that says of=NAME is a further file of the VM of that name."""
+    return sum(not module.string.strip('"').startswith("of=") for module in modules)
+
+
 def new_parser():
     return configparser.ConfigParser(
         interpolation=None, delimiters=("=",), comment_prefixes=("#",), strict=True
