@@ -411,7 +411,7 @@ static void test_native(void **state)
 		assert_int_equal(vms[i].vcpus[0].entry, 0x200000);
 		uint64_t info = vms[i].vcpus[0].regs[GPR_RBX];
 		assert_int_equal(info, 0x301000);
-		assert_int_equal(ram(&vms[i], info, 8), AEROSTAT_START_MAGIC);
+		assert_int_equal(ram(&vms[i], info, 4), AEROSTAT_START_MAGIC);
 		assert_int_equal(modules[i].released, i != 3);
 		assert_int_equal(vms[i].platform != NULL, i == 3);
 	}
