@@ -20,6 +20,7 @@
                              kernel may follow: FILE -- TEXT (optional)
     keys  = mem=8M min=4M    name= comes from the section, and files= from the lines above
     args  = set=4M           what the guest itself is told (optional)
+    interactive = shell      what it is told besides where an operator watches (optional)
 """
 
 import configparser
@@ -122,14 +123,15 @@ def scenario_names():
     return sorted(names, key=lambda name: name != DEFAULT_SCENARIO)
 
 
-def read_scenario(name):
+def read_scenario(name, interactive=False):
+    """`interactive`: an operator watches, so guests may wait for one."""
     path = os.path.join(SCENARIO_DIRECTORY, name + ".cfg")
     if "/" in name or not os.path.exists(path):
         raise ScenarioError(f"there is no scenario {name!r}: choose {', '.join(scenario_names())}")
     parser = new_parser()
     try:
         parser.read(path)
-        return parse_scenario(name, parser)
+        return parse_scenario(name, parser, interactive)
     except (configparser.Error, KeyError, ValueError) as error:
         raise ScenarioError(f"{path}: {error}") from error
 
@@ -156,7 +158,7 @@ def tree_file(path):
     return os.path.join(ROOT, path)
 
 
-def guest_modules(guest, keys):
+def guest_modules(guest, keys, interactive):
     """The VM itself, then its further files."""
     if ("image" in keys) == ("kernel" in keys):
         raise ValueError(f"[guest {guest}] needs image or kernel, and not both")
@@ -168,12 +170,13 @@ def guest_modules(guest, keys):
         further.append(Module(tree_file(file.strip()), string))
     count = f"files={len(further)} " if further else ""
     string = f"name={guest} {count}{keys['keys']}"
-    if keys.get("args"):
-        string += " -- " + keys["args"]
+    arguments = f"{keys.get('args', '')} {keys.get('interactive', '') if interactive else ''}".strip()
+    if arguments:
+        string += " -- " + arguments
     return [Module(path, string), *further]
 
 
-def parse_scenario(name, parser):
+def parse_scenario(name, parser, interactive=False):
     head = parser["scenario"]
     scenario = Scenario(
         name,
@@ -193,8 +196,8 @@ def parse_scenario(name, parser):
         if kind != "guest" or not guest:
             raise ValueError(f"section [{section}] is neither [scenario] nor [guest NAME]")
         keys = parser[section]
-        unknown = set(keys) - {"image", "kernel", "files", "keys", "args"}
+        unknown = set(keys) - {"image", "kernel", "files", "keys", "args", "interactive"}
         if unknown:
             raise ValueError(f"[{section}] has an unknown key {sorted(unknown)[0]}")
-        scenario.modules += guest_modules(guest, keys)
+        scenario.modules += guest_modules(guest, keys, interactive)
     return scenario
