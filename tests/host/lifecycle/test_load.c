@@ -255,6 +255,11 @@ static void test_linux(void **state)
 		 (unsigned long long)arch_tsc_khz());
 	check_text(vm, ram(vm, zero_page + 0x228, 4), line);
 	check_ram(vm, 0xe0000, "RSD PTR ", 8);
+	/* The BIOS's data area: COM1, the extended area, equipment, conventional memory in KiB. */
+	assert_int_equal(ram(vm, 0x400, 8), 0x3f8);
+	assert_int_equal(ram(vm, 0x40e, 2), 0x9f00);
+	assert_int_equal(ram(vm, 0x410, 2), 0x200);
+	assert_int_equal(ram(vm, 0x413, 2), 636);
 	end_all();
 	world_stop();
 }
@@ -310,6 +315,8 @@ static void test_pvh(void **state)
 	check_ram(vm, 0x300000, kernel + 0x1800, 0x800);
 	uint64_t info = vm->vcpus[0].regs[GPR_RBX];
 	assert_int_equal(ram(vm, info, 4), 0x336ec578);
+	assert_int_equal(ram(vm, 0x413, 2), 636);
+	check_ram(vm, 0xe0000, "RSD PTR ", 8);
 	assert_int_equal(ram(vm, info + 4, 4), 1);
 	assert_int_equal(ram(vm, info + 8, 4), 0);
 	assert_int_equal(ram(vm, info + 12, 4), 2);
@@ -372,6 +379,8 @@ static void test_multiboot(void **state)
 	check_ram(vm, 0x200000, kernel + 0x1000, 0x800);
 	uint64_t info = first->regs[GPR_RBX];
 	assert_int_equal(ram(vm, info, 4), 0x24d);
+	assert_int_equal(ram(vm, 0x413, 2), 636);
+	check_ram(vm, 0xe0000, "RSD PTR ", 8);
 	assert_int_equal(ram(vm, info + 4, 4), 636);
 	assert_int_equal(ram(vm, info + 8, 4), 7 * 1024);
 	check_text(vm, ram(vm, info + 16, 4), "a b");
