@@ -4,11 +4,17 @@
 # lists make a libFuzzer program (build/fuzz/name) and, with replay.c, a host test (test_fuzz_name).
 # Read by tests/host/host.mk, whose lists of shared sources it uses.
 
-FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode vlapic vioapic devices
+FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode vlapic \
+	vioapic devices bzimage foreign_elf multiboot1
 
 FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
 	mm/memmap.c kernel/lib/error.c
 FUZZ_elf := tests/fuzz/fuzz_elf.c kernel/lib/elf.c kernel/lib/error.c
+FUZZ_bzimage := tests/fuzz/fuzz_bzimage.c kernel/lib/bzimage.c kernel/lib/error.c
+FUZZ_foreign_elf := tests/fuzz/fuzz_foreign_elf.c kernel/lib/bzimage.c kernel/lib/error.c \
+	kernel/lib/foreign_elf.c kernel/lib/image.c kernel/lib/multiboot1.c
+FUZZ_multiboot1 := tests/fuzz/fuzz_multiboot1.c kernel/lib/error.c kernel/lib/foreign_elf.c \
+	kernel/lib/multiboot1.c
 FUZZ_vm_config := tests/fuzz/fuzz_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
 FUZZ_options := tests/fuzz/fuzz_options.c kernel/lib/console.c kernel/lib/options.c
 FUZZ_devices := tests/fuzz/fuzz_devices.c tests/host/fake/counter.c drivers/virt/vi8042.c \

@@ -456,3 +456,14 @@ HOST_test_vi8042 := tests/host/virt/test_vi8042.c drivers/virt/vi8042.c drivers/
 
 HOST_TESTS += test_vacpi
 HOST_test_vacpi := tests/host/virt/test_vacpi.c drivers/virt/vacpi.c
+
+HOST_TESTS += test_bzimage
+HOST_test_bzimage := tests/host/lib/test_bzimage.c kernel/lib/bzimage.c kernel/lib/error.c
+
+IMAGE_SOURCES := kernel/lib/bzimage.c kernel/lib/error.c kernel/lib/foreign_elf.c kernel/lib/image.c \
+	kernel/lib/multiboot1.c
+HOST_TESTS += test_foreign_elf
+HOST_test_foreign_elf := tests/host/lib/test_foreign_elf.c $(IMAGE_SOURCES)
+
+HOST_TESTS += test_load
+HOST_test_load := tests/host/lifecycle/test_load.c $(KERNEL_SOURCES)

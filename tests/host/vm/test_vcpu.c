@@ -464,7 +464,8 @@ static const uint8_t image[256] __attribute__((aligned(8))) = {
 
 static void start_image(const char *text)
 {
-	struct boot_module module = {0};
+	static struct boot_module module;
+	module.released = false;
 	module.start = (uintptr_t)image - direct_map_base;
 	module.end = module.start + sizeof(image);
 	module.text = text;
