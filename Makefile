@@ -49,6 +49,7 @@ HV_C_SOURCES := \
 	arch/x86/guest/guest_execute.c \
 	arch/x86/guest/guest_exit.c \
 	arch/x86/guest/guest_msr.c \
+	arch/x86/guest/guest_pc.c \
 	arch/x86/guest/guest_place.c \
 	arch/x86/guest/guest_vcpu.c \
 	arch/x86/guest/entry_checks.c \
@@ -86,16 +87,27 @@ HV_C_SOURCES := \
 	kernel/balloon/ranges.c \
 	kernel/sched/boost.c \
 	kernel/sched/clock.c \
+	kernel/lib/bzimage.c \
 	kernel/lib/console.c \
 	kernel/lib/elf.c \
 	kernel/lib/error.c \
+	kernel/lib/foreign_elf.c \
+	kernel/lib/image.c \
+	kernel/lib/multiboot1.c \
+	kernel/lib/words.c \
 	kernel/exit/exit.c \
 	kernel/overcommit/governor.c \
 	kernel/housekeeping.c \
 	kernel/exit/hypercall.c \
-	kernel/lifecycle/load_native.c \
 	kernel/lifecycle/build.c \
 	kernel/lifecycle/end.c \
+	kernel/lifecycle/files.c \
+	kernel/lifecycle/load.c \
+	kernel/lifecycle/load_linux.c \
+	kernel/lifecycle/load_multiboot.c \
+	kernel/lifecycle/load_native.c \
+	kernel/lifecycle/load_pc.c \
+	kernel/lifecycle/load_pvh.c \
 	kernel/lib/lock.c \
 	kernel/log/log.c \
 	kernel/main.c \
@@ -135,6 +147,10 @@ HV_C_SOURCES := \
 	mm/stage2/runs.c \
 	mm/stage2/sample.c \
 	mm/stage2/split.c \
+	drivers/virt/pc.c \
+	drivers/virt/pc_interrupt.c \
+	drivers/virt/pc_time.c \
+	drivers/virt/vacpi.c \
 	drivers/phys/acpi.c \
 	drivers/phys/acpi_power.c \
 	drivers/phys/acpi_tables.c \
@@ -144,7 +160,20 @@ HV_C_SOURCES := \
 	drivers/phys/pci.c \
 	drivers/phys/power.c \
 	drivers/phys/processors.c \
-	drivers/phys/uart.c
+	drivers/phys/uart.c \
+	drivers/virt/vioapic.c \
+	drivers/virt/vlapic.c \
+	drivers/virt/vlapic_message.c \
+	drivers/virt/vlapic_registers.c \
+	drivers/virt/vlapic_timer.c \
+	drivers/virt/vi8042.c \
+	drivers/virt/vpci.c \
+	drivers/virt/vpic.c \
+	drivers/virt/vpit.c \
+	drivers/virt/vpit_channel.c \
+	drivers/virt/vrtc.c \
+	drivers/virt/vrtc_calendar.c \
+	drivers/virt/vuart.c
 # <<< HV_C_SOURCES
 
 # >>> HV_ASM_SOURCES

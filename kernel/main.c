@@ -17,16 +17,16 @@
 #include "mm/frame.h"
 #include "mm/promise.h"
 
-_Static_assert(BOOT_MODULES_MAX == VMS_MAX, "a module is a VM");
+_Static_assert(BOOT_MODULES_MAX > VMS_MAX, "there may be modules that are files of a VM");
 
 /* The smallest guest that can run, with its tables and its vCPU's own pages, in frames. */
 #define GUEST_PAGES_LEAST 128
 
 static struct options options;
 
-static _Noreturn void halt(const char *sentence)
+static _Noreturn void halt(const char *message)
 {
-	log_event(NULL, "halt: %s", sentence);
+	log_event(NULL, "halt: %s", message);
 	if (options.batch) {
 		arch_end(options.end, false);
 	}
@@ -47,7 +47,7 @@ static void take_options(const struct boot_info *boot_info)
 				"is behind is ignored");
 	}
 	for (unsigned i = 0; i < complaints.count && i < OPTIONS_COMPLAINTS_MAX; i++) {
-		log_event(NULL, "options: %s", complaints.sentences[i]);
+		log_event(NULL, "options: %s", complaints.errors[i].text);
 	}
 	if (complaints.count > OPTIONS_COMPLAINTS_MAX) {
 		log_event(NULL, "options: %u more words are ignored",
@@ -57,10 +57,20 @@ static void take_options(const struct boot_info *boot_info)
 
 static void start_backend(void)
 {
-	const char *sentence = "";
-	if (backend->probe(&sentence) != STATUS_OK || backend->cpu_start(&sentence) != STATUS_OK) {
-		halt(sentence);
+	struct error error;
+	if (backend->probe(&error) != STATUS_OK || backend->cpu_start(&error) != STATUS_OK) {
+		halt(error.text);
 	}
+}
+
+/* Modules that are VMs. Those that the table had no place for count, whatever they are. */
+static uint64_t count_vms(const struct boot_info *boot_info)
+{
+	uint64_t count = boot_info->modules_left_out;
+	for (unsigned i = 0; i < boot_info->module_count; i++) {
+		count += vm_config_is_file(boot_info->modules[i].text) ? 0 : 1;
+	}
+	return count;
 }
 
 /*
@@ -69,16 +79,21 @@ static void start_backend(void)
  */
 static void count_modules(const struct boot_info *boot_info)
 {
-	uint64_t passed = (uint64_t)boot_info->module_count + boot_info->modules_left_out;
+	uint64_t passed = count_vms(boot_info);
 	uint64_t absent = boot_info->modules_left_out;
-	if (boot_info->modules_left_out != 0) {
-		log_event(NULL, "modules: %u of %llu are left out: there is place for %u VMs",
-			  boot_info->modules_left_out, (unsigned long long)passed, VMS_MAX);
+	absent += sub_floor_u64(passed - absent, VMS_MAX);
+	if (absent != 0) {
+		log_event(NULL,
+			  "modules: %llu of %llu are left out: there is place for %u modules, and "
+			  "for %u VMs",
+			  (unsigned long long)absent,
+			  (unsigned long long)boot_info->module_count + boot_info->modules_left_out,
+			  BOOT_MODULES_MAX, VMS_MAX);
 	}
 	if (options.vms != 0 && options.vms != passed) {
 		log_event(NULL,
-			  "modules: the boot loader passed %llu, but vms=%llu says how many there "
-			  "should be",
+			  "modules: the boot loader passed %llu for VMs, but vms=%llu says how "
+			  "many there should be",
 			  (unsigned long long)passed, (unsigned long long)options.vms);
 		absent += sub_floor_u64(options.vms, passed);
 	}
@@ -89,26 +104,24 @@ static void count_modules(const struct boot_info *boot_info)
 
 static void start_guests(struct boot_info *boot_info)
 {
-	uint64_t freed_pages = 0;
+	struct vms_pages pages;
 	if (boot_info->module_count == 0) {
 		halt("no guest was given: the boot loader passed no module");
 	}
 	if (promise_spare() < GUEST_PAGES_LEAST) {
-		char sentence[96];
-		snprintf(sentence, sizeof(sentence),
+		char message[96];
+		snprintf(message, sizeof(message),
 			 "the host is too small for any guest: %lluK are free, at least %uK are "
 			 "needed",
 			 (unsigned long long)promise_spare() * 4, GUEST_PAGES_LEAST * 4);
-		halt(sentence);
+		halt(message);
 	}
 	count_modules(boot_info);
-	for (unsigned i = 0; i < boot_info->module_count; i++) {
-		vm_start(&boot_info->modules[i]);
-		/* Started or refused, its image is not looked at again. */
-		freed_pages += arch_module_release(&boot_info->modules[i]);
-	}
-	log_event(NULL, "modules count=%u freed_pages=%llu", boot_info->module_count,
-		  (unsigned long long)freed_pages);
+	vms_start(boot_info->modules, boot_info->module_count, &pages);
+	log_event(NULL, "modules count=%u freed_pages=%llu kept_pages=%llu",
+		  boot_info->module_count, (unsigned long long)pages.freed,
+		  (unsigned long long)pages.kept);
+	governor_note_released(pages.freed);
 	vms_release();
 }
 

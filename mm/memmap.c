@@ -146,6 +146,16 @@ uint64_t memmap_drop_smallest(struct memmap *map)
 	return bytes;
 }
 
+bool memmap_touches(const struct memmap *map, uint64_t start, uint64_t end)
+{
+	for (unsigned i = 0; i < map->count; i++) {
+		if (start < map->regions[i].end && end > map->regions[i].start) {
+			return true;
+		}
+	}
+	return false;
+}
+
 uint64_t memmap_bytes(const struct memmap *map)
 {
 	uint64_t bytes = 0;

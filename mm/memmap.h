@@ -45,6 +45,9 @@ MUST_CHECK enum status memmap_take(struct memmap *map, uint64_t bytes, uint64_t 
 /* Takes everything that is not in `other` out of the map. Errors as memmap_add. */
 MUST_CHECK enum status memmap_keep(struct memmap *map, const struct memmap *other);
 
+/* Does any byte of [start, end) lie in the map? */
+bool memmap_touches(const struct memmap *map, uint64_t start, uint64_t end);
+
 /* Takes the smallest region out, to make room. Answers its bytes; 0: the map is empty. */
 uint64_t memmap_drop_smallest(struct memmap *map);
 

@@ -150,7 +150,7 @@ def emulated(kind, model=""):
 
 
 def choose(wanted="", model=""):
-    """Returns (kind, sentence). `wanted` is kvm, tcg, bochs or nothing, `model` that of CPU_MODEL=."""
+    """Returns (kind, message). `wanted` is kvm, tcg, bochs or nothing, `model` that of CPU_MODEL=."""
     if wanted in EMULATED:
         return wanted, f"{emulated(wanted, model)}, because ACCEL={wanted}"
     vendor, reason = why_not_kvm()

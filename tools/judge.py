@@ -51,7 +51,7 @@ def parse_pairs(text):
 
 
 class Report:
-    """What a log says: `vms` by name, `host`, `cpus`, `verdict`, the sentence after `halt:`, if any."""
+    """What a log says: `vms` by name, `host`, `cpus`, `verdict`, the message after `halt:`, if any."""
 
     def __init__(self, log):
         self.lines = log.splitlines()
@@ -172,6 +172,6 @@ def judge(log, expectations, vms=None):
     return {expectation: found for expectation, found in complaints.items() if found}
 
 
-def sentences(complaints):
+def messages(complaints):
     """All complaints of judge() in one list."""
     return [complaint for found in complaints.values() for complaint in found]

@@ -53,7 +53,7 @@ static void add_processor(struct processors *found, uint32_t apic_id, uint32_t n
 
 /* One entry, which lies inside its table. */
 static enum status take_entry(uint64_t place, struct entry entry, struct processors *found,
-			      char *sentence)
+			      struct error *error)
 {
 	struct local_apic apic;
 	struct local_x2apic x2apic;
@@ -62,11 +62,10 @@ static enum status take_entry(uint64_t place, struct entry entry, struct process
 							    : sizeof(entry);
 
 	if (entry.length < least) {
-		return firmware_refuse(
-			sentence,
-			"ACPI's table APIC has an entry of type %u with the impossible "
-			"length %u",
-			entry.type, entry.length);
+		return error_set(error, STATUS_INVALID,
+				 "ACPI's table APIC has an entry of type %u with the impossible "
+				 "length %u",
+				 entry.type, entry.length);
 	}
 	if (entry.type == ENTRY_LOCAL_APIC && physical_read(place, &apic, sizeof(apic))) {
 		add_processor(found, apic.apic_id, APIC_ID_NONE, apic.flags);
@@ -78,7 +77,7 @@ static enum status take_entry(uint64_t place, struct entry entry, struct process
 }
 
 static enum status take_madt(const struct acpi_table *table, struct processors *found,
-			     char *sentence)
+			     struct error *error)
 {
 	enum status status = STATUS_OK;
 	uint64_t at = MADT_ENTRIES_OFFSET;
@@ -90,25 +89,26 @@ static enum status take_madt(const struct acpi_table *table, struct processors *
 		if (left < sizeof(entry) ||
 		    !physical_read(table->place + at, &entry, sizeof(entry)) ||
 		    entry.length > left) {
-			return firmware_refuse(sentence, "ACPI's table APIC ends inside an entry");
+			return error_set(error, STATUS_INVALID,
+					 "ACPI's table APIC ends inside an entry");
 		}
-		status = take_entry(table->place + at, entry, found, sentence);
+		status = take_entry(table->place + at, entry, found, error);
 		at += entry.length;
 	}
 	if (status == STATUS_OK && found->count == 0) {
-		return firmware_refuse(sentence,
-				       "ACPI's table APIC names no processor that is switched on");
+		return error_set(error, STATUS_INVALID,
+				 "ACPI's table APIC names no processor that is switched on");
 	}
 	return status;
 }
 
-enum status acpi_find_processors(uint64_t rsdp, struct processors *found, char *sentence)
+enum status acpi_find_processors(uint64_t rsdp, struct processors *found, struct error *error)
 {
 	struct acpi_roots roots;
 	struct acpi_table table;
 
 	processors_clear(found);
-	sentence[0] = '\0';
+	error->text[0] = '\0';
 	if (!acpi_find_roots(rsdp, &roots)) {
 		return STATUS_NOT_FOUND;
 	}
@@ -116,16 +116,16 @@ enum status acpi_find_processors(uint64_t rsdp, struct processors *found, char *
 	 * sound. */
 	for (enum acpi_root root = ACPI_ROOT_NEW; root <= ACPI_ROOT_OLD; root++) {
 		enum status status = acpi_find_table(&roots, root, "APIC", 0, MADT_ENTRIES_OFFSET,
-						     &table, sentence);
+						     &table, error);
 
 		if (status == STATUS_OK) {
-			status = take_madt(&table, found, sentence);
+			status = take_madt(&table, found, error);
 		}
 		if (status == STATUS_OK) {
-			sentence[0] = '\0';
+			error->text[0] = '\0';
 			return STATUS_OK;
 		}
 		processors_clear(found);
 	}
-	return sentence[0] != '\0' ? STATUS_INVALID : STATUS_NOT_FOUND;
+	return error->text[0] != '\0' ? STATUS_INVALID : STATUS_NOT_FOUND;
 }

@@ -3,16 +3,16 @@
 #ifndef DRIVERS_PHYS_ACPI_H
 #define DRIVERS_PHYS_ACPI_H
 
-#include "base/status.h"
+#include "base/error.h"
 #include "drivers/phys/processors.h"
 
 /*
  * Fills *found from the multiple APIC description table. `rsdp` is where the boot loader put the
  * root pointer, or 0; when it is no use the places that BIOSes put it at are searched. Anything
- * else than OK leaves *found empty. NOT_FOUND: this machine has no such table, `sentence` is empty.
- * INVALID: sentence (PROCESSORS_SENTENCE_BYTES) says what is wrong with it.
+ * else than OK leaves *found empty. NOT_FOUND: this machine has no such table, and the message is
+ * empty. INVALID: *error says what is wrong with the table.
  */
 MUST_CHECK enum status acpi_find_processors(uint64_t rsdp, struct processors *found,
-					    char *sentence);
+					    struct error *error);
 
 #endif

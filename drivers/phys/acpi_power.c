@@ -12,7 +12,6 @@
 #include "base/string.h"
 #include "drivers/phys/firmware.h"
 #include "drivers/phys/physical.h"
-#include "drivers/phys/processors.h"
 
 /* Offsets into the fixed table; older tables end earlier, and what they lack reads as 0. */
 #define FADT_BYTES_LEAST 116
@@ -96,31 +95,41 @@ static struct acpi_register fadt_port(const struct fadt *fadt, unsigned old, uns
 	return found;
 }
 
-static enum status read_fadt(const struct acpi_roots *roots, struct fadt *fadt, char *message)
+static enum status read_fadt(const struct acpi_roots *roots, struct fadt *fadt, struct error *error)
 {
 	enum status status = STATUS_NOT_FOUND;
 	struct acpi_table table;
 
 	memset(fadt, 0, sizeof(*fadt));
-	message[0] = '\0';
+	error->text[0] = '\0';
 	for (enum acpi_root root = ACPI_ROOT_NEW; status != STATUS_OK && root <= ACPI_ROOT_OLD;
 	     root++) {
 		fadt->root = root;
 		status = acpi_find_table(roots, fadt->root, "FACP", 0, FADT_BYTES_LEAST, &table,
-					 message);
+					 error);
 	}
 	if (status != STATUS_OK) {
-		if (message[0] != '\0') {
+		if (error->text[0] != '\0') {
 			return STATUS_INVALID;
 		}
-		(void)firmware_refuse(message, "ACPI has no table FACP");
-		return STATUS_NOT_FOUND;
+		return error_set(error, STATUS_NOT_FOUND, "ACPI has no table FACP");
 	}
 	if (!physical_read(table.place, fadt->bytes, min_u64(table.bytes, FADT_BYTES_MOST))) {
-		return firmware_refuse(message, "ACPI's table FACP cannot be read");
+		return error_set(error, STATUS_INVALID, "ACPI's table FACP cannot be read");
 	}
-	message[0] = '\0';
+	error->text[0] = '\0';
 	return STATUS_OK;
+}
+
+/* A register in RAM would be a VM's page, or one of ours. */
+static enum status check_place(const struct acpi_register *where, size_t bytes, struct error *error)
+{
+	if (where->space != ACPI_MEMORY || where->place == 0 ||
+	    !physical_is_ram(where->place, bytes)) {
+		return STATUS_OK;
+	}
+	return error_set(error, STATUS_INVALID, "ACPI's register is said to lie in RAM, at 0x%lx",
+			 where->place);
 }
 
 /* ---- \_S5 ------------------------------------------------------------------------------------ */
@@ -252,7 +261,7 @@ static bool search_table(const struct acpi_table *table, uint8_t *type)
 }
 
 static enum status find_types(const struct acpi_roots *roots, const struct fadt *fadt,
-			      uint8_t *type, char *message)
+			      uint8_t *type, struct error *error)
 {
 	uint64_t place = fadt_64(fadt, FADT_DSDT_64);
 	struct acpi_table table;
@@ -260,33 +269,34 @@ static enum status find_types(const struct acpi_roots *roots, const struct fadt 
 
 	place = place != 0 ? place : fadt_32(fadt, FADT_DSDT);
 	if (place != 0) {
-		status = acpi_open_table(place, "DSDT", ACPI_HEADER_BYTES, &table, message);
+		status = acpi_open_table(place, "DSDT", ACPI_HEADER_BYTES, &table, error);
 	}
 	if (status == STATUS_OK && search_table(&table, type)) {
 		return STATUS_OK;
 	}
 	for (unsigned i = 0;; i++) {
 		status = acpi_find_table(roots, fadt->root, "SSDT", i, ACPI_HEADER_BYTES, &table,
-					 message);
+					 error);
 		if (status == STATUS_NOT_FOUND) {
 			break;
 		}
 		if (status == STATUS_OK && search_table(&table, type)) {
-			message[0] = '\0';
+			error->text[0] = '\0';
 			return STATUS_OK;
 		}
 	}
-	if (message[0] == '\0') {
-		(void)firmware_refuse(message, "ACPI's tables do not say what state S5 is");
-		return STATUS_NOT_FOUND;
+	if (error->text[0] == '\0') {
+		return error_set(error, STATUS_NOT_FOUND,
+				 "ACPI's tables do not say what state S5 is");
 	}
 	return STATUS_INVALID;
 }
 
-enum status acpi_find_sleep(const struct acpi_roots *roots, struct acpi_sleep *sleep, char *message)
+enum status acpi_find_sleep(const struct acpi_roots *roots, struct acpi_sleep *sleep,
+			    struct error *error)
 {
 	struct fadt fadt;
-	enum status status = read_fadt(roots, &fadt, message);
+	enum status status = read_fadt(roots, &fadt, error);
 
 	memset(sleep, 0, sizeof(*sleep));
 	if (status != STATUS_OK) {
@@ -306,18 +316,26 @@ enum status acpi_find_sleep(const struct acpi_roots *roots, struct acpi_sleep *s
 		}
 	}
 	if (sleep->control[0].place == 0 || sleep->control[0].space == ACPI_PCI) {
-		(void)firmware_refuse(message, "ACPI names no register to switch off by");
-		return STATUS_NOT_FOUND;
+		return error_set(error, STATUS_NOT_FOUND,
+				 "ACPI names no register to switch off by");
 	}
-	return find_types(roots, &fadt, sleep->type, message);
+	for (unsigned i = 0; i < 2; i++) {
+		status = check_place(&sleep->control[i], sizeof(uint16_t), error);
+
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	return find_types(roots, &fadt, sleep->type, error);
 }
 
 /* ---- Reset ----------------------------------------------------------------------------------- */
 
-enum status acpi_find_reset(const struct acpi_roots *roots, struct acpi_reset *reset, char *message)
+enum status acpi_find_reset(const struct acpi_roots *roots, struct acpi_reset *reset,
+			    struct error *error)
 {
 	struct fadt fadt;
-	enum status status = read_fadt(roots, &fadt, message);
+	enum status status = read_fadt(roots, &fadt, error);
 
 	memset(reset, 0, sizeof(*reset));
 	if (status != STATUS_OK) {
@@ -326,8 +344,27 @@ enum status acpi_find_reset(const struct acpi_roots *roots, struct acpi_reset *r
 	reset->where = fadt_register(&fadt, FADT_RESET);
 	reset->value = fadt.bytes[FADT_RESET_VALUE];
 	if ((fadt_32(&fadt, FADT_FLAGS) & FLAG_RESET) == 0 || reset->where.place == 0) {
-		(void)firmware_refuse(message, "ACPI names no register to reset by");
-		return STATUS_NOT_FOUND;
+		return error_set(error, STATUS_NOT_FOUND, "ACPI names no register to reset by");
 	}
-	return STATUS_OK;
+	return check_place(&reset->where, sizeof(uint8_t), error);
+}
+
+/* ---- Both ------------------------------------------------------------------------------------ */
+
+void acpi_find_ways(uint64_t rsdp, struct acpi_ways *ways)
+{
+	struct acpi_roots roots;
+	struct error no_reset;
+	enum status sleep, reset;
+
+	memset(ways, 0, sizeof(*ways));
+	if (acpi_find_roots(rsdp, &roots)) {
+		sleep = acpi_find_sleep(&roots, &ways->sleep, &ways->no_sleep);
+		reset = acpi_find_reset(&roots, &ways->reset, &no_reset);
+	} else {
+		sleep = error_set(&ways->no_sleep, STATUS_NOT_FOUND, "this machine has no ACPI");
+		reset = sleep;
+	}
+	ways->has_sleep = sleep == STATUS_OK;
+	ways->has_reset = reset == STATUS_OK;
 }

@@ -3,8 +3,9 @@
 #ifndef DRIVERS_PHYS_ACPI_POWER_H
 #define DRIVERS_PHYS_ACPI_POWER_H
 
-#include "base/status.h"
+#include "base/error.h"
 #include "drivers/phys/acpi_tables.h"
+#include "drivers/phys/processors.h"
 
 /* A register somewhere in the machine (5.2.3.2). */
 enum acpi_space {
@@ -35,11 +36,26 @@ struct acpi_reset {
 
 /*
  * From the fixed table and \_S5 of the differentiated or a secondary table. Anything else than OK:
- * `message` (PROCESSORS_SENTENCE_BYTES) says what is wrong or missing.
+ * *error says what is wrong or missing.
  */
 MUST_CHECK enum status acpi_find_sleep(const struct acpi_roots *roots, struct acpi_sleep *sleep,
-				       char *message);
+				       struct error *error);
 MUST_CHECK enum status acpi_find_reset(const struct acpi_roots *roots, struct acpi_reset *reset,
-				       char *message);
+				       struct error *error);
+
+/*
+ * Both, and why there is none: what is needed at the end, from tables that firmware may have put
+ * where VMs have their memory afterwards.
+ */
+struct acpi_ways {
+	bool has_sleep;
+	bool has_reset;
+	struct acpi_sleep sleep;
+	struct acpi_reset reset;
+	struct error no_sleep;
+};
+
+/* `rsdp` is where the boot loader put ACPI's root pointer, or 0. Boot, before any VM runs. */
+void acpi_find_ways(uint64_t rsdp, struct acpi_ways *ways);
 
 #endif

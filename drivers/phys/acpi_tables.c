@@ -97,26 +97,29 @@ bool acpi_find_roots(uint64_t hint, struct acpi_roots *roots)
 /* ---- Tables ---------------------------------------------------------------------------------- */
 
 enum status acpi_open_table(uint64_t place, const char *signature, uint64_t least,
-			    struct acpi_table *table, char *message)
+			    struct acpi_table *table, struct error *error)
 {
 	struct header header;
 
 	*table = (struct acpi_table){0};
 	if (!physical_read(place, &header, sizeof(header))) {
-		return firmware_refuse(message,
-				       "ACPI's table %s is said to lie at 0x%lx, beyond all memory",
-				       signature, place);
+		return error_set(error, STATUS_INVALID,
+				 "ACPI's table %s is said to lie at 0x%lx, beyond all memory",
+				 signature, place);
 	}
 	if (memcmp(header.signature, signature, sizeof(header.signature)) != 0) {
-		return firmware_refuse(message, "there is no table %s where ACPI says, at 0x%lx",
-				       signature, place);
+		return error_set(error, STATUS_INVALID,
+				 "there is no table %s where ACPI says, at 0x%lx", signature,
+				 place);
 	}
 	if (header.length < least || header.length > TABLE_BYTES_MAX) {
-		return firmware_refuse(message, "ACPI's table %s has the impossible length %u",
-				       signature, header.length);
+		return error_set(error, STATUS_INVALID,
+				 "ACPI's table %s has the impossible length %u", signature,
+				 header.length);
 	}
 	if (!firmware_checksum_is_right(place, header.length)) {
-		return firmware_refuse(message, "ACPI's table %s has a wrong checksum", signature);
+		return error_set(error, STATUS_INVALID, "ACPI's table %s has a wrong checksum",
+				 signature);
 	}
 	*table = (struct acpi_table){place, header.length};
 	return STATUS_OK;
@@ -133,7 +136,7 @@ static bool is_called(uint64_t place, const char *signature)
 
 enum status acpi_find_table(const struct acpi_roots *roots, enum acpi_root root,
 			    const char *signature, unsigned index, uint64_t least,
-			    struct acpi_table *table, char *message)
+			    struct acpi_table *table, struct error *error)
 {
 	bool new = root == ACPI_ROOT_NEW;
 	uint64_t place = new ? roots->xsdt : roots->rsdt;
@@ -144,7 +147,7 @@ enum status acpi_find_table(const struct acpi_roots *roots, enum acpi_root root,
 		return STATUS_NOT_FOUND;
 	}
 	enum status status =
-		acpi_open_table(place, new ? "XSDT" : "RSDT", ACPI_HEADER_BYTES, &list, message);
+		acpi_open_table(place, new ? "XSDT" : "RSDT", ACPI_HEADER_BYTES, &list, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -154,7 +157,7 @@ enum status acpi_find_table(const struct acpi_roots *roots, enum acpi_root root,
 
 		if (physical_read(list.place + at, &found, pointer_bytes) &&
 		    is_called(found, signature) && index-- == 0) {
-			return acpi_open_table(found, signature, least, table, message);
+			return acpi_open_table(found, signature, least, table, error);
 		}
 	}
 	return STATUS_NOT_FOUND;

@@ -3,7 +3,7 @@
 #ifndef DRIVERS_PHYS_ACPI_TABLES_H
 #define DRIVERS_PHYS_ACPI_TABLES_H
 
-#include "base/status.h"
+#include "base/error.h"
 #include "base/types.h"
 
 #define ACPI_HEADER_BYTES 36
@@ -30,15 +30,15 @@ enum acpi_root {
 
 /*
  * The `index`-th table called `signature` that has at least `least` bytes. NOT_FOUND: there is no
- * such root table, or no such table in it, and `message` is unchanged. INVALID: `message`
- * (PROCESSORS_SENTENCE_BYTES) says what is wrong with it, or with the root table.
+ * such root table, or no such table in it, and *error is unchanged. INVALID: *error says what is
+ * wrong with it, or with the root table.
  */
 MUST_CHECK enum status acpi_find_table(const struct acpi_roots *roots, enum acpi_root root,
 				       const char *signature, unsigned index, uint64_t least,
-				       struct acpi_table *table, char *message);
+				       struct acpi_table *table, struct error *error);
 
 /* The table called `signature` at `place`: OK or INVALID, as above. */
 MUST_CHECK enum status acpi_open_table(uint64_t place, const char *signature, uint64_t least,
-				       struct acpi_table *table, char *message);
+				       struct acpi_table *table, struct error *error);
 
 #endif

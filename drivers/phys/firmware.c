@@ -9,7 +9,6 @@
 #include "base/bits.h"
 #include "base/string.h"
 #include "drivers/phys/physical.h"
-#include "drivers/phys/processors.h"
 
 /* BIOS data area */
 #define EBDA_SEGMENT 0x40e
@@ -74,14 +73,4 @@ bool firmware_checksum_is_right(uint64_t place, uint64_t bytes)
 		}
 	}
 	return sum == 0;
-}
-
-enum status firmware_refuse(char *sentence, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(sentence, PROCESSORS_SENTENCE_BYTES, format, arguments);
-	va_end(arguments);
-	return STATUS_INVALID;
 }

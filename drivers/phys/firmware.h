@@ -3,7 +3,6 @@
 #ifndef DRIVERS_PHYS_FIRMWARE_H
 #define DRIVERS_PHYS_FIRMWARE_H
 
-#include "base/status.h"
 #include "base/types.h"
 
 #define FIRMWARE_BIOS_END 0x100000
@@ -22,9 +21,5 @@ uint64_t firmware_search(uint64_t start, uint64_t end, const char *signature, si
 
 /* All bytes of [place, place + bytes) can be read and add up to 0. */
 bool firmware_checksum_is_right(uint64_t place, uint64_t bytes);
-
-/* Writes an error message of PROCESSORS_SENTENCE_BYTES (processors.h); returns INVALID. */
-enum status firmware_refuse(char *sentence, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 
 #endif

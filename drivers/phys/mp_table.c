@@ -88,25 +88,25 @@ static bool find_pointer(struct pointer *pointer)
 	       search(BIOS_SEARCH_START, FIRMWARE_BIOS_END, pointer);
 }
 
-static enum status read_table(uint64_t place, struct table *table, char *sentence)
+static enum status read_table(uint64_t place, struct table *table, struct error *error)
 {
 	if (!physical_read(place, table, sizeof(*table)) ||
 	    memcmp(table->signature, TABLE_SIGNATURE, sizeof(table->signature)) != 0) {
-		return firmware_refuse(sentence,
-				       "there is no MP table at 0x%lx, where firmware says", place);
+		return error_set(error, STATUS_INVALID,
+				 "there is no MP table at 0x%lx, where firmware says", place);
 	}
 	if (table->length < sizeof(*table)) {
-		return firmware_refuse(sentence, "the MP table has the impossible length %u",
-				       table->length);
+		return error_set(error, STATUS_INVALID, "the MP table has the impossible length %u",
+				 table->length);
 	}
 	if (!firmware_checksum_is_right(place, table->length)) {
-		return firmware_refuse(sentence, "the MP table has a wrong checksum");
+		return error_set(error, STATUS_INVALID, "the MP table has a wrong checksum");
 	}
 	return STATUS_OK;
 }
 
 static enum status take_entries(uint64_t place, const struct table *table, struct processors *found,
-				char *sentence)
+				struct error *error)
 {
 	uint64_t at = sizeof(*table);
 
@@ -116,16 +116,17 @@ static enum status take_entries(uint64_t place, const struct table *table, struc
 		uint8_t type;
 
 		if (left == 0 || !physical_read(place + at, &type, sizeof(type))) {
-			return firmware_refuse(sentence,
-					       "the MP table has fewer entries than it says");
+			return error_set(error, STATUS_INVALID,
+					 "the MP table has fewer entries than it says");
 		}
 		if (type > ENTRY_LAST_KNOWN) {
-			return firmware_refuse(
-				sentence, "the MP table has an entry of the unknown type %u", type);
+			return error_set(error, STATUS_INVALID,
+					 "the MP table has an entry of the unknown type %u", type);
 		}
 		uint64_t bytes = type == ENTRY_PROCESSOR ? sizeof(processor) : ENTRY_OTHER_BYTES;
 		if (bytes > left) {
-			return firmware_refuse(sentence, "the MP table ends inside an entry");
+			return error_set(error, STATUS_INVALID,
+					 "the MP table ends inside an entry");
 		}
 		if (type == ENTRY_PROCESSOR &&
 		    physical_read(place + at, &processor, sizeof(processor)) &&
@@ -135,19 +136,20 @@ static enum status take_entries(uint64_t place, const struct table *table, struc
 		at += bytes;
 	}
 	if (found->count == 0) {
-		return firmware_refuse(sentence,
-				       "the MP table names no processor that is switched on");
+		return error_set(error, STATUS_INVALID,
+				 "the MP table names no processor that is switched on");
 	}
 	return STATUS_OK;
 }
 
 /* The standard configurations all have two processors (chapter 5). */
-static enum status take_default(unsigned configuration, struct processors *found, char *sentence)
+static enum status take_default(unsigned configuration, struct processors *found,
+				struct error *error)
 {
 	if (configuration > DEFAULT_CONFIGURATION_MAX) {
-		return firmware_refuse(sentence,
-				       "firmware names the unknown standard configuration %u",
-				       configuration);
+		return error_set(error, STATUS_INVALID,
+				 "firmware names the unknown standard configuration %u",
+				 configuration);
 	}
 	for (unsigned i = 0; i < DEFAULT_PROCESSORS; i++) {
 		processors_add(found, i);
@@ -155,25 +157,25 @@ static enum status take_default(unsigned configuration, struct processors *found
 	return STATUS_OK;
 }
 
-enum status mp_find_processors(struct processors *found, char *sentence)
+enum status mp_find_processors(struct processors *found, struct error *error)
 {
 	struct pointer pointer;
 	struct table table;
 
 	processors_clear(found);
-	sentence[0] = '\0';
+	error->text[0] = '\0';
 	if (!find_pointer(&pointer)) {
 		return STATUS_NOT_FOUND;
 	}
 	if (pointer.configuration != 0) {
-		return take_default(pointer.configuration, found, sentence);
+		return take_default(pointer.configuration, found, error);
 	}
 	if (pointer.table == 0) {
 		return STATUS_NOT_FOUND;
 	}
-	enum status status = read_table(pointer.table, &table, sentence);
+	enum status status = read_table(pointer.table, &table, error);
 	if (status == STATUS_OK) {
-		status = take_entries(pointer.table, &table, found, sentence);
+		status = take_entries(pointer.table, &table, found, error);
 	}
 	if (status != STATUS_OK) {
 		processors_clear(found);

@@ -3,10 +3,10 @@
 #ifndef DRIVERS_PHYS_MP_TABLE_H
 #define DRIVERS_PHYS_MP_TABLE_H
 
-#include "base/status.h"
+#include "base/error.h"
 #include "drivers/phys/processors.h"
 
 /* As acpi_find_processors(). */
-MUST_CHECK enum status mp_find_processors(struct processors *found, char *sentence);
+MUST_CHECK enum status mp_find_processors(struct processors *found, struct error *error);
 
 #endif

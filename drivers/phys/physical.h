@@ -16,9 +16,13 @@
 bool physical_read(uint64_t place, void *to, size_t bytes);
 
 /*
- * Maps device registers uncached for good. NULL: not possible, or not yet. The first CPU while it
- * boots, or the last one that runs.
+ * Maps device registers uncached for good. NULL: not possible, or not yet; or firmware calls a part
+ * of it RAM, and what is there is a VM's or our own. The first CPU while it boots, or the last one
+ * that runs.
  */
 volatile void *physical_map_device(uint64_t place, size_t bytes);
+
+/* Does firmware's memory map call any of these bytes RAM? Then no device's registers are there. */
+bool physical_is_ram(uint64_t place, size_t bytes);
 
 #endif

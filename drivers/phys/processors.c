@@ -28,14 +28,14 @@ void processors_add(struct processors *found, uint32_t apic_id)
 	found->apic_ids[found->count++] = apic_id;
 }
 
-void processors_find(uint64_t rsdp, uint32_t own_id, struct processors *found, char *acpi_sentence,
-		     char *mp_sentence)
+void processors_find(uint64_t rsdp, uint32_t own_id, struct processors *found, struct error *acpi,
+		     struct error *mp)
 {
-	mp_sentence[0] = '\0';
+	mp->text[0] = '\0';
 	found->own_id = own_id;
-	if (acpi_find_processors(rsdp, found, acpi_sentence) == STATUS_OK) {
+	if (acpi_find_processors(rsdp, found, acpi) == STATUS_OK) {
 		found->source = "acpi";
-	} else if (mp_find_processors(found, mp_sentence) == STATUS_OK) {
+	} else if (mp_find_processors(found, mp) == STATUS_OK) {
 		found->source = "mp-table";
 	} else {
 		found->source = "none";

@@ -3,11 +3,11 @@
 #ifndef DRIVERS_PHYS_PROCESSORS_H
 #define DRIVERS_PHYS_PROCESSORS_H
 
+#include "base/error.h"
 #include "base/limits.h"
 #include "base/types.h"
 
 #define PROCESSORS_MAX CPUS_MAX
-#define PROCESSORS_SENTENCE_BYTES 160
 
 /*
  * Those that may be started now, each once, in firmware's order. One that firmware has left out of
@@ -23,12 +23,12 @@ struct processors {
 
 /*
  * Asks ACPI, else the MP table; `rsdp` is where the boot loader put ACPI's root pointer, or 0. Each
- * of the two sentences (PROCESSORS_SENTENCE_BYTES) says what is wrong with that table and why it
- * was not used, or is empty. `own_id` is this processor's, which runs whatever firmware says: it is
- * always in the list, the only one when neither table can be used.
+ * of the two error messages says what is wrong with that table, or is empty. `own_id` is this
+ * processor's, which runs whatever firmware says: it is always in the list, the only one when
+ * neither table can be used.
  */
-void processors_find(uint64_t rsdp, uint32_t own_id, struct processors *found, char *acpi_sentence,
-		     char *mp_sentence);
+void processors_find(uint64_t rsdp, uint32_t own_id, struct processors *found, struct error *acpi,
+		     struct error *mp);
 
 /* Forgets all that were added. */
 void processors_clear(struct processors *found);

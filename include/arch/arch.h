@@ -100,6 +100,12 @@ struct guest_openness {
 struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vector);
 
 /*
+ * vcpu->timer_tsc has changed while an exit of the vCPU is being handled: the run ends there, or at
+ * the end of its slice. False: the slice is over.
+ */
+bool arch_timer_update(struct vcpu *vcpu);
+
+/*
  * At a second-stage fault at `address`, which is not RAM, of a VM with devices: carries out the
  * instruction that made the access, on the device that kernel/vm/platform.h finds there. By the CPU
  * that handles the exit; takes the locks of the address space and of the platform, one at a time.

@@ -7,7 +7,7 @@
 #ifndef ARCH_BACKEND_H
 #define ARCH_BACKEND_H
 
-#include "base/status.h"
+#include "base/error.h"
 #include "base/types.h"
 
 struct s2;
@@ -18,13 +18,13 @@ struct backend {
 	const char *name; /* "VT-x" */
 
 	/*
-	 * Can this CPU run guests? UNSUPPORTED: *sentence says which feature is missing or disabled
+	 * Can this CPU run guests? UNSUPPORTED: *error says which feature is missing or disabled
 	 * by firmware and what to do about it. Changes nothing.
 	 */
-	enum status (*probe)(const char **sentence);
+	enum status (*probe)(struct error *error);
 
 	/* Once per CPU, before its first run(): VMXON and the like. Errors as probe. */
-	enum status (*cpu_start)(const char **sentence);
+	enum status (*cpu_start)(struct error *error);
 
 	/* Constant after cpu_start on the boot CPU. */
 	const struct s2_format *(*s2_format)(void);

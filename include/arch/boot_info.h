@@ -10,7 +10,7 @@
 
 #include "base/types.h"
 
-#define BOOT_MODULES_MAX 64	 /* as many as VMS_MAX: each is for a VM */
+#define BOOT_MODULES_MAX 128	 /* VMs, and further files of VMs */
 #define BOOT_TEXTS_BYTES 0x10000 /* of all texts together; one of them may take it all */
 #define BOOT_RSDP_BYTES 128
 

@@ -14,6 +14,7 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
 #include "kernel/lifecycle/end.h"
+#include "kernel/vm/platform.h"
 
 #define VECTOR_PROTECTION 13
 
@@ -58,6 +59,28 @@ static inline enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_e
 }
 
 /*
+ * With a local APIC: HLT ends with an interrupt that it can deliver now, or requests later. One that
+ * is requested while CR8 holds it off ends the HLT too, without being delivered; the guest halts
+ * again. The flag is cleared before the look, so that no request in between is missed.
+ */
+static enum exit_action halt_with_devices(struct vcpu *vcpu)
+{
+	/* The highest vector: what holds it off holds off all. */
+	struct guest_openness open = arch_guest_openness(vcpu, UINT8_MAX);
+	vcpu->doorbell_open = open.to_interrupt;
+	__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_SEQ_CST);
+	if (open.to_interrupt && platform_interrupt_ready(vcpu) != 0) {
+		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
+		return EXIT_ADVANCE;
+	}
+	if (open.to_trap) {
+		return EXIT_ADVANCE;
+	}
+	vcpu->wait = WAIT_DOORBELL;
+	return EXIT_WAIT;
+}
+
+/*
  * HLT ends with an enabled interrupt or a debug exception (Intel SDM vol. 2, HLT; AMD APM vol. 3).
  * The only interrupt is the doorbell, and one that IF or CR8 holds off ends no HLT: nothing can let
  * it through while the vCPU sleeps. Where there are several vCPUs, whether another one will ring is
@@ -65,6 +88,9 @@ static inline enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_e
  */
 static enum exit_action handle_halt(struct vcpu *vcpu)
 {
+	if (vcpu->vm->platform != NULL) {
+		return halt_with_devices(vcpu);
+	}
 	struct guest_openness open = arch_guest_openness(vcpu, vcpu->doorbell_vector);
 	vcpu->doorbell_open = open.to_interrupt;
 	if (vcpu_is_called(vcpu) || open.to_trap) {
@@ -77,6 +103,17 @@ static enum exit_action handle_halt(struct vcpu *vcpu)
 	return EXIT_WAIT;
 }
 
+/* The slice is over, or a timer of its devices has expired. */
+static enum exit_action handle_deadline(struct vcpu *vcpu)
+{
+	uint64_t now = arch_tsc();
+	if (vcpu->timer_tsc > now) {
+		return EXIT_YIELD;
+	}
+	vcpu->timer_tsc = platform_tick(vcpu, now);
+	return arch_timer_update(vcpu) ? EXIT_RESUME : EXIT_YIELD;
+}
+
 /* The host was interrupted: perhaps because this CPU, or the VM as a whole, is to do something. */
 static enum exit_action handle_interrupt(const struct vcpu *vcpu)
 {
@@ -86,7 +123,37 @@ static enum exit_action handle_interrupt(const struct vcpu *vcpu)
 	return scheduler_wants_cpu() ? EXIT_YIELD : EXIT_RESUME;
 }
 
-/* There is no device: a bus without a driver reads as ones and swallows writes. */
+/* The answer of IN in RAX: EAX clears the upper half, AX and AL leave the rest. */
+static void port_answer(struct vcpu *vcpu, unsigned bytes, uint64_t value)
+{
+	uint64_t ones = ~0ull >> (64 - 8 * bytes);
+	uint64_t kept = bytes == 4 ? 0 : vcpu->regs[GPR_RAX] & ~ones;
+	vcpu->regs[GPR_RAX] = kept | (value & ones);
+}
+
+static NOT_INLINE enum exit_action handle_device_io(struct vcpu *vcpu,
+						     const struct vm_exit *vm_exit)
+{
+	struct device_access access = {
+		.write = !vm_exit->io.in,
+		.bytes = vm_exit->io.bytes,
+		.value = vcpu->regs[GPR_RAX] & ~0ull >> (64 - 8 * vm_exit->io.bytes),
+	};
+	uint64_t timer = vcpu->timer_tsc;
+	platform_port(vcpu, vm_exit->io.port, &access);
+	if (vcpu->timer_tsc != timer) {
+		(void)arch_timer_update(vcpu);
+	}
+	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
+		return EXIT_KILL; /* it has switched itself off */
+	}
+	if (vm_exit->io.in) {
+		port_answer(vcpu, vm_exit->io.bytes, access.value);
+	}
+	return EXIT_ADVANCE;
+}
+
+/* Without devices: a bus without a driver reads as ones and swallows writes. */
 static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_exit)
 {
 	if (vm_exit->io.string) {
@@ -95,10 +162,11 @@ static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_ex
 		vcpu->inject.error = 0;
 		return EXIT_INJECT;
 	}
+	if (vcpu->vm->platform != NULL) {
+		return handle_device_io(vcpu, vm_exit);
+	}
 	if (vm_exit->io.in) {
-		uint64_t ones = ~0ull >> (64 - 8 * vm_exit->io.bytes);
-		uint64_t kept = vm_exit->io.bytes == 4 ? 0 : vcpu->regs[GPR_RAX] & ~ones;
-		vcpu->regs[GPR_RAX] = kept | ones;
+		port_answer(vcpu, vm_exit->io.bytes, UINT64_MAX);
 	}
 	return EXIT_ADVANCE;
 }
@@ -108,7 +176,7 @@ static NOT_INLINE enum exit_action handle_rest(struct vcpu *vcpu, const struct v
 {
 	switch (vm_exit->kind) {
 	case VM_EXIT_SLICE_END:
-		return EXIT_YIELD;
+		return handle_deadline(vcpu);
 	case VM_EXIT_INTERRUPT:
 		return handle_interrupt(vcpu);
 	case VM_EXIT_WINDOW:

@@ -47,79 +47,73 @@ _Static_assert(sizeof(struct elf64_program) == 56, "ELF64");
 #define PROGRAM_INTERPRETER 3
 #define FLAG_EXECUTE 1
 
-static enum status refuse(char *sentence, const char *text)
-{
-	snprintf(sentence, ELF_SENTENCE_BYTES, "%s", text);
-	return STATUS_INVALID;
-}
-
-static enum status check_header(const struct elf64_header *header, uint64_t bytes, char *sentence)
+static enum status check_header(const struct elf64_header *header, uint64_t bytes,
+				struct error *error)
 {
 	if (memcmp(header->ident, "\177ELF", 4) != 0) {
-		return refuse(sentence, "it is not an ELF file");
+		return error_set(error, STATUS_INVALID, "it is not an ELF file");
 	}
 	if (header->ident[IDENT_CLASS] != CLASS_64 ||
 	    header->ident[IDENT_DATA] != DATA_LITTLE_ENDIAN || header->machine != MACHINE_X86_64) {
-		return refuse(sentence, "it is an ELF file, but not ELF64 for x86-64");
+		return error_set(error, STATUS_INVALID,
+				 "it is an ELF file, but not ELF64 for x86-64");
 	}
 	if (header->type != TYPE_EXECUTABLE) {
-		return refuse(sentence, "it is not a static executable (ELF type is not EXEC)");
+		return error_set(error, STATUS_INVALID,
+				 "it is not a static executable (ELF type is not EXEC)");
 	}
 	if (header->program_count > 0 && header->program_bytes != sizeof(struct elf64_program)) {
-		return refuse(sentence, "its program headers have the wrong size");
+		return error_set(error, STATUS_INVALID, "its program headers have the wrong size");
 	}
 	uint64_t table_bytes = (uint64_t)header->program_count * sizeof(struct elf64_program);
 	if (table_bytes > 0 &&
 	    (header->program_offset > bytes || table_bytes > bytes - header->program_offset)) {
-		return refuse(sentence, "it is truncated: its program headers lie beyond its end");
+		return error_set(error, STATUS_INVALID,
+				 "it is truncated: its program headers lie beyond its end");
 	}
 	return STATUS_OK;
 }
 
 static enum status check_segment(const struct elf64_program *program, uint64_t bytes,
-				 uint64_t limit_bytes, char *sentence)
+				 uint64_t limit_bytes, struct error *error)
 {
-	unsigned long long address = program->physical_address;
+	uint64_t address = program->physical_address;
 	/* Where no bytes are said to lie does not matter: linkers leave any offset there. */
 	if (program->file_bytes > 0 &&
 	    (program->offset > bytes || program->file_bytes > bytes - program->offset)) {
-		snprintf(sentence, ELF_SENTENCE_BYTES,
-			 "it is truncated: its segment at 0x%llx lies beyond its end", address);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID,
+				 "it is truncated: its segment at 0x%lx lies beyond its end",
+				 address);
 	}
 	if (program->file_bytes > program->memory_bytes) {
-		snprintf(sentence, ELF_SENTENCE_BYTES,
-			 "its segment at 0x%llx has more bytes in the file than in memory",
-			 address);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID,
+				 "its segment at 0x%lx has more bytes in the file than in memory",
+				 address);
 	}
 	if (program->physical_address > limit_bytes ||
 	    program->memory_bytes > limit_bytes - program->physical_address) {
-		snprintf(sentence, ELF_SENTENCE_BYTES,
-			 "its segment at 0x%llx, %llu bytes, does not fit into max=%lluK", address,
-			 (unsigned long long)program->memory_bytes,
-			 (unsigned long long)limit_bytes >> 10);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID,
+				 "its segment at 0x%lx, %lu bytes, does not fit into max=%luK",
+				 address, program->memory_bytes, limit_bytes >> 10);
 	}
 	return STATUS_OK;
 }
 
 static enum status add_segment(struct elf_image *image, const struct elf64_program *program,
-			       char *sentence)
+			       struct error *error)
 {
 	uint64_t start = program->physical_address;
 	uint64_t end = start + program->memory_bytes;
 	for (unsigned i = 0; i < image->segment_count; i++) {
 		const struct elf_segment *other = &image->segments[i];
 		if (start < other->address + other->memory_bytes && other->address < end) {
-			snprintf(sentence, ELF_SENTENCE_BYTES,
-				 "its segments at 0x%llx and 0x%llx overlap",
-				 (unsigned long long)other->address, (unsigned long long)start);
-			return STATUS_INVALID;
+			return error_set(error, STATUS_INVALID,
+					 "its segments at 0x%lx and 0x%lx overlap", other->address,
+					 start);
 		}
 	}
 	if (image->segment_count == ELF_SEGMENTS_MAX) {
-		return refuse(sentence, "it has more than 16 segments");
+		return error_set(error, STATUS_INVALID, "it has more than 16 segments");
 	}
 	image->segments[image->segment_count++] = (struct elf_segment){
 		.address = start,
@@ -168,65 +162,66 @@ static bool is_empty(const struct elf64_program *program)
 /* Takes in one program header. Nothing in the header of an empty one is looked at. */
 static enum status take_program(const struct elf64_program *program, struct entry_search *entry,
 				uint64_t bytes, uint64_t limit_bytes, struct elf_image *image,
-				char *sentence)
+				struct error *error)
 {
 	if (is_empty(program)) {
 		return STATUS_OK;
 	}
 	if (program->type == PROGRAM_DYNAMIC || program->type == PROGRAM_INTERPRETER) {
-		return refuse(sentence, "it is dynamically linked; a static executable is needed");
+		return error_set(error, STATUS_INVALID,
+				 "it is dynamically linked; a static executable is needed");
 	}
 	if (program->type != PROGRAM_LOAD) {
 		return STATUS_OK;
 	}
-	enum status status = check_segment(program, bytes, limit_bytes, sentence);
+	enum status status = check_segment(program, bytes, limit_bytes, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
 	look_for_entry(entry, program);
-	return add_segment(image, program, sentence);
+	return add_segment(image, program, error);
 }
 
 static enum status set_entry(struct elf_image *image, const struct entry_search *entry,
-			     char *sentence)
+			     struct error *error)
 {
 	uint64_t address = entry->is_physical ? entry->address : entry->translated;
 	if ((!entry->is_physical && !entry->is_virtual) || address > UINT32_MAX) {
-		snprintf(sentence, ELF_SENTENCE_BYTES,
-			 "its entry 0x%llx is not in an executable segment below 4G",
-			 (unsigned long long)entry->address);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID,
+				 "its entry 0x%lx is not in an executable segment below 4G",
+				 entry->address);
 	}
 	image->entry = (uint32_t)address;
 	return STATUS_OK;
 }
 
 enum status elf_check(const void *file, uint64_t bytes, uint64_t limit_bytes,
-		      struct elf_image *image, char *sentence)
+		      struct elf_image *image, struct error *error)
 {
 	struct elf64_header header;
 	memset(image, 0, sizeof(*image));
-	sentence[0] = '\0';
+	error->text[0] = '\0';
 	if (bytes == 0) {
-		return refuse(sentence, "it is empty: the boot loader loaded no byte of it");
+		return error_set(error, STATUS_INVALID,
+				 "it is empty: the boot loader loaded no byte of it");
 	}
 	if (bytes < sizeof(header)) {
-		return refuse(sentence, "it is not an ELF file");
+		return error_set(error, STATUS_INVALID, "it is not an ELF file");
 	}
 	memcpy(&header, file, sizeof(header));
-	enum status status = check_header(&header, bytes, sentence);
+	enum status status = check_header(&header, bytes, error);
 	struct entry_search entry = {.address = header.entry};
 	for (unsigned i = 0; status == STATUS_OK && i < header.program_count; i++) {
 		struct elf64_program program;
 		uint64_t place = header.program_offset + i * sizeof(program);
 		memcpy(&program, (const uint8_t *)file + place, sizeof(program));
-		status = take_program(&program, &entry, bytes, limit_bytes, image, sentence);
+		status = take_program(&program, &entry, bytes, limit_bytes, image, error);
 	}
 	if (status != STATUS_OK) {
 		return status;
 	}
 	if (image->segment_count == 0) {
-		return refuse(sentence, "it has no segment to load");
+		return error_set(error, STATUS_INVALID, "it has no segment to load");
 	}
-	return set_entry(image, &entry, sentence);
+	return set_entry(image, &entry, error);
 }

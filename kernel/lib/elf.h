@@ -6,11 +6,10 @@
 #ifndef KERNEL_LIB_ELF_H
 #define KERNEL_LIB_ELF_H
 
-#include "base/status.h"
+#include "base/error.h"
 #include "base/types.h"
 
 #define ELF_SEGMENTS_MAX 16
-#define ELF_SENTENCE_BYTES 160
 
 struct elf_segment {
 	uint64_t address;      /* guest-physical, bytes */
@@ -27,12 +26,12 @@ struct elf_image {
 };
 
 /*
- * Checks the file and fills *image. INVALID: `sentence` (ELF_SENTENCE_BYTES) says what is wrong.
+ * Checks the file and fills *image. INVALID: *error says what is wrong.
  * Segments lie in [0, limit_bytes), do not overlap, and the entry is in an executable one below
  * 4 GiB: in its physical range, or in its virtual range and then translated. What a header says of
  * a segment without bytes, in the file or in memory, is not looked at.
  */
 MUST_CHECK enum status elf_check(const void *file, uint64_t bytes, uint64_t limit_bytes,
-				 struct elf_image *image, char *sentence);
+				 struct elf_image *image, struct error *error);
 
 #endif

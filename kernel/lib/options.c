@@ -12,8 +12,9 @@
 static void complain(struct options_complaints *complaints, const char *word, const char *why)
 {
 	if (complaints->count < OPTIONS_COMPLAINTS_MAX) {
-		snprintf(complaints->sentences[complaints->count], OPTIONS_COMPLAINT_BYTES,
-			 "the option %.40s is ignored: %s", word, why);
+		struct error *error = &complaints->errors[complaints->count];
+		snprintf(error->text, sizeof(error->text), "the option %.40s is ignored: %s", word,
+			 why);
 	}
 	complaints->count++;
 }

@@ -3,6 +3,7 @@
 #ifndef KERNEL_LIB_OPTIONS_H
 #define KERNEL_LIB_OPTIONS_H
 
+#include "base/error.h"
 #include "base/types.h"
 #include "arch/arch.h"
 #include "arch/console.h"
@@ -21,12 +22,11 @@ struct options {
 };
 
 #define OPTIONS_COMPLAINTS_MAX 4
-#define OPTIONS_COMPLAINT_BYTES 200
 
 /* One error message for each word that was not understood and was therefore ignored. */
 struct options_complaints {
 	unsigned count; /* may be more than there is room for */
-	char sentences[OPTIONS_COMPLAINTS_MAX][OPTIONS_COMPLAINT_BYTES];
+	struct error errors[OPTIONS_COMPLAINTS_MAX];
 };
 
 /* Pure. Unknown or malformed options leave their defaults. */

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VM is made of a module at boot: its string is parsed, its image checked, its minimum promised,
- * its memory and vCPUs created. A module that is not acceptable leaves a REFUSED slot and nothing
- * else.
+ * A VM is made of a module at boot, and of those with of= and its name: strings are parsed, files
+ * checked, its minimum promised, its memory, devices and vCPUs created. What is not acceptable
+ * leaves a REFUSED slot and nothing else.
  */
 #include "kernel/lifecycle/build.h"
 
 #include "base/bits.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "arch/arch.h"
 #include "arch/backend.h"
 #include "arch/boot_info.h"
-#include "kernel/lib/elf.h"
 #include "kernel/lifecycle/end.h"
-#include "kernel/lifecycle/load_native.h"
+#include "kernel/lifecycle/files.h"
+#include "kernel/lifecycle/load.h"
 #include "kernel/sched/boost.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "mm/phys.h"
 
@@ -30,24 +32,14 @@ static bool name_is_taken(const struct vm *vm)
 	return false;
 }
 
-static void refuse(struct vm *vm, const char *sentence)
-{
-	vm->state = VM_REFUSED;
-	vm->end_reason = "refused";
-	log_event(vm->config.name, "refused: %s", sentence);
-}
-
 /* The arithmetic of a promise that cannot be made. */
-static void refuse_promise(struct vm *vm)
+static enum status refuse_promise(const struct vm *vm, enum status status, struct error *error)
 {
-	char sentence[VM_SENTENCE_BYTES];
 	uint64_t tables = s2_table_pages_worst(vm->config.max_pages);
-	snprintf(sentence, sizeof(sentence),
-		 "min=%lluK and %lluK for its page tables are more than the %lluK that are not "
-		 "promised to others",
-		 (unsigned long long)vm->config.min_pages * 4, (unsigned long long)tables * 4,
-		 (unsigned long long)promise_spare() * 4);
-	refuse(vm, sentence);
+	return error_set(error, status,
+			 "min=%luK and %luK for its page tables are more than the %luK that are "
+			 "not promised to others",
+			 vm->config.min_pages * 4, tables * 4, promise_spare() * 4);
 }
 
 /* All of them; those but the first are OFF until the guest starts them. */
@@ -67,60 +59,48 @@ static enum status create_vcpus(struct vm *vm)
 	return status;
 }
 
-/* Memory, image and vCPU for a VM whose address space exists. */
-static enum status furnish(struct vm *vm, const void *file, const struct elf_image *image,
-			   uint32_t *start_info, char *sentence)
+/* Memory, files, devices and vCPUs for a VM whose address space exists. */
+static enum status furnish(struct vm *vm, const struct load_files *files,
+			   const struct load_plan *plan, struct load_entry *entry,
+			   struct error *error)
 {
-	enum status status = loader_load(vm, file, image, start_info);
-	if (status == STATUS_OUTSIDE) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "max=%lluK leaves no page for the start information behind its image",
-			 (unsigned long long)vm->config.max_pages * 4);
+	enum status status = load_run(vm, files, plan, entry, error);
+	if (status != STATUS_OK) {
 		return status;
+	}
+	if (vm->config.devices == DEVICES_PC) {
+		status = platform_create(vm);
 	}
 	if (status == STATUS_OK) {
 		status = create_vcpus(vm);
 	}
 	if (status != STATUS_OK) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "the host is too small: its image needs %lluK, and %lluK are free",
-			 (unsigned long long)(image->end + KIB(64)) >> 10,
-			 (unsigned long long)promise_spare() * 4);
+		platform_destroy(vm);
+		return error_set(error, status,
+				 "the host is too small: its image needs %luK, and %luK are free",
+				 plan->bytes >> 10, promise_spare() * 4);
 	}
-	return status;
+	return STATUS_OK;
 }
 
-/* `begin_tsc` is when its start began: only one that runs has taken any time to. */
-static void start_checked(struct vm *vm, const void *file, const struct elf_image *image,
-			  uint64_t begin_tsc)
+/* An address space with all that belongs to the VM, or none. */
+static enum status create_vm(struct vm *vm, const struct load_files *files,
+			     const struct load_plan *plan, struct load_entry *entry,
+			     struct error *error)
 {
-	char sentence[VM_SENTENCE_BYTES];
-	uint32_t start_info;
 	enum status status = s2_create(&vm->s2, backend->s2_format(), vm->id, vm->config.max_pages,
 				       vm->config.min_pages);
 	if (status != STATUS_OK) {
-		refuse_promise(vm);
-		return;
+		return refuse_promise(vm, status, error);
 	}
 	vm->s2_exists = true;
-	status = furnish(vm, file, image, &start_info, sentence);
+	status = furnish(vm, files, plan, entry, error);
 	if (status != STATUS_OK) {
 		while (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
 		}
 		vm->s2_exists = false;
-		refuse(vm, sentence);
-		return;
 	}
-	vm->held_peak_pages = vm->s2.mapped_pages;
-	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
-	vm->start_ticks = arch_tsc() - begin_tsc;
-	log_event(vm_name(vm), "started mem=%lluK min=%lluK max=%lluK shares=%llu",
-		  (unsigned long long)vm->config.mem_pages * 4,
-		  (unsigned long long)vm->config.min_pages * 4,
-		  (unsigned long long)vm->config.max_pages * 4,
-		  (unsigned long long)vm->config.shares);
-	vm->vcpus[0].entry = image->entry;
-	vm->vcpus[0].regs[GPR_RBX] = start_info;
+	return status;
 }
 
 /* It must be able to run somewhere. */
@@ -130,52 +110,159 @@ static bool has_cpu(const struct vm *vm)
 	return (vm->config.cpu_mask & all) != 0;
 }
 
-void vm_start(const struct boot_module *module)
+/* The module's string, parsed into the VM's configuration, and what it must not collide with. */
+static enum status configure_vm(struct vm *vm, const struct boot_module *module,
+				struct error *error)
+{
+	enum status status = vm_config_parse(module->text, &vm->config, error);
+	if (vm->config.name[0] == '\0') {
+		snprintf(vm->config.name, sizeof(vm->config.name), "module%u", vm_count);
+	}
+	if (module->text_truncated) {
+		return error_set(error, STATUS_INVALID,
+				 "its command line is longer than the hypervisor keeps");
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (name_is_taken(vm)) {
+		return error_set(error, STATUS_INVALID, "name=%s is used twice", vm->config.name);
+	}
+	if (!has_cpu(vm)) {
+		return error_set(error, STATUS_INVALID,
+				 "cpu= names none of the %u processors that run", arch_cpu_count());
+	}
+	return STATUS_OK;
+}
+
+static void set_entry(struct vcpu *first, const struct load_entry *entry)
+{
+	first->entry = entry->eip;
+	first->regs[GPR_RAX] = entry->eax;
+	first->regs[GPR_RBX] = entry->ebx;
+	first->regs[GPR_RSI] = entry->esi;
+}
+
+/* On success the first vCPU's state holds how it begins. */
+static enum status make_vm(struct vm *vm, unsigned index, const struct boot_module *module,
+			   struct load_plan *plan, struct error *error)
+{
+	struct load_files files;
+	struct load_entry entry;
+	enum status status = configure_vm(vm, module, error);
+	if (status == STATUS_OK) {
+		status = files_take(vm, index, &files, error);
+	}
+	if (status == STATUS_OK) {
+		status = load_plan(&vm->config, &files, plan, error);
+	}
+	if (status == STATUS_OK) {
+		status = create_vm(vm, &files, plan, &entry, error);
+	}
+	if (status == STATUS_OK) {
+		set_entry(&vm->vcpus[0], &entry);
+	}
+	return status;
+}
+
+enum status vm_load_again(struct vm *vm, struct error *error)
+{
+	struct load_files files;
+	struct load_plan plan;
+	struct load_entry entry;
+	files_find(vm, &files);
+	enum status status = load_plan(&vm->config, &files, &plan, error);
+	if (status == STATUS_OK) {
+		status = load_run(vm, &files, &plan, &entry, error);
+	}
+	if (status == STATUS_OK) {
+		set_entry(&vm->vcpus[0], &entry);
+	}
+	return status;
+}
+
+/* An unused slot. NULL: there is none left. */
+static struct vm *take_slot(void)
 {
 	if (vm_count == VMS_MAX) {
-		log_event(NULL, "refused: there are more than %d modules", VMS_MAX);
-		return;
+		return NULL;
 	}
-	uint64_t begin_tsc = arch_tsc();
 	struct vm *vm = &vms[vm_count++];
 	vm->id = (vm_id_t)vm_count;
 	boost_init(vm);
 	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
 		vcpu_init(&vm->vcpus[i], vm, i);
 	}
-	char sentence[VM_SENTENCE_BYTES];
-	enum status status = vm_config_parse(module->text, &vm->config, sentence);
-	if (vm->config.name[0] == '\0') {
-		snprintf(vm->config.name, sizeof(vm->config.name), "module%u", vm_count);
+	return vm;
+}
+
+static void refuse(struct vm *vm, const struct error *error)
+{
+	vm->state = VM_REFUSED;
+	vm->end_reason = "refused";
+	log_event(vm->config.name, "refused: %s", error->text);
+}
+
+static void log_start(const struct vm *vm, const struct load_plan *plan)
+{
+	bool has_devices = vm->config.devices == DEVICES_PC;
+	log_event(vm_name(vm), "started mem=%luK min=%luK max=%luK shares=%lu%s%s",
+		  vm->config.mem_pages * 4, vm->config.min_pages * 4, vm->config.max_pages * 4,
+		  vm->config.shares, has_devices ? " devices=pc kernel=" : "",
+		  has_devices ? load_kind_name(plan->kind) : "");
+}
+
+/* Answers how many frames of its files are not needed any more. */
+static uint64_t start_vm(unsigned index, const struct boot_module *module)
+{
+	uint64_t begin_tsc = arch_tsc();
+	struct vm *vm = take_slot();
+	struct load_plan plan;
+	struct error error;
+	if (vm == NULL) {
+		return files_release_orphan(index); /* kernel/main.c says so */
 	}
-	if (module->text_truncated) {
-		refuse(vm, "its command line is longer than the hypervisor keeps");
-		return;
+	if (make_vm(vm, index, module, &plan, &error) != STATUS_OK) {
+		refuse(vm, &error);
+		return files_release(vm) + files_release_orphan(index);
 	}
-	if (status != STATUS_OK) {
-		refuse(vm, sentence);
-		return;
+	vm->held_peak_pages = vm->s2.mapped_pages;
+	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
+	vm->start_ticks = arch_tsc() - begin_tsc; /* 0 for one that was refused */
+	log_start(vm, &plan);
+	return vm->config.on_reboot == ON_REBOOT_RESTART ? 0 : files_release(vm);
+}
+
+/* A further file that no VM has taken is nobody's fault but its own, and has a slot of its own. */
+static uint64_t look_at_orphan(unsigned index)
+{
+	struct error error;
+	if (files_check_orphan(index, &error) != STATUS_OK) {
+		struct vm *vm = take_slot();
+		if (vm != NULL) {
+			snprintf(vm->config.name, sizeof(vm->config.name), "module%u", index + 1);
+			refuse(vm, &error);
+		} else {
+			log_event(NULL, "refused: %s", error.text);
+		}
 	}
-	if (name_is_taken(vm)) {
-		snprintf(sentence, sizeof(sentence), "name=%s is used twice", vm->config.name);
-		refuse(vm, sentence);
-		return;
+	return files_release_orphan(index);
+}
+
+void vms_start(struct boot_module *modules, unsigned count, struct vms_pages *pages)
+{
+	memset(pages, 0, sizeof(*pages));
+	files_init(modules, count);
+	for (unsigned i = 0; i < count; i++) {
+		if (!vm_config_is_file(modules[i].text)) {
+			pages->freed += start_vm(i, &modules[i]);
+		} else if (!files_is_taken(i)) {
+			pages->freed += look_at_orphan(i);
+		}
 	}
-	if (!has_cpu(vm)) {
-		snprintf(sentence, sizeof(sentence),
-			 "cpu= names none of the %u processors that run", arch_cpu_count());
-		refuse(vm, sentence);
-		return;
+	for (unsigned i = 0; i < vm_count; i++) {
+		pages->kept += files_pages(&vms[i]);
 	}
-	const void *file = phys_to_virt((hpa_t){module->start});
-	struct elf_image image;
-	status = elf_check(file, module->end - module->start, vm->config.max_pages << PAGE_SHIFT,
-			   &image, sentence);
-	if (status != STATUS_OK) {
-		refuse(vm, sentence);
-		return;
-	}
-	start_checked(vm, file, &image, begin_tsc);
 }
 
 void vms_release(void)

@@ -3,15 +3,31 @@
 #ifndef KERNEL_LIFECYCLE_BUILD_H
 #define KERNEL_LIFECYCLE_BUILD_H
 
+#include "base/error.h"
 #include "base/types.h"
 
 struct boot_module;
+struct vm;
+
+/* Frames of modules. */
+struct vms_pages {
+	uint64_t freed;
+	uint64_t kept; /* until a VM with on-reboot=restart is over for good (files_release) */
+};
 
 /*
- * Makes a VM of a module: configuration, image, memory, vCPUs. A module that is not acceptable
- * leaves a REFUSED slot with one error message on the console and nothing else behind. Boot only.
+ * Makes VMs of the modules: configuration, files, memory, devices, vCPUs. One that is not
+ * acceptable leaves a REFUSED slot with one error message on the console and nothing else behind.
+ * Modules for more than VMS_MAX VMs are left out. The table must last. Boot only.
  */
-void vm_start(const struct boot_module *module);
+void vms_start(struct boot_module *modules, unsigned count, struct vms_pages *pages);
+
+/*
+ * For a VM with on-reboot=restart whose RAM reads as zeros again and whose vCPUs are new: its files
+ * as at its start, and how its first vCPU begins. NO_MEMORY, with *error: the host has not enough
+ * frames. No vCPU of it runs. Boot CPU.
+ */
+MUST_CHECK enum status vm_load_again(struct vm *vm, struct error *error);
 
 /*
  * Lets all VMs begin. Not before the last has its promise and its image: what is left for those

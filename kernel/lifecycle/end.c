@@ -9,9 +9,12 @@
 #include "base/log.h"
 #include "arch/arch.h"
 #include "arch/backend.h"
+#include "kernel/lifecycle/files.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "kernel/sched/wake.h"
+#include "kernel/vm/platform.h"
 
 void vm_destroy_vcpus(struct vm *vm)
 {
@@ -60,6 +63,11 @@ void vm_kill(struct vm *vm, const char *reason)
 	}
 }
 
+void vm_restart_or_finish(struct vm *vm)
+{
+	vm_finish(vm, 0, 0);
+}
+
 static bool teardown_step(struct vm *vm)
 {
 	if (vm->balloon.attached) {
@@ -67,10 +75,12 @@ static bool teardown_step(struct vm *vm)
 		vm->balloon.page = NULL;
 	}
 	vm_destroy_vcpus(vm);
+	platform_destroy(vm);
 	if (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
 		return false;
 	}
 	vm->s2_exists = false;
+	(void)files_release(vm);
 	return true;
 }
 

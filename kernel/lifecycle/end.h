@@ -12,6 +12,9 @@ void vm_finish(struct vm *vm, uint64_t exit_code, uint64_t digest);
 
 void vm_kill(struct vm *vm, const char *reason);
 
+/* The guest has reset its machine: it starts again, or is over, as on-reboot= says. Any CPU. */
+void vm_restart_or_finish(struct vm *vm);
+
 /* One bounded step of giving back what an ended VM has. True: nothing is left to do. */
 bool vm_teardown_step(struct vm *vm);
 

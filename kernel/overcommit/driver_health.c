@@ -10,7 +10,8 @@
 #define SLOW_MS 100	/* a driver with idle pages that has not moved by then is not relied on; */
 #define ANSWER_MS 1000	/* one that has not moved by then does not answer, */
 #define ANSWER_PARTS 16 /* nor does one that has given less than one part of so many; */
-#define FORGIVE_MS 2000 /* it is asked again after that */
+#define FORGIVE_MS 2000 /* it is asked again after that; */
+#define EXCUSED_PARTS 2 /* and so much time in which it owes nothing makes up for one part */
 
 /*
  * Of that second its vCPUs must have been able to run for this long, and so much for each page that
@@ -37,8 +38,9 @@ static void judge_from(struct vm *vm, uint64_t target_pages, uint64_t idle_pages
 	}
 }
 
-/* One that sleeps could have run all the time; one that waits for a CPU could when it had one. */
-void answers_note_period(struct vm *vm, uint64_t ticks)
+/* A period is over. A vCPU that sleeps could have run all the time; one that waits for a CPU could
+ * when it had one. */
+static void note_chance(struct vm *vm, uint64_t ticks)
 {
 	for (unsigned i = 0; i < vm->config.vcpus; i++) {
 		struct vcpu *vcpu = &vm->vcpus[i];
@@ -108,13 +110,46 @@ static bool has_answered(const struct balloon *balloon, uint64_t idle_pages)
 	return given > 0 && given >= due / ANSWER_PARTS;
 }
 
-/* Nothing is asked for, or nothing can be given by one that waits for a frame himself. */
-static bool owes_nothing(const struct vm *vm, uint64_t idle_pages, bool answered)
+/* All that it is asked for at the moment is there already. */
+static bool is_met(const struct vm *vm)
+{
+	return vm->balloon.target_pages <= vm->s2.ballooned_pages;
+}
+
+/*
+ * At the moment nothing can be expected of it: it is not attached, says that it has nothing idle,
+ * waits for a frame itself, or is not asked any more (a balloon of pages without frames is no
+ * reason for that).
+ */
+static bool is_excused(const struct vm *vm, uint64_t idle_pages)
 {
 	const struct balloon *balloon = &vm->balloon;
-	return balloon->asked_pages == 0 || idle_pages == 0 ||
-	       (answered && balloon->target_pages <= vm->s2.ballooned_pages) ||
-	       (vm_waits_for_memory(vm) && !vm_acts_while_waiting(vm));
+	return !balloon->attached || idle_pages == 0 ||
+	       (vm_waits_for_memory(vm) && !vm_acts_while_waiting(vm)) ||
+	       (is_met(vm) && vm->s2.ballooned_pages <= balloon->asked_size_pages);
+}
+
+/*
+ * A guest decides itself when it is excused: it can detach for a moment, or say that nothing is
+ * idle. So that closes no account. The account shrinks, by half of the time: one that is asked for
+ * more than a third of the time and never gives is as late as one that is always asked, only later;
+ * any other one is left out for as long as one that is unresponsive.
+ */
+static void excuse(struct vm *vm, uint64_t ticks, uint64_t idle_pages, uint64_t now_tsc)
+{
+	struct balloon *balloon = &vm->balloon;
+	balloon->asked_tsc += ticks + ticks / EXCUSED_PARTS;
+	uint64_t account = sub_floor_u64(now_tsc, balloon->asked_tsc);
+	if (!balloon->attached) {
+		balloon->asked_pages = account > 0 ? balloon->asked_pages : 0;
+	} else if (account == 0) {
+		judge_from(vm, balloon->target_pages, idle_pages, now_tsc);
+	} else {
+		for (unsigned i = 0; i < vm->config.vcpus; i++) {
+			struct vcpu *vcpu = &vm->vcpus[i];
+			vcpu->chance_ticks = min_u64(vcpu->chance_ticks, account);
+		}
+	}
 }
 
 /* An unresponsive one: it moves after all, or it is asked again. */
@@ -127,17 +162,21 @@ static void forgive(struct vm *vm, uint64_t idle_pages, bool answered, uint64_t 
 	}
 }
 
-void driver_health_judge(struct vm *vm, uint64_t idle_pages, uint64_t now_tsc)
+void driver_health_judge(struct vm *vm, uint64_t ticks, uint64_t idle_pages, uint64_t now_tsc)
 {
 	struct balloon *balloon = &vm->balloon;
 	bool answered = has_answered(balloon, idle_pages);
 	bool late = is_past(vm, ANSWER_MS, now_tsc);
-	if (!balloon->attached) {
-		balloon->asked_pages = balloon->unresponsive ? balloon->asked_pages : 0;
-	} else if (balloon->unresponsive) {
-		forgive(vm, idle_pages, answered, now_tsc);
-	} else if (owes_nothing(vm, idle_pages, answered) || (late && answered)) {
+	note_chance(vm, ticks);
+	if (balloon->unresponsive) {
+		if (balloon->attached) {
+			forgive(vm, idle_pages, answered, now_tsc);
+		}
+	} else if (balloon->attached &&
+		   (balloon->asked_pages == 0 || (answered && (late || is_met(vm))))) {
 		judge_from(vm, balloon->target_pages, idle_pages, now_tsc);
+	} else if (is_excused(vm, idle_pages)) {
+		excuse(vm, ticks, idle_pages, now_tsc);
 	} else if (late && had_chance(vm)) {
 		balloon->unresponsive = true;
 		balloon->asked_tsc = now_tsc;
@@ -147,15 +186,10 @@ void driver_health_judge(struct vm *vm, uint64_t idle_pages, uint64_t now_tsc)
 	}
 }
 
-/* It is asked for the first time; or not any more, and not for a balloon of pages without frames.
- */
 void driver_health_note_target(struct vm *vm, uint64_t target_pages, uint64_t idle_pages,
 			       uint64_t now_tsc)
 {
-	const struct balloon *balloon = &vm->balloon;
-	uint64_t size = vm->s2.ballooned_pages;
-	bool withdrawn = target_pages <= size && size <= balloon->asked_size_pages;
-	if (!balloon->unresponsive && (balloon->asked_pages == 0 || withdrawn)) {
+	if (!vm->balloon.unresponsive && vm->balloon.asked_pages == 0) {
 		judge_from(vm, target_pages, idle_pages, now_tsc);
 	}
 }
@@ -163,8 +197,12 @@ void driver_health_note_target(struct vm *vm, uint64_t target_pages, uint64_t id
 bool answers_is_slow(const struct vm *vm, uint64_t now_tsc)
 {
 	const struct balloon *balloon = &vm->balloon;
-	return balloon->asked_pages > 0 && !has_answered(balloon, balloon->asked_pages) &&
-	       is_past(vm, SLOW_MS, now_tsc);
+	uint64_t given = __atomic_load_n(&balloon->given_pages, __ATOMIC_RELAXED);
+	uint64_t missing = sub_floor_u64(balloon->target_pages, vm->s2.ballooned_pages);
+	/* Not only what it said that it had when it was asked: it can say little then. */
+	uint64_t due = max_u64(balloon->asked_pages, missing + given);
+	bool moves = given > 0 && given >= due / ANSWER_PARTS;
+	return balloon->asked_pages > 0 && !moves && is_past(vm, SLOW_MS, now_tsc);
 }
 
 bool answers_lacks_cpu(const struct vm *vm, uint64_t now_tsc)

@@ -15,14 +15,12 @@
 
 struct vm;
 
-/* A period of so many ticks is over: which part of it could each vCPU have run? */
-void answers_note_period(struct vm *vm, uint64_t ticks);
+/* Once a period, which was so many ticks long, for each VM that runs, with what its driver says
+ * that it has idle, in pages. */
+void driver_health_judge(struct vm *vm, uint64_t ticks, uint64_t idle_pages, uint64_t now_tsc);
 
-/* Once a period, behind that, for each VM that runs, with what its driver says that it has idle, in
- * pages. */
-void driver_health_judge(struct vm *vm, uint64_t idle_pages, uint64_t now_tsc);
-
-/* The policy has decided on a target for this VM, which is not published yet. */
+/* The policy has decided on a target for this VM, which is not published yet: it may be asked now,
+ * for the first time. */
 void driver_health_note_target(struct vm *vm, uint64_t target_pages, uint64_t idle_pages,
 			       uint64_t now_tsc);
 

@@ -32,6 +32,7 @@
 #define WORD_MS 500	/* guests decide how often the host becomes short: not every time a line */
 
 static struct governor {
+	uint64_t managed_pages; /* all that VMs can have, and the thresholds that follow from it */
 	uint64_t low_pages;
 	uint64_t high_pages;
 	uint64_t free_low;
@@ -61,14 +62,24 @@ static uint64_t spare_pages(void)
 	return min_u64(promise_spare(), frame_count_free());
 }
 
+static void set_thresholds(uint64_t managed_pages)
+{
+	governor.managed_pages = managed_pages;
+	governor.low_pages = max_u64(128, managed_pages / 32);
+	governor.high_pages = governor.low_pages * 2;
+	governor.free_low = frame_count_free();
+	frame_caches_floor_set(governor.high_pages); /* lent only while the host has plenty */
+}
+
+void governor_note_released(uint64_t pages)
+{
+	set_thresholds(governor.managed_pages + pages);
+}
+
 void governor_init(void)
 {
-	uint64_t free_pages = frame_count_free();
 	promise_reserve_set(EMERGENCY_PAGES);
-	governor.low_pages = max_u64(128, free_pages / 32);
-	governor.high_pages = governor.low_pages * 2;
-	governor.free_low = free_pages;
-	frame_caches_floor_set(governor.high_pages); /* lent only while the host has plenty */
+	set_thresholds(frame_count_free());
 	governor.fill_order = ORDER_4K;
 	governor.unjudged_pages = 0;
 	governor.next_tsc = 0;
@@ -206,8 +217,7 @@ static unsigned gather(uint64_t now)
 		bool alive = vm->state == VM_RUNNING;
 		boost_fill(vm, passed);
 		if (alive) {
-			answers_note_period(vm, passed);
-			driver_health_judge(vm, statistics.idle_pages, now);
+			driver_health_judge(vm, passed, statistics.idle_pages, now);
 		}
 		policy_vms[i] = (struct policy_vm){
 			.min_pages = vm->config.min_pages,

@@ -14,6 +14,10 @@ struct vm;
 /* Sets the thresholds from what is free now. Boot, before the first VM. */
 void governor_init(void);
 
+/* So many pages that were in use when governor_init() counted have become free: they raise the
+ * thresholds. Boot, before the first VM runs. */
+void governor_note_released(uint64_t pages);
+
 /* Runs when its time has come; called by the boot CPU between two guests. */
 void governor_poll(uint64_t now_tsc);
 

@@ -15,14 +15,17 @@
 
 #define STARVATION_MS 4000 /* no frame came back for so long, and a vCPU waits: end one VM */
 #define OVERDUE_MS 16000   /* or frames came, but not to one that waits and comes before others */
+#define PATIENCE_MS 12000  /* then so long for a driver that has only lacked a CPU, not longer */
 
 static uint64_t progress_tsc; /* when any VM last gave frames back; atomic */
 static uint64_t gave_up_tsc;  /* when a VM was last killed here */
+static uint64_t patient_tsc;  /* since when it is time to kill one; 0: it is not */
 
 void oom_init(uint64_t now_tsc)
 {
 	progress_tsc = now_tsc;
 	gave_up_tsc = 0;
+	patient_tsc = 0;
 }
 
 void oom_note_progress(uint64_t now_tsc)
@@ -60,9 +63,16 @@ static struct vm *choose_victim(uint64_t *victim_excess)
 	return victim;
 }
 
-/* What a driver was asked for may still come: it has only lacked a CPU so far. */
+/*
+ * What a driver was asked for may still come: it has only lacked a CPU so far. How long it lacks
+ * one is for a guest to say: by the number of its vCPUs, what they do, and what it is asked for.
+ * One that gives at all, gives something of it long before the patience is over.
+ */
 static bool may_come(uint64_t now_tsc)
 {
+	if (sub_floor_u64(now_tsc, patient_tsc) >= PATIENCE_MS * arch_tsc_khz()) {
+		return false;
+	}
 	for (unsigned i = 0; i < vm_count; i++) {
 		if (vms[i].state == VM_RUNNING && answers_lacks_cpu(&vms[i], now_tsc)) {
 			return true;
@@ -132,7 +142,12 @@ static void say(const struct vm *victim, uint64_t now_tsc)
 
 void oom_check(uint64_t now_tsc)
 {
-	if (!is_starving(now_tsc) || may_come(now_tsc)) {
+	if (!is_starving(now_tsc)) {
+		patient_tsc = 0;
+		return;
+	}
+	patient_tsc = patient_tsc != 0 ? patient_tsc : now_tsc;
+	if (may_come(now_tsc)) {
 		return;
 	}
 	uint64_t excess;

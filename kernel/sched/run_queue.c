@@ -53,7 +53,8 @@ bool run_queue_wait_is_over(const struct vcpu *vcpu, uint64_t now_tsc)
 	case WAIT_NOTHING:
 		return true;
 	case WAIT_DOORBELL:
-		return vcpu_is_called(vcpu);
+		return vcpu_is_called(vcpu) ||
+		       (vcpu->doorbell_open && vcpu->timer_tsc <= now_tsc);
 	case WAIT_EVENT:
 		return vcpu->wake_tsc <= now_tsc || vcpu_has_news(vcpu);
 	case WAIT_MEMORY:
@@ -309,6 +310,8 @@ static NOT_INLINE uint64_t wake_sleepers(struct run_queue *queue, uint64_t now_t
 			run_queue_add(queue, vcpu);
 		} else if (vcpu->wait == WAIT_EVENT) {
 			next_tsc = min_u64(next_tsc, vcpu->wake_tsc);
+		} else if (vcpu->wait == WAIT_DOORBELL && vcpu->doorbell_open) {
+			next_tsc = min_u64(next_tsc, vcpu->timer_tsc);
 		}
 	}
 	return next_tsc;

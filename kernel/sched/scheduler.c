@@ -16,6 +16,7 @@
 #include "kernel/sched/background.h"
 #include "kernel/sched/stop_machine.h"
 #include "kernel/sched/run_queue.h"
+#include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "mm/alloc.h"
 
@@ -299,7 +300,11 @@ static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
 	}
 	if (vm_state_now(vcpu->vm) == VM_RUNNING) {
 		/* A whole slice, however long the CPU has kept house since `now`. */
-		backend->vcpu_run(vcpu, arch_tsc() + slice_ticks(vcpu));
+		uint64_t begin = arch_tsc();
+		if (__builtin_expect(vcpu->timer_tsc <= begin, 0)) {
+			vcpu->timer_tsc = platform_tick(vcpu, begin);
+		}
+		backend->vcpu_run(vcpu, begin + slice_ticks(vcpu));
 	}
 	uint64_t end = arch_tsc();
 	worker->counts.slices++;

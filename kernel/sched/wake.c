@@ -58,6 +58,10 @@ bool vcpu_sleeps_for_good(const struct vcpu *vcpu)
 	}
 	switch (vcpu->wait) {
 	case WAIT_DOORBELL:
+		if (vcpu->vm->platform != NULL) {
+			/* Its devices may always have something: but not for one that is deaf. */
+			return !vcpu->doorbell_open;
+		}
 		return !listens || vcpu->doorbell_vector == 0 || !vcpu->doorbell_open;
 	case WAIT_EVENT:
 		return !listens && vcpu->wake_tsc == WAKE_NEVER;

@@ -22,6 +22,9 @@ struct vm;
 /* Where the devices of memory-mapped access lie; the RAM of a VM with devices ends below. */
 #define PLATFORM_RAM_END_MAX 0xc0000000ull
 
+/* The clock of the local APIC's timer is the TSC divided by this. */
+#define PLATFORM_TSC_TICKS_PER_CLOCK 4u
+
 /* One access to a register of a device. */
 struct device_access {
 	bool write;
@@ -37,6 +40,13 @@ MUST_CHECK enum status platform_create(struct vm *vm);
 
 /* Gives the frames back; no vCPU of it runs any more. NULL platform: nothing happens. */
 void platform_destroy(struct vm *vm);
+
+/*
+ * Writes ACPI's tables for the VM, root pointer first, into `to`, as they are to lie at the
+ * guest-physical `address`, a multiple of 16. Answers how many bytes they are; 0: more than
+ * `bytes`, and what is in `to` is undefined. Any context.
+ */
+size_t platform_tables(const struct vm *vm, void *to, size_t bytes, uint32_t address);
 
 /* All devices as after power-on, for a restart. No vCPU of it runs. */
 void platform_reset(struct vm *vm);
@@ -59,11 +69,12 @@ MUST_CHECK bool platform_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t v
 
 /*
  * Interrupts. `ready` returns the vector that the local APIC would deliver now, whatever IF says;
- * 0: none. `take` moves it from requested to in service; `put_back` undoes that, where it turned
- * out that the processor has not delivered it.
+ * 0: none. `take` moves it from requested to in service and returns the vector to deliver, which is
+ * another one where the PIC has changed its mind; `put_back` undoes that, where it turned out that
+ * the processor has not delivered it.
  */
-uint8_t platform_interrupt_ready(const struct vcpu *vcpu);
-void platform_interrupt_take(struct vcpu *vcpu, uint8_t vector);
+uint8_t platform_interrupt_ready(struct vcpu *vcpu);
+MUST_CHECK uint8_t platform_interrupt_take(struct vcpu *vcpu, uint8_t vector);
 void platform_interrupt_put_back(struct vcpu *vcpu, uint8_t vector);
 
 /* The class below which no interrupt is delivered, as CR8 shows it: 0 to 15. */
@@ -72,8 +83,15 @@ void platform_task_priority_set(struct vcpu *vcpu, uint8_t priority);
 
 /*
  * Lets every timer that is due at `now_tsc` expire; vCPU 0 also drives the timers of the board.
- * Returns when the next one is due, in ticks of the TSC; WAKE_NEVER: none is armed.
+ * Returns when the next one is due, in ticks of the TSC; WAKE_NEVER: none is armed. The caller puts
+ * that in vcpu->timer_tsc; the functions above do so themselves when they arm a timer.
  */
 uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc);
+
+/*
+ * The operator has typed: the UART takes from vm->console what it has room for, and its interrupt
+ * is delivered. Boot CPU, no lock held.
+ */
+void platform_console_input(struct vm *vm);
 
 #endif

@@ -12,6 +12,7 @@ void vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index)
 	vcpu->index = index;
 	vcpu->state = VCPU_OFF;
 	vcpu->resident = CPU_NONE;
+	vcpu->timer_tsc = WAKE_NEVER;
 	list_init(&vcpu->link);
 }
 

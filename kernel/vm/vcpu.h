@@ -66,6 +66,7 @@ struct vcpu {
 	unsigned index; /* in vm->vcpus */
 	struct arch_vcpu *arch;
 	uint32_t entry; /* where it starts: EIP of its first instruction */
+	bool entry_real_mode; /* starts in real mode, at CS:IP = entry >> 4 : 0 */
 	struct {
 		uint8_t vector;
 		bool has_error;
@@ -80,7 +81,11 @@ struct vcpu {
 	bool doorbell_open;
 
 	/* Set by others, read by the CPU that runs it. */
-	bool doorbell_pending; /* doorbell_vector is to be delivered when it can be */
+	/*
+	 * doorbell_vector is to be delivered when it can be. With a local APIC: it may have a vector
+	 * to deliver (kernel/vm/platform.h).
+	 */
+	bool doorbell_pending;
 	bool rang;	       /* it has rung, and no WAIT has returned since */
 	bool event;   /* the balloon's target has changed, and no WAIT has returned since */
 	bool granted; /* WAIT_MEMORY: it may try again */
@@ -89,6 +94,7 @@ struct vcpu {
 	enum vcpu_state state;
 	enum vcpu_wait wait;
 	uint64_t wake_tsc;	    /* WAIT_EVENT: earliest end */
+	uint64_t timer_tsc;	    /* when the next timer of its devices expires, or WAKE_NEVER */
 	uint64_t blocked_since_tsc; /* WAIT_MEMORY: tries that found nothing are part of it */
 	uint64_t granted_ran_ticks; /* how long it had run when it was granted the last one, */
 	uint64_t retry_fault;	    /* and which of its faults that will be */

@@ -60,6 +60,7 @@ struct working_set {
 	uint64_t active_pages;
 };
 
+struct guest_console;
 struct platform;
 
 struct vm {
@@ -69,7 +70,8 @@ struct vm {
 	struct s2 s2;
 	bool s2_exists; /* from s2_create to the end of the teardown */
 	struct vcpu vcpus[AEROSTAT_VCPUS_MAX];
-	struct platform *platform; /* its devices (kernel/vm/platform.h); NULL: devices=none */
+	struct platform *platform;     /* its devices (kernel/vm/platform.h); NULL: devices=none */
+	struct guest_console *console; /* NULL: it has none; changed by the boot CPU */
 	struct balloon balloon;
 	struct working_set working_set;
 	struct {

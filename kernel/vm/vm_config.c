@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/limits.h"
 #include "base/string.h"
+#include "kernel/lib/words.h"
 
 enum key {
 	KEY_NAME,
@@ -16,40 +17,30 @@ enum key {
 	KEY_VCPUS,
 	KEY_CPU,
 	KEY_WEIGHT,
+	KEY_DEVICES,
+	KEY_ON_REBOOT,
+	KEY_FILES,
 	KEY_COUNT
 };
 
 static const char *const key_names[KEY_COUNT] = {
-	[KEY_NAME] = "name",   [KEY_MEM] = "mem",	[KEY_MIN] = "min",
-	[KEY_MAX] = "max",     [KEY_SHARES] = "shares", [KEY_ON_TOUCH] = "on-touch",
-	[KEY_VCPUS] = "vcpus", [KEY_CPU] = "cpu",	[KEY_WEIGHT] = "weight",
+	[KEY_NAME] = "name",
+	[KEY_MEM] = "mem",
+	[KEY_MIN] = "min",
+	[KEY_MAX] = "max",
+	[KEY_SHARES] = "shares",
+	[KEY_ON_TOUCH] = "on-touch",
+	[KEY_VCPUS] = "vcpus",
+	[KEY_CPU] = "cpu",
+	[KEY_WEIGHT] = "weight",
+	[KEY_DEVICES] = "devices",
+	[KEY_ON_REBOOT] = "on-reboot",
+	[KEY_FILES] = "files",
 };
 
 #define SHARES_MAX 10000
 #define WEIGHT_MAX 10000
 #define PAGES_LIMIT UINT32_MAX /* the frame table keeps guest frame numbers in 32 bits */
-
-struct word {
-	const char *text;
-	size_t length;
-};
-
-static bool word_is(struct word word, const char *text)
-{
-	return strlen(text) == word.length && memcmp(word.text, text, word.length) == 0;
-}
-
-static bool parse_decimal(struct word word, uint64_t *value)
-{
-	*value = 0;
-	for (size_t i = 0; i < word.length; i++) {
-		if (word.text[i] < '0' || word.text[i] > '9' || *value > UINT64_MAX / 10 - 1) {
-			return false;
-		}
-		*value = *value * 10 + (uint64_t)(word.text[i] - '0');
-	}
-	return word.length > 0;
-}
 
 enum status vm_config_parse_size(const char *text, size_t length, uint64_t *pages)
 {
@@ -59,7 +50,7 @@ enum status vm_config_parse_size(const char *text, size_t length, uint64_t *page
 		shift = suffix == 'K' ? 10 : suffix == 'M' ? 20 : suffix == 'G' ? 30 : 0;
 	}
 	uint64_t number;
-	if (!parse_decimal((struct word){text, shift > 0 ? length - 1 : length}, &number) ||
+	if (!word_parse_decimal((struct word){text, shift > 0 ? length - 1 : length}, &number) ||
 	    number > UINT64_MAX >> shift) {
 		return STATUS_INVALID;
 	}
@@ -84,78 +75,62 @@ static bool name_is_good(struct word word)
 	return word.length > 0 && word.length < VM_NAME_BYTES;
 }
 
-static enum status parse_name(struct word value, struct vm_config *config, char *sentence)
+/* A name for `to`, which has room for VM_NAME_BYTES. */
+static enum status parse_name(const char *key, struct word value, char *to, struct error *error)
 {
 	if (!name_is_good(value)) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "name=%.*s is not 1 to %d letters, digits, - or _",
-			 (int)min_u64(value.length, 60), value.text, VM_NAME_BYTES - 1);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID,
+				 "%s=%.*s is not 1 to %d letters, digits, - or _", key,
+				 word_shown(value), value.text, VM_NAME_BYTES - 1);
 	}
-	memcpy(config->name, value.text, value.length);
-	config->name[value.length] = '\0';
+	memcpy(to, value.text, value.length);
+	to[value.length] = '\0';
 	return STATUS_OK;
 }
 
-static enum status parse_size(enum key key, struct word value, uint64_t *pages, char *sentence)
+static enum status parse_size(enum key key, struct word value, uint64_t *pages, struct error *error)
 {
 	enum status status = vm_config_parse_size(value.text, value.length, pages);
 	if (status != STATUS_OK || *pages == 0) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "%s=%.*s is not a size such as 64M, a multiple of 4K below 16384G",
-			 key_names[key], (int)min_u64(value.length, 60), value.text);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID,
+				 "%s=%.*s is not a size such as 64M, a multiple of 4K below 16384G",
+				 key_names[key], word_shown(value), value.text);
 	}
 	return STATUS_OK;
 }
 
 static enum status parse_number(enum key key, struct word value, uint64_t most, uint64_t *number,
-				char *sentence)
+				struct error *error)
 {
-	if (!parse_decimal(value, number) || *number == 0 || *number > most) {
-		snprintf(sentence, VM_SENTENCE_BYTES, "%s=%.*s is not a number from 1 to %llu",
-			 key_names[key], (int)min_u64(value.length, 60), value.text,
-			 (unsigned long long)most);
-		return STATUS_INVALID;
+	if (!word_parse_decimal(value, number) || *number == 0 || *number > most) {
+		return error_set(error, STATUS_INVALID, "%s=%.*s is not a number from 1 to %lu",
+				 key_names[key], word_shown(value), value.text, most);
 	}
 	return STATUS_OK;
 }
 
-static enum status parse_vcpus(struct word value, struct vm_config *config, char *sentence)
+static enum status parse_vcpus(struct word value, struct vm_config *config, struct error *error)
 {
 	uint64_t number;
-	enum status status = parse_number(KEY_VCPUS, value, AEROSTAT_VCPUS_MAX, &number, sentence);
+	enum status status = parse_number(KEY_VCPUS, value, AEROSTAT_VCPUS_MAX, &number, error);
 	if (status == STATUS_OK) {
 		config->vcpus = (unsigned)number;
 	}
 	return status;
 }
 
-/* The part of `list` in front of `separator`, which both are taken off it. */
-static struct word take_part(struct word *list, char separator)
-{
-	struct word part = {list->text, 0};
-	while (part.length < list->length && part.text[part.length] != separator) {
-		part.length++;
-	}
-	size_t taken = part.length + (part.length < list->length ? 1 : 0);
-	list->text += taken;
-	list->length -= taken;
-	return part;
-}
-
 /* One number or `first-last`, added to *mask. */
 static bool add_cpus(struct word part, uint64_t *mask)
 {
 	struct word rest = part;
-	struct word head = take_part(&rest, '-');
+	struct word head = word_take_part(&rest, '-');
 	bool is_range = head.length < part.length;
 	uint64_t first;
-	if (!parse_decimal(head, &first)) {
+	if (!word_parse_decimal(head, &first)) {
 		return false;
 	}
 	uint64_t last = first;
-	if (is_range && !parse_decimal(rest, &last)) {
+	if (is_range && !word_parse_decimal(rest, &last)) {
 		return false;
 	}
 	if (first > last || last >= CPUS_MAX) {
@@ -165,24 +140,23 @@ static bool add_cpus(struct word part, uint64_t *mask)
 	return true;
 }
 
-static enum status parse_cpu(struct word value, struct vm_config *config, char *sentence)
+static enum status parse_cpu(struct word value, struct vm_config *config, struct error *error)
 {
 	struct word rest = value;
 	bool good = value.length > 0 && value.text[value.length - 1] != ',';
 	config->cpu_mask = 0;
 	while (good && rest.length > 0) {
-		good = add_cpus(take_part(&rest, ','), &config->cpu_mask);
+		good = add_cpus(word_take_part(&rest, ','), &config->cpu_mask);
 	}
 	if (!good) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "cpu=%.*s is not a list such as 0, 1,3 or 0-2 of numbers below %d",
-			 (int)min_u64(value.length, 60), value.text, CPUS_MAX);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID,
+				 "cpu=%.*s is not a list such as 0, 1,3 or 0-2 of numbers below %d",
+				 word_shown(value), value.text, CPUS_MAX);
 	}
 	return STATUS_OK;
 }
 
-static enum status parse_on_touch(struct word value, struct vm_config *config, char *sentence)
+static enum status parse_on_touch(struct word value, struct vm_config *config, struct error *error)
 {
 	if (word_is(value, "zero")) {
 		config->on_touch = ON_TOUCH_ZERO;
@@ -191,35 +165,66 @@ static enum status parse_on_touch(struct word value, struct vm_config *config, c
 	} else if (word_is(value, "stop")) {
 		config->on_touch = ON_TOUCH_STOP;
 	} else {
-		snprintf(sentence, VM_SENTENCE_BYTES, "on-touch=%.*s is not zero, fault or stop",
-			 (int)min_u64(value.length, 60), value.text);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID, "on-touch=%.*s is not zero, fault or stop",
+				 word_shown(value), value.text);
+	}
+	return STATUS_OK;
+}
+
+static enum status parse_devices(struct word value, struct vm_config *config, struct error *error)
+{
+	if (word_is(value, "none")) {
+		config->devices = DEVICES_NONE;
+	} else if (word_is(value, "pc")) {
+		config->devices = DEVICES_PC;
+	} else {
+		return error_set(error, STATUS_INVALID, "devices=%.*s is not none or pc",
+				 word_shown(value), value.text);
+	}
+	return STATUS_OK;
+}
+
+static enum status parse_on_reboot(struct word value, struct vm_config *config, struct error *error)
+{
+	if (word_is(value, "restart")) {
+		config->on_reboot = ON_REBOOT_RESTART;
+	} else if (word_is(value, "stop")) {
+		config->on_reboot = ON_REBOOT_STOP;
+	} else {
+		return error_set(error, STATUS_INVALID, "on-reboot=%.*s is not restart or stop",
+				 word_shown(value), value.text);
 	}
 	return STATUS_OK;
 }
 
 static enum status parse_value(enum key key, struct word value, struct vm_config *config,
-			       char *sentence)
+			       struct error *error)
 {
 	switch (key) {
 	case KEY_NAME:
-		return parse_name(value, config, sentence);
+		return parse_name(key_names[key], value, config->name, error);
 	case KEY_MEM:
-		return parse_size(key, value, &config->mem_pages, sentence);
+		return parse_size(key, value, &config->mem_pages, error);
 	case KEY_MIN:
-		return parse_size(key, value, &config->min_pages, sentence);
+		return parse_size(key, value, &config->min_pages, error);
 	case KEY_MAX:
-		return parse_size(key, value, &config->max_pages, sentence);
+		return parse_size(key, value, &config->max_pages, error);
 	case KEY_SHARES:
-		return parse_number(key, value, SHARES_MAX, &config->shares, sentence);
+		return parse_number(key, value, SHARES_MAX, &config->shares, error);
 	case KEY_ON_TOUCH:
-		return parse_on_touch(value, config, sentence);
+		return parse_on_touch(value, config, error);
 	case KEY_VCPUS:
-		return parse_vcpus(value, config, sentence);
+		return parse_vcpus(value, config, error);
 	case KEY_CPU:
-		return parse_cpu(value, config, sentence);
+		return parse_cpu(value, config, error);
 	case KEY_WEIGHT:
-		return parse_number(key, value, WEIGHT_MAX, &config->weight, sentence);
+		return parse_number(key, value, WEIGHT_MAX, &config->weight, error);
+	case KEY_DEVICES:
+		return parse_devices(value, config, error);
+	case KEY_ON_REBOOT:
+		return parse_on_reboot(value, config, error);
+	case KEY_FILES:
+		return parse_number(key, value, VM_FILES_MAX, &config->files, error);
 	case KEY_COUNT:
 		break;
 	}
@@ -228,7 +233,7 @@ static enum status parse_value(enum key key, struct word value, struct vm_config
 
 /* One `key=value`; *seen has a bit for each key so far. */
 static enum status parse_pair(struct word word, struct vm_config *config, unsigned *seen,
-			      char *sentence)
+			      struct error *error)
 {
 	const char *equals = word.text;
 	while (equals < word.text + word.length && *equals != '=') {
@@ -240,26 +245,26 @@ static enum status parse_pair(struct word word, struct vm_config *config, unsign
 			continue;
 		}
 		if (*seen & 1u << key) {
-			snprintf(sentence, VM_SENTENCE_BYTES, "%s= is given twice", key_names[key]);
-			return STATUS_INVALID;
+			return error_set(error, STATUS_INVALID, "%s= is given twice",
+					 key_names[key]);
 		}
 		*seen |= 1u << key;
 		struct word value = {equals + 1, word.length - name.length - 1};
-		return parse_value((enum key)key, value, config, sentence);
+		return parse_value((enum key)key, value, config, error);
 	}
-	snprintf(sentence, VM_SENTENCE_BYTES,
-		 "%.*s is not one of name= mem= min= max= shares= on-touch= vcpus= cpu= weight=",
-		 (int)min_u64(word.length, 60), word.text);
-	return STATUS_INVALID;
+	return error_set(
+		error, STATUS_INVALID,
+		"%.*s is not one of name= mem= min= max= shares= on-touch= vcpus= cpu= weight= "
+		"devices= on-reboot= files=",
+		word_shown(word), word.text);
 }
 
 /* Defaults for what was not given, and how the sizes must stand to each other. */
-static enum status complete(struct vm_config *config, unsigned seen, char *sentence)
+static enum status complete(struct vm_config *config, unsigned seen, struct error *error)
 {
 	if (!(seen & 1u << KEY_NAME) || !(seen & 1u << KEY_MEM)) {
-		snprintf(sentence, VM_SENTENCE_BYTES, "%s= is missing",
-			 seen & 1u << KEY_NAME ? "mem" : "name");
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID, "%s= is missing",
+				 seen & 1u << KEY_NAME ? "mem" : "name");
 	}
 	if (!(seen & 1u << KEY_MAX)) {
 		config->max_pages = config->mem_pages;
@@ -268,51 +273,15 @@ static enum status complete(struct vm_config *config, unsigned seen, char *sente
 		config->min_pages = (config->mem_pages + 3) / 4;
 	}
 	if (config->min_pages > config->max_pages) {
-		snprintf(sentence, VM_SENTENCE_BYTES, "min=%lluK is more than max=%lluK",
-			 (unsigned long long)config->min_pages * 4,
-			 (unsigned long long)config->max_pages * 4);
-		return STATUS_INVALID;
+		return error_set(error, STATUS_INVALID, "min=%luK is more than max=%luK",
+				 config->min_pages * 4, config->max_pages * 4);
 	}
 	if (config->mem_pages < config->min_pages || config->mem_pages > config->max_pages) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "mem=%lluK is not between min=%lluK and max=%lluK",
-			 (unsigned long long)config->mem_pages * 4,
-			 (unsigned long long)config->min_pages * 4,
-			 (unsigned long long)config->max_pages * 4);
-		return STATUS_INVALID;
+		return error_set(
+			error, STATUS_INVALID, "mem=%luK is not between min=%luK and max=%luK",
+			config->mem_pages * 4, config->min_pages * 4, config->max_pages * 4);
 	}
 	return STATUS_OK;
-}
-
-static enum status copy_arguments(const char *text, struct vm_config *config, char *sentence)
-{
-	while (*text == ' ') {
-		text++;
-	}
-	size_t length = strlen(text);
-	if (length >= sizeof(config->arguments)) {
-		snprintf(sentence, VM_SENTENCE_BYTES,
-			 "the guest's arguments are %llu bytes long, more than %llu",
-			 (unsigned long long)length,
-			 (unsigned long long)sizeof(config->arguments) - 1);
-		return STATUS_INVALID;
-	}
-	memcpy(config->arguments, text, length + 1);
-	return STATUS_OK;
-}
-
-/* The next word of *text, which moves behind it; empty at the end. */
-static struct word next_word(const char **text)
-{
-	while (**text == ' ') {
-		(*text)++;
-	}
-	struct word word = {*text, 0};
-	while (**text != '\0' && **text != ' ') {
-		(*text)++;
-		word.length++;
-	}
-	return word;
 }
 
 /* Behind a mistake only the name is still of interest: it says whose mistake it was. */
@@ -320,18 +289,18 @@ static void find_name(const char *text, struct vm_config *config)
 {
 	static const char key[] = "name=";
 	const size_t key_length = sizeof(key) - 1;
-	struct word word = next_word(&text);
+	struct word word = word_next(&text);
 	while (config->name[0] == '\0' && word.length > 0 && !word_is(word, "--")) {
 		if (word.length > key_length && memcmp(word.text, key, key_length) == 0) {
 			struct word value = {word.text + key_length, word.length - key_length};
-			char sentence[VM_SENTENCE_BYTES];
-			(void)(parse_name(value, config, sentence) == STATUS_OK);
+			struct error ignored;
+			(void)(parse_name("name", value, config->name, &ignored) == STATUS_OK);
 		}
-		word = next_word(&text);
+		word = word_next(&text);
 	}
 }
 
-enum status vm_config_parse(const char *text, struct vm_config *config, char *sentence)
+enum status vm_config_parse(const char *text, struct vm_config *config, struct error *error)
 {
 	unsigned seen = 0;
 	enum status status = STATUS_OK;
@@ -340,18 +309,47 @@ enum status vm_config_parse(const char *text, struct vm_config *config, char *se
 	config->vcpus = 1;
 	config->cpu_mask = ~0ull;
 	config->weight = 100;
-	sentence[0] = '\0';
-	struct word word = next_word(&text);
+	config->arguments = "";
+	error->text[0] = '\0';
+	struct word word = word_next(&text);
 	while (status == STATUS_OK && word.length > 0) {
 		if (word_is(word, "--")) {
-			status = copy_arguments(text, config, sentence);
+			config->arguments = word_skip_spaces(text);
 			break;
 		}
-		status = parse_pair(word, config, &seen, sentence);
+		status = parse_pair(word, config, &seen, error);
 		if (status != STATUS_OK) {
 			find_name(text, config);
 		}
-		word = next_word(&text);
+		word = word_next(&text);
 	}
-	return status != STATUS_OK ? status : complete(config, seen, sentence);
+	return status != STATUS_OK ? status : complete(config, seen, error);
+}
+
+static const char of_key[] = "of=";
+#define OF_KEY_LENGTH (sizeof(of_key) - 1)
+
+bool vm_config_is_file(const char *text)
+{
+	return strncmp(word_skip_spaces(text), of_key, OF_KEY_LENGTH) == 0;
+}
+
+enum status vm_config_parse_file(const char *text, struct vm_file_config *config,
+				 struct error *error)
+{
+	memset(config, 0, sizeof(*config));
+	config->arguments = "";
+	error->text[0] = '\0';
+	struct word first = word_next(&text);
+	struct word name = {first.text + OF_KEY_LENGTH, first.length - OF_KEY_LENGTH};
+	enum status status = parse_name("of", name, config->of, error);
+	struct word next = word_next(&text);
+	if (status == STATUS_OK && word_is(next, "--")) {
+		config->arguments = word_skip_spaces(text);
+	} else if (status == STATUS_OK && next.length > 0) {
+		status = error_set(error, STATUS_INVALID,
+				   "behind of=%s stands %.*s, and not -- and text for the guest",
+				   config->of, word_shown(next), next.text);
+	}
+	return status;
 }

@@ -83,15 +83,15 @@ def print_table(budgets, values, before, judged):
 
 
 def print_verdict(verdict, kind):
-    for sentence in verdict.misses:
-        print(f"over budget: {sentence}")
-    for sentence in verdict.improvements:
-        print(f"better: {sentence}")
+    for message in verdict.misses:
+        print(f"over budget: {message}")
+    for message in verdict.improvements:
+        print(f"better: {message}")
     if verdict.improvements:
         accept = ACCEPT if kind == JUDGED else f"ACCEL={kind} {ACCEPT}"
         print(f"{len(verdict.improvements)} rows are better: `{accept}` makes them the baseline")
-    for sentence in verdict.failures:
-        print(f"FAILED: {sentence}")
+    for message in verdict.failures:
+        print(f"FAILED: {message}")
 
 
 def main():

@@ -94,11 +94,11 @@ def main():
     if not arguments.guard and not arguments.check:
         page.store_scale(found)
         page.rewrite_scale()
-    for sentence in scale.explanations(table):
-        print(f"missed: {sentence}")
+    for message in scale.explanations(table):
+        print(f"missed: {message}")
     failures = scale.failures(table, spreads)
-    for sentence in failures:
-        print(f"FAILED: {sentence}")
+    for message in failures:
+        print(f"FAILED: {message}")
     runs.write_summary(arguments.build, "scale", failures)
     print(f"bench-scale: {len(table)} rows, {len(failures)} failures")
     return 1 if failures else 0

@@ -206,8 +206,8 @@ def scale_lines():
         lines.append([row["title"]] + [f"{cells[cpus]['rate']:,.1f}" for cpus in counts] +
                      [f"{cells[cpus]['efficiency']:.2f}" for cpus in counts[1:]])
     out = table(head, lines)
-    for sentence in scale.explanations(found["rows"]):
-        out += ["", f"*Missed*: {sentence[0].lower()}{sentence[1:]}"]
+    for message in scale.explanations(found["rows"]):
+        out += ["", f"*Missed*: {message[0].lower()}{message[1:]}"]
     for entry in found["spreads"]:
         out.append("")
         out.append(f"{entry['vms']} VMs on {entry['cpus']} processors: the first was through after "

@@ -9,6 +9,7 @@ import subprocess
 
 from runs import BenchError, ROOT, iso
 import linux
+import packages
 
 WORK = os.path.join(ROOT, "build", "nested")
 SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers")
@@ -29,25 +30,25 @@ def build_program(name):
                            "-o", program] + sources, check=False)
     if done.returncode != 0:
         raise BenchError(f"{' '.join(sources)}: does not compile")
-    return linux.read_file(program)
+    return packages.read_file(program)
 
 
 def start_archive(unpacked, init, applets):
-    archive = linux.Archive()
+    archive = packages.Archive()
     for folder in ("bin", "dev", "proc", "sys", "mod", "run"):
         archive.add_folder(folder)
-    archive.add_file("bin/busybox", linux.read_file(linux.find_busybox(unpacked)))
+    archive.add_file("bin/busybox", packages.read_file(packages.find_busybox(unpacked)))
     for applet in applets:
         archive.add_link("bin/" + applet, "busybox")
-    archive.add_file("init", linux.read_file(os.path.join(SOURCES, init)))
+    archive.add_file("init", packages.read_file(os.path.join(SOURCES, init)))
     return archive
 
 
 def add_modules(archive, unpacked, names, needed):
     for name in names:
         try:
-            content = linux.find_module(unpacked, name)
-        except linux.NestedError:
+            content = packages.find_module(unpacked, name)
+        except packages.PackageError:
             if name in needed:
                 raise
             continue
@@ -66,13 +67,13 @@ def add_qemu(archive):
     qemu = shutil.which("qemu-system-x86_64")
     if not qemu or not shutil.which("lz4"):
         raise BenchError("qemu-system-x86_64 or lz4 is missing: run `make deps-nested`")
-    archive.add_file("bin/qemu", linux.read_file(qemu))
+    archive.add_file("bin/qemu", packages.read_file(qemu))
     for path, source in sorted(linux.libraries(qemu).items()):
-        archive.add_file(path.lstrip("/"), linux.read_file(source))
+        archive.add_file(path.lstrip("/"), packages.read_file(source))
     for name in linux.FIRMWARE:
         path = linux.find_firmware(name)
         if path:
-            archive.add_file("share/" + name, linux.read_file(path), 0o644)
+            archive.add_file("share/" + name, packages.read_file(path), 0o644)
 
 
 def host_archive(unpacked, kernel):
@@ -81,7 +82,7 @@ def host_archive(unpacked, kernel):
     archive.add_file("bin/kvm", build_program("kvm"))
     archive.add_file("bin/balloon", build_program("balloon"))
     add_qemu(archive)
-    archive.add_file("guest/vmlinuz", linux.read_file(kernel), 0o644)
+    archive.add_file("guest/vmlinuz", packages.read_file(kernel), 0o644)
     archive.add_file("guest/initrd.img", guest_archive(unpacked), 0o644)
     return archive.content()
 
@@ -89,13 +90,13 @@ def host_archive(unpacked, kernel):
 def build():
     """Returns the image; everything it is made of lies in build/nested."""
     os.makedirs(WORK, exist_ok=True)
-    unpacked = linux.fetch(linux.kernel_packages() + ["busybox-static"], WORK)
-    kernel = linux.find_kernel(unpacked)
+    unpacked = packages.fetch(packages.kernel_packages() + ["busybox-static"], WORK)
+    kernel = packages.find_kernel(unpacked)
     plain, disk = os.path.join(WORK, "peers.cpio"), os.path.join(WORK, "peers.img")
     with open(plain, "wb") as file:
         file.write(host_archive(unpacked, kernel))
     # The kernel reads the legacy frame of LZ4 only; it unpacks faster than anything else there.
-    linux.run(["lz4", "-l", "-9", "-q", "-f", plain, disk])
+    packages.run(["lz4", "-l", "-9", "-q", "-f", plain, disk])
     os.unlink(plain)
     image = os.path.join(WORK, "peers.iso")
     config = (f"set pager=0\nlinux /boot/vmlinuz {linux.COMMAND_LINE}\n"

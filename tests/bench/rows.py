@@ -160,10 +160,10 @@ def judge_rows(budgets, values, before, judged):
             verdict.failures.append(f"{name} has no section in tests/bench/budgets.cfg")
             continue
         if judged and over_budget(row, value):
-            sentence = f"{name}: {number(value)}, its budget is {number(row.budget)}"
-            verdict.misses.append(sentence)
+            message = f"{name}: {number(value)}, its budget is {number(row.budget)}"
+            verdict.misses.append(message)
             if not row.missed:
-                verdict.failures.append(sentence + ", and budgets.cfg gives no reason")
+                verdict.failures.append(message + ", and budgets.cfg gives no reason")
         if name not in before:
             continue
         change = f"{name}: {number(before[name])} before, {number(value)} now"

@@ -90,7 +90,7 @@ def test_case(case, tmp_path, record_property):
     # What a racer saw is its digest: another digest is another interleaving.
     record_property("races", [[case.name, report.vms[name].get("digest")]
                               for name in case.racers() if report.vms.get(name, {}).get("digest")])
-    complaints = judge.sentences(judge.judge(outcome.log, case.expect, case.vms))
+    complaints = judge.messages(judge.judge(outcome.log, case.expect, case.vms))
     complaints += status_complaints(case, outcome) + processor_complaints(case, outcome)
     if complaints:
         parts = complaints + [last_lines(outcome.log, "the log")]

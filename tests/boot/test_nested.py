@@ -15,6 +15,7 @@ import emulators  # noqa: E402
 import faults  # noqa: E402
 import iso  # noqa: E402
 import linux  # noqa: E402
+import packages  # noqa: E402
 import nested  # noqa: E402
 import scenario  # noqa: E402
 import subjects  # noqa: E402
@@ -278,18 +279,18 @@ def test_the_probe_is_at_the_reset_vector():
     ["linux-firmware", "linux-binary-7.2.12-cloud", "linux-modules-7.2.12-cloud", "linux-base-7.2.1-cloud"],
 ])
 def test_a_kernel_is_put_together_from_all_its_packages(names):
-    parts = linux.parts_of_kernel("linux-image-7.2.12-cloud", names)
+    parts = packages.parts_of_kernel("linux-image-7.2.12-cloud", names)
     assert sorted(parts) == ["linux-binary-7.2.12-cloud", "linux-modules-7.2.12-cloud"]
 
 
 @pytest.mark.parametrize("place", ["boot/vmlinuz-6.1-cloud", "usr/lib/modules/7.2.12-cloud/vmlinuz"])
 def test_the_kernel_is_found_where_the_release_puts_it(tmp_path, place):
-    with pytest.raises(linux.NestedError, match="vmlinuz"):
-        linux.find_kernel(str(tmp_path))
+    with pytest.raises(packages.PackageError, match="vmlinuz"):
+        packages.find_kernel(str(tmp_path))
     path = tmp_path / place
     path.parent.mkdir(parents=True)
     path.write_bytes(b"kernel")
-    assert linux.find_kernel(str(tmp_path)) == str(path)
+    assert packages.find_kernel(str(tmp_path)) == str(path)
 
 
 @pytest.mark.parametrize("key,value", [

@@ -66,7 +66,7 @@ def test_judge_complains(expectation):
     assert judge.judge(LOG, [expectation])
 
 
-def test_judge_reads_the_halt_sentence():
+def test_judge_reads_the_halt_message():
     log = "[0.000100] 0 - halt: this processor needs VT-x\n"
     assert judge.judge(log, ["halt ~ needs VT-x"]) == {}
     assert judge.judge(log, ["verdict == pass"])
@@ -76,8 +76,8 @@ def test_judge_counts_the_vms():
     """Regression: a boot loader left a VM out, and all that was left did what was expected."""
     log = LOG.replace("verdict fail", "verdict pass")
     assert judge.judge(log, ["verdict == pass"], 2) == {}
-    assert judge.sentences(judge.judge(log, ["verdict == pass"], 3))
-    assert judge.sentences(judge.judge(log, ["verdict == pass"], 1))
+    assert judge.messages(judge.judge(log, ["verdict == pass"], 3))
+    assert judge.messages(judge.judge(log, ["verdict == pass"], 1))
     # Who refused to run has no verdict about anybody.
     assert judge.judge("[0.000100] 0 - halt: no\n", ["halt ~ no"], 3) == {}
 

@@ -17,6 +17,8 @@
 
 #include <string.h>
 
+#include "base/error.h"
+
 extern const char fuzz_name[]; /* tests/fuzz/corpus/NAME.hex */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -46,11 +48,11 @@ static inline uint64_t fuzz_take(struct fuzz_input *input, unsigned bytes)
 	return value;
 }
 
-/* A text that ends is inside the buffer: `sentence` of `room` bytes says something, or nothing. */
-static inline void fuzz_check_sentence(const char *sentence, size_t room, bool refused)
+/* An error message ends inside its buffer; it is empty unless something was refused. */
+static inline void fuzz_check_error(const struct error *error, bool refused)
 {
-	size_t length = strnlen(sentence, room);
-	FUZZ_CHECK(length < room);
+	size_t length = strnlen(error->text, sizeof(error->text));
+	FUZZ_CHECK(length < sizeof(error->text));
 	FUZZ_CHECK(refused == (length > 0));
 }
 

@@ -43,13 +43,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct fuzz_input input = {data, bytes};
 	struct elf_image image;
-	char sentence[ELF_SENTENCE_BYTES];
+	struct error error;
 	uint64_t limit = fuzz_take(&input, 2) << PAGE_SHIFT;
 	uint8_t *copy = malloc(input.bytes > 0 ? input.bytes : 1);
 	memcpy(copy, input.data, input.bytes);
-	memset(sentence, 'x', sizeof(sentence));
-	enum status status = elf_check(copy, input.bytes, limit, &image, sentence);
-	fuzz_check_sentence(sentence, sizeof(sentence), status != STATUS_OK);
+	memset(&error, 'x', sizeof(error));
+	enum status status = elf_check(copy, input.bytes, limit, &image, &error);
+	fuzz_check_error(&error, status != STATUS_OK);
 	if (status == STATUS_OK) {
 		check_image(&image, copy, input.bytes, limit);
 	}

@@ -67,13 +67,13 @@ static void check_text(const struct boot_info *info, const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	static struct boot_info info;
-	static char sentence[MULTIBOOT2_SENTENCE_BYTES];
+	static struct error error;
 	/* A block of exactly this size, so that the sanitizer sees its end. */
 	uint8_t *copy = malloc(bytes > 0 ? bytes : 1);
 	memcpy(copy, data, bytes);
-	memset(sentence, 'x', sizeof(sentence));
-	enum status status = multiboot2_parse(copy, bytes, &info, sentence);
-	fuzz_check_sentence(sentence, sizeof(sentence), status != STATUS_OK);
+	memset(&error, 'x', sizeof(error));
+	enum status status = multiboot2_parse(copy, bytes, &info, &error);
+	fuzz_check_error(&error, status != STATUS_OK);
 	FUZZ_CHECK(info.module_count <= BOOT_MODULES_MAX);
 	FUZZ_CHECK(info.text_bytes > 0 && info.text_bytes < sizeof(info.texts));
 	FUZZ_CHECK(info.rsdp_bytes <= sizeof(info.rsdp));

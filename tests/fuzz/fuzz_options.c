@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	options_parse(text, &options, &complaints);
 	FUZZ_CHECK(complaints.count <= count_words(text));
 	for (unsigned i = 0; i < min_u64(complaints.count, OPTIONS_COMPLAINTS_MAX); i++) {
-		fuzz_check_sentence(complaints.sentences[i], OPTIONS_COMPLAINT_BYTES, true);
+		fuzz_check_error(&complaints.errors[i], true);
 	}
 	FUZZ_CHECK(options.console.kind <= CONSOLE_PCI && options.end <= END_HALT);
 	FUZZ_CHECK(options.console.kind != CONSOLE_PORT ||

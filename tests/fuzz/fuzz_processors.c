@@ -34,6 +34,12 @@ bool physical_read(uint64_t place, void *to, size_t bytes)
 	return place < 0x100000 && bytes <= 0x100000 - place;
 }
 
+/* RAM is what lies from 1 MiB to 1 GiB. */
+bool physical_is_ram(uint64_t place, size_t bytes)
+{
+	return place < 0x40000000 && bytes > 0 && place + bytes > 0x100000;
+}
+
 static void repair_sum(size_t start, uint64_t bytes, size_t at)
 {
 	uint8_t sum = 0;
@@ -86,21 +92,21 @@ static void check_power(uint64_t rsdp)
 	struct acpi_roots roots;
 	struct acpi_sleep sleep;
 	struct acpi_reset reset;
-	char message[PROCESSORS_SENTENCE_BYTES];
+	struct error error;
 	if (!acpi_find_roots(rsdp, &roots)) {
 		return;
 	}
-	memset(message, 'x', sizeof(message));
-	enum status status = acpi_find_sleep(&roots, &sleep, message);
-	fuzz_check_sentence(message, sizeof(message), status != STATUS_OK);
+	memset(&error, 'x', sizeof(error));
+	enum status status = acpi_find_sleep(&roots, &sleep, &error);
+	fuzz_check_error(&error, status != STATUS_OK);
 	if (status == STATUS_OK) {
 		FUZZ_CHECK(sleep.type[0] <= 7 && sleep.type[1] <= 7);
 		FUZZ_CHECK(sleep.control[0].place != 0 && sleep.control[0].space <= ACPI_PORT);
 		FUZZ_CHECK(sleep.control[1].place == 0 || sleep.control[1].space <= ACPI_PORT);
 	}
-	memset(message, 'x', sizeof(message));
-	status = acpi_find_reset(&roots, &reset, message);
-	fuzz_check_sentence(message, sizeof(message), status != STATUS_OK);
+	memset(&error, 'x', sizeof(error));
+	status = acpi_find_reset(&roots, &reset, &error);
+	fuzz_check_error(&error, status != STATUS_OK);
 	FUZZ_CHECK(status != STATUS_OK ||
 		   (reset.where.place != 0 && reset.where.space <= ACPI_PCI));
 }
@@ -124,7 +130,7 @@ static void check_list(const struct processors *found)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	static struct processors found;
-	static char sentences[2][PROCESSORS_SENTENCE_BYTES];
+	static struct error errors[2];
 	struct fuzz_input input = {data, bytes};
 	bool repair = fuzz_take(&input, 1) & REPAIR;
 	uint64_t hint = fuzz_take(&input, 1) * 16;
@@ -136,13 +142,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		repair_sums();
 	}
 	memset(&found, 0xee, sizeof(found));
-	memset(sentences, 'x', sizeof(sentences));
-	processors_find(hint != 0 ? PLACE + hint : 0, OWN_ID, &found, sentences[0], sentences[1]);
+	memset(errors, 'x', sizeof(errors));
+	processors_find(hint != 0 ? PLACE + hint : 0, OWN_ID, &found, &errors[0], &errors[1]);
 	check_list(&found);
-	FUZZ_CHECK(strnlen(sentences[0], PROCESSORS_SENTENCE_BYTES) < PROCESSORS_SENTENCE_BYTES);
-	FUZZ_CHECK(strnlen(sentences[1], PROCESSORS_SENTENCE_BYTES) < PROCESSORS_SENTENCE_BYTES);
+	FUZZ_CHECK(strnlen(errors[0].text, ERROR_TEXT_BYTES) < ERROR_TEXT_BYTES);
+	FUZZ_CHECK(strnlen(errors[1].text, ERROR_TEXT_BYTES) < ERROR_TEXT_BYTES);
 	FUZZ_CHECK(found.count == 1 || strcmp(found.source, "none") != 0);
-	FUZZ_CHECK(strcmp(found.source, "none") == 0 || sentences[1][0] == '\0');
+	FUZZ_CHECK(strcmp(found.source, "none") == 0 || errors[1].text[0] == '\0');
 	check_power(hint != 0 ? PLACE + hint : 0);
 	free(memory);
 	return 0;

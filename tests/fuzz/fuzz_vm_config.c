@@ -22,13 +22,13 @@ static void check_name(const char *name)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct vm_config config;
-	char sentence[VM_SENTENCE_BYTES];
+	struct error error;
 	char *text = malloc(bytes + 1);
 	memcpy(text, data, bytes);
 	text[bytes] = '\0';
-	memset(sentence, 'x', sizeof(sentence));
-	enum status status = vm_config_parse(text, &config, sentence);
-	fuzz_check_sentence(sentence, sizeof(sentence), status != STATUS_OK);
+	memset(&error, 'x', sizeof(error));
+	enum status status = vm_config_parse(text, &config, &error);
+	fuzz_check_error(&error, status != STATUS_OK);
 	check_name(config.name);
 	if (status == STATUS_OK) {
 		FUZZ_CHECK(config.name[0] != '\0');
@@ -40,8 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		FUZZ_CHECK(config.vcpus >= 1 && config.vcpus <= AEROSTAT_VCPUS_MAX);
 		FUZZ_CHECK(config.weight >= 1 && config.weight <= 10000);
 		FUZZ_CHECK(config.cpu_mask != 0);
-		FUZZ_CHECK(strnlen(config.arguments, sizeof(config.arguments)) <
-			   sizeof(config.arguments));
+		FUZZ_CHECK(config.devices <= DEVICES_PC && config.on_reboot <= ON_REBOOT_STOP);
+		FUZZ_CHECK(config.files <= VM_FILES_MAX);
 		/* Arguments are the end of the text, unchanged. */
 		size_t length = strlen(config.arguments);
 		FUZZ_CHECK(length <= strlen(text));

@@ -185,9 +185,11 @@ struct vm *machine_start_vm(const char *text)
 	module.start = MODULE_FRAME << PAGE_SHIFT;
 	module.end = module.start + MODULE_BYTES;
 	module.text = text;
+	module.released = false;
+	struct vms_pages pages;
 	unsigned before = vm_count;
 	fake_cpu = 0;
-	vm_start(&module);
+	vms_start(&module, 1, &pages);
 	vms_release();
 	machine_check();
 	if (vm_count == before || vms[before].state != VM_RUNNING) {

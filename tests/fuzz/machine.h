@@ -22,7 +22,7 @@ void machine_start(uint64_t frames, unsigned max_leaf_level);
 /* Ends all VMs; every frame must be free again then. */
 void machine_stop(void);
 
-/* vm_start() with a tiny image and these words; NULL when it was refused. */
+/* vms_start() with a tiny image and these words; NULL when it was refused. */
 struct vm *machine_start_vm(const char *text);
 
 /* The vCPU is RUNNING then, whatever it was; it does not do anything before. It was started. */

@@ -15,6 +15,13 @@ MM_SOURCES := mm/alloc.c mm/audit.c mm/cache.c mm/frame.c mm/guest_copy.c mm/mem
 	mm/pool.c mm/promise.c mm/reclaim.c mm/stage2/map.c mm/stage2/merge.c mm/stage2/life.c mm/stage2/runs.c mm/stage2/sample.c \
 	mm/stage2/split.c
 
+# What makes a VM of boot modules, but for the devices themselves.
+LOADER_SOURCES := tests/host/fake/platform.c drivers/virt/vacpi.c kernel/lib/bzimage.c \
+	kernel/lib/elf.c kernel/lib/error.c kernel/lib/foreign_elf.c kernel/lib/image.c \
+	kernel/lib/multiboot1.c kernel/lib/words.c kernel/lifecycle/files.c kernel/lifecycle/load.c \
+	kernel/lifecycle/load_linux.c kernel/lifecycle/load_multiboot.c kernel/lifecycle/load_native.c \
+	kernel/lifecycle/load_pc.c kernel/lifecycle/load_pvh.c
+
 HOST_TESTS += test_memmap
 HOST_test_memmap := tests/host/mm/test_memmap.c mm/memmap.c
 
@@ -47,18 +54,18 @@ HOST_TESTS += test_promise
 HOST_test_promise := tests/host/mm/test_promise.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_multiboot2
-HOST_test_multiboot2 := tests/host/boot/test_multiboot2.c arch/x86/boot/multiboot2.c
+HOST_test_multiboot2 := tests/host/boot/test_multiboot2.c arch/x86/boot/multiboot2.c kernel/lib/error.c
 
 HOST_TESTS += test_ram
-HOST_test_ram := tests/host/boot/test_ram.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c mm/memmap.c
+HOST_test_ram := tests/host/boot/test_ram.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c mm/memmap.c kernel/lib/error.c
 
 HOST_TESTS += test_loaded
 HOST_test_loaded := tests/host/boot/test_loaded.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
-	$(FAKE_WORLD) $(MM_SOURCES)
+	$(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c
 
 HOST_TESTS += test_mitigations
 HOST_test_mitigations := tests/host/arch/test_mitigations.c arch/x86/cpu/mitigations.c \
-	arch/x86/cpu/speculation.c
+	arch/x86/cpu/speculation.c kernel/lib/error.c
 
 HOST_TESTS += test_printf
 HOST_test_printf := tests/host/lib/test_printf.c
@@ -79,7 +86,7 @@ HOST_test_x86_guest := tests/host/arch/test_x86_guest.c $(X86_GUEST_SOURCES)
 
 HOST_TESTS += test_vmx
 HOST_test_vmx := tests/host/arch/test_vmx.c arch/x86/vmx/vmx_caps.c \
-	arch/x86/vmx/vmx_check.c $(X86_GUEST_SOURCES)
+	arch/x86/vmx/vmx_check.c $(X86_GUEST_SOURCES) kernel/lib/error.c
 
 # All of VT-x but the entry code, on a fake processor.
 VTX_SOURCES := tests/host/fake/vtx.c tests/host/fake/vmcs.c tests/host/fake/processor.c \
@@ -87,7 +94,7 @@ VTX_SOURCES := tests/host/fake/vtx.c tests/host/fake/vmcs.c tests/host/fake/proc
 	vmx_exit.c vmx_fields.c vmx_run.c vmx_setup.c vmx_state.c) \
 	$(addprefix arch/x86/guest/, breakpoint.c entry_checks.c guest_cr.c guest_event.c guest_exit.c \
 	guest_msr.c guest_vcpu.c) \
-	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES)
+	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c
 
 HOST_TESTS += test_vmx_cpu
 HOST_test_vmx_cpu := tests/host/arch/test_vmx_cpu.c $(VTX_SOURCES)
@@ -103,7 +110,7 @@ HOST_test_vmx_ways := tests/host/arch/test_vmx_ways.c $(VTX_SOURCES)
 
 HOST_TESTS += test_svm
 HOST_test_svm := tests/host/arch/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_caps.c \
-	arch/x86/svm/svm_check.c arch/x86/svm/svm_decode.c $(X86_GUEST_SOURCES)
+	arch/x86/svm/svm_check.c arch/x86/svm/svm_decode.c $(X86_GUEST_SOURCES) kernel/lib/error.c
 
 HOST_TESTS += test_svm_cr
 HOST_test_svm_cr := tests/host/arch/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86/svm/svm_debug.c arch/x86/svm/svm_decode.c \
@@ -120,7 +127,7 @@ HOST_test_svm_state := tests/host/arch/test_svm_state.c arch/x86/svm/svm_state.c
 
 FIRMWARE_SOURCES := tests/host/fake/firmware.c drivers/phys/acpi.c \
 	drivers/phys/acpi_tables.c drivers/phys/firmware.c drivers/phys/mp_table.c \
-	drivers/phys/processors.c
+	drivers/phys/processors.c kernel/lib/error.c
 
 HOST_TESTS += test_acpi
 HOST_test_acpi := tests/host/boot/test_acpi.c $(FIRMWARE_SOURCES)
@@ -137,7 +144,11 @@ HOST_test_xstate := tests/host/arch/test_xstate.c arch/x86/cpu/xstate.c arch/x86
 HOST_TESTS += test_power
 HOST_test_power := tests/host/boot/test_power.c tests/host/fake/board.c tests/host/fake/firmware.c \
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
-	drivers/phys/pci.c drivers/phys/power.c
+	drivers/phys/pci.c drivers/phys/power.c kernel/lib/error.c
+
+HOST_TESTS += test_end
+HOST_test_end := tests/host/boot/test_end.c tests/host/fake/firmware.c arch/x86/cpu/power.c \
+	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c kernel/lib/error.c
 
 HOST_TESTS += test_pci
 HOST_test_pci := tests/host/boot/test_pci.c tests/host/fake/board.c drivers/phys/pci.c
@@ -241,11 +252,12 @@ include tests/fuzz/fuzz.mk
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
-	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/elf.c kernel/overcommit/governor.c kernel/exit/hypercall.c kernel/lifecycle/load_native.c \
+	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/elf.c kernel/lib/error.c kernel/overcommit/governor.c kernel/exit/hypercall.c kernel/lifecycle/load_native.c \
+	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
-	$(FAKE_WORLD) $(MM_SOURCES)
+	$(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
@@ -255,16 +267,34 @@ HOST_test_balloon_ranges := tests/host/balloon/test_balloon_ranges.c tests/host/
 	$(KERNEL_SOURCES)
 
 HOST_TESTS += test_vm_config
-HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/vm/vm_config.c
+HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/vm/vm_config.c kernel/lib/error.c
+HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
 
 HOST_TESTS += test_elf
-HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c
+HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c kernel/lib/error.c
 
 HOST_TESTS += test_monitor
 HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/monitor.c
 
 HOST_TESTS += test_model
 HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
+
+VLAPIC_SOURCES := $(addprefix drivers/virt/, vlapic.c vlapic_message.c vlapic_registers.c vlapic_timer.c)
+
+HOST_TESTS += test_vlapic
+HOST_test_vlapic := tests/host/virt/test_vlapic.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_registers
+HOST_test_vlapic_registers := tests/host/virt/test_vlapic_registers.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_timer
+HOST_test_vlapic_timer := tests/host/virt/test_vlapic_timer.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_message
+HOST_test_vlapic_message := tests/host/virt/test_vlapic_message.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vioapic
+HOST_test_vioapic := tests/host/virt/test_vioapic.c drivers/virt/vioapic.c
 
 HOST_TESTS += test_error
 HOST_test_error := tests/host/lib/test_error.c kernel/lib/error.c
@@ -299,6 +329,9 @@ HOST_test_hypercall_vcpus := tests/host/exit/test_hypercall_vcpus.c $(KERNEL_SOU
 
 HOST_TESTS += test_debts
 HOST_test_debts := tests/host/overcommit/test_debts.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_driver_health
+HOST_test_driver_health := tests/host/overcommit/test_driver_health.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_governor
 HOST_test_governor := tests/host/overcommit/test_governor.c $(KERNEL_SOURCES)

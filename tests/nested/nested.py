@@ -22,6 +22,7 @@ import faults  # noqa: E402
 import iso  # noqa: E402
 import judge  # noqa: E402
 import linux  # noqa: E402
+import packages  # noqa: E402
 import subjects  # noqa: E402
 import transcript  # noqa: E402
 
@@ -71,7 +72,7 @@ def processors(cpus):
 
 def build_test_archive(runs, options, path):
     """A small archive before the large one: for each run its image and its machine, and the settings."""
-    archive = linux.Archive()
+    archive = packages.Archive()
     for name, kvm in JUDGES.items():
         settings = "".join(f"{setting}\n" for setting in kvm.settings)
         archive.add_file(f"settings/{name}", settings.encode(), 0o644)
@@ -80,7 +81,7 @@ def build_test_archive(runs, options, path):
         words = " ".join(word for word in (chosen.options, "batch", options) if word)
         iso.make_iso(image, KERNEL, [iso.Entry(chosen.title, words, chosen.modules)],
                      last_words=transcript.HANDS_OVER)
-        archive.add_file(f"runs/{number}/test.iso", linux.read_file(image), 0o644)
+        archive.add_file(f"runs/{number}/test.iso", packages.read_file(image), 0o644)
         archive.add_file(f"runs/{number}/machine", f"{chosen.memory} {cpus}\n".encode(), 0o644)
         os.unlink(image)
     with open(path, "wb") as file:
@@ -256,7 +257,7 @@ def main():
     counts = [0, 0, 0]
     for name in wanted.split():
         if name not in JUDGES:
-            raise linux.NestedError(f"VENDOR={name} is neither intel nor amd")
+            raise packages.PackageError(f"VENDOR={name} is neither intel nor amd")
         more = run_judge(JUDGES[name], runs, os.environ.get("OPTIONS", ""))
         counts = [sum(pair) for pair in zip(counts, more)]
     passed, failed, skipped = counts

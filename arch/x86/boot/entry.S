@@ -163,7 +163,7 @@ boot_build_tables:
 
 #define COM1 0x3f8
 
-/* EBX = the sentence. Every wait is bounded: the serial port may be absent. */
+/* EBX = the message. Every wait is bounded: the serial port may be absent. */
 boot_refuse:
 	movl $PHYSICAL(serial_setup), %esi
 	movl $((serial_setup_end - serial_setup) / 2), %ecx

@@ -37,9 +37,9 @@ static bool mitigations_off; /* says the command line */
 /* Written by entry.S. */
 uint64_t boot_entry_tsc;
 
-_Noreturn static void refuse(const char *sentence)
+_Noreturn static void refuse(const char *message)
 {
-	log_event(NULL, "halt: %s", sentence);
+	log_event(NULL, "halt: %s", message);
 	arch_power_off(false);
 }
 
@@ -57,7 +57,7 @@ static void take_early_options(void)
 /* Answers how many bytes of boot information there are at `place`. */
 static size_t read_boot_information(uint32_t magic, hpa_t place)
 {
-	char sentence[MULTIBOOT2_SENTENCE_BYTES];
+	struct error error;
 
 	if (magic != MULTIBOOT2_LOADER_MAGIC || place.v == 0 || !is_aligned_u64(place.v, 8)) {
 		refuse("Aerostat was not started by a multiboot2 boot loader");
@@ -66,10 +66,10 @@ static size_t read_boot_information(uint32_t magic, hpa_t place)
 	if (bytes > MULTIBOOT2_BYTES_MAX || place.v + bytes > EARLY_MAP_BYTES) {
 		refuse("the boot information has an impossible size");
 	}
-	enum status status = multiboot2_parse(phys_to_virt(place), bytes, &boot_info, sentence);
+	enum status status = multiboot2_parse(phys_to_virt(place), bytes, &boot_info, &error);
 	take_early_options();
 	if (status != STATUS_OK) {
-		refuse(sentence);
+		refuse(error.text);
 	}
 	if (boot_info.rsdp_bytes != 0) {
 		boot_info.acpi_rsdp = image_to_hpa(boot_info.rsdp).v;
@@ -79,10 +79,10 @@ static size_t read_boot_information(uint32_t magic, hpa_t place)
 
 static void start_processor(void)
 {
-	const char *sentence;
+	struct error error;
 
-	if (!features_detect(&sentence)) {
-		refuse(sentence);
+	if (features_detect(&error) != STATUS_OK) {
+		refuse(error.text);
 	}
 	cpu_control_init();
 	xstate_cpu_init();
@@ -114,7 +114,7 @@ static void print_summary(void)
 void arch_main(uint32_t magic, uint32_t boot_information)
 {
 	hpa_t place = {boot_information};
-	char sentence[MEMORY_SENTENCE_BYTES];
+	struct error error;
 
 	cpu_attach(0, &boot_cpu_stacks);
 	log_start(boot_entry_tsc);
@@ -123,8 +123,8 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 	idt_init(); /* from here on a fault is a readable report */
 	size_t bytes = read_boot_information(magic, place);
 	start_processor();
-	if (!memory_init(&boot_info, place, bytes, sentence)) {
-		refuse(sentence);
+	if (memory_init(&boot_info, place, bytes, &error) != STATUS_OK) {
+		refuse(error.text);
 	}
 	map_lapic();
 	lapic_init();

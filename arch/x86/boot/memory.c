@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "drivers/phys/physical.h"
 #include "arch/arch.h"
 #include "mm/alloc.h"
 #include "mm/frame.h"
@@ -123,8 +124,8 @@ static void read_map(void)
 	}
 }
 
-bool memory_init(const struct boot_info *info, hpa_t information, size_t information_bytes,
-		 char *sentence)
+enum status memory_init(const struct boot_info *info, hpa_t information, size_t information_bytes,
+			struct error *error)
 {
 	loaded = (struct loaded){
 		.info = info,
@@ -143,27 +144,33 @@ bool memory_init(const struct boot_info *info, hpa_t information, size_t informa
 	}
 	available = ram;
 	if (claim_loaded() != STATUS_OK) {
-		snprintf(sentence, MEMORY_SENTENCE_BYTES,
-			 "the memory map and %u modules make more than %u pieces",
-			 info->module_count, MEMMAP_REGIONS_MAX);
-		return false;
+		return error_set(error, STATUS_NO_MEMORY,
+				 "the memory map and %u modules make more than %u pieces",
+				 info->module_count, MEMMAP_REGIONS_MAX);
 	}
 	uint64_t ram_bytes = memmap_bytes(&ram);
 	if (paging_init(&ram, &available, &hypervisor) != STATUS_OK) {
-		snprintf(sentence, MEMORY_SENTENCE_BYTES,
-			 "this machine has too little memory: of %lu KiB none are left for the "
-			 "hypervisor's page tables; give it at least 48 MiB",
-			 ram_bytes >> 10);
-		return false;
+		return error_set(
+			error, STATUS_NO_MEMORY,
+			"this machine has too little memory: of %lu KiB none are left for the "
+			"hypervisor's page tables; give it at least 48 MiB",
+			ram_bytes >> 10);
 	}
 	if (build_frame_table() != STATUS_OK) {
-		snprintf(sentence, MEMORY_SENTENCE_BYTES,
-			 "this machine has too little memory: of %lu KiB no piece of %lu KiB is "
-			 "left for the frame table; give it at least 48 MiB",
-			 ram_bytes >> 10, table_bytes >> 10);
-		return false;
+		return error_set(
+			error, STATUS_NO_MEMORY,
+			"this machine has too little memory: of %lu KiB no piece of %lu KiB is "
+			"left for the frame table; give it at least 48 MiB",
+			ram_bytes >> 10, table_bytes >> 10);
 	}
-	return true;
+	return STATUS_OK;
+}
+
+bool physical_is_ram(uint64_t place, size_t bytes)
+{
+	uint64_t end = place + bytes;
+
+	return memmap_touches(&firmware_ram, place, end) || memmap_touches(&ram, place, end);
 }
 
 uint64_t memory_find_low_page(bool *borrowed)

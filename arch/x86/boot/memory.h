@@ -3,18 +3,16 @@
 #ifndef ARCH_X86_BOOT_MEMORY_H
 #define ARCH_X86_BOOT_MEMORY_H
 
+#include "base/error.h"
 #include "base/types.h"
 #include "arch/boot_info.h"
 
-#define MEMORY_SENTENCE_BYTES 200
-
 /*
  * `info` is kept: it says what arch_module_release() gives back. `information` is where the
- * loader's boot information lies. False: `sentence` (MEMORY_SENTENCE_BYTES) says why this machine's
- * memory is not enough.
+ * loader's boot information lies. NO_MEMORY: *error says why this machine's memory is not enough.
  */
-bool memory_init(const struct boot_info *info, hpa_t information, size_t information_bytes,
-		 char *sentence);
+MUST_CHECK enum status memory_init(const struct boot_info *info, hpa_t information,
+				   size_t information_bytes, struct error *error);
 
 /*
  * A page below 640 KiB in which other processors can start, 0 if there is none. *borrowed: it holds

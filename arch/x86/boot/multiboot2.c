@@ -58,24 +58,11 @@ _Static_assert(sizeof(struct map_entry) == 24, "layout of the specification");
 
 struct parser {
 	struct boot_info *out;
-	char *sentence;
+	struct error *error;
 	bool map_seen;
 	bool command_line_seen;
 	unsigned acpi_tag; /* the one that out->rsdp is from: 0, OLD or NEW */
 };
-
-static enum status refuse(struct parser *parser, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static enum status refuse(struct parser *parser, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(parser->sentence, MULTIBOOT2_SENTENCE_BYTES, format, arguments);
-	va_end(arguments);
-	return STATUS_INVALID;
-}
 
 /* ---- Texts ----------------------------------------------------------------------------------- */
 
@@ -166,11 +153,13 @@ static enum status parse_command_line(struct parser *parser, const struct tag *t
 	struct boot_info *out = parser->out;
 
 	if (parser->command_line_seen) {
-		return refuse(parser, "the boot loader gave two command lines");
+		return error_set(parser->error, STATUS_INVALID,
+				 "the boot loader gave two command lines");
 	}
 	parser->command_line_seen = true;
 	if (end == NULL) {
-		return refuse(parser, "the boot loader's command line does not end");
+		return error_set(parser->error, STATUS_INVALID,
+				 "the boot loader's command line does not end");
 	}
 	out->command_line = keep_text(out, from, end, &out->command_line_truncated);
 	return STATUS_OK;
@@ -184,7 +173,8 @@ static enum status parse_loader_name(struct parser *parser, const struct tag *ta
 	struct boot_info *out = parser->out;
 
 	if (end == NULL) {
-		return refuse(parser, "the boot loader's name does not end");
+		return error_set(parser->error, STATUS_INVALID,
+				 "the boot loader's name does not end");
 	}
 	snprintf(out->loader_name, sizeof(out->loader_name), "%s", from);
 	return STATUS_OK;
@@ -199,16 +189,19 @@ static enum status parse_module(struct parser *parser, const struct tag *tag)
 	unsigned number = out->module_count;
 
 	if (tag->size < sizeof(*from)) {
-		return refuse(parser, "the boot loader's record of module %u is too short", number);
+		return error_set(parser->error, STATUS_INVALID,
+				 "the boot loader's record of module %u is too short", number);
 	}
 	if (from->end < from->start) {
-		return refuse(parser, "module %u ends at 0x%x, before its start at 0x%x", number,
-			      from->end, from->start);
+		return error_set(parser->error, STATUS_INVALID,
+				 "module %u ends at 0x%x, before its start at 0x%x", number,
+				 from->end, from->start);
 	}
 	const char *text = (const char *)(from + 1);
 	const char *text_end = find_end(text, tag->size - sizeof(*from));
 	if (text_end == NULL) {
-		return refuse(parser, "the text of module %u does not end", number);
+		return error_set(parser->error, STATUS_INVALID,
+				 "the text of module %u does not end", number);
 	}
 	if (number == BOOT_MODULES_MAX) {
 		out->modules_left_out++;
@@ -260,16 +253,19 @@ static enum status parse_memory_map(struct parser *parser, const struct tag *tag
 	struct boot_info *out = parser->out;
 
 	if (parser->map_seen) {
-		return refuse(parser, "the boot loader gave two memory maps");
+		return error_set(parser->error, STATUS_INVALID,
+				 "the boot loader gave two memory maps");
 	}
 	parser->map_seen = true;
 	if (tag->size < sizeof(*from)) {
-		return refuse(parser, "the boot loader's memory map is too short");
+		return error_set(parser->error, STATUS_INVALID,
+				 "the boot loader's memory map is too short");
 	}
 	/* Larger entries than we know are allowed: the fields that we know come first. */
 	if (from->entry_size < sizeof(struct map_entry) || from->entry_size % TAG_ALIGN != 0) {
-		return refuse(parser, "the boot loader's memory map has entries of %u bytes",
-			      from->entry_size);
+		return error_set(parser->error, STATUS_INVALID,
+				 "the boot loader's memory map has entries of %u bytes",
+				 from->entry_size);
 	}
 	out->map.entries = from + 1;
 	out->map.entry_bytes = from->entry_size;
@@ -283,8 +279,8 @@ static enum status parse_acpi(struct parser *parser, const struct tag *tag)
 	struct boot_info *out = parser->out;
 
 	if (tag->size < sizeof(*tag) + RSDP_BYTES_MIN) {
-		return refuse(parser,
-			      "the boot loader's copy of the ACPI root pointer is too short");
+		return error_set(parser->error, STATUS_INVALID,
+				 "the boot loader's copy of the ACPI root pointer is too short");
 	}
 	if (tag->type >= parser->acpi_tag) {
 		parser->acpi_tag = tag->type;
@@ -315,17 +311,18 @@ static enum status parse_tag(struct parser *parser, const struct tag *tag)
 }
 
 enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info *out,
-			     char *sentence)
+			     struct error *error)
 {
-	struct parser parser = {.out = out, .sentence = sentence};
+	struct parser parser = {.out = out, .error = error};
 	const struct head *head = buffer;
 
 	memset(out, 0, sizeof(*out));
 	out->command_line = out->texts; /* empty */
 	out->text_bytes = 1;
-	sentence[0] = '\0';
+	error->text[0] = '\0';
 	if (bytes < sizeof(*head) || head->total_size < sizeof(*head) || head->total_size > bytes) {
-		return refuse(&parser, "the boot information has an impossible size");
+		return error_set(error, STATUS_INVALID,
+				 "the boot information has an impossible size");
 	}
 	size_t at = sizeof(*head);
 	for (;;) {
@@ -333,12 +330,12 @@ enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info 
 		size_t left = head->total_size - at;
 
 		if (left < sizeof(*tag)) {
-			return refuse(&parser, "the boot information has no end");
+			return error_set(error, STATUS_INVALID, "the boot information has no end");
 		}
 		if (tag->size < sizeof(*tag) || tag->size > left) {
-			return refuse(&parser,
-				      "boot information of type %u has the impossible size %u",
-				      tag->type, tag->size);
+			return error_set(error, STATUS_INVALID,
+					 "boot information of type %u has the impossible size %u",
+					 tag->type, tag->size);
 		}
 		if (tag->type == TAG_END) {
 			break;
@@ -350,7 +347,7 @@ enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info 
 		at += min_u64(align_up_u64(tag->size, TAG_ALIGN), left);
 	}
 	if (out->map.count == 0) {
-		return refuse(&parser, "the boot loader gave no memory map");
+		return error_set(error, STATUS_INVALID, "the boot loader gave no memory map");
 	}
 	return STATUS_OK;
 }

@@ -3,23 +3,21 @@
 #ifndef ARCH_X86_BOOT_MULTIBOOT2_H
 #define ARCH_X86_BOOT_MULTIBOOT2_H
 
-#include "base/status.h"
+#include "base/error.h"
 #include "base/types.h"
 #include "arch/boot_info.h"
 
 #define MULTIBOOT2_LOADER_MAGIC 0x36d76289
 #define MULTIBOOT2_HEAD_BYTES 8
 #define MULTIBOOT2_BYTES_MAX 0x1000000 /* a loader that tells more than this is not believed */
-#define MULTIBOOT2_SENTENCE_BYTES 160
 
 /*
  * Pure: reads `bytes` bytes at `buffer` (8-byte aligned) and fills *out, which keeps nothing of the
- * buffer but where the map of memory is. INVALID: sentence (MULTIBOOT2_SENTENCE_BYTES) says what is
- * wrong; *out then holds what was read so far, all of it well-formed. What has no place is counted
- * in *out and is no error.
+ * buffer but where the map of memory is. INVALID: *error says what is wrong; *out then holds what
+ * was read so far, all of it well-formed. What has no place is counted in *out and is no error.
  */
 enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info *out,
-			     char *sentence);
+			     struct error *error);
 
 struct boot_region {
 	uint64_t start; /* bytes [start, end), as firmware gave them: unsorted, may overlap */

@@ -67,11 +67,11 @@ static void state_write(uint32_t state)
 
 /* ---- The new CPU ----------------------------------------------------------------------------- */
 
-_Noreturn static void refuse(struct cpu *cpu, const char *sentence)
+_Noreturn static void refuse(struct cpu *cpu, const char *message)
 {
 	__atomic_store_n(&cpu->reachable, false, __ATOMIC_RELEASE);
-	ap_start.sentence = sentence;
-	state_write(OTHER_REFUSED);
+	snprintf(ap_start.error.text, sizeof(ap_start.error.text), "%s", message);
+	state_write(AP_REFUSED);
 	arch_halt();
 }
 
@@ -80,7 +80,7 @@ static void answer_clock(struct cpu *cpu)
 {
 	uint32_t answered = 0;
 
-	while (state_read() == OTHER_CLOCK) {
+	while (state_read() == AP_CLOCK) {
 		uint32_t asked = __atomic_load_n(&ap_start.clock_asked, __ATOMIC_ACQUIRE);
 
 		if (asked != answered) {
@@ -90,7 +90,7 @@ static void answer_clock(struct cpu *cpu)
 		}
 		arch_pause();
 	}
-	if (state_read() != OTHER_ADMITTED) {
+	if (state_read() != AP_ADMITTED) {
 		refuse(cpu, "");
 	}
 }
@@ -98,7 +98,7 @@ static void answer_clock(struct cpu *cpu)
 void ap_main(void)
 {
 	struct cpu *cpu = &cpus[ap_start.index];
-	const char *sentence = "";
+	struct error error;
 
 	cpu_attach(ap_start.index, cpu->stacks);
 	gdt_load(cpu);
@@ -113,12 +113,12 @@ void ap_main(void)
 		refuse(cpu, "its local APIC has another id than firmware says");
 	}
 	__atomic_store_n(&cpu->reachable, true, __ATOMIC_RELEASE);
-	state_write(OTHER_CLOCK);
+	state_write(AP_CLOCK);
 	answer_clock(cpu);
-	if (!speculation_cpu_start(&sentence) || backend->cpu_start(&sentence) != STATUS_OK) {
-		refuse(cpu, sentence);
+	if (speculation_cpu_start(&error) != STATUS_OK || backend->cpu_start(&error) != STATUS_OK) {
+		refuse(cpu, error.text);
 	}
-	state_write(OTHER_READY);
+	state_write(AP_READY);
 	while (!__atomic_load_n(&released, __ATOMIC_ACQUIRE)) {
 		arch_idle(UINT64_MAX);
 	}
@@ -152,11 +152,11 @@ static bool wait_while(uint32_t state, uint64_t micros)
 
 static void call(uint32_t apic_id, uint64_t page)
 {
-	state_write(OTHER_CALLED);
+	state_write(AP_CALLED);
 	lapic_command(apic_id, LAPIC_INIT);
 	wait_micros(INIT_MICROS);
 	lapic_command(apic_id, LAPIC_STARTUP((uint32_t)(page >> PAGE_SHIFT)));
-	if (!wait_while(OTHER_CALLED, STARTUP_MICROS)) {
+	if (!wait_while(AP_CALLED, STARTUP_MICROS)) {
 		/* Many processors need one command only, and ignore the second. */
 		lapic_command(apic_id, LAPIC_STARTUP((uint32_t)(page >> PAGE_SHIFT)));
 	}
@@ -165,17 +165,17 @@ static void call(uint32_t apic_id, uint64_t page)
 /* The AP is no longer expected. False: it has arrived at this very moment. */
 static bool call_off(void)
 {
-	uint32_t expected = OTHER_CALLED;
+	uint32_t expected = AP_CALLED;
 
-	return __atomic_compare_exchange_n(&ap_start.state, &expected, OTHER_NOBODY, false,
+	return __atomic_compare_exchange_n(&ap_start.state, &expected, AP_NONE, false,
 					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 /*
- * True: by all that can be seen the clocks agree. A round shows that the answer was given between
- * its start and its end, so a quick one tells more.
+ * OK: by all that can be seen the clocks agree; else *error says how they differ. A round shows
+ * that the answer was given between its start and its end, so a quick one tells more.
  */
-static bool clock_is_right(const char **sentence)
+static enum status clock_check(struct error *error)
 {
 	uint64_t allowed = micros_to_ticks(CLOCK_MICROS);
 
@@ -185,59 +185,61 @@ static bool clock_is_right(const char **sentence)
 		__atomic_store_n(&ap_start.clock_asked, round, __ATOMIC_RELEASE);
 		while (__atomic_load_n(&ap_start.clock_answered, __ATOMIC_ACQUIRE) != round) {
 			if (tsc_read() - before >= micros_to_ticks(STEP_MICROS)) {
-				*sentence = "it has stopped answering";
-				return false;
+				return error_set(error, STATUS_UNSUPPORTED,
+						 "it has stopped answering");
 			}
 			arch_pause();
 		}
 		uint64_t after = tsc_read();
 		if (ap_start.clock_tsc + allowed < before) {
-			*sentence = "its time-stamp counter is more than 1 ms behind";
-			return false;
+			return error_set(error, STATUS_UNSUPPORTED,
+					 "its time-stamp counter is more than 1 ms behind");
 		}
 		if (ap_start.clock_tsc > after + allowed) {
-			*sentence = "its time-stamp counter is more than 1 ms ahead";
-			return false;
+			return error_set(error, STATUS_UNSUPPORTED,
+					 "its time-stamp counter is more than 1 ms ahead");
 		}
 		if (after - before <= micros_to_ticks(CLOCK_ROUND_MICROS)) {
 			break;
 		}
 	}
-	return true;
+	return STATUS_OK;
 }
 
-/* From the call to READY. False: *sentence says why not. */
-static bool accompany(const char **sentence)
+/* From the call to READY. UNSUPPORTED: *error says why not. */
+static enum status accompany(struct error *error)
 {
-	*sentence = "it did not start within a second";
-	if (!wait_while(OTHER_CALLED, STEP_MICROS) && call_off()) {
-		return false;
+	if (!wait_while(AP_CALLED, STEP_MICROS) && call_off()) {
+		return error_set(error, STATUS_UNSUPPORTED, "it did not start within a second");
 	}
-	*sentence = "it started, but did not finish its first steps within a second";
-	if (!wait_while(OTHER_ARRIVED, STEP_MICROS)) {
-		return false;
+	if (!wait_while(AP_ARRIVED, STEP_MICROS)) {
+		return error_set(error, STATUS_UNSUPPORTED,
+				 "it started, but did not finish its first steps within a second");
 	}
-	if (state_read() == OTHER_CLOCK) {
-		if (!clock_is_right(sentence)) {
-			return false;
+	if (state_read() == AP_CLOCK) {
+		enum status status = clock_check(error);
+
+		if (status != STATUS_OK) {
+			return status;
 		}
-		state_write(OTHER_ADMITTED);
-		*sentence = "it started, but did not finish its last step within a second";
-		if (!wait_while(OTHER_ADMITTED, STEP_MICROS)) {
-			return false;
+		state_write(AP_ADMITTED);
+		if (!wait_while(AP_ADMITTED, STEP_MICROS)) {
+			return error_set(error, STATUS_UNSUPPORTED,
+					 "it started, but did not finish its last step within a "
+					 "second");
 		}
 	}
-	if (state_read() == OTHER_READY) {
-		return true;
+	if (state_read() != AP_READY) {
+		*error = ap_start.error;
+		return STATUS_UNSUPPORTED;
 	}
-	*sentence = ap_start.sentence;
-	return false;
+	return STATUS_OK;
 }
 
 static void start(uint32_t apic_id, uint64_t page)
 {
 	struct cpu *cpu = &cpus[cpu_count];
-	const char *sentence;
+	struct error error;
 
 	if (!lapic_can_address(apic_id)) {
 		log_event(NULL,
@@ -262,15 +264,15 @@ static void start(uint32_t apic_id, uint64_t page)
 		.stack_top = (uintptr_t)cpu->stacks->main + STACK_BYTES,
 	};
 	call(apic_id, page);
-	if (accompany(&sentence)) {
+	if (accompany(&error) == STATUS_OK) {
 		cpu_count++;
 		return;
 	}
 	/* Whatever it does now ends here; it waits for a start-up command, which never comes. */
 	__atomic_store_n(&cpu->reachable, false, __ATOMIC_RELEASE);
 	lapic_command(apic_id, LAPIC_INIT);
-	state_write(OTHER_NOBODY);
-	log_event(NULL, "cpus: the processor with APIC id %u is left out: %s", apic_id, sentence);
+	state_write(AP_NONE);
+	log_event(NULL, "cpus: the processor with APIC id %u is left out: %s", apic_id, error.text);
 }
 
 /* Puts the trampoline where a start-up command can name it. 0: there is no such place. */
@@ -329,13 +331,13 @@ static void start_all(const struct processors *found, unsigned limit)
 
 static void find(struct processors *found)
 {
-	static char sentences[2][PROCESSORS_SENTENCE_BYTES];
+	static struct error errors[2];
 
-	processors_find(boot_info->acpi_rsdp, cpu_current()->apic_id, found, sentences[0],
-			sentences[1]);
+	processors_find(boot_info->acpi_rsdp, cpu_current()->apic_id, found, &errors[0],
+			&errors[1]);
 	for (unsigned i = 0; i < 2; i++) {
-		if (sentences[i][0] != '\0') {
-			log_event(NULL, "cpus: %s; it is not used", sentences[i]);
+		if (errors[i].text[0] != '\0') {
+			log_event(NULL, "cpus: %s; it is not used", errors[i].text);
 		}
 	}
 	if (found->left_out != 0) {

@@ -11,18 +11,19 @@
  * (it comes too late) and halts.
  *
  *	boot CPU: CALLED ─▶ new CPU: ARRIVED ─▶ new: CLOCK ─▶ boot: ADMITTED ─▶ new: READY
- *	             └─────▶ boot: NOBODY          or REFUSED  └▶ boot: NOBODY     or REFUSED
+ *	             └─────▶ boot: NONE            or REFUSED  └▶ boot: NONE       or REFUSED
  */
-#define OTHER_NOBODY 0	 /* no AP is expected; also when a start was given up */
-#define OTHER_CALLED 1	 /* INIT and start-up have been sent */
-#define OTHER_ARRIVED 2	 /* it runs in the upper half, on its own stack */
-#define OTHER_CLOCK 3	 /* it is like the boot CPU, and answers what time it is */
-#define OTHER_ADMITTED 4 /* its clock is right: backend->cpu_start() comes next */
-#define OTHER_READY 5	 /* it waits for the others */
-#define OTHER_REFUSED 6	 /* sentence says why it cannot take part; it has halted */
+#define AP_NONE 0     /* no AP is expected; also when a start was given up */
+#define AP_CALLED 1   /* INIT and start-up have been sent */
+#define AP_ARRIVED 2  /* it runs in the upper half, on its own stack */
+#define AP_CLOCK 3    /* it is like the boot CPU, and answers what time it is */
+#define AP_ADMITTED 4 /* its clock is right: backend->cpu_start() comes next */
+#define AP_READY 5    /* it waits for the others */
+#define AP_REFUSED 6  /* `error` says why it cannot take part; it has halted */
 
 #ifndef __ASSEMBLY__
 
+#include "base/error.h"
 #include "base/types.h"
 #include "arch/boot_info.h"
 
@@ -36,7 +37,7 @@ struct ap_start {
 	uint32_t clock_asked; /* the new CPU answers each number with its time stamp */
 	uint32_t clock_answered;
 	uint64_t clock_tsc;
-	const char *sentence;
+	struct error error;
 };
 
 extern struct ap_start ap_start;

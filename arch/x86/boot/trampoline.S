@@ -66,8 +66,8 @@ other_long_mode:
 ap_upper_half:
 	movq ap_start + AP_PAGE_TABLES, %rax
 	movq %rax, %cr3
-	movl $OTHER_CALLED, %eax
-	movl $OTHER_ARRIVED, %ecx
+	movl $AP_CALLED, %eax
+	movl $AP_ARRIVED, %ecx
 	lock cmpxchgl %ecx, ap_start + AP_STATE
 	jne 1f
 	movq ap_start + AP_STACK_TOP, %rsp

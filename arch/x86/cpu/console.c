@@ -28,8 +28,13 @@ static const char *select_port(const struct console *console)
 /* Registers in memory are bytes in a row, or the low byte of words; the card does not say which. */
 static const char *select_memory(uint64_t registers, uint16_t divisor)
 {
+	const size_t bytes = (size_t)REGISTERS << WORD_SHIFT;
+
+	if (physical_is_ram(registers, bytes)) {
+		return "the registers of the PCI serial card are said to lie in RAM";
+	}
 	struct uart_place place = {
-		.memory = physical_map_device(registers, (size_t)REGISTERS << WORD_SHIFT),
+		.memory = physical_map_device(registers, bytes),
 	};
 
 	if (place.memory == NULL) {

@@ -163,7 +163,7 @@ bool features_are_like_boot(void)
 	return memcmp(&own, &cpu_features, sizeof(own)) == 0; /* NOLINT(bugprone-suspicious-*) */
 }
 
-bool features_detect(const char **sentence)
+enum status features_detect(struct error *error)
 {
 	struct cpu_features *f = &cpu_features;
 
@@ -171,19 +171,22 @@ bool features_detect(const char **sentence)
 	uint32_t edx = cpuid_read(LEAF_FEATURES, 0).edx;
 	uint32_t needed = LEAF1_EDX_TSC | LEAF1_EDX_MSR | LEAF1_EDX_FXSR | LEAF1_EDX_SSE2;
 	if ((edx & needed) != needed) {
-		*sentence = "this processor lacks TSC, MSRs, FXSAVE or SSE2, which every x86-64 "
-			    "processor has; choose another processor model in the emulator";
-		return false;
+		return error_set(
+			error, STATUS_UNSUPPORTED,
+			"this processor lacks TSC, MSRs, FXSAVE or SSE2, which every x86-64 "
+			"processor has; choose another processor model in the emulator");
 	}
 	if (!f->nx) {
-		*sentence = "this processor has no no-execute pages (NX), or firmware hides them: "
-			    "switch on 'Execute Disable Bit' in the firmware's set-up";
-		return false;
+		return error_set(
+			error, STATUS_UNSUPPORTED,
+			"this processor has no no-execute pages (NX), or firmware hides them: "
+			"switch on 'Execute Disable Bit' in the firmware's set-up");
 	}
 	if (!f->apic) {
-		*sentence = "this processor has no local APIC, or firmware switched it off: switch "
-			    "on 'local APIC' in the firmware's set-up";
-		return false;
+		return error_set(
+			error, STATUS_UNSUPPORTED,
+			"this processor has no local APIC, or firmware switched it off: switch "
+			"on 'local APIC' in the firmware's set-up");
 	}
-	return true;
+	return STATUS_OK;
 }

@@ -6,6 +6,7 @@
 #ifndef ARCH_X86_CPU_FEATURES_H
 #define ARCH_X86_CPU_FEATURES_H
 
+#include "base/error.h"
 #include "base/types.h"
 
 #define FEATURE_WORDS 9
@@ -39,10 +40,10 @@ struct cpu_features {
 extern struct cpu_features cpu_features;
 
 /*
- * Fills cpu_features. False: the processor lacks something that we cannot do without, and
- * *sentence says what and what to do about it.
+ * Fills cpu_features. UNSUPPORTED: the processor lacks something that we cannot do without, and
+ * *error says what and what to do about it.
  */
-bool features_detect(const char **sentence);
+MUST_CHECK enum status features_detect(struct error *error);
 
 /* Has this CPU exactly what the boot CPU has? A VM may run on one now and on the other later. */
 bool features_are_like_boot(void);

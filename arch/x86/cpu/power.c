@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The end: an emulator is told the verdict, a real machine is switched off by ACPI, reset, or left
- * halted. ACPI's tables are read only then: most runs never need them. Only one CPU is left, so
- * nothing here takes a lock.
+ * halted. ACPI's tables are read at boot, before a VM can write to where firmware put them. At the
+ * end only one CPU is left, so nothing here takes a lock.
  */
 #include "arch/x86/cpu/power.h"
 
@@ -12,19 +12,17 @@
 #include "drivers/phys/acpi_power.h"
 #include "drivers/phys/debugcon.h"
 #include "drivers/phys/power.h"
-#include "drivers/phys/processors.h"
 #include "drivers/phys/uart.h"
 #include "arch/arch.h"
 
 #define OFF_MS 2000  /* how long a machine may take to go off */
 #define RESET_MS 200 /* and to reset, before another way is tried */
 
-static struct acpi_roots roots;
-static bool has_roots;
+static struct acpi_ways ways;
 
 void power_prepare(uint64_t rsdp)
 {
-	has_roots = rsdp != 0 && acpi_find_roots(rsdp, &roots);
+	acpi_find_ways(rsdp, &ways);
 }
 
 void arch_halt(void)
@@ -51,27 +49,13 @@ static void wait_ms(uint64_t ms)
 	}
 }
 
-static bool find_roots(const char **message)
-{
-	has_roots = has_roots || acpi_find_roots(0, &roots);
-	*message = "this machine has no ACPI";
-	return has_roots;
-}
-
 /* Returns why the machine is still on. */
 static const char *switch_off(void)
 {
-	static char text[PROCESSORS_SENTENCE_BYTES];
-	const char *message;
-	struct acpi_sleep sleep;
-
-	if (!find_roots(&message)) {
-		return message;
+	if (!ways.has_sleep) {
+		return ways.no_sleep.text;
 	}
-	if (acpi_find_sleep(&roots, &sleep, text) != STATUS_OK) {
-		return text;
-	}
-	if (!power_sleep(&sleep)) {
+	if (!power_sleep(&ways.sleep)) {
 		return "ACPI's register cannot be reached";
 	}
 	wait_ms(OFF_MS);
@@ -93,12 +77,7 @@ static void triple_fault(void)
 /* From the best way to the crudest. */
 _Noreturn static void reset(void)
 {
-	char text[PROCESSORS_SENTENCE_BYTES];
-	const char *message;
-	struct acpi_reset found;
-
-	if (find_roots(&message) && acpi_find_reset(&roots, &found, text) == STATUS_OK &&
-	    power_reset_acpi(&found)) {
+	if (ways.has_reset && power_reset_acpi(&ways.reset)) {
 		wait_ms(RESET_MS);
 	}
 	if (power_reset_keyboard()) {

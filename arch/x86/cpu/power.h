@@ -6,8 +6,9 @@
 #include "base/types.h"
 
 /*
- * Notes where ACPI's tables are; `rsdp` is the boot loader's copy of the root pointer, or 0, which
- * need not be there any more at the end. Boot CPU, once, when physical_read() works.
+ * Reads how ACPI switches this machine off and resets it: at the end its tables may have been
+ * overwritten by a VM, if firmware put them into RAM. `rsdp` is the boot loader's copy of the root
+ * pointer, or 0. Boot CPU, once, when physical_read() works, before any VM runs.
  */
 void power_prepare(uint64_t rsdp);
 

@@ -234,21 +234,22 @@ void speculation_start(bool off)
 		  facts.smt ? " (a thread is not protected from the other one of its core)" : "");
 }
 
-bool speculation_cpu_start(const char **sentence)
+enum status speculation_cpu_start(struct error *error)
 {
 	struct mitigation_facts facts;
 	struct mitigation_plan plan;
 
 	if (switched_off) {
-		return true;
+		return STATUS_OK;
 	}
 	facts_read(&facts);
 	plan = mitigation_decide(&facts);
 	speculation_apply(&plan);
 	if (plan.actions != boot_plan.actions || plan.vulnerable != boot_plan.vulnerable) {
-		*sentence = "it needs other measures against speculation than the boot processor: "
-			    "update the microcode of both";
-		return false;
+		return error_set(
+			error, STATUS_UNSUPPORTED,
+			"it needs other measures against speculation than the boot processor: "
+			"update the microcode of both");
 	}
-	return true;
+	return STATUS_OK;
 }

@@ -9,6 +9,7 @@
 
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/mitigations.h"
+#include "base/error.h"
 
 /* MITIGATE_ bits that are in force. Also read by assembly. */
 extern uint32_t speculation_actions;
@@ -19,8 +20,8 @@ extern uint32_t speculation_actions;
  */
 void speculation_start(bool off);
 
-/* Every other CPU. False: it needs, or can do, something else; *sentence says so. */
-bool speculation_cpu_start(const char **sentence);
+/* Every other CPU. UNSUPPORTED: it needs, or can do, something else; *error says so. */
+MUST_CHECK enum status speculation_cpu_start(struct error *error);
 
 /*
  * Writes the registers that `plan` wants set for good on this CPU, and tries the commands that it

@@ -40,6 +40,9 @@ struct cpuid guest_cpuid_answer(const struct guest_features *offer,
  */
 void guest_cpuid_prepare(void);
 
+/* Which of the answers this vCPU gets: by its VM's devices. When it is created. */
+void guest_cpuid_choose(struct vcpu *vcpu);
+
 /* The exit: CPUID with the guest's EAX and ECX, answered in its registers. EXIT_ADVANCE. */
 enum exit_action guest_cpuid(struct vcpu *vcpu);
 

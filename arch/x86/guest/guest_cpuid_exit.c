@@ -6,6 +6,7 @@
  */
 #include "abi/aerostat.h"
 #include "arch/x86/guest/guest_cpuid.h"
+#include "arch/x86/guest/guest_pc.h"
 #include "base/compiler.h"
 #include "base/nospec.h"
 #include "arch/arch.h"
@@ -21,12 +22,19 @@ enum answer_kind {
 	ANSWER_FIRST_SUBLEAF, /* sub-leaf 0 is fixed, the others read as zeros */
 	ANSWER_FEATURES,      /* fixed but for the APIC number and OSXSAVE */
 	ANSWER_VCPU,	      /* fixed but for ECX and EDX: how many vCPUs, and which one */
+	ANSWER_TOPOLOGY,      /* devices=pc: by guest_pc_topology, each time */
+	ANSWER_CLOCK,	      /* devices=pc: by guest_pc_clock, each time */
 };
 
-static struct answer {
+struct cpuid_answer {
 	struct cpuid out;
 	enum answer_kind kind;
-} answers[GROUPS * GROUP_LEAVES];
+};
+
+#define ANSWERS (GROUPS * GROUP_LEAVES)
+
+static struct cpuid_answer native_answers[ANSWERS];
+static struct cpuid_answer pc_answers[ANSWERS]; /* devices=pc */
 
 static const struct cpuid zeros;
 
@@ -62,12 +70,21 @@ void guest_cpuid_prepare(void)
 {
 	static const struct guest_cpuid_view none;
 
-	for (uint32_t i = 0; i < GROUPS * GROUP_LEAVES; i++) {
+	for (uint32_t i = 0; i < ANSWERS; i++) {
 		uint32_t leaf = i / GROUP_LEAVES << GROUP_SHIFT | i % GROUP_LEAVES;
 
-		answers[i].kind = kind_of(leaf);
-		answers[i].out = compute(&none, leaf, 0);
+		native_answers[i].kind = kind_of(leaf);
+		native_answers[i].out = compute(&none, leaf, 0);
+		pc_answers[i] = native_answers[i];
+		guest_pc_cpuid_adjust(leaf, &pc_answers[i].out);
 	}
+	pc_answers[GUEST_LEAF_TOPOLOGY].kind = ANSWER_TOPOLOGY;
+	pc_answers[GUEST_LEAF_CLOCK].kind = ANSWER_CLOCK;
+}
+
+void guest_cpuid_choose(struct vcpu *vcpu)
+{
+	vcpu->arch->cpuid_answers = vcpu->vm->platform != NULL ? pc_answers : native_answers;
 }
 
 static inline enum exit_action give(struct vcpu *vcpu, const struct cpuid *out)
@@ -108,13 +125,14 @@ enum exit_action guest_cpuid(struct vcpu *vcpu)
 {
 	uint32_t leaf = (uint32_t)vcpu->regs[GPR_RAX];
 	uint32_t number = leaf & ((1u << GROUP_SHIFT) - 1);
-	const struct answer *answer;
+	const struct cpuid_answer *answer;
+	struct cpuid out;
 
 	if (number >= GROUP_LEAVES) {
 		return give(vcpu, &zeros);
 	}
 	number += (leaf >> GROUP_SHIFT) * GROUP_LEAVES;
-	answer = &answers[nospec_modulo(number, GROUPS * GROUP_LEAVES)];
+	answer = &vcpu->arch->cpuid_answers[nospec_modulo(number, ANSWERS)];
 	if (__builtin_expect(answer->kind == ANSWER_FIXED, 1)) {
 		return give(vcpu, &answer->out);
 	}
@@ -128,6 +146,12 @@ enum exit_action guest_cpuid(struct vcpu *vcpu)
 		vcpu->regs[GPR_RCX] = vcpu->vm->config.vcpus;
 		vcpu->regs[GPR_RDX] = vcpu->index;
 		return EXIT_ADVANCE;
+	case ANSWER_TOPOLOGY:
+		out = guest_pc_topology(vcpu->index, (uint32_t)vcpu->regs[GPR_RCX]);
+		return give(vcpu, &out);
+	case ANSWER_CLOCK:
+		out = guest_pc_clock(arch_tsc_khz());
+		return give(vcpu, &out);
 	case ANSWER_FIXED:
 	case ANSWER_COMPUTED:
 		break;

@@ -11,6 +11,8 @@
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/guest_exit.h"
+#include "kernel/vm/platform.h"
+#include "kernel/vm/vm.h"
 #include "arch/arch.h"
 
 /* Every bit that has a meaning; writes to the others among bits 31:0 are ignored. */
@@ -119,6 +121,9 @@ enum exit_action guest_cr_write(struct vcpu *vcpu, unsigned cr, uint64_t value)
 
 	if (cr == 8 && value <= 15) {
 		guest_write(vcpu, GUEST_CR8, value);
+		if (vcpu->vm->platform != NULL) {
+			platform_task_priority_set(vcpu, (uint8_t)value);
+		}
 		return EXIT_ADVANCE;
 	}
 	now = guest_control_read(vcpu);

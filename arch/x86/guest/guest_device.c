@@ -7,6 +7,7 @@
  */
 #include "arch/x86/guest/guest_execute.h"
 #include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_pc.h"
 #include "arch/x86/guest/guest_walk.h"
 #include "arch/arch.h"
 #include "base/compiler.h"
@@ -177,6 +178,7 @@ static bool carry_out(struct vcpu *vcpu, gpa_t address, const struct guest_instr
 		.gpr = gpr_or_none(vcpu, instruction->gpr),
 		.flags = flags,
 	};
+	uint64_t timer = vcpu->timer_tsc;
 
 	if (!device_access(vcpu, address, instruction, &operands)) {
 		return false;
@@ -187,6 +189,7 @@ static bool carry_out(struct vcpu *vcpu, gpa_t address, const struct guest_instr
 	if (operands.flags != flags) {
 		guest_write(vcpu, GUEST_RFLAGS, operands.flags);
 	}
+	guest_pc_settle(vcpu, timer);
 	vcpu->arch->decoded_bytes = instruction->length;
 	vcpu->arch->doubtful = false;
 	return true;

@@ -5,6 +5,8 @@
 #include "arch/x86/cpu/interrupt.h"
 #include "base/check.h"
 #include "arch/arch.h"
+#include "base/bits.h"
+#include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 
 #define LMSW_BITS 0xfull /* PE, MP, EM, TS */
@@ -97,6 +99,62 @@ struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vecto
 	};
 }
 
+struct guest_interrupt guest_interrupt_next(struct vcpu *vcpu, uint64_t priority)
+{
+	struct guest_interrupt next = {.vector = vcpu->doorbell_vector};
+
+	if (vcpu->vm->platform != NULL) {
+		/* In this order: a request that comes in between sets the flag again. */
+		guest_doorbell_take(vcpu);
+		next.vector = platform_interrupt_ready(vcpu);
+		if (next.vector != 0) {
+			__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
+		}
+		return next;
+	}
+	if (next.vector == 0) {
+		guest_doorbell_take(vcpu); /* it had one when it rang */
+	}
+	next.held_off = next.vector >> 4 <= priority;
+	return next;
+}
+
+uint8_t guest_interrupt_take(struct vcpu *vcpu, uint8_t vector)
+{
+	guest_doorbell_take(vcpu);
+	return vcpu->vm->platform != NULL ? platform_interrupt_take(vcpu, vector) : vector;
+}
+
+void guest_interrupt_put_back(struct vcpu *vcpu, uint8_t vector)
+{
+	if (vcpu->vm->platform != NULL) {
+		platform_interrupt_put_back(vcpu, vector);
+	}
+	__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
+}
+
+/* In place of a pointer in the table of each backend: an exit takes no indirect branch. */
+static void deadline_set(struct vcpu *vcpu, uint64_t deadline_tsc)
+{
+	const struct guest_access *access = vcpu->arch->access;
+
+	if (access == &vmx_guest_access) {
+		vmx_deadline_set(vcpu, deadline_tsc);
+	} else if (access == &svm_guest_access) {
+		svm_deadline_set(vcpu, deadline_tsc);
+	} else {
+		vcpu->arch->deadline_tsc = deadline_tsc;
+	}
+}
+
+bool arch_timer_update(struct vcpu *vcpu)
+{
+	struct arch_vcpu *arch = vcpu->arch;
+
+	deadline_set(vcpu, min_u64(arch->slice_tsc, vcpu->timer_tsc));
+	return arch_tsc() < arch->slice_tsc;
+}
+
 bool guest_event_raise(struct vcpu *vcpu)
 {
 	struct arch_vcpu *arch = vcpu->arch;
@@ -121,8 +179,7 @@ bool guest_event_raise(struct vcpu *vcpu)
 		arch->event.info &= ~EVENT_HAS_ERROR;
 	}
 	if (lost_external) {
-		/* The only source of external interrupts. */
-		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
+		guest_interrupt_put_back(vcpu, first.info & EVENT_VECTOR);
 	}
 	return true;
 }

@@ -87,6 +87,24 @@ static inline void guest_doorbell_take(struct vcpu *vcpu)
 }
 
 /*
+ * The interrupt that is to be delivered next, when guest_doorbell_rang(): the doorbell, or what the
+ * local APIC has; 0: there is none after all, and the flag is clear. `held_off` says that the class
+ * in `priority` (CR8) holds it off; a local APIC has looked at that itself.
+ */
+struct guest_interrupt {
+	uint8_t vector;
+	bool held_off;
+};
+struct guest_interrupt guest_interrupt_next(struct vcpu *vcpu, uint64_t priority);
+
+/*
+ * It is on its way into the guest; or was, and the processor has not delivered it. `take` returns
+ * the vector to deliver, which may have changed since.
+ */
+MUST_CHECK uint8_t guest_interrupt_take(struct vcpu *vcpu, uint8_t vector);
+void guest_interrupt_put_back(struct vcpu *vcpu, uint8_t vector);
+
+/*
  * Puts vcpu->inject into arch->event, combined with what is there already. False: the exception was
  * one too many, and the guest has shut down.
  */

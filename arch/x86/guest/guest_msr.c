@@ -9,8 +9,10 @@
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/guest/guest_cr.h"
 #include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_pc.h"
 #include "base/bits.h"
 #include "arch/arch.h"
+#include "kernel/vm/vm.h"
 
 #define MSR_IA32_TIME_STAMP_COUNTER 0x10
 
@@ -90,6 +92,8 @@ static enum exit_action read_done(struct vcpu *vcpu, uint64_t value)
 
 enum exit_action guest_msr_read(struct vcpu *vcpu, uint32_t index)
 {
+	uint64_t value;
+
 	switch (index) {
 	case MSR_IA32_TIME_STAMP_COUNTER:
 		return read_done(vcpu, arch_tsc());
@@ -102,6 +106,9 @@ enum exit_action guest_msr_read(struct vcpu *vcpu, uint32_t index)
 		if (msr_table[i].index == index) {
 			return read_done(vcpu, guest_read(vcpu, msr_table[i].name));
 		}
+	}
+	if (vcpu->vm->platform != NULL && guest_pc_msr_read(vcpu, index, &value)) {
+		return read_done(vcpu, value);
 	}
 	return guest_inject_protection_fault(vcpu);
 }
@@ -131,6 +138,9 @@ enum exit_action guest_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t val
 			guest_write(vcpu, msr_table[i].name, value);
 			return EXIT_ADVANCE;
 		}
+	}
+	if (vcpu->vm->platform != NULL && guest_pc_msr_write(vcpu, index, value)) {
+		return EXIT_ADVANCE;
 	}
 	return guest_inject_protection_fault(vcpu);
 }

@@ -73,7 +73,9 @@ struct arch_vcpu {
 	struct s2 *s2;
 	pfn_t self;    /* the frame that holds the backend's structure */
 	pfn_t control; /* the frame of the processor's control structure */
-	uint64_t deadline_tsc;
+	uint64_t deadline_tsc; /* when this run exits: the end of its slice, or a timer before */
+	uint64_t slice_tsc;    /* the end of its slice */
+	const struct cpuid_answer *cpuid_answers; /* guest_cpuid_exit.c */
 	struct guest_event event; /* to be delivered by the next entry */
 	bool entry_failed;
 	uint64_t cr0; /* as the guest last wrote it through an exit: bits of the host are right */
@@ -101,6 +103,8 @@ extern const struct guest_access vmx_guest_access __attribute__((weak));
 extern const struct guest_access svm_guest_access __attribute__((weak));
 uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name) __attribute__((weak));
 uint64_t svm_guest_read(const struct vcpu *vcpu, enum guest_register name) __attribute__((weak));
+void vmx_deadline_set(struct vcpu *vcpu, uint64_t deadline_tsc) __attribute__((weak));
+void svm_deadline_set(struct vcpu *vcpu, uint64_t deadline_tsc) __attribute__((weak));
 void vmx_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)
 	__attribute__((weak));
 void svm_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value)

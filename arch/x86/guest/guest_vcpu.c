@@ -4,6 +4,7 @@
 
 #include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/xstate.h"
+#include "arch/x86/guest/guest_cpuid.h"
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -15,19 +16,58 @@ typedef unsigned long long ull;
 
 #define RIGHTS_CODE_32 0xc09b /* present, accessed, read and execute, 4 KiB units, 32-bit */
 #define RIGHTS_DATA_32 0xc093 /* present, accessed, read and write, 4 KiB units, 32-bit */
+#define RIGHTS_CODE_16 0x009b /* present, accessed, read and execute, bytes, 16-bit */
+#define RIGHTS_DATA_16 0x0093 /* present, accessed, read and write, bytes, 16-bit */
+#define RIGHTS_LDT 0x0082
 #define RIGHTS_TSS_BUSY 0x008b
 #define TSS_LIMIT_LEAST 0x67
 
-const struct guest_segment guest_entry_segments[GUEST_SEGMENT_COUNT] = {
-	[GUEST_ES] = {0x10, 0xffffffff, RIGHTS_DATA_32},
-	[GUEST_CS] = {0x08, 0xffffffff, RIGHTS_CODE_32},
-	[GUEST_SS] = {0x10, 0xffffffff, RIGHTS_DATA_32},
-	[GUEST_DS] = {0x10, 0xffffffff, RIGHTS_DATA_32},
-	[GUEST_FS] = {0x10, 0xffffffff, RIGHTS_DATA_32},
-	[GUEST_GS] = {0x10, 0xffffffff, RIGHTS_DATA_32},
-	[GUEST_LDTR] = {0, 0, GUEST_SEGMENT_UNUSABLE},
-	[GUEST_TR] = {0, TSS_LIMIT_LEAST, RIGHTS_TSS_BUSY},
+static const struct guest_segment protected_segments[GUEST_SEGMENT_COUNT] = {
+	[GUEST_ES] = {0x10, 0, 0xffffffff, RIGHTS_DATA_32},
+	[GUEST_CS] = {0x08, 0, 0xffffffff, RIGHTS_CODE_32},
+	[GUEST_SS] = {0x10, 0, 0xffffffff, RIGHTS_DATA_32},
+	[GUEST_DS] = {0x10, 0, 0xffffffff, RIGHTS_DATA_32},
+	[GUEST_FS] = {0x10, 0, 0xffffffff, RIGHTS_DATA_32},
+	[GUEST_GS] = {0x10, 0, 0xffffffff, RIGHTS_DATA_32},
+	[GUEST_LDTR] = {0, 0, 0, GUEST_SEGMENT_UNUSABLE},
+	[GUEST_TR] = {0, 0, TSS_LIMIT_LEAST, RIGHTS_TSS_BUSY},
 };
+
+static const struct guest_segment real_segments[GUEST_SEGMENT_COUNT] = {
+	[GUEST_ES] = {0, 0, 0xffff, RIGHTS_DATA_16},
+	[GUEST_CS] = {0, 0, 0xffff, RIGHTS_CODE_16}, /* selector and base: the vector's */
+	[GUEST_SS] = {0, 0, 0xffff, RIGHTS_DATA_16},
+	[GUEST_DS] = {0, 0, 0xffff, RIGHTS_DATA_16},
+	[GUEST_FS] = {0, 0, 0xffff, RIGHTS_DATA_16},
+	[GUEST_GS] = {0, 0, 0xffff, RIGHTS_DATA_16},
+	[GUEST_LDTR] = {0, 0, 0xffff, RIGHTS_LDT},
+	[GUEST_TR] = {0, 0, 0xffff, RIGHTS_TSS_BUSY},
+};
+
+struct guest_segment guest_entry_segment(const struct vcpu *vcpu, enum guest_segment_name name)
+{
+	struct guest_segment segment;
+
+	if (!vcpu->entry_real_mode) {
+		return protected_segments[name];
+	}
+	segment = real_segments[name];
+	if (name == GUEST_CS) {
+		segment.selector = (uint16_t)(vcpu->entry >> 4);
+		segment.base = vcpu->entry;
+	}
+	return segment;
+}
+
+uint64_t guest_entry_cr0(const struct vcpu *vcpu)
+{
+	return vcpu->entry_real_mode ? CR0_ET : CR0_PE | CR0_ET;
+}
+
+uint64_t guest_entry_rip(const struct vcpu *vcpu)
+{
+	return vcpu->entry_real_mode ? 0 : vcpu->entry;
+}
 
 const uint8_t guest_exit_always[3 * PAGE_BYTES] __attribute__((aligned(4096))) = {
 	[0 ... 3 * PAGE_BYTES - 1] = 0xff,
@@ -68,6 +108,7 @@ enum status guest_vcpu_alloc(struct vcpu *vcpu, struct s2 *s2, size_t bytes,
 	arch->xstate = (uint8_t *)arch + xstate_start;
 	xstate_init(arch->xstate);
 	vcpu->arch = arch;
+	guest_cpuid_choose(vcpu);
 	return STATUS_OK;
 }
 

@@ -12,6 +12,7 @@
 /* A segment register at entry, with access rights as VT-x stores them (SDM vol. 3, table 25-2). */
 struct guest_segment {
 	uint16_t selector;
+	uint32_t base;
 	uint32_t limit;
 	uint32_t rights;
 };
@@ -29,7 +30,13 @@ enum guest_segment_name {
 	GUEST_SEGMENT_COUNT,
 };
 
-extern const struct guest_segment guest_entry_segments[GUEST_SEGMENT_COUNT];
+/*
+ * The registers of a vCPU's first instruction: 32-bit protected mode without paging, flat segments
+ * (docs/abi.md); or real mode, as a startup IPI leaves a processor (SDM vol. 3, 9.1 and 9.4.4).
+ */
+struct guest_segment guest_entry_segment(const struct vcpu *vcpu, enum guest_segment_name name);
+uint64_t guest_entry_cr0(const struct vcpu *vcpu);
+uint64_t guest_entry_rip(const struct vcpu *vcpu);
 
 #define GUEST_SEGMENT_UNUSABLE 0x10000u
 #define GUEST_ENTRY_DR6 0xffff0ff0u

@@ -18,23 +18,20 @@ struct svm_caps svm_caps;
 #define NO_SVM "this processor offers no AMD-V"
 
 enum status svm_caps_compute(const struct svm_facts *facts, struct svm_caps *caps,
-			     const char **sentence)
+			     struct error *error)
 {
 	if (!facts->cpuid_svm) {
-		*sentence = NO_SVM;
-		return STATUS_UNSUPPORTED;
+		return error_set(error, STATUS_UNSUPPORTED, NO_SVM);
 	}
 	if (facts->vm_cr & VM_CR_SVMDIS && facts->vm_cr & VM_CR_LOCK) {
-		*sentence = LOCKED_OFF;
-		return STATUS_UNSUPPORTED;
+		return error_set(error, STATUS_UNSUPPORTED, LOCKED_OFF);
 	}
 	if (!(facts->features & SVM_FEATURE_NESTED_PAGING)) {
-		*sentence = LACKS("nested paging");
-		return STATUS_UNSUPPORTED;
+		return error_set(error, STATUS_UNSUPPORTED, LACKS("nested paging"));
 	}
 	if (facts->asid_count < 2) {
-		*sentence = LACKS("address-space identifiers for guests");
-		return STATUS_UNSUPPORTED;
+		return error_set(error, STATUS_UNSUPPORTED,
+				 LACKS("address-space identifiers for guests"));
 	}
 	*caps = (struct svm_caps){
 		.asid_count = facts->asid_count,

@@ -7,7 +7,7 @@
 #ifndef ARCH_X86_SVM_SVM_CAPS_H
 #define ARCH_X86_SVM_SVM_CAPS_H
 
-#include "base/status.h"
+#include "base/error.h"
 #include "base/types.h"
 
 /* As read from the processor. */
@@ -50,10 +50,10 @@ bool svm_caps_alike(const struct svm_caps *one, const struct svm_caps *other);
 void svm_facts_read(struct svm_facts *facts);
 
 /*
- * Judges `facts` and fills *caps. UNSUPPORTED: *sentence names the missing or disabled feature and
+ * Judges `facts` and fills *caps. UNSUPPORTED: *error names the missing or disabled feature and
  * what to do.
  */
 enum status svm_caps_compute(const struct svm_facts *facts, struct svm_caps *caps,
-			     const char **sentence);
+			     struct error *error);
 
 #endif

@@ -46,38 +46,39 @@ void svm_facts_read(struct svm_facts *facts)
 	(void)msr_read_safe(MSR_VM_CR, &facts->vm_cr);
 }
 
-static enum status caps_read(struct svm_caps *caps, const char **sentence)
+static enum status caps_read(struct svm_caps *caps, struct error *error)
 {
 	struct svm_facts facts;
 
 	svm_facts_read(&facts);
-	return svm_caps_compute(&facts, caps, sentence);
+	return svm_caps_compute(&facts, caps, error);
 }
 
-enum status svm_probe(const char **sentence)
+enum status svm_probe(struct error *error)
 {
 	struct svm_caps caps;
 
-	return caps_read(&caps, sentence);
+	return caps_read(&caps, error);
 }
 
 /*
  * The first CPU decides what the machine can do, and every other has to be like it. *unlock:
  * firmware has switched AMD-V off on this one, without locking that.
  */
-static enum status caps_settle(bool *unlock, const char **sentence)
+static enum status caps_settle(bool *unlock, struct error *error)
 {
 	static bool settled;
 	struct svm_caps caps;
-	enum status status = caps_read(&caps, sentence);
+	enum status status = caps_read(&caps, error);
 
 	if (status != STATUS_OK) {
 		return status;
 	}
 	*unlock = caps.unlock;
 	if (settled && !svm_caps_alike(&caps, &svm_caps)) {
-		*sentence = "the processors of this machine differ in what their AMD-V can do";
-		return STATUS_UNSUPPORTED;
+		return error_set(
+			error, STATUS_UNSUPPORTED,
+			"the processors of this machine differ in what their AMD-V can do");
 	}
 	if (!settled) {
 		settled = true;
@@ -127,19 +128,18 @@ static enum status areas_alloc(struct svm_cpu *cpu)
 	return status;
 }
 
-enum status svm_cpu_start(const char **sentence)
+enum status svm_cpu_start(struct error *error)
 {
 	struct svm_cpu *cpu = svm_cpu();
 	bool unlock;
-	enum status status = caps_settle(&unlock, sentence);
+	enum status status = caps_settle(&unlock, error);
 
 	if (status != STATUS_OK) {
 		return status;
 	}
 	status = areas_alloc(cpu);
 	if (status != STATUS_OK) {
-		*sentence = NO_FRAMES;
-		return status;
+		return error_set(error, status, NO_FRAMES);
 	}
 	if (unlock) {
 		/* The choice is ours. */
@@ -151,8 +151,7 @@ enum status svm_cpu_start(const char **sentence)
 	__asm__ volatile("vmsave %0" : : "a"(pfn_to_hpa(cpu->host_area).v) : "memory");
 	status = trial();
 	if (status != STATUS_OK) {
-		*sentence = NO_FRAMES;
-		return status;
+		return error_set(error, status, NO_FRAMES);
 	}
 	cpu->index = arch_cpu_index();
 	svm_asids_init(&cpu->asids, svm_caps.asid_count);

@@ -48,15 +48,12 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 {
 	struct vcpu *vcpu = svm->arch.vcpu;
 	struct vmcb *vmcb = svm->vmcb;
-	uint8_t vector = vcpu->doorbell_vector;
-	uint32_t priority = (uint32_t)vector >> 4;
+	struct guest_interrupt next =
+		guest_interrupt_next(vcpu, vmcb->virtual_interrupt & VIRTUAL_TPR);
+	uint32_t priority = (uint32_t)next.vector >> 4;
 	bool shadow = (vmcb->interrupt_shadow & INTERRUPT_SHADOW) != 0;
 
-	if (!vector) {
-		guest_doorbell_take(vcpu); /* it had one when it rang */
-		return;
-	}
-	if (priority <= (vmcb->virtual_interrupt & VIRTUAL_TPR) || svm->step.active) {
+	if (next.vector == 0 || next.held_off || svm->step.active) {
 		return; /* the end of a step exits, too */
 	}
 	if (shadow && !svm_caps.takes_shadow) {
@@ -67,13 +64,14 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 		}
 		return;
 	}
-	guest_doorbell_take(vcpu);
-	svm->offered = vector;
+	next.vector = guest_interrupt_take(vcpu, next.vector);
+	priority = (uint32_t)next.vector >> 4;
+	svm->offered = next.vector;
 	if (vmcb->rflags & RFLAGS_IF && !shadow && !svm->arch.event.info) {
-		svm->arch.event.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | vector;
+		svm->arch.event.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | next.vector;
 		return;
 	}
-	vmcb->virtual_vector = vector;
+	vmcb->virtual_vector = next.vector;
 	vmcb->virtual_interrupt = (vmcb->virtual_interrupt & ~VIRTUAL_PRIORITY) | VIRTUAL_REQUEST |
 				  priority << VIRTUAL_PRIORITY_SHIFT;
 }
@@ -126,7 +124,7 @@ static void events_collect(struct svm_vcpu *svm)
 	}
 	if (vmcb->virtual_interrupt & VIRTUAL_REQUEST) {
 		vmcb->virtual_interrupt &= ~VIRTUAL_REQUEST;
-		__atomic_store_n(&svm->arch.vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
+		guest_interrupt_put_back(svm->arch.vcpu, (uint8_t)vmcb->virtual_vector);
 	}
 }
 
@@ -298,6 +296,12 @@ bool svm_exit(struct vcpu *vcpu)
 	return true;
 }
 
+void svm_deadline_set(struct vcpu *vcpu, uint64_t deadline_tsc)
+{
+	vcpu->arch->deadline_tsc = deadline_tsc;
+	lapic_timer_arm(deadline_tsc);
+}
+
 static void enter(struct svm_vcpu *svm)
 {
 	hpa_t place = pfn_to_hpa(svm->arch.control);
@@ -315,6 +319,8 @@ void svm_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 	struct svm_vcpu *svm = svm_of(vcpu);
 
 	svm_load(svm);
+	svm->arch.slice_tsc = deadline_tsc;
+	deadline_tsc = min_u64(deadline_tsc, vcpu->timer_tsc);
 	svm->arch.deadline_tsc = deadline_tsc;
 	/* AMD-V has no timer of its own: the host's interrupt ends the slice. */
 	lapic_timer_arm(deadline_tsc);

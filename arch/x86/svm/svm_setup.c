@@ -116,19 +116,20 @@ void svm_setup_guest(struct svm_vcpu *svm)
 	struct vmcb *vmcb = svm->vmcb;
 
 	for (unsigned i = 0; i < GUEST_SEGMENT_COUNT; i++) {
-		const struct guest_segment *segment = &guest_entry_segments[i];
+		struct guest_segment segment = guest_entry_segment(vcpu, i);
 
 		vmcb->segments[places[i]] = (struct vmcb_segment){
-			.selector = segment->selector,
-			.attributes = attributes_of(segment->rights),
-			.limit = segment->limit,
+			.selector = segment.selector,
+			.attributes = attributes_of(segment.rights),
+			.limit = segment.limit,
+			.base = segment.base,
 		};
 	}
 	guest_write(vcpu, GUEST_EFER, 0);
-	guest_write(vcpu, GUEST_CR0, CR0_PE | CR0_ET);
+	guest_write(vcpu, GUEST_CR0, guest_entry_cr0(vcpu));
 	guest_write(vcpu, GUEST_CR4, 0);
 	guest_write(vcpu, GUEST_PAT, GUEST_PAT_RESET);
-	vmcb->rip = vcpu->entry;
+	vmcb->rip = guest_entry_rip(vcpu);
 	vmcb->rflags = RFLAGS_FIXED;
 	svm_debug_setup(svm);
 }

@@ -11,7 +11,7 @@
 #include "arch/x86/svm/svm_asid.h"
 #include "arch/x86/svm/svm_decode.h"
 #include "arch/x86/svm/svm_vmcb.h"
-#include "base/status.h"
+#include "base/error.h"
 #include "base/types.h"
 #include "kernel/vm/exit.h"
 #include "kernel/vm/vcpu.h"
@@ -65,8 +65,8 @@ struct svm_cpu {
 
 /* svm_cpu.c: of this CPU. */
 struct svm_cpu *svm_cpu(void);
-enum status svm_probe(const char **sentence);
-enum status svm_cpu_start(const char **sentence);
+enum status svm_probe(struct error *error);
+enum status svm_cpu_start(struct error *error);
 
 /*
  * svm_trial.c: finds takes_shadow and takes_cr2 of *caps. AMD-V is on and no guest has run here.

@@ -241,7 +241,7 @@ volatile void *paging_map_mmio(hpa_t place, size_t bytes)
 volatile void *physical_map_device(uint64_t place, size_t bytes)
 {
 	if (mmio_table == NULL || bytes > UINT64_MAX - PAGE_BYTES - place ||
-	    (place + bytes) >> cpu_features.physical_bits != 0) {
+	    (place + bytes) >> cpu_features.physical_bits != 0 || physical_is_ram(place, bytes)) {
 		return NULL;
 	}
 	return paging_map_mmio((hpa_t){place}, bytes);

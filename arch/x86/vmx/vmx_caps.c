@@ -25,7 +25,7 @@ struct vmx_caps vmx_caps;
 
 struct control {
 	uint32_t bit;
-	const char *missing; /* sentence when it cannot be set; NULL: we do without */
+	const char *missing; /* error message when it cannot be set; NULL: we do without */
 };
 
 static const struct control pin_controls[] = {
@@ -91,7 +91,7 @@ static const struct control entry_controls[] = {
 	{ENTRY_LOAD_EFER, LACKS("loading EFER at entries")},
 };
 
-/* `allowed`: bits 31:0 must be one, bits 63:32 may be one. Answers the sentence, or NULL. */
+/* `allowed`: bits 31:0 must be one, bits 63:32 may be one. Returns the error message, or NULL. */
 static const char *control_compute(const struct control *wanted, size_t count, uint64_t allowed,
 				   uint32_t *word)
 {
@@ -196,18 +196,16 @@ static const char *ept_compute(uint64_t cap, struct vmx_caps *caps)
 }
 
 enum status vmx_caps_compute(const struct vmx_msrs *msrs, struct vmx_caps *caps,
-			     const char **sentence)
+			     struct error *error)
 {
 	const uint64_t usable = FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX_OUTSIDE_SMX;
 	const char *missing;
 
 	if (!msrs->cpuid_vmx) {
-		*sentence = NO_VTX;
-		return STATUS_UNSUPPORTED;
+		return error_set(error, STATUS_UNSUPPORTED, NO_VTX);
 	}
 	if ((msrs->feature_control & usable) == FEATURE_CONTROL_LOCKED) {
-		*sentence = LOCKED_OFF;
-		return STATUS_UNSUPPORTED;
+		return error_set(error, STATUS_UNSUPPORTED, LOCKED_OFF);
 	}
 	*caps = (struct vmx_caps){
 		.revision = (uint32_t)msrs->basic & 0x7fffffff,
@@ -225,8 +223,7 @@ enum status vmx_caps_compute(const struct vmx_msrs *msrs, struct vmx_caps *caps,
 		missing = ept_compute(msrs->ept_vpid, caps);
 	}
 	if (missing) {
-		*sentence = missing;
-		return STATUS_UNSUPPORTED;
+		return error_set(error, STATUS_UNSUPPORTED, "%s", missing);
 	}
 	caps->virtual_nmis = (caps->pin & PIN_VIRTUAL_NMIS) != 0;
 	caps->encls_exiting = (caps->secondary & SECONDARY_ENCLS_EXITING) != 0;

@@ -7,7 +7,7 @@
 #ifndef ARCH_X86_VMX_VMX_CAPS_H
 #define ARCH_X86_VMX_VMX_CAPS_H
 
-#include "base/status.h"
+#include "base/error.h"
 #include "base/types.h"
 
 /* Capability registers as read. The five control words are the TRUE_ ones where these exist. */
@@ -97,10 +97,10 @@ bool vmx_caps_alike(const struct vmx_caps *one, const struct vmx_caps *other);
 void vmx_msrs_read(struct vmx_msrs *msrs);
 
 /*
- * Judges `msrs` and fills *caps. UNSUPPORTED: *sentence names the missing or disabled feature and
+ * Judges `msrs` and fills *caps. UNSUPPORTED: *error names the missing or disabled feature and
  * what to do.
  */
 enum status vmx_caps_compute(const struct vmx_msrs *msrs, struct vmx_caps *caps,
-			     const char **sentence);
+			     struct error *error);
 
 #endif

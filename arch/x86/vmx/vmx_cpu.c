@@ -77,13 +77,13 @@ void vmx_msrs_read(struct vmx_msrs *msrs)
 	}
 }
 
-enum status vmx_probe(const char **sentence)
+enum status vmx_probe(struct error *error)
 {
 	struct vmx_msrs msrs;
 	struct vmx_caps caps;
 
 	vmx_msrs_read(&msrs);
-	return vmx_caps_compute(&msrs, &caps, sentence);
+	return vmx_caps_compute(&msrs, &caps, error);
 }
 
 /* Bits that VMX operation wants fixed: SDM vol. 3, 24.8. */
@@ -99,7 +99,7 @@ static void region_init(pfn_t region, uint32_t revision)
 }
 
 /* The first CPU decides what the machine can do, and every other has to be like it. */
-static enum status caps_settle(const char **sentence)
+static enum status caps_settle(struct error *error)
 {
 	static bool settled;
 	struct vmx_msrs msrs;
@@ -107,13 +107,13 @@ static enum status caps_settle(const char **sentence)
 	enum status status;
 
 	vmx_msrs_read(&msrs);
-	status = vmx_caps_compute(&msrs, &caps, sentence);
+	status = vmx_caps_compute(&msrs, &caps, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
 	if (settled && !vmx_caps_alike(&caps, &vmx_caps)) {
-		*sentence = "the processors of this machine differ in what their VT-x can do";
-		return STATUS_UNSUPPORTED;
+		return error_set(error, STATUS_UNSUPPORTED,
+				 "the processors of this machine differ in what their VT-x can do");
 	}
 	if (!settled) {
 		settled = true;
@@ -131,25 +131,25 @@ static enum status caps_settle(const char **sentence)
 	return STATUS_OK;
 }
 
-enum status vmx_cpu_start(const char **sentence)
+enum status vmx_cpu_start(struct error *error)
 {
 	struct vmx_cpu *cpu = vmx_cpu();
-	enum status status = caps_settle(sentence);
+	enum status status = caps_settle(error);
 
 	if (status != STATUS_OK) {
 		return status;
 	}
 	status = frame_alloc(ORDER_4K, region_tag, &cpu->region);
 	if (status != STATUS_OK) {
-		*sentence = "there is no memory for VT-x on this processor (one page)";
-		return status;
+		return error_set(error, status,
+				 "there is no memory for VT-x on this processor (one page)");
 	}
 	region_init(cpu->region, vmx_caps.revision);
 	fix_control_registers(&vmx_caps);
 	if (!vmx_vmxon(pfn_to_hpa(cpu->region))) {
 		frame_free(cpu->region, region_tag);
-		*sentence = "the processor refused to turn VT-x on (VMXON failed)";
-		return STATUS_UNSUPPORTED;
+		return error_set(error, STATUS_UNSUPPORTED,
+				 "the processor refused to turn VT-x on (VMXON failed)");
 	}
 	cpu_current()->in_vmx_operation = true;
 	return STATUS_OK;

@@ -43,12 +43,9 @@ static void window_set(struct vmx_vcpu *vmx, bool wanted)
 static void doorbell_prepare(struct vmx_vcpu *vmx)
 {
 	struct vcpu *vcpu = vmx->arch.vcpu;
-	uint8_t vector = vcpu->doorbell_vector;
+	struct guest_interrupt next = guest_interrupt_next(vcpu, vmx->cr8);
 
-	if (!vector) {
-		guest_doorbell_take(vcpu); /* it had one when it rang */
-	}
-	if (!guest_doorbell_rang(vcpu) || vector >> 4 <= vmx->cr8) {
+	if (!guest_doorbell_rang(vcpu) || next.held_off) {
 		/* Task priority holds it off: a write to CR8 exits, and we come here again. */
 		window_set(vmx, false);
 		return;
@@ -59,8 +56,8 @@ static void doorbell_prepare(struct vmx_vcpu *vmx)
 		return;
 	}
 	window_set(vmx, false);
-	guest_doorbell_take(vcpu);
-	vmcs_write_entry_event(EVENT_VALID | EVENT_TYPE_EXTERNAL | vector);
+	next.vector = guest_interrupt_take(vcpu, next.vector);
+	vmcs_write_entry_event(EVENT_VALID | EVENT_TYPE_EXTERNAL | next.vector);
 }
 
 static void event_write(struct vmx_vcpu *vmx)
@@ -259,6 +256,11 @@ static uint64_t timer_deadline(uint64_t deadline_tsc)
 	return min_u64(deadline_tsc, furthest) + tick;
 }
 
+void vmx_deadline_set(struct vcpu *vcpu, uint64_t deadline_tsc)
+{
+	vcpu->arch->deadline_tsc = timer_deadline(deadline_tsc);
+}
+
 static COLD void enter_guarded(struct vcpu *vcpu, bool launched)
 {
 	speculation_run_begin();
@@ -271,7 +273,8 @@ void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 	bool launched = vmx->launched;
 
 	vmx_load(vmx);
-	vmx->arch.deadline_tsc = timer_deadline(deadline_tsc);
+	vmx->arch.slice_tsc = deadline_tsc;
+	vmx->arch.deadline_tsc = timer_deadline(min_u64(deadline_tsc, vcpu->timer_tsc));
 	vmx->launched = true;
 	tlb_run_begin(vmx->arch.s2, vmx->cpu);
 	entry_prepare(vmx);

@@ -82,16 +82,16 @@ void vmx_setup_controls(struct vmx_vcpu *vmx)
 
 #define SEGMENT_STEP 2 /* between encodings of ES, CS, SS, DS, FS, GS, LDTR, TR */
 
-static void setup_segments(void)
+static void setup_segments(const struct vcpu *vcpu)
 {
 	for (unsigned i = 0; i < GUEST_SEGMENT_COUNT; i++) {
-		const struct guest_segment *segment = &guest_entry_segments[i];
+		struct guest_segment segment = guest_entry_segment(vcpu, i);
 		unsigned step = SEGMENT_STEP * i;
 
-		vmcs_write(VMCS_guest_es_selector + step, segment->selector);
-		vmcs_write(VMCS_guest_es_base + step, 0);
-		vmcs_write(VMCS_guest_es_limit + step, segment->limit);
-		vmcs_write(VMCS_guest_es_rights + step, segment->rights);
+		vmcs_write(VMCS_guest_es_selector + step, segment.selector);
+		vmcs_write(VMCS_guest_es_base + step, segment.base);
+		vmcs_write(VMCS_guest_es_limit + step, segment.limit);
+		vmcs_write(VMCS_guest_es_rights + step, segment.rights);
 	}
 	vmcs_write_guest_gdtr_base(0);
 	vmcs_write_guest_gdtr_limit(0);
@@ -103,13 +103,13 @@ void vmx_setup_guest(struct vmx_vcpu *vmx)
 {
 	struct vcpu *vcpu = vmx->arch.vcpu;
 
-	setup_segments();
+	setup_segments(vcpu);
 	guest_write(vcpu, GUEST_EFER, 0);
-	guest_write(vcpu, GUEST_CR0, CR0_PE | CR0_ET);
+	guest_write(vcpu, GUEST_CR0, guest_entry_cr0(vcpu));
 	guest_write(vcpu, GUEST_CR4, 0);
 	guest_write(vcpu, GUEST_PAT, GUEST_PAT_RESET);
 	vmcs_write_guest_cr3(0);
-	vmcs_write_guest_rip(vcpu->entry);
+	vmcs_write_guest_rip(guest_entry_rip(vcpu));
 	vmcs_write_guest_rsp(0);
 	vmcs_write_guest_rflags(RFLAGS_FIXED);
 	vmcs_write_guest_dr7(GUEST_ENTRY_DR7);

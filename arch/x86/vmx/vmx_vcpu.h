@@ -14,7 +14,7 @@
 #include "arch/x86/cpu/xstate.h"
 #include "arch/x86/guest/guest_vcpu.h"
 #include "arch/x86/vmx/vmx_fields.h"
-#include "base/status.h"
+#include "base/error.h"
 #include "base/types.h"
 #include "kernel/vm/exit.h"
 #include "kernel/vm/vcpu.h"
@@ -57,8 +57,8 @@ struct vmx_cpu {
 
 /* vmx_cpu.c: of this CPU. */
 struct vmx_cpu *vmx_cpu(void);
-enum status vmx_probe(const char **sentence);
-enum status vmx_cpu_start(const char **sentence);
+enum status vmx_probe(struct error *error);
+enum status vmx_cpu_start(struct error *error);
 
 /*
  * Brings it to this CPU, which no other vCPU is on: its VMCS is the current one, filled if it has

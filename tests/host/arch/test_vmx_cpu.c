@@ -41,13 +41,12 @@ static int start_with_vcpus(void **state)
 /* Nothing has changed but the reason that is given. */
 static void expect_refused(enum status status, const char *part)
 {
-	const char *sentence = NULL;
+	struct error error;
 	uint64_t before = frame_count_free();
 
-	assert_int_equal(vmx_cpu_start(&sentence), status);
-	assert_non_null(sentence);
-	if (strstr(sentence, part) == NULL) {
-		fail_msg("\"%s\" lacks \"%s\"", sentence, part);
+	assert_int_equal(vmx_cpu_start(&error), status);
+	if (strstr(error.text, part) == NULL) {
+		fail_msg("\"%s\" lacks \"%s\"", error.text, part);
 	}
 	assert_int_equal(frame_count_free(), before);
 	assert_false(fake_vmx_is_on(fake_vmx_cpu));
@@ -59,14 +58,13 @@ static void expect_refused(enum status status, const char *part)
 
 static void test_probe(void **state)
 {
-	const char *sentence = NULL;
+	struct error error;
 	unsigned writes = processor_msr_writes(MSR_IA32_FEATURE_CONTROL);
 	(void)state;
 
-	assert_int_equal(vmx_probe(&sentence), STATUS_OK);
+	assert_int_equal(vmx_probe(&error), STATUS_OK);
 	msr_write(MSR_IA32_FEATURE_CONTROL, 0);
-	assert_int_equal(vmx_probe(&sentence), STATUS_OK);
-	assert_null(sentence);
+	assert_int_equal(vmx_probe(&error), STATUS_OK);
 	/* A look only. */
 	assert_int_equal(processor_msr_writes(MSR_IA32_FEATURE_CONTROL), writes + 1);
 	assert_int_equal(vmx_caps.revision, 0);
@@ -118,23 +116,23 @@ static void test_words_that_are_read(void **state)
 
 static void test_without_vtx(void **state)
 {
-	const char *sentence = NULL;
+	struct error error;
 	(void)state;
 
 	processor_reset(3);
 	processor_cpuid_set(1, 0, (struct cpuid){0, 0, 0, 0});
-	assert_int_equal(vmx_probe(&sentence), STATUS_UNSUPPORTED);
+	assert_int_equal(vmx_probe(&error), STATUS_UNSUPPORTED);
 	expect_refused(STATUS_UNSUPPORTED, "needs VT-x");
 	assert_int_equal(processor_msr_writes(MSR_IA32_FEATURE_CONTROL), 0);
 }
 
 static void test_locked_off(void **state)
 {
-	const char *sentence = NULL;
+	struct error error;
 	(void)state;
 
 	msr_write(MSR_IA32_FEATURE_CONTROL, FEATURE_CONTROL_LOCKED);
-	assert_int_equal(vmx_probe(&sentence), STATUS_UNSUPPORTED);
+	assert_int_equal(vmx_probe(&error), STATUS_UNSUPPORTED);
 	expect_refused(STATUS_UNSUPPORTED, "firmware setup");
 	assert_int_equal(msr_read(MSR_IA32_FEATURE_CONTROL), FEATURE_CONTROL_LOCKED);
 	assert_false(read_cr4() & CR4_VMXE);

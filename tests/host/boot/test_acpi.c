@@ -25,7 +25,7 @@
 static uint8_t entries[4096];
 static size_t entries_bytes;
 static struct processors found;
-static char sentence[PROCESSORS_SENTENCE_BYTES];
+static struct error error;
 
 static int setup(void **state)
 {
@@ -35,7 +35,7 @@ static int setup(void **state)
 	memcpy(entries, (const uint8_t[]){0, 0, 0xe0, 0xfe, 1, 0, 0, 0}, 8);
 	entries_bytes = 8;
 	memset(&found, 0xee, sizeof(found));
-	memset(sentence, 'x', sizeof(sentence));
+	memset(&error, 'x', sizeof(error));
 	return 0;
 }
 
@@ -73,12 +73,12 @@ static void publish(bool old, bool new)
 
 static enum status find(uint64_t hint)
 {
-	return acpi_find_processors(hint, &found, sentence);
+	return acpi_find_processors(hint, &found, &error);
 }
 
 static void check_found(unsigned count, const uint32_t *apic_ids)
 {
-	assert_string_equal(sentence, "");
+	assert_string_equal(error.text, "");
 	assert_int_equal(found.count, count);
 	assert_memory_equal(found.apic_ids, apic_ids, count * sizeof(*apic_ids));
 }
@@ -87,7 +87,7 @@ static void check_refused(const char *words)
 {
 	assert_int_equal(find(ROOT), STATUS_INVALID);
 	assert_int_equal(found.count, 0);
-	assert_non_null(strstr(sentence, words));
+	assert_non_null(strstr(error.text, words));
 }
 
 static void old_table_is_read(void **state)
@@ -222,7 +222,7 @@ static void no_acpi_is_no_fault(void **state)
 {
 	(void)state;
 	assert_int_equal(find(0), STATUS_NOT_FOUND);
-	assert_string_equal(sentence, "");
+	assert_string_equal(error.text, "");
 	assert_int_equal(found.count, 0);
 	/* Nor is ACPI without a table of processors. */
 	const uint64_t tables[] = {0, OTHER, UINT32_MAX};
@@ -230,7 +230,7 @@ static void no_acpi_is_no_fault(void **state)
 	firmware_root_table(RSDT, "RSDT", tables, 3);
 	firmware_root(ROOT, 0, RSDT, 0);
 	assert_int_equal(find(ROOT), STATUS_NOT_FOUND);
-	assert_string_equal(sentence, "");
+	assert_string_equal(error.text, "");
 }
 
 static void wrong_sums_are_refused(void **state)
@@ -317,12 +317,12 @@ static void table_without_processors_is_refused(void **state)
 
 /* ---- The list that the boot processor goes by ------------------------------------------------ */
 
-static char mp_sentence[PROCESSORS_SENTENCE_BYTES];
+static struct error mp_error;
 
 static void list(uint32_t own_id)
 {
-	processors_find(ROOT, own_id, &found, sentence, mp_sentence);
-	assert_string_equal(mp_sentence, "");
+	processors_find(ROOT, own_id, &found, &error, &mp_error);
+	assert_string_equal(mp_error.text, "");
 }
 
 /* Firmware names only the other one: the one that asks is there all the same, and both run. */

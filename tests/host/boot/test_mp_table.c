@@ -20,7 +20,7 @@ static uint8_t entries[2048];
 static size_t entries_bytes;
 static uint16_t entry_count;
 static struct processors found;
-static char sentence[PROCESSORS_SENTENCE_BYTES];
+static struct error error;
 
 static int setup(void **state)
 {
@@ -29,7 +29,7 @@ static int setup(void **state)
 	entries_bytes = 0;
 	entry_count = 0;
 	memset(&found, 0xee, sizeof(found));
-	memset(sentence, 'x', sizeof(sentence));
+	memset(&error, 'x', sizeof(error));
 	return 0;
 }
 
@@ -51,12 +51,12 @@ static void publish(void)
 
 static enum status find(void)
 {
-	return mp_find_processors(&found, sentence);
+	return mp_find_processors(&found, &error);
 }
 
 static void check_found(unsigned count, const uint32_t *apic_ids)
 {
-	assert_string_equal(sentence, "");
+	assert_string_equal(error.text, "");
 	assert_int_equal(found.count, count);
 	assert_memory_equal(found.apic_ids, apic_ids, count * sizeof(*apic_ids));
 }
@@ -65,7 +65,7 @@ static void check_refused(const char *words)
 {
 	assert_int_equal(find(), STATUS_INVALID);
 	assert_int_equal(found.count, 0);
-	assert_non_null(strstr(sentence, words));
+	assert_non_null(strstr(error.text, words));
 }
 
 static void table_is_read(void **state)
@@ -100,7 +100,7 @@ static void every_area_is_searched(void **state)
 	firmware_clear();
 	firmware_mp_pointer(0xefff0, 0x100000, 0);
 	assert_int_equal(find(), STATUS_NOT_FOUND);
-	assert_string_equal(sentence, "");
+	assert_string_equal(error.text, "");
 }
 
 static void whole_base_memory_is_possible(void **state)
@@ -134,7 +134,7 @@ static void pointer_without_table_is_none(void **state)
 	(void)state;
 	firmware_mp_pointer(POINTER, 0, 0);
 	assert_int_equal(find(), STATUS_NOT_FOUND);
-	assert_string_equal(sentence, "");
+	assert_string_equal(error.text, "");
 }
 
 static void wrong_pointer_is_passed_over(void **state)
@@ -191,7 +191,7 @@ static void entries_must_lie_inside(void **state)
 
 /* ---- processors_find ------------------------------------------------------------------------- */
 
-static char mp_sentence[PROCESSORS_SENTENCE_BYTES];
+static struct error mp_error;
 
 static void put_acpi(void)
 {
@@ -209,10 +209,10 @@ static void acpi_comes_first(void **state)
 	put_entry(0, 5, 1);
 	publish();
 	put_acpi();
-	processors_find(0xe0000, 3, &found, sentence, mp_sentence);
+	processors_find(0xe0000, 3, &found, &error, &mp_error);
 	check_found(1, (const uint32_t[]){3});
 	assert_string_equal(found.source, "acpi");
-	assert_string_equal(mp_sentence, "");
+	assert_string_equal(mp_error.text, "");
 }
 
 static void mp_table_serves_when_acpi_is_damaged(void **state)
@@ -223,9 +223,9 @@ static void mp_table_serves_when_acpi_is_damaged(void **state)
 	put_acpi();
 	firmware_memory[0x101000 + 40] ^= 1;
 	/* The one that asks is not in the table. */
-	processors_find(0, 4, &found, sentence, mp_sentence);
-	assert_non_null(strstr(sentence, "checksum"));
-	assert_string_equal(mp_sentence, "");
+	processors_find(0, 4, &found, &error, &mp_error);
+	assert_non_null(strstr(error.text, "checksum"));
+	assert_string_equal(mp_error.text, "");
 	assert_int_equal(found.count, 2);
 	assert_int_equal(found.apic_ids[0], 5);
 	assert_int_equal(found.apic_ids[1], 4);
@@ -235,7 +235,7 @@ static void mp_table_serves_when_acpi_is_damaged(void **state)
 static void neither_leaves_one(void **state)
 {
 	(void)state;
-	processors_find(0, 6, &found, sentence, mp_sentence);
+	processors_find(0, 6, &found, &error, &mp_error);
 	assert_int_equal(found.count, 1);
 	assert_int_equal(found.apic_ids[0], 6);
 	assert_string_equal(found.source, "none");
@@ -244,10 +244,10 @@ static void neither_leaves_one(void **state)
 	put_entry(0, 5, 1);
 	publish();
 	firmware_memory[TABLE + 44] ^= 1;
-	processors_find(0, 6, &found, sentence, mp_sentence);
+	processors_find(0, 6, &found, &error, &mp_error);
 	assert_int_equal(found.count, 1);
-	assert_non_null(strstr(sentence, "ACPI"));
-	assert_non_null(strstr(mp_sentence, "MP table"));
+	assert_non_null(strstr(error.text, "ACPI"));
+	assert_non_null(strstr(mp_error.text, "MP table"));
 	assert_string_equal(found.source, "none");
 }
 

@@ -20,7 +20,7 @@ static size_t blob_bytes;
 static size_t tag_start;
 
 static struct boot_info info;
-static char sentence[MULTIBOOT2_SENTENCE_BYTES];
+static struct error error;
 
 static void put_32(uint32_t value)
 {
@@ -123,18 +123,18 @@ static enum status parse_bytes(size_t bytes)
 	assert_non_null(exact);
 	memcpy(exact, blob, bytes);
 	memset(&info, 0xa5, sizeof(info));
-	memset(sentence, 0xa5, sizeof(sentence));
-	enum status status = multiboot2_parse(exact, bytes, &info, sentence);
-	assert_non_null(memchr(sentence, '\0', sizeof(sentence)));
-	assert_int_equal(status == STATUS_OK, sentence[0] == '\0');
+	memset(&error, 0xa5, sizeof(error));
+	enum status status = multiboot2_parse(exact, bytes, &info, &error);
+	assert_non_null(memchr(error.text, '\0', sizeof(error.text)));
+	assert_int_equal(status == STATUS_OK, error.text[0] == '\0');
 	return status;
 }
 
 static void expect_refusal(const char *words)
 {
 	assert_int_equal(parse_bytes(blob_bytes), STATUS_INVALID);
-	if (strstr(sentence, words) == NULL) {
-		fail_msg("'%s' does not say '%s'", sentence, words);
+	if (strstr(error.text, words) == NULL) {
+		fail_msg("'%s' does not say '%s'", error.text, words);
 	}
 }
 
@@ -630,7 +630,8 @@ static void test_map_length(void **state)
 
 /*
  * A header may require a tag that the loader knows and has not: it starts the image without. All
- * that is needed besides the map of memory may be missing; without that one there is one sentence.
+ * that is needed besides the map of memory may be missing; without that one there is one error
+ * message.
  */
 static void test_every_tag_may_be_missing(void **state)
 {

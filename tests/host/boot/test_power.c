@@ -88,7 +88,7 @@ static const struct acpi_roots old_roots = {.rsdt = RSDT};
 static const struct acpi_roots both_roots = {RSDT, XSDT};
 static struct acpi_sleep found;
 static struct acpi_reset reset;
-static char message[PROCESSORS_SENTENCE_BYTES];
+static struct error error;
 
 /* \_S5 as compilers write it: Name (\_S5, Package (4) {5, 6, 0, 0}). */
 static const uint8_t s5[] = {0x10, 0x20, 0x08, '_',  'S',  '5',	 '_',  0x12,
@@ -133,7 +133,7 @@ static int setup(void **state)
 	memset(device_memory, 0, sizeof(device_memory));
 	memset(&found, 0xee, sizeof(found));
 	memset(&reset, 0xee, sizeof(reset));
-	memset(message, 'x', sizeof(message));
+	memset(&error, 'x', sizeof(error));
 	put_32(40, DSDT);
 	put_32(64, 0x604);
 	firmware_table(DSDT, "DSDT", s5, sizeof(s5));
@@ -143,17 +143,17 @@ static int setup(void **state)
 
 static enum status find_sleep(void)
 {
-	enum status status = acpi_find_sleep(&old_roots, &found, message);
-	assert_non_null(memchr(message, '\0', sizeof(message)));
-	assert_true((status == STATUS_OK) == (message[0] == '\0'));
+	enum status status = acpi_find_sleep(&old_roots, &found, &error);
+	assert_non_null(memchr(error.text, '\0', sizeof(error.text)));
+	assert_true((status == STATUS_OK) == (error.text[0] == '\0'));
 	return status;
 }
 
 static void check_refused(const char *words)
 {
 	assert_int_not_equal(find_sleep(), STATUS_OK);
-	if (strstr(message, words) == NULL) {
-		fail_msg("\"%s\" does not say \"%s\"", message, words);
+	if (strstr(error.text, words) == NULL) {
+		fail_msg("\"%s\" does not say \"%s\"", error.text, words);
 	}
 }
 
@@ -170,8 +170,8 @@ static void test_first_revision(void **state)
 	assert_int_equal(found.type[0], 5);
 	assert_int_equal(found.type[1], 6);
 	assert_int_equal(found.enable_port, 0);
-	assert_int_equal(acpi_find_reset(&old_roots, &reset, message), STATUS_NOT_FOUND);
-	assert_string_equal(message, "ACPI names no register to reset by");
+	assert_int_equal(acpi_find_reset(&old_roots, &reset, &error), STATUS_NOT_FOUND);
+	assert_string_equal(error.text, "ACPI names no register to reset by");
 }
 
 static void test_wide_fields_are_preferred(void **state)
@@ -232,21 +232,82 @@ static void test_reset_register(void **state)
 	put_register(116, ACPI_PORT, 0xcf9);
 	put_8(128, 0x0f);
 	publish(129);
-	assert_int_equal(acpi_find_reset(&old_roots, &reset, message), STATUS_OK);
+	assert_int_equal(acpi_find_reset(&old_roots, &reset, &error), STATUS_OK);
 	assert_int_equal(reset.where.space, ACPI_PORT);
 	assert_int_equal(reset.where.place, 0xcf9);
 	assert_int_equal(reset.value, 0x0f);
 	put_32(112, 0);
 	publish(129);
-	assert_int_equal(acpi_find_reset(&old_roots, &reset, message), STATUS_NOT_FOUND);
+	assert_int_equal(acpi_find_reset(&old_roots, &reset, &error), STATUS_NOT_FOUND);
+}
+
+/* Regression: a register in RAM was mapped and written to: a VM's page, or one of ours. */
+static void test_registers_in_ram(void **state)
+{
+	(void)state;
+	firmware_ram_start = 0x80001000;
+	firmware_ram_end = 0x80002000;
+	static const struct {
+		uint64_t place;
+		bool good;
+	} places[] = {
+		{0x80000ffe, true},  {0x80000fff, false}, {0x80001000, false},
+		{0x80001ffe, false}, {0x80002000, true},
+	};
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		put_32(112, 1u << 10);
+		put_register(116, ACPI_MEMORY, places[i].place);
+		put_register(172, ACPI_MEMORY, places[i].place);
+		publish(276);
+		assert_int_equal(find_sleep(), places[i].good ? STATUS_OK : STATUS_INVALID);
+		if (!places[i].good) {
+			assert_non_null(strstr(error.text, "lie in RAM, at 0x8000"));
+		}
+		bool one_byte_good = places[i].good || places[i].place == 0x80000fff;
+		assert_int_equal(acpi_find_reset(&old_roots, &reset, &error),
+				 one_byte_good ? STATUS_OK : STATUS_INVALID);
+	}
+	/* The second block is looked at as well, and the same number as a port is no place in RAM.
+	 */
+	put_register(172, ACPI_PORT, 0x604);
+	put_register(184, ACPI_MEMORY, 0x80001800);
+	publish(276);
+	check_refused("lie in RAM");
+	firmware_ram_start = 0x600;
+	firmware_ram_end = 0x700;
+	publish(276);
+	assert_int_equal(find_sleep(), STATUS_OK);
+}
+
+static void test_both_ways(void **state)
+{
+	struct acpi_ways ways;
+	(void)state;
+	put_32(112, 1u << 10);
+	put_register(116, ACPI_PORT, 0xcf9);
+	put_8(128, 0x0f);
+	publish(129);
+	acpi_find_ways(0, &ways);
+	assert_false(ways.has_sleep || ways.has_reset);
+	assert_string_equal(ways.no_sleep.text, "this machine has no ACPI");
+	firmware_root(0xf0010, 0, RSDT, 0);
+	acpi_find_ways(0, &ways);
+	assert_true(ways.has_sleep && ways.has_reset);
+	assert_int_equal(ways.sleep.control[0].place, 0x604);
+	assert_int_equal(ways.reset.where.place, 0xcf9);
+	firmware_memory[DSDT + 40] ^= 1;
+	acpi_find_ways(0xf0010, &ways);
+	assert_false(ways.has_sleep);
+	assert_true(ways.has_reset);
+	assert_string_equal(ways.no_sleep.text, "ACPI's table DSDT has a wrong checksum");
 }
 
 static void test_old_root_serves_when_new_is_damaged(void **state)
 {
 	(void)state;
 	firmware_memory[XSDT + 20] ^= 1;
-	assert_int_equal(acpi_find_sleep(&both_roots, &found, message), STATUS_OK);
-	assert_string_equal(message, "");
+	assert_int_equal(acpi_find_sleep(&both_roots, &found, &error), STATUS_OK);
+	assert_string_equal(error.text, "");
 }
 
 static void test_damaged_tables(void **state)
@@ -274,8 +335,8 @@ static void test_damaged_tables(void **state)
 	firmware_root_table(RSDT, "RSDT", none, 1);
 	check_refused("no table FACP");
 	const struct acpi_roots nothing = {0, 0};
-	assert_int_equal(acpi_find_sleep(&nothing, &found, message), STATUS_NOT_FOUND);
-	assert_int_equal(acpi_find_reset(&nothing, &reset, message), STATUS_NOT_FOUND);
+	assert_int_equal(acpi_find_sleep(&nothing, &found, &error), STATUS_NOT_FOUND);
+	assert_int_equal(acpi_find_reset(&nothing, &reset, &error), STATUS_NOT_FOUND);
 }
 
 /* ---- \_S5 ------------------------------------------------------------------------------------ */
@@ -501,6 +562,8 @@ int main(void)
 		cmocka_unit_test_setup(test_wide_fields_are_preferred, setup),
 		cmocka_unit_test_setup(test_reduced_hardware, setup),
 		cmocka_unit_test_setup(test_reset_register, setup),
+		cmocka_unit_test_setup(test_registers_in_ram, setup),
+		cmocka_unit_test_setup(test_both_ways, setup),
 		cmocka_unit_test_setup(test_old_root_serves_when_new_is_damaged, setup),
 		cmocka_unit_test_setup(test_damaged_tables, setup),
 		cmocka_unit_test_setup(test_every_encoding, setup),

@@ -20,8 +20,17 @@ bool physical_read(uint64_t place, void *to, size_t bytes)
 	return true;
 }
 
+uint64_t firmware_ram_start;
+uint64_t firmware_ram_end;
+
+bool physical_is_ram(uint64_t place, size_t bytes)
+{
+	return place < firmware_ram_end && place + bytes > firmware_ram_start;
+}
+
 void firmware_clear(void)
 {
+	firmware_ram_start = firmware_ram_end = 0;
 	memset(firmware_memory, 0, sizeof(firmware_memory));
 }
 

@@ -13,6 +13,9 @@
 
 extern uint8_t firmware_memory[FIRMWARE_BYTES];
 
+/* What physical_is_ram() calls RAM: [start, end). Nothing after firmware_clear(). */
+extern uint64_t firmware_ram_start, firmware_ram_end;
+
 void firmware_clear(void);
 void firmware_put(uint64_t place, const void *from, size_t bytes);
 void firmware_put_16(uint64_t place, uint16_t value);

@@ -4,7 +4,7 @@
  * pointers to tables) until the flush instruction, and uses it without looking at the tables again;
  * so an access may go to a frame that was taken out long ago, unless the flush contract is kept.
  *
- * A failure ends the program at once, with a sentence.
+ * A failure ends the program at once, with a message.
  */
 #ifndef FAKE_THREADS_H
 #define FAKE_THREADS_H

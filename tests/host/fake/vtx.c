@@ -235,10 +235,10 @@ void vtx_start(void)
 
 void vtx_cpu_start(void)
 {
-	const char *sentence = NULL;
+	struct error error;
 
-	if (vmx_cpu_start(&sentence) != STATUS_OK) {
-		fail_msg("VT-x does not start: %s", sentence);
+	if (vmx_cpu_start(&error) != STATUS_OK) {
+		fail_msg("VT-x does not start: %s", error.text);
 	}
 }
 

@@ -154,11 +154,11 @@ static void arguments_are_understood(void **state)
 	assert_int_equal(size, 16);
 }
 
-static void bad_arguments_get_one_sentence(void **state)
+static void test_bad_argument_is_named(void **state)
 {
 	static const struct {
 		const char *text;
-		const char *sentence;
+		const char *message;
 	} cases[] = {
 		{"", "argument size= is missing\n"},
 		{"size", "argument \"size\" is not of the form key=value\n"},
@@ -190,7 +190,7 @@ static void bad_arguments_get_one_sentence(void **state)
 		uint64_t word = 0;
 
 		assert_false(parse(cases[i].text, &size, &number, &word));
-		assert_string_equal(hv->console, cases[i].sentence);
+		assert_string_equal(hv->console, cases[i].message);
 	}
 }
 
@@ -224,7 +224,7 @@ int main(void)
 		TEST(knows_which_pages_are_zero),
 		TEST(extents_are_whole_and_aligned),
 		TEST(arguments_are_understood),
-		TEST(bad_arguments_get_one_sentence),
+		TEST(test_bad_argument_is_named),
 		TEST(console_formats_and_cuts_lines),
 	};
 

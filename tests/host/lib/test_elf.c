@@ -27,7 +27,7 @@ static struct {
 _Static_assert(sizeof(good) == FILE_BYTES, "layout");
 
 static struct elf_image image;
-static char sentence[ELF_SENTENCE_BYTES + 16];
+static struct error error;
 
 static Elf64_Phdr program(uint32_t flags, uint64_t offset, uint64_t address, uint64_t file_bytes,
 			  uint64_t memory_bytes)
@@ -74,20 +74,19 @@ static enum status check_bytes(uint64_t bytes, uint64_t limit)
 	memcpy(exact, &file, bytes);
 	exact = realloc(copy, bytes == 0 ? 1 : bytes);
 	memset(&image, 0xa5, sizeof(image));
-	memset(sentence, 0xa5, sizeof(sentence));
-	enum status status = elf_check(exact, bytes, limit, &image, sentence);
+	memset(&error, 0xa5, sizeof(error));
+	enum status status = elf_check(exact, bytes, limit, &image, &error);
 	free(exact);
-	assert_int_equal((uint8_t)sentence[ELF_SENTENCE_BYTES], 0xa5);
-	assert_true(strnlen(sentence, ELF_SENTENCE_BYTES) < ELF_SENTENCE_BYTES);
-	assert_int_equal(status == STATUS_OK, sentence[0] == '\0');
+	assert_non_null(memchr(error.text, 0, sizeof(error.text)));
+	assert_int_equal(status == STATUS_OK, error.text[0] == '\0');
 	return status;
 }
 
 static void refused(const char *text)
 {
 	assert_int_equal(check_bytes(FILE_BYTES, LIMIT), STATUS_INVALID);
-	if (strstr(sentence, text) == NULL) {
-		fail_msg("the sentence is \"%s\", expected \"%s\"", sentence, text);
+	if (strstr(error.text, text) == NULL) {
+		fail_msg("the error message is \"%s\", expected \"%s\"", error.text, text);
 	}
 	file = good;
 }
@@ -165,9 +164,9 @@ static void test_truncated_at_every_length(void **state)
 	(void)state;
 	for (uint64_t bytes = 0; bytes < FILE_BYTES; bytes += bytes < 0x200 ? 1 : 61) {
 		assert_int_equal(check_bytes(bytes, LIMIT), STATUS_INVALID);
-		assert_non_null(strstr(sentence, bytes == 0   ? "is empty"
-						 : bytes < 64 ? "not an ELF"
-							      : "truncated"));
+		assert_non_null(strstr(error.text, bytes == 0	? "is empty"
+						   : bytes < 64 ? "not an ELF"
+								: "truncated"));
 	}
 }
 
@@ -249,7 +248,7 @@ static void test_entry(void **state)
 	file.programs[0].p_paddr = GIB(5);
 	file.header.e_entry = GIB(5);
 	assert_int_equal(check_bytes(FILE_BYTES, GIB(8)), STATUS_INVALID);
-	assert_non_null(strstr(sentence, "below 4G"));
+	assert_non_null(strstr(error.text, "below 4G"));
 }
 
 /* ---- Fields that do not matter ---- */
@@ -430,18 +429,18 @@ static void test_shapes_of_linkers(void **state)
 		for (unsigned j = 0; j < ARRAY_COUNT(lengths); j++) {
 			uint8_t *exact = malloc(lengths[j]);
 			memcpy(exact, bytes, lengths[j]);
-			enum status status = elf_check(exact, lengths[j], LIMIT, &image, sentence);
+			enum status status = elf_check(exact, lengths[j], LIMIT, &image, &error);
 			free(exact);
 			if (status != STATUS_OK) {
-				fail_msg("%s: %s", shapes[i].name, sentence);
+				fail_msg("%s: %s", shapes[i].name, error.text);
 			}
 			assert_int_equal(image.segment_count, shapes[i].segments);
 			assert_int_equal(image.entry, shapes[i].start);
 		}
 		/* One byte less is one too few. */
-		assert_int_equal(elf_check(bytes, shapes[i].cut - 1, LIMIT, &image, sentence),
+		assert_int_equal(elf_check(bytes, shapes[i].cut - 1, LIMIT, &image, &error),
 				 STATUS_INVALID);
-		assert_non_null(strstr(sentence, "truncated"));
+		assert_non_null(strstr(error.text, "truncated"));
 	}
 }
 
@@ -476,7 +475,7 @@ static void test_entry_is_translated(void **state)
 	file = good;
 	file.programs[0].p_paddr = GIB(5);
 	assert_int_equal(check_bytes(FILE_BYTES, GIB(8)), STATUS_INVALID);
-	assert_non_null(strstr(sentence, "below 4G"));
+	assert_non_null(strstr(error.text, "below 4G"));
 }
 
 static void test_too_many_segments(void **state)
@@ -492,7 +491,7 @@ static void test_too_many_segments(void **state)
 		assert_int_equal(check_bytes(FILE_BYTES, LIMIT),
 				 count == 16 ? STATUS_OK : STATUS_INVALID);
 	}
-	assert_non_null(strstr(sentence, "16 segments"));
+	assert_non_null(strstr(error.text, "16 segments"));
 }
 
 /* What is accepted keeps all that the loader relies on. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kernel/lib/options.c: every option, every malformed value, and sentences that name the word. */
+/* kernel/lib/options.c: every option, every malformed value, and error messages that name the word.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +27,7 @@ static void parse(const char *text)
 	options_parse(copy, &options, &complaints);
 	free(copy);
 	for (unsigned i = 0; i < complaints.count && i < OPTIONS_COMPLAINTS_MAX; i++) {
-		assert_non_null(memchr(complaints.sentences[i], '\0', OPTIONS_COMPLAINT_BYTES));
+		assert_non_null(memchr(complaints.errors[i].text, '\0', ERROR_TEXT_BYTES));
 	}
 }
 
@@ -160,7 +161,7 @@ static void test_the_last_one_counts(void **state)
 	assert_false(options.table);
 }
 
-/* Ignored, said so in one sentence that names the word, and nothing else is disturbed. */
+/* Ignored, said so in one error message that names the word, and nothing else is disturbed. */
 static void test_malformed_words(void **state)
 {
 	static const char *const words[] = {
@@ -254,7 +255,7 @@ static void test_malformed_words(void **state)
 		parse(words[i]);
 		expect_defaults();
 		assert_int_equal(complaints.count, 1);
-		assert_non_null(strstr(complaints.sentences[0], words[i]));
+		assert_non_null(strstr(complaints.errors[0].text, words[i]));
 		char text[128];
 		snprintf(text, sizeof(text), "timeout=5 %s audit=6", words[i]);
 		parse(text);
@@ -273,8 +274,8 @@ static void test_message_is_complete(void **state)
 	memset(word, 'y', sizeof(word) - 1);
 	word[sizeof(word) - 1] = '\0';
 	parse(word);
-	const char *sentence = complaints.sentences[0];
-	assert_string_equal(sentence + strlen(sentence) - strlen(end), end);
+	const char *message = complaints.errors[0].text;
+	assert_string_equal(message + strlen(message) - strlen(end), end);
 }
 
 static void test_long_words(void **state)
@@ -287,8 +288,9 @@ static void test_long_words(void **state)
 		parse(text);
 		expect_defaults();
 		assert_int_equal(complaints.count, 1);
-		assert_non_null(strstr(complaints.sentences[0], length < 40 ? text : "xxxxxxxx"));
-		assert_true((strstr(complaints.sentences[0], "too long") != NULL) == (length > 63));
+		assert_non_null(strstr(complaints.errors[0].text, length < 40 ? text : "xxxxxxxx"));
+		assert_true((strstr(complaints.errors[0].text, "too long") != NULL) ==
+			    (length > 63));
 	}
 	/* What follows a word that is too long still counts. */
 	memset(text, 'x', sizeof(text));
@@ -313,7 +315,7 @@ static void test_more_complaints_than_room(void **state)
 	for (unsigned i = 0; i < OPTIONS_COMPLAINTS_MAX; i++) {
 		char begin[40];
 		snprintf(begin, sizeof(begin), "the option %c is ignored: ", 'a' + (int)i);
-		assert_memory_equal(complaints.sentences[i], begin, strlen(begin));
+		assert_memory_equal(complaints.errors[i].text, begin, strlen(begin));
 	}
 }
 

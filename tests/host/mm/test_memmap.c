@@ -400,6 +400,21 @@ static void test_random_against_bitmap(void **state)
 	}
 }
 
+static void test_touches(void **state)
+{
+	(void)state;
+	assert_false(memmap_touches(&map, 0, UINT64_MAX));
+	assert_int_equal(memmap_add(&map, 0x1000, 0x3000), STATUS_OK);
+	assert_int_equal(memmap_add(&map, 0x5000, 0x6000), STATUS_OK);
+	assert_false(memmap_touches(&map, 0, 0x1000));
+	assert_true(memmap_touches(&map, 0, 0x1001));
+	assert_true(memmap_touches(&map, 0x2fff, 0x3000));
+	assert_false(memmap_touches(&map, 0x3000, 0x5000));
+	assert_true(memmap_touches(&map, 0x3000, 0x5001));
+	assert_true(memmap_touches(&map, 0x5800, 0x5801));
+	assert_false(memmap_touches(&map, 0x6000, UINT64_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +438,7 @@ int main(void)
 		cmocka_unit_test_setup(test_drop_remote_several, start_empty),
 		cmocka_unit_test_setup(test_drop_remote_counts_distance_to_neighbour, start_empty),
 		cmocka_unit_test_setup(test_random_against_bitmap, start_empty),
+		cmocka_unit_test_setup(test_touches, start_empty),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,7 +91,7 @@ static void test_detaching_does_not_forgive(void **state)
 	uint64_t asked = vm->balloon.asked_pages;
 	assert_true(asked >= 32);
 	assert_int_equal(balloon_detach(&vm->vcpus[0]), STATUS_OK);
-	kernel_periods(2);
+	kernel_periods(30);
 	assert_true(vm->balloon.unresponsive);
 	assert_int_equal(vm->balloon.asked_pages, asked);
 }

@@ -6,6 +6,7 @@
  */
 #include "fake/kernel.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -13,6 +14,7 @@
 #include "kernel/overcommit/governor.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/balloon/admission.h"
+#include "mm/alloc.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
@@ -218,6 +220,38 @@ static void test_busy_vm_is_not_waited_for(void **state)
 }
 
 /*
+ * Regression: the thresholds were set while the modules still had their frames: on a machine most
+ * of which is modules at boot, they were far too low for the memory that it has afterwards.
+ */
+static void test_released_frames_raise_the_thresholds(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	const unsigned modules = 4000;
+	const struct frame_tag tag = {FRAME_HYPERVISOR, ORDER_4K, VM_ID_HOST};
+	static pfn_t frames[4000];
+	for (unsigned i = 0; i < modules; i++) {
+		assert_int_equal(frame_alloc(ORDER_4K, tag, &frames[i]), STATUS_OK);
+	}
+	governor_init();
+	for (unsigned i = 0; i < modules; i++) {
+		frame_free_range(frames[i], 1);
+	}
+	governor_note_released(modules);
+	assert_in_range(governor_free_low(), FRAMES - 600, FRAMES);
+	struct vm *vm = kernel_vm("vm", 6000, 6000, 100);
+	while (promise_spare() >= LOW) {
+		assert_int_equal(kernel_touch_pages(vm, vm->s2.mapped_pages, 1), 1);
+	}
+	fake_log_clear();
+	kernel_periods(60);
+	char low[32];
+	snprintf(low, sizeof(low), "low=%u high=%u", LOW, HIGH);
+	assert_non_null(strstr(fake_log_text, "memory short"));
+	assert_non_null(strstr(fake_log_text, low));
+}
+
+/*
  * Regression: fills went on with 2 MiB until the boot CPU looked the next time, and left nothing
  * when those who could give were asked at last.
  */
@@ -273,6 +307,7 @@ int main(void)
 		TEST(test_boot_cpu_is_not_called_without_end),
 		TEST(test_busy_vm_is_not_waited_for),
 		TEST(test_large_fills_stop_in_time),
+		TEST(test_released_frames_raise_the_thresholds),
 		TEST(test_lies_stay_within_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -428,7 +428,8 @@ static void start_module(const char *text)
 	memset(&module, 0, sizeof(module));
 	module.text = text;
 	fake_log_clear();
-	vm_start(&module);
+	struct vms_pages pages;
+	vms_start(&module, 1, &pages);
 }
 
 static void test_needs_a_processor_that_runs(void **state)
@@ -467,7 +468,8 @@ static void start_image(const char *text)
 	module.start = (uintptr_t)image - direct_map_base;
 	module.end = module.start + sizeof(image);
 	module.text = text;
-	vm_start(&module);
+	struct vms_pages pages;
+	vms_start(&module, 1, &pages);
 	assert_int_equal(vms[vm_count - 1].state, VM_RUNNING);
 	world_adopt(&vms[vm_count - 1].s2);
 }

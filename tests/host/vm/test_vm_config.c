@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kernel/vm/vm_config.c: every key, every malformed value, and that the sentence quotes the value.
+/* kernel/vm/vm_config.c: every key, every malformed value, and that the error message quotes the
+ * value.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,29 +16,29 @@
 #include "kernel/vm/vm_config.h"
 
 static struct vm_config config;
-static char sentence[VM_SENTENCE_BYTES + 16];
+static struct error error;
 
 static enum status parse(const char *text)
 {
 	memset(&config, 0xa5, sizeof(config));
-	memset(sentence, 0xa5, sizeof(sentence));
-	/* An exact copy: reading beyond its end is noticed. */
-	char *copy = strdup(text);
-	enum status status = vm_config_parse(copy, &config, sentence);
+	memset(&error, 0xa5, sizeof(error));
+	/* An exact copy, which the arguments are part of: reading beyond its end is noticed. */
+	static char *copy;
 	free(copy);
-	assert_int_equal((uint8_t)sentence[VM_SENTENCE_BYTES], 0xa5);
-	assert_true(strnlen(sentence, VM_SENTENCE_BYTES) < VM_SENTENCE_BYTES);
-	assert_int_equal(status == STATUS_OK, sentence[0] == '\0');
+	copy = strdup(text);
+	enum status status = vm_config_parse(copy, &config, &error);
+	assert_non_null(memchr(error.text, 0, sizeof(error.text)));
+	assert_int_equal(status == STATUS_OK, error.text[0] == '\0');
 	return status;
 }
 
-/* Refused, and the sentence contains both. */
+/* Refused, and the error message contains both. */
 static void refused(const char *text, const char *one, const char *two)
 {
 	assert_int_equal(parse(text), STATUS_INVALID);
-	if (strstr(sentence, one) == NULL || strstr(sentence, two) == NULL) {
-		fail_msg("\"%s\": the sentence is \"%s\", expected \"%s\" and \"%s\"", text,
-			 sentence, one, two);
+	if (strstr(error.text, one) == NULL || strstr(error.text, two) == NULL) {
+		fail_msg("\"%s\": the error message is \"%s\", expected \"%s\" and \"%s\"", text,
+			 error.text, one, two);
 	}
 }
 
@@ -331,7 +332,7 @@ static void test_malformed_cpu_lists(void **state)
 	refused("name=a mem=4M cpu=1 -2", "-2", "is not one of");
 	refused("name=a mem=4M cpu=0 cpu=1", "cpu=", "twice");
 	refused("name=a mem=4M cpus=0", "cpus=0", "cpu= weight=");
-	/* A long one is cut in the sentence. */
+	/* A long one is cut in the error message. */
 	char text[400] = "name=a mem=4M cpu=";
 	for (unsigned i = 0; i < 100; i++) {
 		strcat(text, "0,");
@@ -368,18 +369,86 @@ static void test_sizes_against_each_other(void **state)
 	assert_int_equal(parse("name=a mem=8M min=8M max=8M"), STATUS_OK);
 }
 
-static void test_arguments_too_long(void **state)
+/* They are not copied; how long they may be is what the kernel says that they are for. */
+static void test_arguments_of_any_length(void **state)
 {
-	char text[1024];
+	char text[4000];
 	(void)state;
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "name=a mem=4M -- ", 17);
-	text[17 + AEROSTAT_COMMAND_LINE_BYTES - 1] = '\0';
+	text[sizeof(text) - 1] = '\0';
 	assert_int_equal(parse(text), STATUS_OK);
-	assert_int_equal(strlen(config.arguments), AEROSTAT_COMMAND_LINE_BYTES - 1);
-	text[17 + AEROSTAT_COMMAND_LINE_BYTES - 1] = 'x';
-	text[17 + AEROSTAT_COMMAND_LINE_BYTES] = '\0';
-	refused(text, "512", "511");
+	assert_int_equal(strlen(config.arguments), sizeof(text) - 18);
+}
+
+static void test_devices(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("name=a mem=4M"), STATUS_OK);
+	assert_int_equal(config.devices, DEVICES_BY_IMAGE);
+	assert_int_equal(config.on_reboot, ON_REBOOT_DEFAULT);
+	assert_int_equal(config.files, 0);
+	assert_int_equal(parse("name=a devices=none mem=4M"), STATUS_OK);
+	assert_int_equal(config.devices, DEVICES_NONE);
+	assert_int_equal(parse("name=a mem=4M on-reboot=stop devices=pc files=15"), STATUS_OK);
+	assert_int_equal(config.devices, DEVICES_PC);
+	assert_int_equal(config.on_reboot, ON_REBOOT_STOP);
+	assert_int_equal(config.files, 15);
+	assert_int_equal(parse("name=a mem=4M on-reboot=restart"), STATUS_OK);
+	assert_int_equal(config.on_reboot, ON_REBOOT_RESTART);
+	refused("name=a mem=4M devices=", "devices= ", "none or pc");
+	refused("name=a mem=4M devices=PC", "devices=PC", "none or pc");
+	refused("name=a mem=4M on-reboot=pc", "on-reboot=pc", "restart or stop");
+	refused("name=a mem=4M devices=pc devices=pc", "devices=", "twice");
+	refused("name=a mem=4M files=0", "files=0", "1 to 15");
+	refused("name=a mem=4M files=16", "files=16", "1 to 15");
+	refused("name=a mem=4M of=b", "of=b", "devices= on-reboot= files=");
+}
+
+static struct vm_file_config file;
+
+static enum status parse_file(const char *text)
+{
+	static char *copy;
+	free(copy);
+	copy = strdup(text);
+	memset(&file, 0xa5, sizeof(file));
+	memset(&error, 0xa5, sizeof(error));
+	assert_true(vm_config_is_file(copy));
+	enum status status = vm_config_parse_file(copy, &file, &error);
+	assert_non_null(memchr(error.text, 0, sizeof(error.text)));
+	assert_int_equal(status == STATUS_OK, error.text[0] == '\0');
+	assert_non_null(memchr(file.of, 0, sizeof(file.of)));
+	return status;
+}
+
+static void test_further_files(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_file("of=web"), STATUS_OK);
+	assert_string_equal(file.of, "web");
+	assert_string_equal(file.arguments, "");
+	assert_int_equal(parse_file("  of=we-b_1   --   of=x  -- y "), STATUS_OK);
+	assert_string_equal(file.of, "we-b_1");
+	assert_string_equal(file.arguments, "of=x  -- y ");
+	assert_int_equal(parse_file("of=web --"), STATUS_OK);
+	assert_string_equal(file.arguments, "");
+	/* Whose mistake it was is known where the name is good. */
+	assert_int_equal(parse_file("of=web initrd -- x"), STATUS_INVALID);
+	assert_non_null(strstr(error.text, "of=web stands initrd"));
+	assert_string_equal(file.of, "web");
+	assert_string_equal(file.arguments, "");
+	static const char *const bad[] = {"of=", "of= web", "of=we.b", "of=web/",
+					  "of=aaaaaaaaaaaaaaaaaaaaaaaa"};
+	for (unsigned i = 0; i < ARRAY_COUNT(bad); i++) {
+		assert_int_equal(parse_file(bad[i]), STATUS_INVALID);
+		assert_non_null(strstr(error.text, "of="));
+		assert_string_equal(file.of, "");
+	}
+	assert_false(vm_config_is_file(""));
+	assert_false(vm_config_is_file("of"));
+	assert_false(vm_config_is_file("name=a of=b"));
+	assert_false(vm_config_is_file("Of=b"));
 }
 
 /* Regression: with the mistake before the name, the report could not say whose it was. */
@@ -442,7 +511,9 @@ int main(void)
 		cmocka_unit_test(test_malformed_cpu_lists),
 		cmocka_unit_test(test_missing_unknown_and_twice),
 		cmocka_unit_test(test_sizes_against_each_other),
-		cmocka_unit_test(test_arguments_too_long),
+		cmocka_unit_test(test_arguments_of_any_length),
+		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_further_files),
 		cmocka_unit_test(test_name_is_known_whatever_is_wrong),
 		cmocka_unit_test(test_random_text),
 	};

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See pc.h and kernel/vm/platform.h: making a virtual PC, and accesses to its devices. */
+#include "drivers/virt/pc.h"
+
+#include "arch/arch.h"
+#include "base/bits.h"
+#include "base/compiler.h"
+#include "base/string.h"
+#include "drivers/virt/vlapic_registers.h"
+#include "drivers/virt/vlapic_timer.h"
+#include "kernel/lifecycle/end.h"
+#include "kernel/vm/platform.h"
+#include "mm/alloc.h"
+#include "mm/phys.h"
+
+_Static_assert(sizeof(struct platform) <= PAGE_BYTES, "the devices share a page");
+_Static_assert(sizeof(struct guest_console) <= PAGE_BYTES, "the console has a page");
+_Static_assert(GUEST_CONSOLE_BYTES == PAGE_BYTES << PC_SCROLLBACK_ORDER, "its scrollback");
+
+/* 2026-01-01 00:00:00 UTC, when the TSC was 0: the host's own clock is not read. */
+#define PC_EPOCH_SECONDS 1767225600ll
+
+static struct frame_tag tag_of(const struct vm *vm, unsigned order)
+{
+	return (struct frame_tag){FRAME_HYPERVISOR, (uint8_t)order, vm->id};
+}
+
+void platform_reset(struct vm *vm)
+{
+	struct platform *platform = vm->platform;
+	uint64_t now = arch_tsc();
+	uint64_t khz = arch_tsc_khz();
+
+	vuart_reset(&platform->uart);
+	vpic_reset(&platform->pic);
+	vpit_reset(&platform->pit, now, khz);
+	vrtc_reset(&platform->rtc, now, khz, PC_EPOCH_SECONDS + (int64_t)(now / (khz * 1000)),
+		   vm->config.max_pages << PAGE_SHIFT);
+	vi8042_reset(&platform->keyboard);
+	vpci_reset(&platform->pci);
+	vioapic_reset(&platform->ioapic, 0);
+	platform->sleep_control = 0;
+	platform->pic_output = false;
+	platform->turn = 0;
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		vlapic_reset(&platform->lapics[i], i, i == 0);
+		platform->pic_vector[i] = 0;
+		platform->pic_taken[i] = 0;
+		vm->vcpus[i].timer_tsc = WAKE_NEVER;
+	}
+	vlapic_set_virtual_wire(&platform->lapics[0]);
+	pc_time_changed(platform, now);
+	vm->vcpus[0].timer_tsc = platform->board_next_tsc;
+}
+
+enum status platform_create(struct vm *vm)
+{
+	pfn_t self, console, scrollback;
+	enum status status = frame_alloc(ORDER_4K, tag_of(vm, ORDER_4K), &self);
+
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = frame_alloc(ORDER_4K, tag_of(vm, ORDER_4K), &console);
+	if (status != STATUS_OK) {
+		frame_free(self, tag_of(vm, ORDER_4K));
+		return status;
+	}
+	status = frame_alloc(PC_SCROLLBACK_ORDER, tag_of(vm, PC_SCROLLBACK_ORDER), &scrollback);
+	if (status != STATUS_OK) {
+		frame_free(console, tag_of(vm, ORDER_4K));
+		frame_free(self, tag_of(vm, ORDER_4K));
+		return status;
+	}
+	vm->platform = pfn_to_virt(self);
+	vm->platform->vm = vm;
+	vm->platform->self = self;
+	vm->platform->console_frame = console;
+	vm->platform->scrollback_frames = scrollback;
+	lock_init(&vm->platform->lock, LOCK_PLATFORM);
+	vm->console = pfn_to_virt(console);
+	guest_console_init(vm->console, pfn_to_virt(scrollback), arch_tsc());
+	platform_reset(vm);
+	return STATUS_OK;
+}
+
+void platform_destroy(struct vm *vm)
+{
+	struct platform *platform = vm->platform;
+
+	if (platform == NULL) {
+		return;
+	}
+	guest_console_close(vm->console, vm_name(vm));
+	vm->console = NULL;
+	vm->platform = NULL;
+	frame_free(platform->scrollback_frames, tag_of(vm, PC_SCROLLBACK_ORDER));
+	frame_free(platform->console_frame, tag_of(vm, ORDER_4K));
+	frame_free(platform->self, tag_of(vm, ORDER_4K));
+}
+
+/* ---- ports ---- */
+
+void pc_feed_uart(struct platform *platform)
+{
+	struct guest_console *console = platform->vm->console;
+	bool given = false;
+	int byte;
+
+	while ((byte = guest_console_input(console)) >= 0 &&
+	       vuart_give(&platform->uart, (uint8_t)byte)) {
+		guest_console_input_done(console);
+		given = true;
+	}
+	if (given) {
+		vuart_give_end(&platform->uart);
+	}
+}
+
+static uint8_t uart_read(struct platform *platform, uint16_t port)
+{
+	uint8_t value = vuart_read(&platform->uart, port - PC_COM1_PORT);
+
+	pc_feed_uart(platform); /* there may be room again */
+	return value;
+}
+
+static void uart_write(struct platform *platform, uint16_t port, uint8_t value)
+{
+	uint8_t byte;
+
+	vuart_write(&platform->uart, port - PC_COM1_PORT, value);
+	while (vuart_take(&platform->uart, &byte)) {
+		guest_console_put(platform->vm->console, byte);
+	}
+	pc_feed_uart(platform); /* loopback mode may have ended */
+}
+
+/* ACPI 6.5, 4.8.3.7: SLP_TYPx in bits 2 to 4, SLP_EN in bit 5. The DSDT gives S5 the type 5. */
+#define SLEEP_ENABLE 0x20u
+#define SLEEP_TYPE(value) ((value) >> 2 & 7u)
+#define SLEEP_TYPE_S5 5u
+
+static uint8_t byte_read(struct platform *platform, uint16_t port, uint64_t now)
+{
+	switch (port) {
+	case VPIC_MASTER_PORT ... VPIC_MASTER_PORT + 1:
+	case VPIC_SLAVE_PORT ... VPIC_SLAVE_PORT + 1:
+	case VPIC_ELCR_PORT ... VPIC_ELCR_PORT + 1:
+		return vpic_read(&platform->pic, port);
+	case VPIT_PORT ... VPIT_CONTROL_PORT:
+	case VPIT_SYSTEM_PORT:
+		return vpit_read(&platform->pit, port, now);
+	case VI8042_DATA_PORT:
+	case VI8042_COMMAND_PORT:
+	case VI8042_SYSTEM_PORT:
+		return vi8042_read(&platform->keyboard, port);
+	case VRTC_INDEX_PORT ... VRTC_DATA_PORT:
+		return vrtc_read(&platform->rtc, port, now);
+	case PC_COM1_PORT ... PC_COM1_PORT + VUART_REGISTERS - 1:
+		return uart_read(platform, port);
+	case PC_SLEEP_CONTROL_PORT:
+		return platform->sleep_control;
+	case PC_SLEEP_STATUS_PORT:
+		return 0; /* it has not just woken */
+	}
+	return UINT8_MAX;
+}
+
+static void byte_write(struct platform *platform, uint16_t port, uint8_t value, uint64_t now)
+{
+	switch (port) {
+	case VPIC_MASTER_PORT ... VPIC_MASTER_PORT + 1:
+	case VPIC_SLAVE_PORT ... VPIC_SLAVE_PORT + 1:
+	case VPIC_ELCR_PORT ... VPIC_ELCR_PORT + 1:
+		vpic_write(&platform->pic, port, value);
+		break;
+	case VPIT_PORT ... VPIT_CONTROL_PORT:
+	case VPIT_SYSTEM_PORT:
+		vpit_write(&platform->pit, port, value, now);
+		pc_time_changed(platform, now);
+		break;
+	case VI8042_DATA_PORT:
+	case VI8042_COMMAND_PORT:
+	case VI8042_SYSTEM_PORT:
+		vi8042_write(&platform->keyboard, port, value);
+		break;
+	case VRTC_INDEX_PORT ... VRTC_DATA_PORT:
+		vrtc_write(&platform->rtc, port, value, now);
+		pc_time_changed(platform, now);
+		break;
+	case PC_COM1_PORT ... PC_COM1_PORT + VUART_REGISTERS - 1:
+		uart_write(platform, port, value);
+		break;
+	case PC_SLEEP_CONTROL_PORT:
+		platform->sleep_control = value;
+		break;
+	}
+}
+
+/* The PCI ports alone take whole words; an access to others is one of each byte, as on the ISA bus. */
+static bool is_pci(uint16_t port)
+{
+	return port >= VPCI_PORT && port < VPCI_PORT + VPCI_PORTS;
+}
+
+static void access_locked(struct platform *platform, uint16_t port, struct device_access *access,
+			  uint64_t now)
+{
+	if (is_pci(port)) {
+		if (access->write) {
+			vpci_write(&platform->pci, port, access->bytes, (uint32_t)access->value);
+		} else {
+			access->value = vpci_read(&platform->pci, port, access->bytes);
+		}
+		return;
+	}
+	uint64_t value = 0;
+	for (unsigned i = 0; i < access->bytes; i++) {
+		uint16_t byte_port = (uint16_t)(port + i);
+		if (access->write) {
+			byte_write(platform, byte_port, (uint8_t)(access->value >> 8 * i), now);
+		} else {
+			value |= (uint64_t)byte_read(platform, byte_port, now) << 8 * i;
+		}
+	}
+	if (!access->write) {
+		access->value = value;
+	}
+}
+
+/* What the guest has asked of the board as a whole, with the last access. */
+enum board_request {
+	BOARD_RUN,
+	BOARD_RESET,
+	BOARD_OFF,
+};
+
+static enum board_request board_request(const struct platform *platform)
+{
+	if (vi8042_reset_wanted(&platform->keyboard) || vpci_reset_wanted(&platform->pci)) {
+		return BOARD_RESET;
+	}
+	if (platform->sleep_control & SLEEP_ENABLE &&
+	    SLEEP_TYPE(platform->sleep_control) == SLEEP_TYPE_S5) {
+		return BOARD_OFF;
+	}
+	return BOARD_RUN;
+}
+
+void platform_port(struct vcpu *vcpu, uint16_t port, struct device_access *access)
+{
+	struct platform *platform = vcpu->vm->platform;
+	uint64_t now = arch_tsc();
+
+	lock_acquire(&platform->lock);
+	access_locked(platform, port, access, now);
+	pc_settle_lines(platform, vcpu);
+	enum board_request request = board_request(platform);
+	lock_release(&platform->lock);
+	pc_look_at_lapic(vcpu);
+	pc_arm(vcpu);
+	if (request == BOARD_OFF) {
+		vm_finish(vcpu->vm, 0, 0);
+	} else if (request == BOARD_RESET) {
+		vm_restart_or_finish(vcpu->vm);
+	}
+}
+
+void platform_console_input(struct vm *vm)
+{
+	struct platform *platform = vm->platform;
+
+	lock_acquire(&platform->lock);
+	pc_feed_uart(platform);
+	pc_settle_lines(platform, NULL);
+	lock_release(&platform->lock);
+}
+
+/* ---- memory and MSRs ---- */
+
+/* What a write to a local APIC leaves to do. */
+static void carry_out(struct vcpu *vcpu, enum vlapic_effect effect,
+		      const struct apic_message *message)
+{
+	struct platform *platform = vcpu->vm->platform;
+	struct vioapic_messages messages;
+
+	switch (effect) {
+	case VLAPIC_SEND:
+		(void)pc_deliver(platform, message, pc_lapic(vcpu), vcpu);
+		break;
+	case VLAPIC_END:
+		lock_acquire(&platform->lock);
+		vioapic_eoi(&platform->ioapic, message->vector, &messages);
+		pc_deliver_all(platform, &messages, vcpu);
+		lock_release(&platform->lock);
+		break;
+	case VLAPIC_TIMER:
+	case VLAPIC_MODE:
+		pc_arm(vcpu);
+		break;
+	case VLAPIC_NOTHING:
+	case VLAPIC_FAULT:
+		break;
+	}
+	pc_look_at_lapic(vcpu);
+}
+
+static void lapic_access(struct vcpu *vcpu, uint32_t offset, struct device_access *access)
+{
+	struct vlapic *lapic = pc_lapic(vcpu);
+	struct apic_message message;
+
+	if (access->write) {
+		carry_out(vcpu,
+			  vlapic_write(lapic, offset, access->bytes, access->value, arch_tsc(),
+				       &message),
+			  &message);
+	} else {
+		access->value = vlapic_read(lapic, offset, access->bytes, arch_tsc());
+	}
+}
+
+static void ioapic_access(struct vcpu *vcpu, uint32_t offset, struct device_access *access)
+{
+	struct platform *platform = vcpu->vm->platform;
+	struct vioapic_messages messages;
+
+	lock_acquire(&platform->lock);
+	if (access->write) {
+		vioapic_write(&platform->ioapic, offset, access->bytes, access->value, &messages);
+		pc_deliver_all(platform, &messages, vcpu);
+	} else {
+		access->value = vioapic_read(&platform->ioapic, offset, access->bytes);
+	}
+	lock_release(&platform->lock);
+	pc_look_at_lapic(vcpu);
+}
+
+bool platform_memory(struct vcpu *vcpu, gpa_t address, struct device_access *access)
+{
+	uint64_t page = align_down_u64(address.v, PAGE_BYTES);
+	uint32_t offset = (uint32_t)(address.v - page);
+
+	if (page == VLAPIC_PAGE) {
+		lapic_access(vcpu, offset, access);
+	} else if (page == VIOAPIC_PAGE) {
+		ioapic_access(vcpu, offset, access);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+bool platform_msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
+{
+	if (index != VLAPIC_MSR_BASE && index != VLAPIC_MSR_TSC_DEADLINE &&
+	    (index < VLAPIC_MSR_X2APIC || index >= VLAPIC_MSR_X2APIC_END)) {
+		return false;
+	}
+	return vlapic_msr_read(pc_lapic(vcpu), index, arch_tsc(), value);
+}
+
+bool platform_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	struct apic_message message;
+	enum vlapic_effect effect;
+
+	if (index != VLAPIC_MSR_BASE && index != VLAPIC_MSR_TSC_DEADLINE &&
+	    (index < VLAPIC_MSR_X2APIC || index >= VLAPIC_MSR_X2APIC_END)) {
+		return false;
+	}
+	effect = vlapic_msr_write(pc_lapic(vcpu), index, value, arch_tsc(), &message);
+	if (effect == VLAPIC_FAULT) {
+		return false;
+	}
+	carry_out(vcpu, effect, &message);
+	return true;
+}

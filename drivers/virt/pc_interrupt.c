@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See pc.h: interrupts, from a device's line to the vCPU that takes them. */
+#include "drivers/virt/pc.h"
+
+#include "arch/arch.h"
+#include "base/bits.h"
+#include "drivers/virt/vlapic_message.h"
+#include "kernel/sched/scheduler.h"
+#include "kernel/vm/platform.h"
+
+/* There is something for it: it looks when it runs next, and at once if it runs elsewhere. */
+static void kick(struct vcpu *vcpu, const struct vcpu *running)
+{
+	__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_SEQ_CST);
+	if (vcpu != running) {
+		scheduler_signal(vcpu);
+	}
+}
+
+/* A startup IPI: a vCPU that has not been started begins in real mode (SDM vol. 3, 9.4.4). */
+static void start(struct vcpu *vcpu, uint8_t page)
+{
+	if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) == VCPU_OFF) {
+		vcpu->entry_real_mode = true;
+		/* A second startup IPI finds it started; that is how it is meant. */
+		(void)(scheduler_start(vcpu, (uint32_t)page << PAGE_SHIFT, 0) == STATUS_OK);
+	}
+}
+
+/* Hands a message to one of its targets. True: accepted. */
+static bool hand_over(struct platform *platform, unsigned index, const struct apic_message *message,
+		      const struct vcpu *running)
+{
+	struct vlapic *lapic = &platform->lapics[index];
+	struct vcpu *vcpu = &platform->vm->vcpus[index];
+
+	switch (vlapic_accept(lapic, message)) {
+	case VLAPIC_REFUSED:
+		return false;
+	case VLAPIC_MERGED:
+		return true;
+	case VLAPIC_PENDING:
+	case VLAPIC_PIC:
+		kick(vcpu, running);
+		return true;
+	case VLAPIC_RESET:
+		if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) == VCPU_OFF) {
+			vlapic_init(lapic);
+		}
+		return true;
+	case VLAPIC_STARTING:
+		start(vcpu, message->vector);
+		return true;
+	}
+	return false;
+}
+
+static bool deliver_to_one(struct platform *platform, const struct apic_message *message,
+			   const struct vlapic *sender, const struct vcpu *running)
+{
+	const struct vlapic *candidates[AEROSTAT_VCPUS_MAX];
+	uint8_t indices[AEROSTAT_VCPUS_MAX];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < platform->vm->config.vcpus; i++) {
+		if (vlapic_is_target(&platform->lapics[i], message, sender)) {
+			indices[count] = (uint8_t)i;
+			candidates[count++] = &platform->lapics[i];
+		}
+	}
+	unsigned turn = __atomic_fetch_add(&platform->turn, 1, __ATOMIC_RELAXED);
+	unsigned chosen = vlapic_arbitrate(candidates, count, turn);
+	return chosen < count && hand_over(platform, indices[chosen], message, running);
+}
+
+bool pc_deliver(struct platform *platform, const struct apic_message *message,
+		const struct vlapic *sender, const struct vcpu *running)
+{
+	bool accepted = false;
+
+	if (message->delivery == APIC_LOWEST_PRIORITY) {
+		return deliver_to_one(platform, message, sender, running);
+	}
+	for (unsigned i = 0; i < platform->vm->config.vcpus; i++) {
+		if (vlapic_is_target(&platform->lapics[i], message, sender)) {
+			accepted = hand_over(platform, i, message, running) || accepted;
+		}
+	}
+	return accepted;
+}
+
+void pc_deliver_all(struct platform *platform, const struct vioapic_messages *messages,
+		    const struct vcpu *running)
+{
+	for (unsigned i = 0; i < messages->count; i++) {
+		const struct apic_message *message = &messages->items[i].message;
+
+		if (!pc_deliver(platform, message, NULL, running) && message->level) {
+			vioapic_refused(&platform->ioapic, messages->items[i].pin);
+		}
+	}
+}
+
+/* The output of the PIC goes to LINT0 of all local APICs; the boot processor's listens to it. */
+static void settle_pic(struct platform *platform, const struct vcpu *running)
+{
+	bool output = vpic_output(&platform->pic);
+
+	__atomic_store_n(&platform->pic_output, output, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < platform->vm->config.vcpus; i++) {
+		struct vlapic *lapic = &platform->lapics[i];
+		bool pending = vlapic_line(lapic, 0, output);
+
+		if (pending || (output && vlapic_accepts_pic(lapic))) {
+			kick(&platform->vm->vcpus[i], running);
+		}
+	}
+}
+
+static void set_line(struct platform *platform, unsigned irq, bool level,
+		     const struct vcpu *running)
+{
+	unsigned pin = vioapic_pin_of_irq(irq);
+
+	vpic_line(&platform->pic, irq, level);
+	if (pin != VIOAPIC_NO_PIN) {
+		struct vioapic_messages messages;
+		vioapic_line(&platform->ioapic, pin, level, &messages);
+		pc_deliver_all(platform, &messages, running);
+	}
+}
+
+void pc_settle_lines(struct platform *platform, const struct vcpu *running)
+{
+	set_line(platform, PC_IRQ_KEYBOARD, vi8042_interrupt(&platform->keyboard), running);
+	set_line(platform, PC_IRQ_COM1, vuart_interrupt(&platform->uart), running);
+	set_line(platform, PC_IRQ_RTC, vrtc_interrupt(&platform->rtc, arch_tsc()), running);
+	settle_pic(platform, running);
+}
+
+void pc_pulse_pit(struct platform *platform, const struct vcpu *running)
+{
+	set_line(platform, PC_IRQ_PIT, false, running);
+	set_line(platform, PC_IRQ_PIT, true, running);
+}
+
+/* ---- towards the processor ---- */
+
+uint8_t platform_interrupt_ready(struct vcpu *vcpu)
+{
+	struct platform *platform = vcpu->vm->platform;
+	uint8_t *latched = &platform->pic_vector[vcpu->index];
+	uint8_t vector = *latched != 0 ? *latched : vlapic_ready(pc_lapic(vcpu));
+
+	if (vector != 0 || !__atomic_load_n(&platform->pic_output, __ATOMIC_ACQUIRE) ||
+	    !vlapic_accepts_pic(pc_lapic(vcpu))) {
+		return vector;
+	}
+	lock_acquire(&platform->lock);
+	if (vpic_output(&platform->pic)) {
+		struct vpic copy = platform->pic; /* the real one is asked by take() */
+		vector = vpic_acknowledge(&copy);
+	}
+	lock_release(&platform->lock);
+	return vector;
+}
+
+uint8_t platform_interrupt_take(struct vcpu *vcpu, uint8_t vector)
+{
+	struct platform *platform = vcpu->vm->platform;
+	uint8_t *latched = &platform->pic_vector[vcpu->index];
+
+	platform->pic_taken[vcpu->index] = 0;
+	if (*latched == 0 && vlapic_ready(pc_lapic(vcpu)) == vector) {
+		vlapic_take(pc_lapic(vcpu), vector);
+		return vector;
+	}
+	if (*latched == 0) {
+		lock_acquire(&platform->lock);
+		*latched = vpic_acknowledge(&platform->pic);
+		settle_pic(platform, vcpu);
+		lock_release(&platform->lock);
+	}
+	vector = *latched;
+	*latched = 0;
+	platform->pic_taken[vcpu->index] = vector;
+	return vector;
+}
+
+void platform_interrupt_put_back(struct vcpu *vcpu, uint8_t vector)
+{
+	struct platform *platform = vcpu->vm->platform;
+
+	if (platform->pic_taken[vcpu->index] == vector) {
+		platform->pic_taken[vcpu->index] = 0;
+		platform->pic_vector[vcpu->index] = vector;
+	} else {
+		vlapic_put_back(pc_lapic(vcpu), vector);
+	}
+}
+
+void pc_look_at_lapic(struct vcpu *vcpu)
+{
+	if (vlapic_ready(pc_lapic(vcpu)) != 0) {
+		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
+	}
+}
+
+uint8_t platform_task_priority(const struct vcpu *vcpu)
+{
+	return vlapic_task_priority(pc_lapic(vcpu));
+}
+
+void platform_task_priority_set(struct vcpu *vcpu, uint8_t priority)
+{
+	vlapic_set_task_priority(pc_lapic(vcpu), priority);
+	pc_look_at_lapic(vcpu);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * See pc.h: the timers of a virtual PC. Each vCPU runs its own local APIC's; vCPU 0 also those of
+ * the board. Nothing interrupts a CPU for a timer but the end of the run that vcpu->timer_tsc sets.
+ */
+#include "drivers/virt/pc.h"
+
+#include "arch/arch.h"
+#include "base/bits.h"
+#include "drivers/virt/vlapic_timer.h"
+#include "kernel/sched/scheduler.h"
+#include "kernel/vm/platform.h"
+
+_Static_assert(PLATFORM_TSC_TICKS_PER_CLOCK == 1u << VLAPIC_CLOCK_SHIFT, "CPUID tells it");
+
+/* A guest may ask for ticks that are closer together than the work for one. */
+#define TICKS_APART_US 20
+
+/* Ticks of the PIT for one look: more are left to the next one. */
+#define PIT_TICKS_PER_LOOK 4
+
+void pc_time_changed(struct platform *platform, uint64_t now_tsc)
+{
+	uint64_t next = min_u64(vpit_next(&platform->pit, now_tsc),
+				vrtc_next(&platform->rtc, now_tsc));
+
+	__atomic_store_n(&platform->board_next_tsc, next, __ATOMIC_RELEASE);
+}
+
+static void run_board(struct platform *platform, const struct vcpu *running, uint64_t now_tsc)
+{
+	lock_acquire(&platform->lock);
+	for (unsigned i = 0; i < PIT_TICKS_PER_LOOK && vpit_tick(&platform->pit, now_tsc); i++) {
+		pc_pulse_pit(platform, running);
+	}
+	pc_settle_lines(platform, running);
+	pc_time_changed(platform, now_tsc);
+	lock_release(&platform->lock);
+}
+
+static uint64_t board_next(const struct vcpu *vcpu)
+{
+	return vcpu->index != 0 ? WAKE_NEVER
+				: __atomic_load_n(&vcpu->vm->platform->board_next_tsc,
+						  __ATOMIC_ACQUIRE);
+}
+
+uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
+{
+	struct platform *platform = vcpu->vm->platform;
+	uint64_t next = vlapic_tick(pc_lapic(vcpu), now_tsc);
+
+	if (board_next(vcpu) <= now_tsc) {
+		run_board(platform, vcpu, now_tsc);
+	}
+	pc_look_at_lapic(vcpu);
+	next = min_u64(next, board_next(vcpu));
+	return next == WAKE_NEVER
+		       ? WAKE_NEVER
+		       : max_u64(next, now_tsc + TICKS_APART_US * arch_tsc_khz() / 1000);
+}
+
+/*
+ * A vCPU that programs the board's timers may not be the one that runs them: vCPU 0 then leaves the
+ * guest, and the scheduler ticks it before it runs again.
+ */
+void pc_arm(struct vcpu *vcpu)
+{
+	struct vcpu *first = &vcpu->vm->vcpus[0];
+
+	if (vcpu != first && board_next(first) < __atomic_load_n(&first->timer_tsc,
+								 __ATOMIC_RELAXED)) {
+		__atomic_store_n(&first->timer_tsc, 0, __ATOMIC_SEQ_CST);
+		scheduler_kick(__atomic_load_n(&first->home, __ATOMIC_RELAXED));
+	}
+	vcpu->timer_tsc = min_u64(vlapic_next_tick(pc_lapic(vcpu)), board_next(vcpu));
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See the header. */
+#include "kernel/lifecycle/files.h"
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "base/string.h"
+#include "arch/arch.h"
+#include "mm/phys.h"
+
+static struct boot_module *modules;
+static unsigned module_count;
+static vm_id_t owners[BOOT_MODULES_MAX]; /* 0: no VM has it */
+
+void files_init(struct boot_module *table, unsigned count)
+{
+	CHECK(count <= BOOT_MODULES_MAX);
+	modules = table;
+	module_count = count;
+	memset(owners, 0, sizeof(owners));
+}
+
+bool files_is_taken(unsigned index)
+{
+	return owners[index] != 0;
+}
+
+/* What goes with the VM of that name; a string that is bad behind a good name does, too. */
+static bool is_further_of(unsigned index, const char *name, struct vm_file_config *config,
+			  struct error *error)
+{
+	if (!vm_config_is_file(modules[index].text)) {
+		return false;
+	}
+	(void)(vm_config_parse_file(modules[index].text, config, error) == STATUS_OK);
+	return strcmp(config->of, name) == 0;
+}
+
+static enum status check_further(unsigned index, unsigned own, const struct vm_config *config,
+				 const struct error *parsed, struct error *error)
+{
+	const struct boot_module *module = &modules[index];
+	if (index < own) {
+		return error_set(error, STATUS_INVALID,
+				 "the module with of=%s stands before its own", config->name);
+	}
+	if (module->text_truncated) {
+		return error_set(error, STATUS_INVALID,
+				 "the string of a module with of=%s is longer than the hypervisor "
+				 "keeps",
+				 config->name);
+	}
+	if (parsed->text[0] != '\0') {
+		return error_set(error, STATUS_INVALID, "%s", parsed->text);
+	}
+	if (module->start == module->end) {
+		return error_set(error, STATUS_INVALID,
+				 "a module with of=%s is empty: the boot loader loaded no byte of "
+				 "it",
+				 config->name);
+	}
+	return STATUS_OK;
+}
+
+enum status files_take(const struct vm *vm, unsigned index, struct load_files *files,
+		       struct error *error)
+{
+	const struct vm_config *config = &vm->config;
+	enum status status = STATUS_OK;
+	uint64_t further = 0;
+	error->text[0] = '\0';
+	owners[index] = vm->id;
+	for (unsigned i = 0; i < module_count; i++) {
+		struct vm_file_config file;
+		struct error parsed;
+		if (!is_further_of(i, config->name, &file, &parsed)) {
+			continue;
+		}
+		owners[i] = vm->id;
+		further++;
+		if (status == STATUS_OK) {
+			status = check_further(i, index, config, &parsed, error);
+		}
+	}
+	if (status == STATUS_OK && further > VM_FILES_MAX) {
+		status = error_set(error, STATUS_INVALID,
+				   "%lu modules have of=%s, and a VM takes at most %d", further,
+				   config->name, VM_FILES_MAX);
+	}
+	if (status == STATUS_OK && config->files != 0 && config->files != further) {
+		status = error_set(error, STATUS_INVALID,
+				   "files=%lu, but the boot loader passed %lu modules with of=%s",
+				   config->files, further, config->name);
+	}
+	if (status == STATUS_OK) {
+		files_find(vm, files);
+	}
+	return status;
+}
+
+void files_find(const struct vm *vm, struct load_files *files)
+{
+	files->count = 0;
+	for (unsigned i = 0; i < module_count; i++) {
+		const struct boot_module *module = &modules[i];
+		struct vm_file_config file = {.arguments = vm->config.arguments};
+		struct error ignored;
+		if (owners[i] != vm->id) {
+			continue;
+		}
+		CHECK(!module->released && files->count < LOAD_FILES_MAX);
+		if (vm_config_is_file(module->text)) {
+			CHECK(vm_config_parse_file(module->text, &file, &ignored) == STATUS_OK);
+		}
+		files->file[files->count++] = (struct load_file){
+			.bytes = phys_to_virt((hpa_t){module->start}),
+			.size = module->end - module->start,
+			.text = file.arguments,
+		};
+	}
+}
+
+/* Some VM bears the name, or will: its module comes later. */
+static bool is_name_of_vm(const char *name, unsigned index)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (strcmp(vms[i].config.name, name) == 0) {
+			return true;
+		}
+	}
+	for (unsigned i = index + 1; i < module_count; i++) {
+		struct vm_config config;
+		struct error ignored;
+		(void)(vm_config_parse(modules[i].text, &config, &ignored) == STATUS_OK);
+		if (!vm_config_is_file(modules[i].text) && strcmp(config.name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+enum status files_check_orphan(unsigned index, struct error *error)
+{
+	struct vm_file_config file;
+	enum status status = vm_config_parse_file(modules[index].text, &file, error);
+	if (file.of[0] == '\0') {
+		return status;
+	}
+	if (!is_name_of_vm(file.of, index)) {
+		return error_set(error, STATUS_INVALID, "of=%s is the name of no VM", file.of);
+	}
+	return STATUS_OK;
+}
+
+static uint64_t release(unsigned index)
+{
+	return modules[index].released ? 0 : arch_module_release(&modules[index]);
+}
+
+uint64_t files_release(const struct vm *vm)
+{
+	uint64_t pages = 0;
+	for (unsigned i = 0; i < module_count; i++) {
+		pages += owners[i] == vm->id ? release(i) : 0;
+	}
+	return pages;
+}
+
+uint64_t files_release_orphan(unsigned index)
+{
+	return release(index);
+}
+
+uint64_t files_pages(const struct vm *vm)
+{
+	uint64_t pages = 0;
+	for (unsigned i = 0; i < module_count; i++) {
+		const struct boot_module *module = &modules[i];
+		if (owners[i] == vm->id && !module->released && module->start < module->end) {
+			pages += (align_up_u64(module->end, PAGE_BYTES) -
+				  align_down_u64(module->start, PAGE_BYTES)) >>
+				 PAGE_SHIFT;
+		}
+	}
+	return pages;
+}
