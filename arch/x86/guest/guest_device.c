@@ -15,9 +15,6 @@
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 
-/* A program without the virtual PC has no VM with devices either. */
-extern __typeof__(platform_memory) platform_memory __attribute__((weak));
-
 #define PRIVILEGE 3 /* of the code segment's selector */
 
 /* The instruction at RIP. */
