@@ -125,6 +125,7 @@ HV_C_SOURCES := \
 	kernel/sched/scheduler.c \
 	kernel/lib/string.c \
 	kernel/log/symbols.c \
+	kernel/vm/guest_console.c \
 	kernel/vm/tlb.c \
 	kernel/vm/vcpu.c \
 	kernel/vm/vm.c \

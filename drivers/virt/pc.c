@@ -104,16 +104,11 @@ void platform_destroy(struct vm *vm)
 void pc_feed_uart(struct platform *platform)
 {
 	struct guest_console *console = platform->vm->console;
-	bool given = false;
 	int byte;
 
 	while ((byte = guest_console_input(console)) >= 0 &&
 	       vuart_give(&platform->uart, (uint8_t)byte)) {
 		guest_console_input_done(console);
-		given = true;
-	}
-	if (given) {
-		vuart_give_end(&platform->uart);
 	}
 }
 

@@ -40,7 +40,7 @@ struct guest_console {
 	uint64_t partial_tsc;
 	uint64_t refill_tsc;
 	unsigned lines_left; /* that may be logged now */
-	uint64_t left_out;   /* lines, not reported yet */
+	uint64_t left_out;   /* lines that the log will never show, not reported yet */
 };
 
 /*

@@ -9,15 +9,11 @@ FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode
 FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
 	mm/memmap.c kernel/lib/error.c
 FUZZ_elf := tests/fuzz/fuzz_elf.c kernel/lib/elf.c kernel/lib/error.c
-FUZZ_vm_config := tests/fuzz/fuzz_vm_config.c kernel/vm/vm_config.c kernel/lib/error.c
-	mm/memmap.c
-FUZZ_elf := tests/fuzz/fuzz_elf.c kernel/lib/elf.c kernel/lib/error.c
 FUZZ_vm_config := tests/fuzz/fuzz_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
 FUZZ_options := tests/fuzz/fuzz_options.c kernel/lib/console.c kernel/lib/options.c
 FUZZ_processors := tests/fuzz/fuzz_processors.c drivers/phys/acpi.c \
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
 	drivers/phys/mp_table.c drivers/phys/processors.c kernel/lib/error.c
-	drivers/phys/mp_table.c drivers/phys/processors.c
 FUZZ_decode := tests/fuzz/fuzz_decode.c arch/x86/guest/guest_decode.c \
 	arch/x86/guest/guest_execute.c arch/x86/guest/guest_place.c
 FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
