@@ -17,7 +17,7 @@ FUZZ_processors := tests/fuzz/fuzz_processors.c drivers/phys/acpi.c \
 FUZZ_decode := tests/fuzz/fuzz_decode.c arch/x86/guest/guest_decode.c \
 	arch/x86/guest/guest_execute.c arch/x86/guest/guest_place.c
 FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
-	tests/fuzz/contents.c tests/host/fake/cpus.c $(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) \
+	tests/fuzz/contents.c tests/host/fake/cpus.c $(FAKE_DEVICES) $(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) \
 	kernel/overcommit/driver_health.c \
 	kernel/balloon/balloon.c \
 	kernel/balloon/ranges.c \

@@ -11,6 +11,7 @@
 #include "arch/arch.h"
 #include "arch/x86/guest/guest_exit.h"
 #include "base/bits.h"
+#include "fake/devices.h"
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "mm/guest_copy.h"
@@ -39,7 +40,7 @@ static uint64_t fake_read(const struct vcpu *of, enum guest_register name)
 static void fake_write(struct vcpu *of, enum guest_register name, uint64_t value)
 {
 	(void)of;
-	assert_true(name == GUEST_RSP || name == GUEST_RFLAGS);
+	assert_true(name == GUEST_RSP || name == GUEST_RFLAGS || name == GUEST_CR8);
 	flag_writes += name == GUEST_RFLAGS;
 	registers[name] = value;
 }
@@ -85,6 +86,11 @@ void vm_log(struct vm *of, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(logged, sizeof(logged), format, arguments);
 	va_end(arguments);
+}
+
+uint64_t arch_tsc(void)
+{
+	return 0;
 }
 
 enum exit_action vm_exit_handle(struct vcpu *of, const struct vm_exit *vm_exit)
@@ -134,6 +140,8 @@ static int start(void **state)
 	arch.efer = EFER_LME | EFER_LMA;
 	vcpu.arch = &arch;
 	vcpu.vm = &vm;
+	vm.platform = fake_devices_of_a_vm();
+	fake_devices_reset();
 	registers[GUEST_CR0] = CR0_PE | CR0_PG;
 	registers[GUEST_CR4] = CR4_PAE;
 	registers[GUEST_EFER] = arch.efer;

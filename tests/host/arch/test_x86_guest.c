@@ -76,6 +76,7 @@ static int start(void **state)
 	vcpu.index = 3;
 	memset(registers, 0, sizeof(registers));
 	vcpu.arch = &fake_arch;
+	guest_cpuid_choose(&vcpu);
 	write_count = 0;
 	guest_features = rich;
 	registers[GUEST_CR0] = CR0_PE | CR0_ET;
