@@ -106,15 +106,15 @@ static uint64_t segment_base(const struct vcpu *vcpu, enum guest_segment_registe
 }
 
 /* Where the operand lies in its page: the same in linear and in guest-physical addresses. */
-static uint64_t offset_in_page(const struct vcpu *vcpu, const struct code *code,
+static uint64_t offset_in_page(const struct vcpu *vcpu, uint64_t rip, unsigned bits,
 			       const struct guest_instruction *instruction)
 {
 	const struct guest_place *place = &instruction->place;
-	uint64_t next_rip = guest_next_rip(vcpu, code->rip, instruction->length);
+	uint64_t next_rip = guest_next_rip(vcpu, rip, instruction->length);
 	uint64_t offset = guest_place_offset(place, gpr_or_none(vcpu, place->base),
 					     gpr_or_none(vcpu, place->index), next_rip);
 
-	return (offset + segment_base(vcpu, place->segment, code->bits)) & (PAGE_BYTES - 1);
+	return (offset + segment_base(vcpu, place->segment, bits)) & (PAGE_BYTES - 1);
 }
 
 /*
@@ -129,10 +129,10 @@ static bool may_write(const struct vcpu *vcpu, const struct guest_instruction *i
 }
 
 /* NULL: this instruction makes such a fault. */
-static const char *code_fits(const struct vcpu *vcpu, gpa_t address, const struct code *code,
+static const char *code_fits(const struct vcpu *vcpu, gpa_t address, uint64_t rip, unsigned bits,
 			     const struct guest_instruction *instruction)
 {
-	uint64_t offset = offset_in_page(vcpu, code, instruction);
+	uint64_t offset = offset_in_page(vcpu, rip, bits, instruction);
 
 	if (offset + instruction->bytes > PAGE_BYTES) {
 		return "its operand crosses a page";
@@ -168,7 +168,8 @@ static bool device_access(struct vcpu *vcpu, gpa_t address,
 	return true;
 }
 
-static bool carry_out(struct vcpu *vcpu, gpa_t address, const struct guest_instruction *instruction)
+static enum arch_device carry_out(struct vcpu *vcpu, gpa_t address,
+				  const struct guest_instruction *instruction)
 {
 	uint64_t flags = guest_read(vcpu, GUEST_RFLAGS);
 	struct guest_operands operands = {
@@ -178,7 +179,7 @@ static bool carry_out(struct vcpu *vcpu, gpa_t address, const struct guest_instr
 	uint64_t timer = vcpu->timer_tsc;
 
 	if (!device_access(vcpu, address, instruction, &operands)) {
-		return false;
+		return ARCH_DEVICE_NONE;
 	}
 	if (instruction->gpr_written) {
 		guest_gpr_write(vcpu, instruction->gpr, operands.gpr);
@@ -189,26 +190,39 @@ static bool carry_out(struct vcpu *vcpu, gpa_t address, const struct guest_instr
 	guest_pc_settle(vcpu, timer);
 	vcpu->arch->decoded_bytes = instruction->length;
 	vcpu->arch->doubtful = false;
-	return true;
+	return ARCH_DEVICE_DONE;
 }
 
-enum arch_device arch_device_access(struct vcpu *vcpu, gpa_t address)
+static NOT_INLINE enum arch_device access_anew(struct vcpu *vcpu, gpa_t address)
 {
 	struct guest_instruction instruction;
 	struct code code;
 	const char *reason;
 
-	/* The stack of an event that is being delivered, the code itself, the guest's tables. */
-	if (vcpu->arch->event.info & EVENT_VALID || !guest_read(vcpu, GUEST_FAULT_OPERAND)) {
-		return ARCH_DEVICE_NONE;
-	}
 	code_fetch(vcpu, &code);
 	reason = code_decode(&code, &instruction);
 	if (reason == NULL) {
-		reason = code_fits(vcpu, address, &code, &instruction);
+		reason = code_fits(vcpu, address, code.rip, code.bits, &instruction);
 	}
 	if (reason != NULL) {
 		return doubt(vcpu, address, &code, reason);
 	}
-	return carry_out(vcpu, address, &instruction) ? ARCH_DEVICE_DONE : ARCH_DEVICE_NONE;
+	guest_code_remember(vcpu, code.rip, code.bytes, &instruction);
+	return carry_out(vcpu, address, &instruction);
+}
+
+enum arch_device arch_device_access(struct vcpu *vcpu, gpa_t address)
+{
+	uint64_t rip = guest_read(vcpu, GUEST_RIP);
+	const struct guest_instruction *known;
+
+	/* The stack of an event that is being delivered, the code itself, the guest's tables. */
+	if (vcpu->arch->event.info & EVENT_VALID || !guest_read(vcpu, GUEST_FAULT_OPERAND)) {
+		return ARCH_DEVICE_NONE;
+	}
+	known = guest_code_recall(vcpu, rip);
+	if (known != NULL && code_fits(vcpu, address, rip, 64, known) == NULL) {
+		return carry_out(vcpu, address, known);
+	}
+	return access_anew(vcpu, address);
 }

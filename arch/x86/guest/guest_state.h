@@ -8,6 +8,7 @@
 #define ARCH_X86_GUEST_GUEST_STATE_H
 
 #include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/guest_code.h"
 #include "arch/x86/guest/guest_event.h"
 #include "base/types.h"
 #include "kernel/vm/vcpu.h"
@@ -71,12 +72,12 @@ struct arch_vcpu {
 	const struct guest_access *access;
 	struct vcpu *vcpu;
 	struct s2 *s2;
-	pfn_t self;    /* the frame that holds the backend's structure */
-	pfn_t control; /* the frame of the processor's control structure */
+	pfn_t self;	       /* the frame that holds the backend's structure */
+	pfn_t control;	       /* the frame of the processor's control structure */
 	uint64_t deadline_tsc; /* when this run exits: the end of its slice, or a timer before */
 	uint64_t slice_tsc;    /* the end of its slice */
 	const struct cpuid_answer *cpuid_answers; /* guest_cpuid_exit.c */
-	struct guest_event event; /* to be delivered by the next entry */
+	struct guest_event event;		  /* to be delivered by the next entry */
 	bool entry_failed;
 	uint64_t cr0; /* as the guest last wrote it through an exit: bits of the host are right */
 	uint64_t efer;
@@ -88,6 +89,7 @@ struct arch_vcpu {
 	 */
 	bool doubtful;
 	uint64_t doubtful_rip;
+	struct guest_codes codes;
 
 	/* In the processor while this vCPU is on a CPU (vcpu.c), here otherwise. */
 	uint64_t xcr0;
