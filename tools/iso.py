@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 
 import faults
+import scenario
 
 MODULES = ("normal linux multiboot2 boot configfile search search_fs_uuid iso9660 fat part_msdos part_gpt"
            " serial terminal echo test true sleep reboot halt iorw mmap").split()
@@ -60,7 +61,8 @@ def quote_words(string):
 
 
 # GRUB goes on after a command that failed, and boots what it has. So each result is looked at, and
-# the word that says how many VMs there should be lets the hypervisor notice what got lost anyway.
+# the word that says how many VMs there should be lets the hypervisor notice what got lost anyway; files=
+# does the same for what belongs to one VM.
 
 def load_commands(entry, names):
     """Loads hypervisor and modules; afterwards $loaded is how many were, $missing the last one's name.
@@ -69,7 +71,7 @@ def load_commands(entry, names):
     """
     options = entry.options
     if entry.modules and "vms=" not in options:
-        options = f"{options} vms={len(entry.modules)}".strip()
+        options = f"{options} vms={scenario.count_vms(entry.modules)}".strip()
     loads = [(f"multiboot2 {KERNEL} {quote_words(options)}".rstrip(), os.path.basename(KERNEL))]
     for module in entry.modules:
         name = names[module.path]

@@ -13,13 +13,21 @@
     expect  = one expectation per line, see judge.py
 
     [guest NAME]
-    image = steady           a file of build/guests, without .elf
-    keys  = mem=8M min=4M    name= comes from the section
+    image = steady           a file of build/guests, without .elf, or
+    kernel = build/linux/system/vmlinuz      any file of this tree; those below build/linux/NAME are
+                             made by tools/linux-guest NAME when they are missing
+    files = build/linux/system/initrd.img    one per line: what goes with the kernel; a text for the
+                             kernel may follow: FILE -- TEXT (optional)
+    keys  = mem=8M min=4M    name= comes from the section, and files= from the lines above
     args  = set=4M           what the guest itself is told (optional)
+    interactive = shell      what it is told besides where an operator watches (optional)
 """
 
 import configparser
 import os
+import re
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 import faults
@@ -39,6 +47,10 @@ class Module:
 
     path: str
     string: str
+
+    def is_vm(self):
+        """It is a VM of its own, and not a further file of one (kernel/vm/vm_config.h)."""
+        return is_vm(self.string)
 
 
 @dataclass
@@ -61,6 +73,11 @@ def lines_of(text):
     return [line for line in stripped if line and not line.startswith("#")]
 
 
+def count_vms(modules):
+    """A module that says of=NAME is a further file of the VM of that name."""
+    return sum(not module.string.strip('"').startswith("of=") for module in modules)
+
+
 def new_parser():
     return configparser.ConfigParser(
         interpolation=None, delimiters=("=",), comment_prefixes=("#",), strict=True
@@ -71,20 +88,50 @@ def guest_image(name):
     return os.path.join(ROOT, "build", "guests", name + ".elf")
 
 
+def is_vm(string):
+    """What the hypervisor takes this module's string for."""
+    return not string.lstrip(" ").startswith("of=")
+
+
+def count_vms(modules):
+    return sum(module.is_vm() for module in modules)
+
+
+LINUX_DIRECTORY = os.path.join(ROOT, "build", "linux") + os.sep
+
+
+def needs_fetch(modules):
+    """The names of what tools/linux-guest makes and is not there."""
+    return sorted({module.path[len(LINUX_DIRECTORY):].split(os.sep)[0] for module in modules
+                   if module.path.startswith(LINUX_DIRECTORY) and not os.path.exists(module.path)})
+
+
+def fetch(modules):
+    """Makes what is missing of stock Linux, out of packages of the distribution."""
+    names = needs_fetch(modules)
+    if names:
+        print(f"stock Linux, out of packages: {' '.join(names)}", flush=True)
+        done = subprocess.run([sys.executable, "-B", os.path.join(ROOT, "tools", "linux-guest"), *names],
+                              stdin=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            raise ScenarioError(f"build/linux: {' '.join(names)} could not be made: see above")
+
+
 def scenario_names():
     """Every scenario there is, the default first."""
     names = sorted(f[:-4] for f in os.listdir(SCENARIO_DIRECTORY) if f.endswith(".cfg"))
     return sorted(names, key=lambda name: name != DEFAULT_SCENARIO)
 
 
-def read_scenario(name):
+def read_scenario(name, interactive=False):
+    """`interactive`: an operator watches, so guests may wait for one."""
     path = os.path.join(SCENARIO_DIRECTORY, name + ".cfg")
     if "/" in name or not os.path.exists(path):
         raise ScenarioError(f"there is no scenario {name!r}: choose {', '.join(scenario_names())}")
     parser = new_parser()
     try:
         parser.read(path)
-        return parse_scenario(name, parser)
+        return parse_scenario(name, parser, interactive)
     except (configparser.Error, KeyError, ValueError) as error:
         raise ScenarioError(f"{path}: {error}") from error
 
@@ -105,7 +152,31 @@ def with_maxcpus(options, section):
     return f"{options} maxcpus={number}".strip() if number else options
 
 
-def parse_scenario(name, parser):
+def tree_file(path):
+    if os.path.isabs(path) or ".." in path.split("/"):
+        raise ValueError(f"{path} is not a file of this tree")
+    return os.path.join(ROOT, path)
+
+
+def guest_modules(guest, keys, interactive):
+    """The VM itself, then its further files."""
+    if ("image" in keys) == ("kernel" in keys):
+        raise ValueError(f"[guest {guest}] needs image or kernel, and not both")
+    path = guest_image(keys["image"]) if "image" in keys else tree_file(keys["kernel"])
+    further = []
+    for line in lines_of(keys.get("files", "")):
+        file, dashes, text = re.match(r"(.*?)(?: (--)(?: (.*))?)?$", line).groups()
+        string = f"of={guest} -- {text or ''}".rstrip() if dashes else f"of={guest}"
+        further.append(Module(tree_file(file.strip()), string))
+    count = f"files={len(further)} " if further else ""
+    string = f"name={guest} {count}{keys['keys']}"
+    arguments = f"{keys.get('args', '')} {keys.get('interactive', '') if interactive else ''}".strip()
+    if arguments:
+        string += " -- " + arguments
+    return [Module(path, string), *further]
+
+
+def parse_scenario(name, parser, interactive=False):
     head = parser["scenario"]
     scenario = Scenario(
         name,
@@ -125,11 +196,8 @@ def parse_scenario(name, parser):
         if kind != "guest" or not guest:
             raise ValueError(f"section [{section}] is neither [scenario] nor [guest NAME]")
         keys = parser[section]
-        unknown = set(keys) - {"image", "keys", "args"}
+        unknown = set(keys) - {"image", "kernel", "files", "keys", "args", "interactive"}
         if unknown:
             raise ValueError(f"[{section}] has an unknown key {sorted(unknown)[0]}")
-        string = f"name={guest} {keys['keys']}"
-        if keys.get("args"):
-            string += " -- " + keys["args"]
-        scenario.modules.append(Module(guest_image(keys["image"]), string))
+        scenario.modules += guest_modules(guest, keys, interactive)
     return scenario

@@ -193,7 +193,8 @@ static void byte_write(struct platform *platform, uint16_t port, uint8_t value, 
 	}
 }
 
-/* The PCI ports alone take whole words; an access to others is one of each byte, as on the ISA bus. */
+/* The PCI ports alone take whole words; an access to others is one of each byte, as on the ISA bus.
+ */
 static bool is_pci(uint16_t port)
 {
 	return port >= VPCI_PORT && port < VPCI_PORT + VPCI_PORTS;

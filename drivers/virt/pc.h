@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtual PC of one VM: its devices, and how they are wired. pc.c makes it and gives each access
- * to the device that it is for; pc_interrupt.c carries interrupts from devices to local APICs and
- * from there to vCPUs; pc_time.c runs the timers.
+ * The virtual PC of one VM: its devices, and how they are wired. pc.c makes it and gives each
+ * access to the device that it is for; pc_interrupt.c carries interrupts from devices to local
+ * APICs and from there to vCPUs; pc_time.c runs the timers.
  *
- * Locks: `lock` (LOCK_PLATFORM) guards all devices but the local APICs, whose rules are in vlapic.h.
+ * Locks: `lock` (LOCK_PLATFORM) guards all devices but the local APICs, whose rules are in
+ * vlapic.h.
  */
 #ifndef DRIVERS_VIRT_PC_H
 #define DRIVERS_VIRT_PC_H
@@ -54,8 +55,8 @@ struct platform {
 
 	struct vlapic lapics[AEROSTAT_VCPUS_MAX];
 	/*
-	 * By the CPU that runs the vCPU. The PIC was asked for its vector, and the processor has not
-	 * got it: 0, or that vector. And the last one that it did get from there.
+	 * By the CPU that runs the vCPU. The PIC was asked for its vector, and the processor has
+	 * not got it: 0, or that vector. And the last one that it did get from there.
 	 */
 	uint8_t pic_vector[AEROSTAT_VCPUS_MAX];
 	uint8_t pic_taken[AEROSTAT_VCPUS_MAX];

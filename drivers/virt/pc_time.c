@@ -21,8 +21,8 @@ _Static_assert(PLATFORM_TSC_TICKS_PER_CLOCK == 1u << VLAPIC_CLOCK_SHIFT, "CPUID 
 
 void pc_time_changed(struct platform *platform, uint64_t now_tsc)
 {
-	uint64_t next = min_u64(vpit_next(&platform->pit, now_tsc),
-				vrtc_next(&platform->rtc, now_tsc));
+	uint64_t next =
+		min_u64(vpit_next(&platform->pit, now_tsc), vrtc_next(&platform->rtc, now_tsc));
 
 	__atomic_store_n(&platform->board_next_tsc, next, __ATOMIC_RELEASE);
 }
@@ -40,9 +40,9 @@ static void run_board(struct platform *platform, const struct vcpu *running, uin
 
 static uint64_t board_next(const struct vcpu *vcpu)
 {
-	return vcpu->index != 0 ? WAKE_NEVER
-				: __atomic_load_n(&vcpu->vm->platform->board_next_tsc,
-						  __ATOMIC_ACQUIRE);
+	return vcpu->index != 0
+		       ? WAKE_NEVER
+		       : __atomic_load_n(&vcpu->vm->platform->board_next_tsc, __ATOMIC_ACQUIRE);
 }
 
 uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
@@ -55,9 +55,8 @@ uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
 	}
 	pc_look_at_lapic(vcpu);
 	next = min_u64(next, board_next(vcpu));
-	return next == WAKE_NEVER
-		       ? WAKE_NEVER
-		       : max_u64(next, now_tsc + TICKS_APART_US * arch_tsc_khz() / 1000);
+	return next == WAKE_NEVER ? WAKE_NEVER
+				  : max_u64(next, now_tsc + TICKS_APART_US * arch_tsc_khz() / 1000);
 }
 
 /*
@@ -68,8 +67,8 @@ void pc_arm(struct vcpu *vcpu)
 {
 	struct vcpu *first = &vcpu->vm->vcpus[0];
 
-	if (vcpu != first && board_next(first) < __atomic_load_n(&first->timer_tsc,
-								 __ATOMIC_RELAXED)) {
+	if (vcpu != first &&
+	    board_next(first) < __atomic_load_n(&first->timer_tsc, __ATOMIC_RELAXED)) {
 		__atomic_store_n(&first->timer_tsc, 0, __ATOMIC_SEQ_CST);
 		scheduler_kick(__atomic_load_n(&first->home, __ATOMIC_RELAXED));
 	}

@@ -59,9 +59,9 @@ static inline enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_e
 }
 
 /*
- * With a local APIC: HLT ends with an interrupt that it can deliver now, or requests later. One that
- * is requested while CR8 holds it off ends the HLT too, without being delivered; the guest halts
- * again. The flag is cleared before the look, so that no request in between is missed.
+ * With a local APIC: HLT ends with an interrupt that it can deliver now, or requests later. One
+ * that is requested while CR8 holds it off ends the HLT too, without being delivered; the guest
+ * halts again. The flag is cleared before the look, so that no request in between is missed.
  */
 static enum exit_action halt_with_devices(struct vcpu *vcpu)
 {
@@ -132,7 +132,7 @@ static void port_answer(struct vcpu *vcpu, unsigned bytes, uint64_t value)
 }
 
 static NOT_INLINE enum exit_action handle_device_io(struct vcpu *vcpu,
-						     const struct vm_exit *vm_exit)
+						    const struct vm_exit *vm_exit)
 {
 	struct device_access access = {
 		.write = !vm_exit->io.in,

@@ -53,8 +53,7 @@ bool run_queue_wait_is_over(const struct vcpu *vcpu, uint64_t now_tsc)
 	case WAIT_NOTHING:
 		return true;
 	case WAIT_DOORBELL:
-		return vcpu_is_called(vcpu) ||
-		       (vcpu->doorbell_open && vcpu->timer_tsc <= now_tsc);
+		return vcpu_is_called(vcpu) || (vcpu->doorbell_open && vcpu->timer_tsc <= now_tsc);
 	case WAIT_EVENT:
 		return vcpu->wake_tsc <= now_tsc || vcpu_has_news(vcpu);
 	case WAIT_MEMORY:

@@ -65,7 +65,7 @@ struct vcpu {
 	struct vm *vm;
 	unsigned index; /* in vm->vcpus */
 	struct arch_vcpu *arch;
-	uint32_t entry; /* where it starts: EIP of its first instruction */
+	uint32_t entry;	      /* where it starts: EIP of its first instruction */
 	bool entry_real_mode; /* starts in real mode, at CS:IP = entry >> 4 : 0 */
 	struct {
 		uint8_t vector;
@@ -82,11 +82,11 @@ struct vcpu {
 
 	/* Set by others, read by the CPU that runs it. */
 	/*
-	 * doorbell_vector is to be delivered when it can be. With a local APIC: it may have a vector
-	 * to deliver (kernel/vm/platform.h).
+	 * doorbell_vector is to be delivered when it can be. With a local APIC: it may have a
+	 * vector to deliver (kernel/vm/platform.h).
 	 */
 	bool doorbell_pending;
-	bool rang;	       /* it has rung, and no WAIT has returned since */
+	bool rang;    /* it has rung, and no WAIT has returned since */
 	bool event;   /* the balloon's target has changed, and no WAIT has returned since */
 	bool granted; /* WAIT_MEMORY: it may try again */
 

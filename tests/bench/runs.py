@@ -158,7 +158,8 @@ def boot(run, kind, build):
     os.makedirs(os.path.join(build, "bench"), exist_ok=True)
     with open(os.path.join(build, "bench", f"{run.name}.log"), "w", encoding="utf-8") as file:
         file.write(outcome.log)
-    complaints = judge.messages(judge.judge(outcome.log, ["verdict == pass"], len(modules)))
+    complaints = judge.messages(judge.judge(outcome.log, ["verdict == pass"],
+                                             scenario.count_vms(modules)))
     if complaints:
         last = "\n".join(outcome.log.splitlines()[-8:])
         raise BenchError(f"the run {run.name} failed ({complaints[0]}); its last lines:\n{last}")

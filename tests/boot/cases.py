@@ -7,10 +7,12 @@
     cpus     = with how many processors: a list of numbers; 1 2 4 when none is named
     bochs    = with how many of them on Bochs each time: a list of numbers
     scenario = NAME           take guests, options, memory and expectations from there, or
-    modules  = IMAGE | STRING               one module per line; IMAGE!DAMAGE breaks it first
+    modules  = IMAGE | STRING               one module per line; IMAGE!DAMAGE breaks it first; an IMAGE
+               with a slash is any file of this tree, see tools/scenario.py
     memory, cpu_model, quantum, maxcpus, options      as in tools/scenario.py
     holes    = how many single pages GRUB takes out of the memory map, from 32 MiB up
-    vms      = how many VMs the verdict must be about; as many as there are modules when not said
+    vms      = how many VMs the verdict must be about; as many as there are modules but those of
+               other VMs (of=NAME) when not said
     sweep    = number of boots on Bochs, with other numbers wherever a module says offset=*
                (and another quantum, which only a Bochs without debugger heeds): other
                interleavings; `make test-long` boots twice with each quantum
@@ -180,6 +182,7 @@ def parse_case(name, section, place):
     if not expect:
         raise ValueError(f"[{name}]: nothing is expected")
     modules = parse_modules(section.get("modules", ""), place)
+    vms = sum(scenario.is_vm(string) for _, _, string in modules)
     options = " ".join(text for text in (base.options if base else "", section.get("options", ""))
                        if text)
     return Case(
@@ -198,8 +201,8 @@ def parse_case(name, section, place):
         scenario=base,
         modules=modules,
         grub=cut_holes(scenario.read_count(section, "holes", 0, 1000)),
-        vms=scenario.read_count(section, "vms", len(modules) + len(base.modules if base else ()),
-                                1000),
+        vms=scenario.read_count(section, "vms",
+                                vms + scenario.count_vms(base.modules if base else ()), 1000),
         board=section.get("board", ""),
         end=read_end(section),
     )
@@ -228,14 +231,15 @@ def prepare_modules(case, directory):
     """The modules to boot; broken ones are made in `directory`."""
     modules = list(case.scenario.modules) if case.scenario else []
     for image, how, string in case.modules:
-        path = scenario.guest_image(image)
+        path = scenario.tree_file(image) if "/" in image else scenario.guest_image(image)
         if how:
             with open(path, "rb") as file:
                 content = badelf.damage(file.read(), how)
-            path = os.path.join(directory, f"{image}-{how}.elf")
+            path = os.path.join(directory, f"{os.path.basename(image)}-{how}.elf")
             with open(path, "wb") as file:
                 file.write(content)
         modules.append(scenario.Module(path, string))
+    scenario.fetch(modules)
     return modules
 
 

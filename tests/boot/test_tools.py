@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The judge, the scenarios and the image maker: what the other tests rely on."""
 
+import os
 import re
 
 import pytest
@@ -94,6 +95,42 @@ def test_scenario_is_well_formed(name):
     assert chosen.expect and chosen.modules and chosen.timeout > 0
     for expectation in chosen.expect:
         judge.check(judge.Report(LOG), expectation)
+
+
+def parse_guest(lines):
+    parser = scenario.new_parser()
+    parser.read_string("[scenario]\ntitle = t\nmemory = 1\ntimeout = 1\nexpect = verdict == pass\n"
+                       "[guest web]\n" + lines)
+    return scenario.parse_scenario("t", parser)
+
+
+def test_a_guest_may_have_a_kernel_and_files():
+    chosen = parse_guest("kernel = build/linux/x/vmlinuz\nkeys = mem=64M\nargs = quiet\n"
+                         "files =\n\ta/initrd\n\tb.bin -- text  of -- it\n\tc --\n")
+    assert [module.string for module in chosen.modules] == [
+        "name=web files=3 mem=64M -- quiet", "of=web", "of=web -- text  of -- it", "of=web --"]
+    assert [os.path.relpath(module.path, scenario.ROOT) for module in chosen.modules] == [
+        "build/linux/x/vmlinuz", "a/initrd", "b.bin", "c"]
+    assert [module.is_vm() for module in chosen.modules] == [True, False, False, False]
+    assert scenario.count_vms(chosen.modules) == 1
+    # What tools/linux-guest makes, if it is not there.
+    assert scenario.needs_fetch(chosen.modules) == ["x"]
+    # The hypervisor is told how many VMs there are; GRUB counts all that it loads.
+    entry = iso.Entry("title", "batch", chosen.modules)
+    commands = "\n".join(iso.entry_commands(entry, iso.module_names([entry]), []))
+    assert "vms=1" in commands and "$loaded = 5" in commands
+
+
+@pytest.mark.parametrize("lines", [
+    "keys = mem=1M\n",
+    "image = steady\nkernel = a/b\nkeys = mem=1M\n",
+    "kernel = /etc/passwd\nkeys = mem=1M\n",
+    "kernel = ../x\nkeys = mem=1M\n",
+    "image = steady\nkeys = mem=1M\nfile = x\n",
+])
+def test_bad_guests_are_refused(lines):
+    with pytest.raises(ValueError):
+        parse_guest(lines)
 
 
 def test_default_scenario_comes_first():

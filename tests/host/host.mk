@@ -429,3 +429,6 @@ walks: $(B)/host/model_fast
 
 HOST_TESTS += test_tsc
 HOST_test_tsc := tests/host/arch/test_tsc.c
+
+HOST_TESTS += test_vacpi
+HOST_test_vacpi := tests/host/virt/test_vacpi.c drivers/virt/vacpi.c

@@ -23,6 +23,7 @@ import iso  # noqa: E402
 import judge  # noqa: E402
 import linux  # noqa: E402
 import packages  # noqa: E402
+import scenario  # noqa: E402
 import subjects  # noqa: E402
 import transcript  # noqa: E402
 
@@ -165,8 +166,9 @@ def judge_run(heard, index, chosen, cpus):
         complaints["end"] = [f"QEMU's exit status is {run.status} instead of {wanted_status(run)}"]
     elif f" - cpus count={cpus} " not in run.log():
         complaints["end"] = [f"the log does not say that {processors(cpus)} ran"]
-    found = judge.judge(run.log(), chosen.expect, len(chosen.modules))
-    wrong_count = found.pop(f"verdict.vms == {len(chosen.modules)}", None)
+    vms = scenario.count_vms(chosen.modules)
+    found = judge.judge(run.log(), chosen.expect, vms)
+    wrong_count = found.pop(f"verdict.vms == {vms}", None)
     if wrong_count:
         complaints.setdefault("end", wrong_count)  # one check: that it came to its end with all of them
     return complaints | found
@@ -174,7 +176,7 @@ def judge_run(heard, index, chosen, cpus):
 
 def report_run(name, run, complaints):
     """Prints what was wrong. Of a machine that never came to our image the expectations say nothing."""
-    lines = judge.sentences(complaints) if run.started() else complaints.get("end", [])
+    lines = judge.messages(complaints) if run.started() else complaints.get("end", [])
     for line in lines:
         print(f"{name}, not as expected: {line}")
     for line in run.words() if complaints else []:

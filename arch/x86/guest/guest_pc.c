@@ -15,9 +15,11 @@
 enum write_rule {
 	WRITE_REFUSED,
 	WRITE_IGNORED,
+	WRITE_SAME, /* the value that is there; others are refused */
 };
 
 #define MSR_IA32_PLATFORM_ID 0x17
+#define MSR_IA32_TSC_ADJUST 0x3b
 #define MSR_IA32_BIOS_SIGN_ID 0x8b
 #define MSR_AMD_SYSCFG 0xc0010010
 #define MSR_AMD_HWCR 0xc0010015
@@ -27,8 +29,8 @@ enum write_rule {
 #define MSR_AMD_LS_CFG 0xc0011020
 #define MSR_AMD_DE_CFG 0xc0011029
 
-#define HWCR_TSC_AT_P0 BIT(24)	     /* the TSC counts at the frequency that it always has */
-#define VM_CR_SVM_DISABLED BIT(4)    /* guests are offered no AMD-V */
+#define HWCR_TSC_AT_P0 BIT(24)	  /* the TSC counts at the frequency that it always has */
+#define VM_CR_SVM_DISABLED BIT(4) /* guests are offered no AMD-V */
 #define DE_CFG_LFENCE_SERIALIZES BIT(1)
 
 static const struct {
@@ -37,6 +39,7 @@ static const struct {
 	uint64_t value;
 } board_msrs[] = {
 	{MSR_IA32_PLATFORM_ID, WRITE_REFUSED, 0},
+	{MSR_IA32_TSC_ADJUST, WRITE_SAME, 0}, /* the TSC is the host's: nothing moves it */
 	{MSR_IA32_BIOS_SIGN_ID, WRITE_IGNORED, 0}, /* no microcode revision is told */
 	{MSR_AMD_SYSCFG, WRITE_IGNORED, 0},
 	{MSR_AMD_HWCR, WRITE_IGNORED, HWCR_TSC_AT_P0},
@@ -80,7 +83,9 @@ bool guest_pc_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	}
 	for (size_t i = 0; i < ARRAY_COUNT(board_msrs); i++) {
 		if (board_msrs[i].index == index) {
-			return board_msrs[i].write == WRITE_IGNORED;
+			return board_msrs[i].write == WRITE_IGNORED ||
+			       (board_msrs[i].write == WRITE_SAME &&
+				board_msrs[i].value == value);
 		}
 	}
 	return false;
@@ -89,6 +94,7 @@ bool guest_pc_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 #define L1_ECX_X2APIC BIT(21)
 #define L1_ECX_TSC_DEADLINE BIT(24)
 #define L1_EDX_APIC BIT(9)
+#define L7_EBX_TSC_ADJUST BIT(1)
 #define L80000007_EDX_INVARIANT_TSC BIT(8)
 
 void guest_pc_cpuid_adjust(uint32_t leaf, struct cpuid *out)
@@ -100,6 +106,10 @@ void guest_pc_cpuid_adjust(uint32_t leaf, struct cpuid *out)
 	case 1:
 		out->ecx |= (uint32_t)(L1_ECX_X2APIC | L1_ECX_TSC_DEADLINE);
 		out->edx |= (uint32_t)L1_EDX_APIC;
+		break;
+	case 7:
+		/* Linux trusts such a TSC without a second clock to watch it. */
+		out->ebx |= (uint32_t)L7_EBX_TSC_ADJUST;
 		break;
 	case 0x80000007:
 		/* All CPUs of the host have one TSC (arch/x86/cpu/tsc.c), and it never stops. */

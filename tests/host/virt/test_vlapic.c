@@ -31,8 +31,7 @@ static unsigned model_highest(const bool set[256])
 static unsigned model_ppr(const struct model *model)
 {
 	unsigned service = model_highest(model->in_service);
-	return model->task_priority / 16 >= service / 16 ? model->task_priority
-							 : service / 16 * 16;
+	return model->task_priority / 16 >= service / 16 ? model->task_priority : service / 16 * 16;
 }
 
 static unsigned model_ready(const struct model *model)

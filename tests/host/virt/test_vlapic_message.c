@@ -127,8 +127,7 @@ static void test_what_becomes_of_messages(void **state)
 	for (uint8_t delivery = 0; delivery < 8; delivery++) {
 		struct vlapic lapic = make_lapic(0);
 		struct vlapic before = lapic;
-		struct apic_message message = {
-			.vector = 0x41, .delivery = delivery, .level = true};
+		struct apic_message message = {.vector = 0x41, .delivery = delivery, .level = true};
 		enum vlapic_accepted expected = first[delivery];
 		assert_int_equal(vlapic_accept(&lapic, &message), expected);
 		assert_int_equal(vlapic_ready(&lapic), delivery <= 1 ? 0x41 : 0);

@@ -81,10 +81,10 @@ static void test_offsets_without_a_register(void **state)
 			poke(&lapic, REG_ESR, 0);
 			poke(&lapic, REG_ESR, 0);
 			if (!is_page_register(offset)) {
-				assert_int_equal(write ? vlapic_write(&lapic, offset, 4, 0x55, 0,
-								      &message)
-						       : peek(&lapic, offset),
-						 0);
+				assert_int_equal(
+					write ? vlapic_write(&lapic, offset, 4, 0x55, 0, &message)
+					      : peek(&lapic, offset),
+					0);
 			} else if (!write) {
 				(void)peek(&lapic, offset);
 			}
@@ -361,9 +361,9 @@ static void test_end_of_interrupt_tells_the_ioapic(void **state)
 				vlapic_take(&lapic, 0x93);
 			}
 			enum vlapic_effect effect =
-				mode == 2 ? vlapic_write(&lapic, REG_EOI, 4, 0x77, 0, &message)
-					  : vlapic_msr_write(&lapic, msr_of(REG_EOI), 0, 0,
-							     &message);
+				mode == 2
+					? vlapic_write(&lapic, REG_EOI, 4, 0x77, 0, &message)
+					: vlapic_msr_write(&lapic, msr_of(REG_EOI), 0, 0, &message);
 			assert_int_equal(effect, level == 1 ? VLAPIC_END : VLAPIC_NOTHING);
 			if (level == 1) {
 				assert_int_equal(message.vector, 0x93);
@@ -517,7 +517,8 @@ static void test_self_ipi(void **state)
 	assert_int_equal(rdmsr(&lapic, msr_of(REG_ESR)), VLAPIC_ERROR_SEND_VECTOR);
 }
 
-/* A command to itself while it is switched off by software is sent, and refused where it arrives. */
+/* A command to itself while it is switched off by software is sent, and refused where it arrives.
+ */
 static void test_self_while_switched_off(void **state)
 {
 	(void)state;

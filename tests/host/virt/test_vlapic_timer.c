@@ -24,9 +24,8 @@ static uint32_t count_at(struct vlapic *lapic, uint64_t now)
 static void set_deadline(struct vlapic *lapic, uint64_t deadline, uint64_t now)
 {
 	struct apic_message message;
-	assert_int_equal(
-		vlapic_msr_write(lapic, VLAPIC_MSR_TSC_DEADLINE, deadline, now, &message),
-		VLAPIC_TIMER);
+	assert_int_equal(vlapic_msr_write(lapic, VLAPIC_MSR_TSC_DEADLINE, deadline, now, &message),
+			 VLAPIC_TIMER);
 }
 
 static uint64_t deadline_at(struct vlapic *lapic, uint64_t now)
