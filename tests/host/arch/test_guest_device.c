@@ -471,6 +471,152 @@ static void test_segments_in_64_bit_code(void **state)
 	assert_int_equal(touch(0x16), ARCH_DEVICE_DONE);
 }
 
+/* ---- What is remembered ---- */
+
+static bool is_known(void)
+{
+	bool known = guest_code_recall(&vcpu, registers[GUEST_RIP]) != NULL;
+
+	fake_locks_check();
+	return known;
+}
+
+/* MOV to the device; then it is known. */
+static void make_known(void)
+{
+	CODE_IS("\x89\x37\x90\x90\x90\x90");
+	vcpu.regs[GPR_RSI] = 0x1234;
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(device.value, 0x1234);
+	assert_true(is_known());
+}
+
+static void test_remembered(void **state)
+{
+	(void)state;
+	assert_false(is_known());
+	make_known();
+	vcpu.regs[GPR_RSI] = 0x5678;
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(device.value, 0x5678);
+	/* The operand's place is that of now. */
+	vcpu.regs[GPR_RDI] = 0x20;
+	assert_int_equal(touch(0x20), ARCH_DEVICE_DONE);
+	assert_int_equal(device.address, DEVICE + 0x20);
+	assert_int_equal(touch(0x40), ARCH_DEVICE_AGAIN);
+}
+
+/* Code that rewrites itself, in the last byte of the instruction or behind it. */
+static void test_rewritten_code_is_not_remembered(void **state)
+{
+	(void)state;
+	make_known();
+	put(CODE_RAM + 1, "\x0f", 1); /* mov %ecx,(%rdi) */
+	assert_false(is_known());
+	vcpu.regs[GPR_RCX] = 0x99;
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(device.value, 0x99);
+	assert_true(is_known());
+	put(CODE_RAM, "\x8b", 1); /* mov (%rdi),%ecx */
+	device.value = 0x42;
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(vcpu.regs[GPR_RCX], 0x42);
+	put(CODE_RAM, "\xcc", 1);
+	assert_int_equal(touch(0), ARCH_DEVICE_AGAIN);
+	/* The last byte of a long one. */
+	CODE_IS("\x2e\x2e\x2e\x2e\x48\xc7\x07\x01\x00\x00\x00"); /* movq $1,(%rdi) */
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(device.value, 1);
+	put(CODE_RAM + 10, "\x10", 1);
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(device.value, 0x10000001);
+}
+
+/* Each entry of the guest's tables that led there; the processor's own flags do not count. */
+static void test_remapped_code_is_not_remembered(void **state)
+{
+	static const uint64_t entries[] = {0x1000 + 8 * 511, 0x2000 + 8 * 510, 0x3000 + 8 * 8,
+					   0x4000};
+	static const uint64_t values[] = {0x2000, 0x3000, 0x4000, CODE_RAM};
+
+	(void)state;
+	/* The same tables again, elsewhere, and other code at their end. */
+	put(0x200000, "\x8b\x37", 2);
+	for (unsigned i = 0; i < 4; i++) {
+		make_known();
+		put_64(entries[i], values[i] | PRESENT | 0x60);
+		assert_true(is_known());
+		put_64(entries[i], values[i] | PRESENT | 0x04);
+		assert_false(is_known());
+		put_64(entries[i], 0);
+		assert_false(is_known());
+		put_64(entries[i], values[i] | PRESENT);
+		assert_true(is_known());
+	}
+	put_64(0x4000, 0x200000 | PRESENT);
+	device.value = 0x31;
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(vcpu.regs[GPR_RSI], 0x31);
+	put_64(0x4000, CODE_RAM | PRESENT);
+	make_known();
+	registers[GUEST_CR3] = 0x5000;
+	assert_false(is_known());
+}
+
+/* What it was compared with may be in a frame of another VM by now. */
+static void test_code_is_forgotten_with_any_page(void **state)
+{
+	(void)state;
+	make_known();
+	assert_int_equal(world_populate(space, 0x300, 0), STATUS_OK);
+	assert_true(is_known());
+	assert_int_equal(world_surrender(space, 0x300, 0), STATUS_OK);
+	world_flush(space);
+	assert_false(is_known());
+	make_known();
+	assert_int_equal(world_surrender(space, CODE_RAM >> PAGE_SHIFT, 0), STATUS_OK);
+	world_flush(space);
+	assert_false(is_known());
+	assert_int_equal(touch(0), ARCH_DEVICE_AGAIN);
+}
+
+static void test_only_64_bit_code_is_remembered(void **state)
+{
+	(void)state;
+	make_known();
+	registers[GUEST_CODE_LONG] = 0;
+	registers[GUEST_CODE_BIG] = 1;
+	assert_false(is_known());
+	registers[GUEST_CODE_LONG] = 1;
+	assert_true(is_known());
+	arch.efer = 0;
+	assert_false(is_known());
+	/* Nor what ends too near to its page's end: the bytes behind it are not all there. */
+	arch.efer = EFER_LME | EFER_LMA;
+	registers[GUEST_RIP] = CODE + 0xff1;
+	CODE_IS("\x89\x37");
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_false(is_known());
+	registers[GUEST_RIP] = CODE + 0xff0;
+	make_known();
+}
+
+static void test_last_four_are_remembered(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		registers[GUEST_RIP] = CODE + 0x10 * i;
+		make_known();
+		make_known();
+	}
+	for (unsigned i = 0; i < 6; i++) {
+		registers[GUEST_RIP] = CODE + 0x10 * i;
+		assert_int_equal(is_known(), i >= 2);
+	}
+	registers[GUEST_RIP] = 0; /* no code is ever remembered there */
+	assert_false(is_known());
+}
+
 static int teardown(void **state)
 {
 	world_destroy_all();
@@ -497,6 +643,12 @@ int main(void)
 		TEST(test_32_bit_code),
 		TEST(test_16_bit_code),
 		TEST(test_segments_in_64_bit_code),
+		TEST(test_remembered),
+		TEST(test_rewritten_code_is_not_remembered),
+		TEST(test_remapped_code_is_not_remembered),
+		TEST(test_code_is_forgotten_with_any_page),
+		TEST(test_only_64_bit_code_is_remembered),
+		TEST(test_last_four_are_remembered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
