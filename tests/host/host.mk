@@ -173,7 +173,7 @@ HOST_test_guest_decode := tests/host/arch/test_guest_decode.c tests/host/fake/fo
 
 HOST_TESTS += test_guest_device
 HOST_test_guest_device := tests/host/arch/test_guest_device.c arch/x86/guest/guest_device.c \
-	arch/x86/guest/guest_code.c \
+	arch/x86/guest/breakpoint.c arch/x86/guest/guest_code.c tests/host/fake/processor.c \
 	arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c arch/x86/guest/guest_walk.c \
 	$(GUEST_DECODE) $(FAKE_WORLD) $(MM_SOURCES) \
 	arch/x86/guest/guest_pc.c $(FAKE_DEVICES)

@@ -42,6 +42,11 @@ enum guest_register {
 	 * raises its trap.
 	 */
 	GUEST_RIP,
+	/*
+	 * Write only: a debug trap behind the instruction that is about to be completed, for these
+	 * causes as DR6 shows them.
+	 */
+	GUEST_TRAP,
 	GUEST_CR2, /* this and all below: read only */
 	GUEST_CS_SELECTOR,
 	GUEST_SS_SELECTOR,
@@ -56,6 +61,7 @@ enum guest_register {
 	 */
 	GUEST_FAULT_OPERAND,
 	GUEST_FAULT_WRITE, /* 1 when it was a write */
+	GUEST_DR7,
 };
 
 /*

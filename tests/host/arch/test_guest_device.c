@@ -12,6 +12,7 @@
 #include "arch/x86/guest/guest_exit.h"
 #include "base/bits.h"
 #include "fake/devices.h"
+#include "fake/processor.h"
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "mm/guest_copy.h"
@@ -27,7 +28,7 @@
 
 static struct s2 *space;
 static struct vm vm;
-static uint64_t registers[GUEST_FAULT_WRITE + 1];
+static uint64_t registers[GUEST_DR7 + 1];
 static unsigned flag_writes;
 static char logged[256];
 
@@ -40,7 +41,8 @@ static uint64_t fake_read(const struct vcpu *of, enum guest_register name)
 static void fake_write(struct vcpu *of, enum guest_register name, uint64_t value)
 {
 	(void)of;
-	assert_true(name == GUEST_RSP || name == GUEST_RFLAGS || name == GUEST_CR8);
+	assert_true(name == GUEST_RSP || name == GUEST_RFLAGS || name == GUEST_CR8 ||
+		    name == GUEST_TRAP);
 	flag_writes += name == GUEST_RFLAGS;
 	registers[name] = value;
 }
@@ -133,6 +135,7 @@ static int start(void **state)
 	memset(&vcpu, 0, sizeof(vcpu));
 	memset(&arch, 0, sizeof(arch));
 	memset(registers, 0, sizeof(registers));
+	processor_reset(XCR0_X87);
 	memset(&device, 0, sizeof(device));
 	arch.access = &access;
 	arch.s2 = space;
@@ -296,6 +299,31 @@ static void test_other_faults(void **state)
 	expect_untouched();
 	arch.event.info = 0;
 	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+}
+
+/* The guest watches its operand, by linear address. */
+static void test_breakpoints(void **state)
+{
+	(void)state;
+	vcpu.regs[GPR_RDI] = 0xffffffffff5fc0b0;
+	write_dr0(0xffffffffff5fc0b1);
+	write_dr3(0xffffffffff5fc0b8);
+	registers[GUEST_DR7] = 0x400 | 0x01 | 0x1ull << 16 | 0x80 | 0xbull << 28;
+	CODE_IS("\x8b\x37"); /* DR0 watches writes of a byte, DR3 all accesses to eight of them */
+	assert_int_equal(touch(0xb0), ARCH_DEVICE_DONE);
+	assert_int_equal(registers[GUEST_TRAP], 0);
+	CODE_IS("\x48\x8b\x77\x08");
+	assert_int_equal(touch(0xb8), ARCH_DEVICE_DONE);
+	assert_int_equal(registers[GUEST_TRAP], 8);
+	registers[GUEST_TRAP] = 0;
+	CODE_IS("\x89\x37");
+	assert_int_equal(touch(0xb0), ARCH_DEVICE_DONE);
+	assert_int_equal(registers[GUEST_TRAP], 1);
+	registers[GUEST_TRAP] = 0;
+	/* Not where nothing was accessed. */
+	device.there = false;
+	assert_int_equal(touch(0xb0), ARCH_DEVICE_NONE);
+	assert_int_equal(registers[GUEST_TRAP], 0);
 }
 
 /* ---- Doubts ---- */
@@ -635,6 +663,7 @@ int main(void)
 		TEST(test_stack_pointer),
 		TEST(test_nothing_there),
 		TEST(test_other_faults),
+		TEST(test_breakpoints),
 		TEST(test_refused),
 		TEST(test_doubt_ends),
 		TEST(test_write_at_a_read_fault),
