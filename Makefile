@@ -43,6 +43,7 @@ HV_C_SOURCES := \
 	arch/x86/guest/guest_cr.c \
 	arch/x86/guest/guest_cpuid.c \
 	arch/x86/guest/guest_cpuid_exit.c \
+	arch/x86/guest/guest_code.c \
 	arch/x86/guest/guest_decode.c \
 	arch/x86/guest/guest_device.c \
 	arch/x86/guest/guest_event.c \

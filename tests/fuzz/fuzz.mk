@@ -28,7 +28,7 @@ FUZZ_decode := tests/fuzz/fuzz_decode.c arch/x86/guest/guest_decode.c \
 FUZZ_vlapic := tests/fuzz/fuzz_vlapic.c $(VLAPIC_SOURCES)
 FUZZ_vioapic := tests/fuzz/fuzz_vioapic.c drivers/virt/vioapic.c
 FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
-	tests/fuzz/contents.c tests/host/fake/cpus.c $(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) \
+	tests/fuzz/contents.c tests/host/fake/cpus.c $(FAKE_DEVICES) $(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) \
 	kernel/overcommit/driver_health.c \
 	kernel/balloon/balloon.c \
 	kernel/balloon/ranges.c \

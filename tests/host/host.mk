@@ -76,10 +76,14 @@ HOST_test_s2 := tests/host/mm/test_s2.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_s2_steps
 HOST_test_s2_steps := tests/host/mm/test_s2_steps.c $(FAKE_WORLD) $(MM_SOURCES)
 
+# Of the devices of a virtual PC: what exits, entries and the scheduler ask for.
+FAKE_DEVICES := tests/host/fake/devices.c
+
 X86_GUEST_SOURCES := arch/x86/guest/breakpoint.c arch/x86/guest/guest_cr.c arch/x86/guest/guest_cpuid.c \
 	arch/x86/guest/guest_cpuid_exit.c arch/x86/guest/guest_event.c \
 	arch/x86/guest/guest_exit.c arch/x86/guest/guest_msr.c arch/x86/guest/entry_checks.c \
-	tests/host/fake/panic.c tests/host/fake/processor.c tests/host/fake/x86.c
+	tests/host/fake/panic.c tests/host/fake/processor.c tests/host/fake/x86.c \
+	arch/x86/guest/guest_pc.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_x86_guest
 HOST_test_x86_guest := tests/host/arch/test_x86_guest.c $(X86_GUEST_SOURCES)
@@ -94,7 +98,8 @@ VTX_SOURCES := tests/host/fake/vtx.c tests/host/fake/vmcs.c tests/host/fake/proc
 	vmx_exit.c vmx_fields.c vmx_run.c vmx_setup.c vmx_state.c) \
 	$(addprefix arch/x86/guest/, breakpoint.c entry_checks.c guest_cr.c guest_event.c guest_exit.c \
 	guest_msr.c guest_vcpu.c) \
-	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c
+	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c \
+	arch/x86/guest/guest_pc.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_vmx_cpu
 HOST_test_vmx_cpu := tests/host/arch/test_vmx_cpu.c $(VTX_SOURCES)
@@ -115,11 +120,11 @@ HOST_test_svm := tests/host/arch/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm
 HOST_TESTS += test_svm_cr
 HOST_test_svm_cr := tests/host/arch/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86/svm/svm_debug.c arch/x86/svm/svm_decode.c \
 	arch/x86/svm/svm_setup.c arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c \
-	arch/x86/guest/guest_exit.c tests/host/fake/panic.c
+	arch/x86/guest/guest_exit.c tests/host/fake/panic.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_svm_run
 HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_run.c \
-	arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c
+	arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_svm_state
 HOST_test_svm_state := tests/host/arch/test_svm_state.c arch/x86/svm/svm_state.c \
@@ -189,8 +194,10 @@ HOST_test_guest_decode := tests/host/arch/test_guest_decode.c tests/host/fake/fo
 
 HOST_TESTS += test_guest_device
 HOST_test_guest_device := tests/host/arch/test_guest_device.c arch/x86/guest/guest_device.c \
+	arch/x86/guest/breakpoint.c arch/x86/guest/guest_code.c tests/host/fake/processor.c \
 	arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c arch/x86/guest/guest_walk.c \
-	$(GUEST_DECODE) $(FAKE_WORLD) $(MM_SOURCES)
+	$(GUEST_DECODE) $(FAKE_WORLD) $(MM_SOURCES) \
+	arch/x86/guest/guest_pc.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_guest_native
 HOST_test_guest_native := tests/host/arch/test_guest_native.c tests/host/fake/forms.c \
@@ -223,7 +230,8 @@ HOST_test_run_queue := tests/host/sched/test_run_queue.c tests/host/fake/panic.c
 	kernel/sched/run_queue.c
 
 SCHEDULER_SOURCES := tests/host/fake/contexts.c tests/host/fake/cpus.c tests/host/fake/panic.c \
-	kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/vm/vcpu.c kernel/sched/wake.c
+	kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/vm/vcpu.c kernel/sched/wake.c \
+	$(FAKE_DEVICES)
 
 HOST_TESTS += test_scheduler
 HOST_test_scheduler := tests/host/sched/test_scheduler.c $(SCHEDULER_SOURCES)
@@ -239,7 +247,7 @@ THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads test_vl
 
 HOST_TESTS += test_scheduler_threads
 HOST_test_scheduler_threads := tests/host/sched/test_scheduler_threads.c kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c \
-	kernel/sched/scheduler.c kernel/vm/tlb.c kernel/vm/vcpu.c kernel/sched/wake.c
+	kernel/sched/scheduler.c kernel/vm/tlb.c kernel/vm/vcpu.c kernel/sched/wake.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_mm_threads
 HOST_test_mm_threads := tests/host/mm/test_mm_threads.c tests/host/fake/machines.c \
@@ -273,12 +281,11 @@ include tests/fuzz/fuzz.mk
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
-	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/elf.c kernel/lib/error.c kernel/overcommit/governor.c kernel/exit/hypercall.c kernel/lifecycle/load_native.c \
 	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
-	$(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES)
+	$(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) $(FAKE_DEVICES)
 
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
@@ -288,7 +295,6 @@ HOST_test_balloon_ranges := tests/host/balloon/test_balloon_ranges.c tests/host/
 	$(KERNEL_SOURCES)
 
 HOST_TESTS += test_vm_config
-HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/vm/vm_config.c kernel/lib/error.c
 HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
 
 HOST_TESTS += test_elf

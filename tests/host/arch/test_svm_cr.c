@@ -44,7 +44,29 @@ static char logged[256];
 struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
 struct svm_caps svm_caps;
 const uint8_t guest_exit_always[3 * PAGE_BYTES];
-const struct guest_segment guest_entry_segments[GUEST_SEGMENT_COUNT];
+
+struct guest_segment guest_entry_segment(const struct vcpu *of, enum guest_segment_name name)
+{
+	(void)of;
+	(void)name;
+	return (struct guest_segment){0};
+}
+
+uint64_t guest_entry_cr0(const struct vcpu *of)
+{
+	(void)of;
+	return CR0_PE | CR0_ET;
+}
+
+uint64_t guest_entry_rip(const struct vcpu *of)
+{
+	return of->entry;
+}
+
+uint64_t arch_tsc(void)
+{
+	return 0;
+}
 
 static uint64_t fake_read(const struct vcpu *from, enum guest_register name)
 {

@@ -18,6 +18,7 @@
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/lock.h"
 #include "kernel/vm/tlb.h"
+#include "kernel/vm/vm.h"
 #include "mm/frame.h"
 
 #define RIP 0x1000ull
@@ -34,6 +35,8 @@ static enum exit_action decided;
 static uint64_t port_causes; /* of the instruction that is decided over */
 static bool can_step;
 static bool code_long;
+static struct vm vm;
+static uint64_t tsc_now;
 static uint64_t armed; /* the timer's deadline */
 
 struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
@@ -53,6 +56,11 @@ void lapic_timer_arm(uint64_t deadline_tsc)
 void lapic_timer_disarm(void)
 {
 	armed = 0;
+}
+
+uint64_t arch_tsc(void)
+{
+	return tsc_now;
 }
 
 uint64_t arch_tsc_khz(void)
@@ -179,6 +187,8 @@ static int start(void **state)
 	svm.arch.cr0 = CR0_PE;
 	vmcb.cr0 = CR0_PE;
 	vcpu.arch = &svm.arch;
+	vcpu.vm = &vm;
+	vcpu.timer_tsc = WAKE_NEVER;
 	vcpu.doorbell_vector = DOORBELL;
 	vmcb.rip = RIP;
 	vmcb.rflags = RFLAGS_FIXED | RFLAGS_IF;
