@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/string.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/log/log.h"
 #include "kernel/monitor/results.h"
@@ -177,7 +178,7 @@ void monitor_poll(const struct options *options, uint64_t now_tsc)
 		obey(key, options);
 	}
 	if (table && now_tsc >= next_tsc) {
-		next_tsc = now_tsc + 1000 * arch_tsc_khz();
+		next_tsc = now_tsc + ticks_from_seconds(1);
 		print_table();
 	}
 }

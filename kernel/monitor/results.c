@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/string.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/balloon/balloon.h"
 #include "kernel/overcommit/governor.h"
@@ -59,8 +60,7 @@ static void print_vm(const struct vm *vm)
 		  U(balloon->touched_pages), U(balloon->reported_pages), active, vm->config.vcpus,
 		  U(vm->s2.tlb.kick_count), U(vm->digest));
 	/* A line of its own: the one above is nearly as long as one may be. */
-	log_event(vm_name(vm), "result wait_peak_us=%llu",
-		  U(vm->wait_peak_ticks * 1000 / arch_tsc_khz()));
+	log_event(vm_name(vm), "result wait_peak_us=%llu", U(us_from_ticks(vm->wait_peak_ticks)));
 }
 
 /* What the VM cost the host at its two ends; for tests/bench. */

@@ -8,6 +8,7 @@
 #include "arch/x86/guest/guest_cpuid.h"
 #include "base/compiler.h"
 #include "base/nospec.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/vm/vm.h"
 

@@ -15,6 +15,7 @@
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
 #include "base/compiler.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
