@@ -113,6 +113,7 @@ HV_C_SOURCES := \
 	kernel/vm/vcpu.c \
 	kernel/vm/vm.c \
 	kernel/vm/vm_config.c \
+	kernel/vm/vm_stats.c \
 	kernel/overcommit/wait_queue.c \
 	kernel/overcommit/working_set.c \
 	mm/alloc.c \

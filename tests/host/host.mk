@@ -245,7 +245,11 @@ HOST_TESTS += test_elf
 HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c kernel/lib/error.c
 
 HOST_TESTS += test_monitor
-HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/monitor.c
+HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/monitor.c \
+	kernel/vm/vm_stats.c
+
+HOST_TESTS += test_vm_stats
+HOST_test_vm_stats := tests/host/vm/test_vm_stats.c kernel/vm/vm_stats.c
 
 HOST_TESTS += test_model
 HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
