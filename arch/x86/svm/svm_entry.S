@@ -27,7 +27,7 @@
 #define VECTOR_DEBUG 1
 
 #include "arch/x86/guest/general_registers.inc"
-#include "arch/x86/guest/guards.inc"
+#include "arch/x86/cpu/guards.inc"
 
 	.macro save_host
 	pushq %rbp

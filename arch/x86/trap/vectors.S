@@ -12,7 +12,7 @@
  * guest's values in registers and its training in the branch predictors. So these two vectors guard
  * themselves, whatever they interrupt: before their first return, and where all registers are saved.
  */
-#include "arch/x86/guest/guards.inc"
+#include "arch/x86/cpu/guards.inc"
 
 #define VECTOR_NMI 2
 #define VECTOR_MACHINE_CHECK 18

@@ -24,7 +24,7 @@
  */
 #include "asm_offsets.h"
 #include "arch/x86/guest/general_registers.inc"
-#include "arch/x86/guest/guards.inc"
+#include "arch/x86/cpu/guards.inc"
 
 	.macro save_host
 	pushq %rbp
