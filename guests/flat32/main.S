@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * flat32: a VM whose only vCPU stays in 32-bit protected mode, without paging, for its whole life: its
- * driver, its handlers and its calls. Written after docs/abi.md alone, without guests/lib. What 32
+ * driver, its handlers and its calls. Written after docs/abi.md, without the code of guests/lib. What 32
  * bits cannot say (deadlines beyond 2^32, R10) it does without.
  *
  * It fills AREA_PAGES pages, says that they are idle, gives single pages when it is asked and takes
