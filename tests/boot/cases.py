@@ -10,6 +10,7 @@
     modules  = IMAGE | STRING               one module per line; IMAGE!DAMAGE breaks it first
     memory, cpu_model, quantum, maxcpus, options      as in tools/scenario.py
     holes    = how many single pages GRUB takes out of the memory map, from 32 MiB up
+    madt     = the APIC IDs that ACPI's list of processors names, in the place of firmware's own list
     vms      = how many VMs the verdict must be about; as many as there are modules when not said
     sweep    = number of boots on Bochs, with other numbers wherever a module says offset=*
                (and another quantum, which only a Bochs without debugger heeds): other
@@ -42,11 +43,12 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(ROOT, "tools"), DIRECTORY]
 import badelf  # noqa: E402
 import faults  # noqa: E402
+import madt  # noqa: E402
 import scenario  # noqa: E402
 import summary  # noqa: E402
 
 KEYS = {"machine", "cpus", "bochs", "scenario", "modules", "memory", "cpu_model", "quantum",
-        "maxcpus", "options", "holes", "vms", "at_once", "board", "end", "sweep", "timeout", "long", "expect",
+        "maxcpus", "options", "holes", "madt", "vms", "at_once", "board", "end", "sweep", "timeout", "long", "expect",
         "expect_only"}
 DEFAULT_MEMORY = 64
 DEFAULT_MACHINES = "tcg bochs"
@@ -87,6 +89,7 @@ class Case:
     scenario: object = None
     modules: list = field(default_factory=list)  # (image, damage or "", string)
     grub: list = field(default_factory=list)
+    madt: list = field(default_factory=list)  # APIC IDs; none: firmware's own table
     vms: int = 0
     board: str = ""
     end: str = ""
@@ -197,7 +200,9 @@ def parse_case(name, section, place):
         expect=expect,
         scenario=base,
         modules=modules,
-        grub=cut_holes(scenario.read_count(section, "holes", 0, 1000)),
+        grub=(cut_holes(scenario.read_count(section, "holes", 0, 1000)) +
+              (madt.COMMANDS if "madt" in section else [])),
+        madt=read_numbers(section, "madt", ""),
         vms=scenario.read_count(section, "vms", len(modules) + len(base.modules if base else ()),
                                 1000),
         board=section.get("board", ""),

@@ -135,6 +135,9 @@ HOST_test_power := tests/host/boot/test_power.c tests/host/fake/board.c tests/ho
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
 	drivers/phys/pci.c drivers/phys/power.c kernel/lib/error.c
 
+HOST_TESTS += test_vectors
+HOST_test_vectors := tests/host/arch/test_vectors.c arch/x86/trap/vectors.S
+
 HOST_TESTS += test_end
 HOST_test_end := tests/host/boot/test_end.c tests/host/fake/firmware.c arch/x86/cpu/power.c \
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c kernel/lib/error.c

@@ -52,3 +52,21 @@ bool svm_caps_alike(const struct svm_caps *one, const struct svm_caps *other)
 	       one->decode == other->decode && one->flush_by_asid == other->flush_by_asid &&
 	       one->leaf_level == other->leaf_level;
 }
+
+bool svm_caps_judge_cr2(const struct svm_cr2_look looks[SVM_CR2_LOOKS], struct svm_caps *caps)
+{
+	bool exchanged = true;
+	bool stays = true;
+
+	for (unsigned i = 0; i < SVM_CR2_LOOKS; i++) {
+		const struct svm_cr2_look *look = &looks[i];
+
+		if (look->done) {
+			exchanged =
+				exchanged && look->seen == look->vmcb && look->saved == look->guest;
+			stays = stays && look->seen == look->processor && look->left == look->guest;
+		}
+	}
+	caps->takes_cr2 = exchanged;
+	return exchanged || stays;
+}

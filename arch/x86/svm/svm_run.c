@@ -99,7 +99,8 @@ static void shadow_collect(struct svm_vcpu *svm)
 
 /*
  * An external interrupt that was not injected: some emulators report an INT so. RIP is that of the
- * INT, which comes again by itself.
+ * INT, which comes again by itself. (Others report the exception that came before the INT. That may
+ * as well be a trap that is delivered in front of it, so it is delivered again.)
  */
 static bool is_unasked(const struct svm_vcpu *svm, uint32_t info)
 {
