@@ -314,7 +314,7 @@ test: ## install what is missing and run the tests: host, static, boot, short fu
 	@tools/step packages tools/install-deps build iso run --try bochs test fuzz
 	+@tools/test-all
 
-test-releases: ## the same in a fresh Debian of every newer release; as root; RELEASES="trixie sid" PARTS= KEEP=1
+test-releases: ## the same in a fresh Debian of every newer release; as root; RELEASES="trixie sid" PARTS="run boot" NEW=1
 	@tools/install-deps releases
 	@tools/test-releases $(RELEASES)
 

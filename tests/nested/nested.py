@@ -173,7 +173,7 @@ def judge_run(heard, index, chosen, cpus):
 
 def report_run(name, run, complaints):
     """Prints what was wrong. Of a machine that never came to our image the expectations say nothing."""
-    lines = judge.sentences(complaints) if run.started() else complaints.get("end", [])
+    lines = judge.messages(complaints) if run.started() else complaints.get("end", [])
     for line in lines:
         print(f"{name}, not as expected: {line}")
     for line in run.words() if complaints else []:

@@ -38,6 +38,7 @@ enum status svm_caps_compute(const struct svm_facts *facts, struct svm_caps *cap
 		.next_rip = (facts->features & SVM_FEATURE_NEXT_RIP) != 0,
 		.decode = (facts->features & SVM_FEATURE_DECODE) != 0,
 		.breakpoints_stay = !(facts->features & SVM_FEATURE_NEXT_RIP),
+		.virtual_exits = !(facts->features & SVM_FEATURE_NEXT_RIP),
 		.flush_by_asid = (facts->features & SVM_FEATURE_FLUSH_BY_ASID) != 0,
 		.unlock = (facts->vm_cr & VM_CR_SVMDIS) != 0,
 		.leaf_level = facts->gib_pages ? 2 : 1,

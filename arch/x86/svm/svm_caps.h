@@ -25,6 +25,7 @@ struct svm_caps {
 	bool decode;	     /* the exit says which register a MOV CR names */
 	bool flush_by_asid;
 	bool breakpoints_stay; /* a guest's may be armed in the host after an exit: svm_debug.c */
+	bool virtual_exits;    /* a virtual interrupt ends the run when it is due: svm_run.c */
 	bool takes_shadow;     /* VMRUN loads the interrupt shadow; found by trial (svm_trial.c) */
 	bool takes_cr2;	       /* VMRUN and the exit exchange CR2; found by trial */
 	bool unlock;	       /* VM_CR.SVMDIS of this CPU has to be cleared first */

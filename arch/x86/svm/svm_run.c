@@ -41,6 +41,13 @@ static void shadow_wait(const struct svm_vcpu *svm)
  * also deliver a virtual interrupt of the class that CR8 names, which the manual forbids: APM vol.
  * 2, 15.21.4.)
  *
+ * QEMU reports an exit during the delivery of a virtual interrupt as one during that of an
+ * exception of the same vector. We know better; KVM, where it is between the two, injects that
+ * exception, which does not exist, and the VM is lost. So where that may be
+ * (svm_caps.virtual_exits: as with breakpoints, nothing in a register shows it, and real processors
+ * have long had the saved next RIP) a virtual interrupt only asks for an exit at the moment when it
+ * is due, and then becomes an event.
+ *
  * A processor that forgets the shadow at VMRUN would deliver it in front of the instruction, which
  * may be the HLT that waits for it: it is offered only when that has been executed, a few
  * microseconds later.

@@ -45,7 +45,7 @@ static void test_caps_of_processors(void **state)
 
 	assert_null(judge(facts, &caps));
 	assert_true(caps.next_rip && caps.decode && caps.flush_by_asid && !caps.unlock);
-	assert_false(caps.breakpoints_stay);
+	assert_false(caps.breakpoints_stay || caps.virtual_exits);
 	assert_int_equal(caps.leaf_level, 2);
 	assert_int_equal(caps.asid_count, 32768);
 
@@ -53,7 +53,7 @@ static void test_caps_of_processors(void **state)
 	facts = (struct svm_facts){.cpuid_svm = true, .asid_count = 16, .features = 1};
 	assert_null(judge(facts, &caps));
 	assert_false(caps.next_rip || caps.decode || caps.flush_by_asid);
-	assert_true(caps.breakpoints_stay);
+	assert_true(caps.breakpoints_stay && caps.virtual_exits);
 	assert_int_equal(caps.leaf_level, 1);
 }
 
