@@ -10,6 +10,7 @@
 #include "kernel/sched/scheduler.h"
 
 #include "base/bits.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "arch/backend.h"
 #include "kernel/sched/boost.h"
@@ -58,7 +59,7 @@ void scheduler_set_typing(bool typing)
 
 static uint64_t slice_ticks(const struct vcpu *vcpu)
 {
-	uint64_t ticks = __atomic_load_n(&slice_ms, __ATOMIC_RELAXED) * arch_tsc_khz();
+	uint64_t ticks = ticks_from_ms(__atomic_load_n(&slice_ms, __ATOMIC_RELAXED));
 	return __builtin_expect(vcpu->boosted, 0) ? boost_slice(vcpu->vm, ticks) : ticks;
 }
 
@@ -271,7 +272,7 @@ static void balance(struct worker *worker, uint64_t now)
 	if (now < worker->balance_tsc) {
 		return;
 	}
-	worker->balance_tsc = now + BALANCE_MS * arch_tsc_khz();
+	worker->balance_tsc = now + ticks_from_ms(BALANCE_MS);
 	unsigned own = __atomic_load_n(&worker->queue->queued_count, __ATOMIC_RELAXED);
 	struct vcpu *vcpu = steal(worker, own + 2);
 	if (vcpu != NULL) {
@@ -351,7 +352,7 @@ static void idle(struct worker *worker, uint64_t now, uint64_t next_wake)
 		arch_idle(0); /* interrupts do not wait until all is scrubbed */
 		return;
 	}
-	uint64_t deadline = min_u64(next_wake, now + LOOK_MS * arch_tsc_khz());
+	uint64_t deadline = min_u64(next_wake, now + ticks_from_ms(LOOK_MS));
 	if (worker->cpu == BOOT_CPU) {
 		background_idle();
 		deadline = min_u64(deadline, background_next_tsc(now));

@@ -172,6 +172,9 @@ HOST_test_power := tests/host/boot/test_power.c tests/host/fake/board.c tests/ho
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
 	drivers/phys/pci.c drivers/phys/power.c kernel/lib/error.c
 
+HOST_TESTS += test_vectors
+HOST_test_vectors := tests/host/arch/test_vectors.c arch/x86/trap/vectors.S
+
 HOST_TESTS += test_end
 HOST_test_end := tests/host/boot/test_end.c tests/host/fake/firmware.c arch/x86/cpu/power.c \
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c kernel/lib/error.c
@@ -302,7 +305,7 @@ HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c kernel/lib/error.c
 
 HOST_TESTS += test_monitor
 HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/attach.c \
-	kernel/monitor/monitor.c kernel/vm/guest_console.c
+	kernel/monitor/monitor.c kernel/vm/guest_console.c kernel/vm/vm_stats.c
 
 HOST_TESTS += test_attach
 HOST_test_attach := tests/host/monitor/test_attach.c kernel/log/log.c kernel/monitor/attach.c \
@@ -311,11 +314,17 @@ HOST_test_attach := tests/host/monitor/test_attach.c kernel/log/log.c kernel/mon
 HOST_TESTS += test_guest_console
 HOST_test_guest_console := tests/host/vm/test_guest_console.c kernel/vm/guest_console.c
 
+HOST_TESTS += test_vm_stats
+HOST_test_vm_stats := tests/host/vm/test_vm_stats.c kernel/vm/vm_stats.c
+
 HOST_TESTS += test_model
 HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_error
 HOST_test_error := tests/host/lib/test_error.c kernel/lib/error.c
+
+HOST_TESTS += test_time
+HOST_test_time := tests/host/lib/test_time.c
 
 HOST_TESTS += test_options
 HOST_test_options := tests/host/lib/test_options.c kernel/lib/console.c kernel/lib/options.c

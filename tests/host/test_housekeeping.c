@@ -232,6 +232,7 @@ static void test_batch_runs_out_of_time(void **state)
 	start();
 	options.batch = true;
 	options.timeout_seconds = 2;
+	housekeeping_init(&options);
 	(void)kernel_vm("a", 100, 50, 10);
 	fake_tsc += 2000 * MS;
 	(void)background_poll(fake_tsc, true);
@@ -248,11 +249,13 @@ static void test_no_time_out(void **state)
 	(void)state;
 	start();
 	options.timeout_seconds = 2;
+	housekeeping_init(&options);
 	(void)kernel_vm("a", 100, 50, 10);
 	fake_tsc += 10000 * MS;
 	(void)background_poll(fake_tsc, true);
 	options.batch = true;
 	options.timeout_seconds = 0;
+	housekeeping_init(&options);
 	fake_tsc += 10000 * MS;
 	(void)background_poll(fake_tsc, true);
 	assert_int_equal(timeout_told, 0);
