@@ -102,6 +102,7 @@ HV_C_SOURCES := \
 	kernel/exit/hypercall.c \
 	kernel/lifecycle/build.c \
 	kernel/lifecycle/end.c \
+	kernel/lifecycle/restart.c \
 	kernel/lifecycle/files.c \
 	kernel/lifecycle/load.c \
 	kernel/lifecycle/load_linux.c \

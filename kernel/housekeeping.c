@@ -16,6 +16,7 @@
 #include "kernel/overcommit/working_set.h"
 #include "kernel/sched/background.h"
 #include "kernel/lifecycle/end.h"
+#include "kernel/lifecycle/restart.h"
 #include "kernel/monitor/audit.h"
 #include "kernel/sched/wake.h"
 #include "mm/audit.h"
@@ -47,7 +48,8 @@ void housekeeping_init(const struct options *options)
 	}
 }
 
-/* One step for one ended VM; false: there is none, or it still has to be waited for. */
+/* One step for one VM that has ended or restarts; false: there is none, or it still has to be
+ * waited for. */
 static bool teardown_one(void)
 {
 	bool progress = false;
@@ -55,6 +57,8 @@ static bool teardown_one(void)
 		if (vm_is_over(&vms[i]) && vms[i].s2_exists && scheduler_retire(&vms[i])) {
 			(void)vm_teardown_step(&vms[i]);
 			progress = true;
+		} else if (vms[i].state == VM_RESTARTING && scheduler_retire(&vms[i])) {
+			progress = vm_restart_step(&vms[i]);
 		}
 	}
 	return progress;
@@ -63,7 +67,8 @@ static bool teardown_one(void)
 static bool all_ended(void)
 {
 	for (unsigned i = 0; i < vm_count; i++) {
-		if (vms[i].state == VM_RUNNING || vms[i].s2_exists) {
+		if (vms[i].state == VM_RUNNING || vms[i].state == VM_RESTARTING ||
+		    vms[i].s2_exists) {
 			return false;
 		}
 	}

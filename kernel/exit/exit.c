@@ -186,6 +186,11 @@ static NOT_INLINE enum exit_action handle_rest(struct vcpu *vcpu, const struct v
 	case VM_EXIT_IO:
 		return handle_io(vcpu, vm_exit);
 	case VM_EXIT_TRIPLE_FAULT:
+		if (vcpu->vm->config.on_reboot == ON_REBOOT_RESTART) {
+			vm_log(vcpu->vm, "triple fault");
+			vm_restart_or_finish(vcpu->vm);
+			return EXIT_KILL;
+		}
 		return kill(vcpu, "triple fault: it could not handle its own exceptions");
 	case VM_EXIT_S2_FAULT:
 	case VM_EXIT_ENTRY_FAILED:

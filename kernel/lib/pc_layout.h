@@ -11,6 +11,7 @@
 #define PC_LOW_RAM_END 0x9f000u
 #define PC_ACPI 0xe0000u /* ACPI's root pointer is at its start, where kernels look for it */
 #define PC_ACPI_END 0x100000u
+#define PC_RESET_VECTOR 0xffff0u /* F000:FFF0, where real mode enters the BIOS */
 #define PC_HIGH_RAM 0x100000u
 
 #endif

@@ -21,6 +21,7 @@
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "mm/phys.h"
+#include "mm/tlb.h"
 
 static bool name_is_taken(const struct vm *vm)
 {
@@ -165,7 +166,8 @@ static enum status make_vm(struct vm *vm, unsigned index, const struct boot_modu
 	return status;
 }
 
-enum status vm_load_again(struct vm *vm, struct error *error)
+/* The files as at its start. */
+static enum status load_again(struct vm *vm, struct error *error)
 {
 	struct load_files files;
 	struct load_plan plan;
@@ -176,7 +178,56 @@ enum status vm_load_again(struct vm *vm, struct error *error)
 		status = load_run(vm, &files, &plan, &entry, error);
 	}
 	if (status == STATUS_OK) {
+		status = create_vcpus(vm);
+	}
+	if (status == STATUS_OK) {
 		set_entry(&vm->vcpus[0], &entry);
+	}
+	return status;
+}
+
+/* As vcpu_init, but what it has counted stays. */
+static void renew_vcpu(struct vm *vm, unsigned index)
+{
+	struct vcpu *vcpu = &vm->vcpus[index];
+	struct vcpu before = *vcpu;
+	vcpu_init(vcpu, vm, index);
+	vcpu->exit_count = before.exit_count;
+	vcpu->fault_count = before.fault_count;
+	vcpu->hypercall_count = before.hypercall_count;
+}
+
+/*
+ * The new address space may get the root table of one that CPUs have cached translations of, and
+ * its vCPUs the tags of those before: each CPU flushes before it enters.
+ */
+static void request_flush(struct vm *vm)
+{
+	struct s2_locked locked = s2_lock(&vm->s2);
+	(void)tlb_epoch_request(&vm->s2);
+	s2_unlock(locked);
+}
+
+enum status vm_build_again(struct vm *vm, struct error *error)
+{
+	enum status status = s2_create(&vm->s2, backend->s2_format(), vm->id, vm->config.max_pages,
+				       vm->config.min_pages);
+	if (status != STATUS_OK) {
+		return refuse_promise(vm, status, error);
+	}
+	vm->s2_exists = true;
+	request_flush(vm);
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		renew_vcpu(vm, i);
+	}
+	if (vm->platform != NULL) {
+		platform_reset(vm);
+	}
+	status = load_again(vm, error);
+	if (status != STATUS_OK) {
+		while (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
+		}
+		vm->s2_exists = false;
 	}
 	return status;
 }
@@ -227,6 +278,7 @@ static uint64_t start_vm(unsigned index, const struct boot_module *module)
 		return files_release(vm) + files_release_orphan(index);
 	}
 	vm->held_peak_pages = vm->s2.mapped_pages;
+	vm->begun_tsc = arch_tsc();
 	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
 	vm->start_ticks = arch_tsc() - begin_tsc; /* 0 for one that was refused */
 	log_start(vm, &plan);
@@ -265,13 +317,18 @@ void vms_start(struct boot_module *modules, unsigned count, struct vms_pages *pa
 	}
 }
 
+void vm_release(struct vm *vm)
+{
+	struct vcpu *first = &vm->vcpus[0];
+	uint32_t start_info = (uint32_t)first->regs[GPR_RBX];
+	CHECK(scheduler_start(first, first->entry, start_info) == STATUS_OK);
+}
+
 void vms_release(void)
 {
 	for (unsigned i = 0; i < vm_count; i++) {
-		struct vcpu *first = &vms[i].vcpus[0];
-		if (vms[i].state == VM_RUNNING && first->state == VCPU_OFF) {
-			uint32_t start_info = (uint32_t)first->regs[GPR_RBX];
-			CHECK(scheduler_start(first, first->entry, start_info) == STATUS_OK);
+		if (vms[i].state == VM_RUNNING && vms[i].vcpus[0].state == VCPU_OFF) {
+			vm_release(&vms[i]);
 		}
 	}
 }

@@ -23,11 +23,14 @@ struct vms_pages {
 void vms_start(struct boot_module *modules, unsigned count, struct vms_pages *pages);
 
 /*
- * For a VM with on-reboot=restart whose RAM reads as zeros again and whose vCPUs are new: its files
- * as at its start, and how its first vCPU begins. NO_MEMORY, with *error: the host has not enough
- * frames. No vCPU of it runs. Boot CPU.
+ * For a VM that restarts, when all of it has been taken apart but its devices and its files: RAM
+ * that reads as zeros, the files as at its start, the devices after a reset, new vCPUs. NO_MEMORY,
+ * with *error: the host has not enough frames now, and nothing is left behind. Boot CPU.
  */
-MUST_CHECK enum status vm_load_again(struct vm *vm, struct error *error);
+MUST_CHECK enum status vm_build_again(struct vm *vm, struct error *error);
+
+/* Lets one VM begin. Boot CPU. */
+void vm_release(struct vm *vm);
 
 /*
  * Lets all VMs begin. Not before the last has its promise and its image: what is left for those

@@ -14,6 +14,7 @@
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "kernel/sched/wake.h"
+#include "kernel/lifecycle/files.h"
 #include "kernel/vm/platform.h"
 
 void vm_destroy_vcpus(struct vm *vm)
@@ -65,22 +66,35 @@ void vm_kill(struct vm *vm, const char *reason)
 
 void vm_restart_or_finish(struct vm *vm)
 {
-	vm_finish(vm, 0, 0);
+	if (vm->config.on_reboot != ON_REBOOT_RESTART) {
+		vm_finish(vm, 0, 0);
+	} else if (vm_end(vm, VM_RESTARTING)) {
+		log_event(vm_name(vm), "restarts");
+	}
+}
+
+void vm_abandon(struct vm *vm, const char *reason)
+{
+	vm->end_reason = reason;
+	__atomic_store_n(&vm->state, VM_KILLED, __ATOMIC_RELEASE);
+	platform_destroy(vm);
+	(void)files_release(vm);
+	log_event(vm_name(vm), "killed: %s", reason);
 }
 
 static bool teardown_step(struct vm *vm)
 {
-	if (vm->balloon.attached) {
-		vm->balloon.attached = false;
-		vm->balloon.page = NULL;
-	}
+	vm->balloon.attached = false;
+	vm->balloon.page = NULL;
 	vm_destroy_vcpus(vm);
-	platform_destroy(vm);
+	if (vm_is_over(vm)) {
+		platform_destroy(vm);
+		(void)files_release(vm);
+	}
 	if (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
 		return false;
 	}
 	vm->s2_exists = false;
-	(void)files_release(vm);
 	return true;
 }
 

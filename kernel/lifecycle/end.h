@@ -15,6 +15,12 @@ void vm_kill(struct vm *vm, const char *reason);
 /* The guest has reset its machine: it starts again, or is over, as on-reboot= says. Any CPU. */
 void vm_restart_or_finish(struct vm *vm);
 
+/*
+ * A RESTARTING VM whose address space and vCPUs are gone does not begin again: it counts as killed.
+ * Boot CPU.
+ */
+void vm_abandon(struct vm *vm, const char *reason);
+
 /* One bounded step of giving back what an ended VM has. True: nothing is left to do. */
 bool vm_teardown_step(struct vm *vm);
 

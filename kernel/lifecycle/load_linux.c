@@ -139,7 +139,7 @@ enum status load_linux_run(struct vm *vm, const struct load_files *files,
 	write_header(&writer, files, plan, load_pc_write_text(&writer, line));
 	write_64(&writer, ZERO_PAGE_RSDP, PC_ACPI);
 	write_map(&writer, &vm->config);
-	load_pc_write_acpi(&writer, vm);
+	load_pc_write_firmware(&writer, vm);
 	s2_unlock(writer.locked);
 	*entry = (struct load_entry){.eip = image->entry, .esi = PC_TABLES};
 	return writer.status;

@@ -128,7 +128,7 @@ enum status load_multiboot_run(struct vm *vm, const struct load_files *files,
 	entry->eip = plan->elf.entry;
 	entry->eax = LOADER_MAGIC;
 	entry->ebx = load_pc_write(&writer, &info, sizeof(info));
-	load_pc_write_acpi(&writer, vm);
+	load_pc_write_firmware(&writer, vm);
 	s2_unlock(writer.locked);
 	return writer.status;
 }

@@ -82,12 +82,36 @@ void load_pc_write_files(struct load_pc_writer *writer, const struct load_files 
 	}
 }
 
-void load_pc_write_acpi(struct load_pc_writer *writer, const struct vm *vm)
+static void write_acpi(struct load_pc_writer *writer, const struct vm *vm)
 {
 	static uint8_t tables[ACPI_BYTES_MAX];
 	size_t bytes = platform_tables(vm, tables, sizeof(tables), PC_ACPI);
 	CHECK(bytes > 0 && bytes <= sizeof(tables));
 	load_pc_write_at(writer, PC_ACPI, tables, bytes);
+}
+
+/*
+ * There is no BIOS, but kernels that want a reset jump to where it would begin: Linux does where
+ * ACPI is hardware-reduced and there is no EFI, and never looks at the reset register. So the code
+ * there does what a BIOS would not survive, a write to the PCI bridge's reset register.
+ */
+static void write_reset_vector(struct load_pc_writer *writer)
+{
+	static const uint8_t code[] = {
+		0xb0, 0x06,	  /* mov $6, %al */
+		0xba, 0xf9, 0x0c, /* mov $0xcf9, %dx */
+		0xee,		  /* out %al, %dx */
+		0xf4,		  /* hlt */
+		0xeb, 0xfd,	  /* jmp to the hlt */
+	};
+	_Static_assert(sizeof(code) <= PC_ACPI_END - PC_RESET_VECTOR, "it ends at 1 MiB");
+	load_pc_write_at(writer, PC_RESET_VECTOR, code, sizeof(code));
+}
+
+void load_pc_write_firmware(struct load_pc_writer *writer, const struct vm *vm)
+{
+	write_acpi(writer, vm);
+	write_reset_vector(writer);
 }
 
 /* ---- What kernels are told ------------------------------------------------------------------- */

@@ -48,8 +48,8 @@ void load_pc_write_image(struct load_pc_writer *writer, const struct load_files 
 void load_pc_write_files(struct load_pc_writer *writer, const struct load_files *files,
 			 const struct load_plan *plan);
 
-/* ACPI's tables (kernel/vm/platform.h); its root pointer is at PC_ACPI. */
-void load_pc_write_acpi(struct load_pc_writer *writer, const struct vm *vm);
+/* What firmware leaves: ACPI's tables, and code at the reset vector that resets the VM. */
+void load_pc_write_firmware(struct load_pc_writer *writer, const struct vm *vm);
 
 #define LOAD_PC_COMMAND_LINE_MAX 4095u /* characters; no kernel takes more */
 

@@ -124,7 +124,7 @@ enum status load_pvh_run(struct vm *vm, const struct load_files *files,
 	info.map = write_map(&writer, &vm->config);
 	entry->eip = plan->elf.entry;
 	entry->ebx = load_pc_write(&writer, &info, sizeof(info));
-	load_pc_write_acpi(&writer, vm);
+	load_pc_write_firmware(&writer, vm);
 	s2_unlock(writer.locked);
 	return writer.status;
 }

@@ -26,8 +26,9 @@ enum vm_state {
 	VM_UNUSED,
 	VM_REFUSED, /* its module or configuration was not acceptable */
 	VM_RUNNING,
-	VM_FINISHED, /* said so itself, with an exit code */
-	VM_KILLED,   /* ended by the hypervisor */
+	VM_FINISHED,   /* said so itself, with an exit code */
+	VM_KILLED,     /* ended by the hypervisor */
+	VM_RESTARTING, /* reset by its guest: taken apart, then built again from its files */
 };
 
 /* The balloon as the core sees it. */
@@ -89,6 +90,9 @@ struct vm {
 	uint64_t teardown_ticks;
 	uint64_t teardown_step_ticks;
 	const char *end_reason; /* of REFUSED and KILLED */
+	uint64_t begun_tsc;	/* of its last start */
+	uint64_t restarts;
+	unsigned quick_restarts; /* one after the other, each soon after its start */
 	struct {
 		uint64_t window_start_tsc;
 		unsigned lines;

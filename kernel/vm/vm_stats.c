@@ -24,6 +24,8 @@ const char *vm_state_name(enum vm_state state)
 		return "running";
 	case VM_FINISHED:
 		return "finished";
+	case VM_RESTARTING:
+		return "restarting";
 	case VM_KILLED:
 		return "killed";
 	case VM_UNUSED:
