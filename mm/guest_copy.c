@@ -47,6 +47,20 @@ enum status guest_copy_in(struct s2_locked locked, gpa_t from, void *to, size_t 
 	return STATUS_OK;
 }
 
+enum status guest_copy_find(struct s2_locked locked, gpa_t at, size_t bytes, const uint8_t **start)
+{
+	struct s2_slot slot;
+	if (!is_inside(locked.s2, at, bytes) || in_page(at, bytes) != bytes) {
+		return STATUS_OUTSIDE;
+	}
+	slot = s2_lookup(locked, gpa_to_gfn(at));
+	if (slot.kind != S2_MAPPED) {
+		return slot.kind == S2_BALLOONED ? STATUS_SURRENDERED : STATUS_INVALID;
+	}
+	*start = byte_of(slot.pfn, at);
+	return STATUS_OK;
+}
+
 /* Where a page's byte is that may be written: EMPTY pages are populated. */
 static enum status find_to_write(struct s2_locked locked, gpa_t at, uint8_t **byte)
 {

@@ -76,6 +76,15 @@ static inline void s2_unlock(struct s2_locked locked)
 	lock_release(&locked.s2->lock);
 }
 
+/*
+ * Changes whenever a page has been taken out or moved to another frame, before the lock is
+ * released: what was found before may be elsewhere now.
+ */
+static inline uint64_t s2_removals(struct s2_locked locked)
+{
+	return locked.s2->tlb.requested;
+}
+
 enum s2_kind { S2_EMPTY, S2_MAPPED, S2_BALLOONED };
 
 /* The entry that decides over a gfn. */

@@ -76,10 +76,14 @@ HOST_test_s2 := tests/host/mm/test_s2.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_s2_steps
 HOST_test_s2_steps := tests/host/mm/test_s2_steps.c $(FAKE_WORLD) $(MM_SOURCES)
 
+# Of the devices of a virtual PC: what exits, entries and the scheduler ask for.
+FAKE_DEVICES := tests/host/fake/devices.c
+
 X86_GUEST_SOURCES := arch/x86/guest/breakpoint.c arch/x86/guest/guest_cr.c arch/x86/guest/guest_cpuid.c \
 	arch/x86/guest/guest_cpuid_exit.c arch/x86/guest/guest_event.c \
 	arch/x86/guest/guest_exit.c arch/x86/guest/guest_msr.c arch/x86/guest/entry_checks.c \
-	tests/host/fake/panic.c tests/host/fake/processor.c tests/host/fake/x86.c
+	tests/host/fake/panic.c tests/host/fake/processor.c tests/host/fake/x86.c \
+	arch/x86/guest/guest_pc.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_x86_guest
 HOST_test_x86_guest := tests/host/arch/test_x86_guest.c $(X86_GUEST_SOURCES)
@@ -94,7 +98,8 @@ VTX_SOURCES := tests/host/fake/vtx.c tests/host/fake/vmcs.c tests/host/fake/proc
 	vmx_exit.c vmx_fields.c vmx_run.c vmx_setup.c vmx_state.c) \
 	$(addprefix arch/x86/guest/, breakpoint.c entry_checks.c guest_cr.c guest_event.c guest_exit.c \
 	guest_msr.c guest_vcpu.c) \
-	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c
+	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c \
+	arch/x86/guest/guest_pc.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_vmx_cpu
 HOST_test_vmx_cpu := tests/host/arch/test_vmx_cpu.c $(VTX_SOURCES)
@@ -115,11 +120,11 @@ HOST_test_svm := tests/host/arch/test_svm.c arch/x86/svm/svm_asid.c arch/x86/svm
 HOST_TESTS += test_svm_cr
 HOST_test_svm_cr := tests/host/arch/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86/svm/svm_debug.c arch/x86/svm/svm_decode.c \
 	arch/x86/svm/svm_setup.c arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c \
-	arch/x86/guest/guest_exit.c tests/host/fake/panic.c
+	arch/x86/guest/guest_exit.c tests/host/fake/panic.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_svm_run
 HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_run.c \
-	arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c
+	arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_svm_state
 HOST_test_svm_state := tests/host/arch/test_svm_state.c arch/x86/svm/svm_state.c \
@@ -141,10 +146,34 @@ HOST_test_svm_debug := tests/host/arch/test_svm_debug.c arch/x86/svm/svm_debug.c
 HOST_TESTS += test_xstate
 HOST_test_xstate := tests/host/arch/test_xstate.c arch/x86/cpu/xstate.c arch/x86/guest/guest_vcpu.c \
 	tests/host/fake/processor.c $(FAKE_WORLD) $(MM_SOURCES)
+
+VLAPIC_SOURCES := $(addprefix drivers/virt/, vlapic.c vlapic_message.c vlapic_registers.c vlapic_timer.c)
+
+HOST_TESTS += test_vlapic
+HOST_test_vlapic := tests/host/virt/test_vlapic.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_steps
+HOST_test_vlapic_steps := tests/host/virt/test_vlapic_steps.c
+
+HOST_TESTS += test_vlapic_registers
+HOST_test_vlapic_registers := tests/host/virt/test_vlapic_registers.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_timer
+HOST_test_vlapic_timer := tests/host/virt/test_vlapic_timer.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_message
+HOST_test_vlapic_message := tests/host/virt/test_vlapic_message.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vioapic
+HOST_test_vioapic := tests/host/virt/test_vioapic.c drivers/virt/vioapic.c
+
 HOST_TESTS += test_power
 HOST_test_power := tests/host/boot/test_power.c tests/host/fake/board.c tests/host/fake/firmware.c \
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
 	drivers/phys/pci.c drivers/phys/power.c kernel/lib/error.c
+
+HOST_TESTS += test_vectors
+HOST_test_vectors := tests/host/arch/test_vectors.c arch/x86/trap/vectors.S
 
 HOST_TESTS += test_end
 HOST_test_end := tests/host/boot/test_end.c tests/host/fake/firmware.c arch/x86/cpu/power.c \
@@ -168,8 +197,10 @@ HOST_test_guest_decode := tests/host/arch/test_guest_decode.c tests/host/fake/fo
 
 HOST_TESTS += test_guest_device
 HOST_test_guest_device := tests/host/arch/test_guest_device.c arch/x86/guest/guest_device.c \
+	arch/x86/guest/breakpoint.c arch/x86/guest/guest_code.c tests/host/fake/processor.c \
 	arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c arch/x86/guest/guest_walk.c \
-	$(GUEST_DECODE) $(FAKE_WORLD) $(MM_SOURCES)
+	$(GUEST_DECODE) $(FAKE_WORLD) $(MM_SOURCES) \
+	arch/x86/guest/guest_pc.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_guest_native
 HOST_test_guest_native := tests/host/arch/test_guest_native.c tests/host/fake/forms.c \
@@ -202,7 +233,8 @@ HOST_test_run_queue := tests/host/sched/test_run_queue.c tests/host/fake/panic.c
 	kernel/sched/run_queue.c
 
 SCHEDULER_SOURCES := tests/host/fake/contexts.c tests/host/fake/cpus.c tests/host/fake/panic.c \
-	kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/vm/vcpu.c kernel/sched/wake.c
+	kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/vm/vcpu.c kernel/sched/wake.c \
+	$(FAKE_DEVICES)
 
 HOST_TESTS += test_scheduler
 HOST_test_scheduler := tests/host/sched/test_scheduler.c $(SCHEDULER_SOURCES)
@@ -214,11 +246,11 @@ HOST_TESTS += test_stop_machine
 HOST_test_stop_machine := tests/host/sched/test_stop_machine.c kernel/sched/stop_machine.c
 
 # Real threads, once with the sanitizers of all and once with the one for threads.
-THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads
+THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads test_vlapic
 
 HOST_TESTS += test_scheduler_threads
 HOST_test_scheduler_threads := tests/host/sched/test_scheduler_threads.c kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c \
-	kernel/sched/scheduler.c kernel/vm/tlb.c kernel/vm/vcpu.c kernel/sched/wake.c
+	kernel/sched/scheduler.c kernel/vm/tlb.c kernel/vm/vcpu.c kernel/sched/wake.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_mm_threads
 HOST_test_mm_threads := tests/host/mm/test_mm_threads.c tests/host/fake/machines.c \
@@ -252,12 +284,11 @@ include tests/fuzz/fuzz.mk
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
-	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/elf.c kernel/lib/error.c kernel/overcommit/governor.c kernel/exit/hypercall.c kernel/lifecycle/load_native.c \
 	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
-	$(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES)
+	$(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) $(FAKE_DEVICES)
 
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
@@ -267,37 +298,33 @@ HOST_test_balloon_ranges := tests/host/balloon/test_balloon_ranges.c tests/host/
 	$(KERNEL_SOURCES)
 
 HOST_TESTS += test_vm_config
-HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/vm/vm_config.c kernel/lib/error.c
 HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
 
 HOST_TESTS += test_elf
 HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c kernel/lib/error.c
 
 HOST_TESTS += test_monitor
-HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/monitor.c
+HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/attach.c \
+	kernel/monitor/monitor.c kernel/vm/guest_console.c kernel/vm/vm_stats.c
+
+HOST_TESTS += test_attach
+HOST_test_attach := tests/host/monitor/test_attach.c kernel/log/log.c kernel/monitor/attach.c \
+	kernel/vm/guest_console.c
+
+HOST_TESTS += test_guest_console
+HOST_test_guest_console := tests/host/vm/test_guest_console.c kernel/vm/guest_console.c
+
+HOST_TESTS += test_vm_stats
+HOST_test_vm_stats := tests/host/vm/test_vm_stats.c kernel/vm/vm_stats.c
 
 HOST_TESTS += test_model
 HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
 
-VLAPIC_SOURCES := $(addprefix drivers/virt/, vlapic.c vlapic_message.c vlapic_registers.c vlapic_timer.c)
-
-HOST_TESTS += test_vlapic
-HOST_test_vlapic := tests/host/virt/test_vlapic.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vlapic_registers
-HOST_test_vlapic_registers := tests/host/virt/test_vlapic_registers.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vlapic_timer
-HOST_test_vlapic_timer := tests/host/virt/test_vlapic_timer.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vlapic_message
-HOST_test_vlapic_message := tests/host/virt/test_vlapic_message.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vioapic
-HOST_test_vioapic := tests/host/virt/test_vioapic.c drivers/virt/vioapic.c
-
 HOST_TESTS += test_error
 HOST_test_error := tests/host/lib/test_error.c kernel/lib/error.c
+
+HOST_TESTS += test_time
+HOST_test_time := tests/host/lib/test_time.c
 
 HOST_TESTS += test_options
 HOST_test_options := tests/host/lib/test_options.c kernel/lib/console.c kernel/lib/options.c
@@ -423,6 +450,24 @@ walks: $(B)/host/model_fast
 
 HOST_TESTS += test_tsc
 HOST_test_tsc := tests/host/arch/test_tsc.c
+
+# The devices of a virtual PC.
+HOST_TESTS += test_vuart
+HOST_test_vuart := tests/host/virt/test_vuart.c drivers/virt/vuart.c
+
+HOST_TESTS += test_vpic
+HOST_test_vpic := tests/host/virt/test_vpic.c drivers/virt/vpic.c
+
+VPIT_SOURCES := tests/host/fake/counter.c drivers/virt/vpit.c drivers/virt/vpit_channel.c
+
+HOST_TESTS += test_vpit
+HOST_test_vpit := tests/host/virt/test_vpit.c $(VPIT_SOURCES)
+
+HOST_TESTS += test_vrtc
+HOST_test_vrtc := tests/host/virt/test_vrtc.c drivers/virt/vrtc.c drivers/virt/vrtc_calendar.c
+
+HOST_TESTS += test_vi8042
+HOST_test_vi8042 := tests/host/virt/test_vi8042.c drivers/virt/vi8042.c drivers/virt/vpci.c
 
 HOST_TESTS += test_vacpi
 HOST_test_vacpi := tests/host/virt/test_vacpi.c drivers/virt/vacpi.c

@@ -37,4 +37,16 @@ static inline uint64_t guest_port_causes(const struct vcpu *vcpu, uint64_t dr7, 
 		       : 0;
 }
 
+/* The same for `bytes` of memory at a linear address that were read, or written, or both. Pure. */
+uint64_t guest_data_breakpoints(const uint64_t address[BREAKPOINTS], uint64_t dr7, uint64_t linear,
+				unsigned bytes, bool write);
+uint64_t guest_data_causes_enabled(uint64_t dr7, uint64_t linear, unsigned bytes, bool write);
+
+static inline uint64_t guest_data_causes(uint64_t dr7, uint64_t linear, unsigned bytes, bool write)
+{
+	return __builtin_expect((dr7 & DR7_ANY_ENABLED) != 0, 0)
+		       ? guest_data_causes_enabled(dr7, linear, bytes, write)
+		       : 0;
+}
+
 #endif

@@ -5,6 +5,7 @@
  * not checked again: rights and segment limits of the operand. What it has not said has to fit: the
  * operand's place and the direction.
  */
+#include "arch/x86/guest/breakpoint.h"
 #include "arch/x86/guest/guest_execute.h"
 #include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/guest/guest_pc.h"
@@ -14,9 +15,6 @@
 #include "base/string.h"
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
-
-/* A program without the virtual PC has no VM with devices either. */
-extern __typeof__(platform_memory) platform_memory __attribute__((weak));
 
 #define PRIVILEGE 3 /* of the code segment's selector */
 
@@ -108,16 +106,17 @@ static uint64_t segment_base(const struct vcpu *vcpu, enum guest_segment_registe
 	return guest_read(vcpu, names[segment]);
 }
 
-/* Where the operand lies in its page: the same in linear and in guest-physical addresses. */
-static uint64_t offset_in_page(const struct vcpu *vcpu, const struct code *code,
+/* Its linear address. */
+static uint64_t operand_linear(const struct vcpu *vcpu, uint64_t rip, unsigned bits,
 			       const struct guest_instruction *instruction)
 {
 	const struct guest_place *place = &instruction->place;
-	uint64_t next_rip = guest_next_rip(vcpu, code->rip, instruction->length);
+	uint64_t next_rip = guest_next_rip(vcpu, rip, instruction->length);
 	uint64_t offset = guest_place_offset(place, gpr_or_none(vcpu, place->base),
 					     gpr_or_none(vcpu, place->index), next_rip);
 
-	return (offset + segment_base(vcpu, place->segment, code->bits)) & (PAGE_BYTES - 1);
+	offset += segment_base(vcpu, place->segment, bits);
+	return bits == 64 ? offset : (uint32_t)offset;
 }
 
 /*
@@ -131,11 +130,14 @@ static bool may_write(const struct vcpu *vcpu, const struct guest_instruction *i
 	       (instruction->reads && !(guest_read(vcpu, GUEST_CS_SELECTOR) & PRIVILEGE));
 }
 
-/* NULL: this instruction makes such a fault. */
-static const char *code_fits(const struct vcpu *vcpu, gpa_t address, const struct code *code,
+/*
+ * NULL: this instruction makes such a fault. The operand lies at the same place of its page in
+ * linear and in guest-physical addresses.
+ */
+static const char *code_fits(const struct vcpu *vcpu, gpa_t address, uint64_t linear,
 			     const struct guest_instruction *instruction)
 {
-	uint64_t offset = offset_in_page(vcpu, code, instruction);
+	uint64_t offset = linear & (PAGE_BYTES - 1);
 
 	if (offset + instruction->bytes > PAGE_BYTES) {
 		return "its operand crosses a page";
@@ -171,7 +173,20 @@ static bool device_access(struct vcpu *vcpu, gpa_t address,
 	return true;
 }
 
-static bool carry_out(struct vcpu *vcpu, gpa_t address, const struct guest_instruction *instruction)
+/* Breakpoints of the guest on its operand; the processor has not got as far as that. */
+static void trap_data(struct vcpu *vcpu, uint64_t linear,
+		      const struct guest_instruction *instruction)
+{
+	uint64_t causes = guest_data_causes(guest_read(vcpu, GUEST_DR7), linear, instruction->bytes,
+					    instruction->writes);
+
+	if (causes != 0) {
+		guest_write(vcpu, GUEST_TRAP, causes);
+	}
+}
+
+static enum arch_device carry_out(struct vcpu *vcpu, gpa_t address, uint64_t linear,
+				  const struct guest_instruction *instruction)
 {
 	uint64_t flags = guest_read(vcpu, GUEST_RFLAGS);
 	struct guest_operands operands = {
@@ -181,7 +196,7 @@ static bool carry_out(struct vcpu *vcpu, gpa_t address, const struct guest_instr
 	uint64_t timer = vcpu->timer_tsc;
 
 	if (!device_access(vcpu, address, instruction, &operands)) {
-		return false;
+		return ARCH_DEVICE_NONE;
 	}
 	if (instruction->gpr_written) {
 		guest_gpr_write(vcpu, instruction->gpr, operands.gpr);
@@ -190,28 +205,48 @@ static bool carry_out(struct vcpu *vcpu, gpa_t address, const struct guest_instr
 		guest_write(vcpu, GUEST_RFLAGS, operands.flags);
 	}
 	guest_pc_settle(vcpu, timer);
+	trap_data(vcpu, linear, instruction);
 	vcpu->arch->decoded_bytes = instruction->length;
 	vcpu->arch->doubtful = false;
-	return true;
+	return ARCH_DEVICE_DONE;
 }
 
-enum arch_device arch_device_access(struct vcpu *vcpu, gpa_t address)
+static NOT_INLINE enum arch_device access_anew(struct vcpu *vcpu, gpa_t address)
 {
 	struct guest_instruction instruction;
 	struct code code;
 	const char *reason;
+	uint64_t linear = 0;
+
+	code_fetch(vcpu, &code);
+	reason = code_decode(&code, &instruction);
+	if (reason == NULL) {
+		linear = operand_linear(vcpu, code.rip, code.bits, &instruction);
+		reason = code_fits(vcpu, address, linear, &instruction);
+	}
+	if (reason != NULL) {
+		return doubt(vcpu, address, &code, reason);
+	}
+	guest_code_remember(vcpu, code.rip, code.bytes, &instruction);
+	return carry_out(vcpu, address, linear, &instruction);
+}
+
+enum arch_device arch_device_access(struct vcpu *vcpu, gpa_t address)
+{
+	uint64_t rip = guest_read(vcpu, GUEST_RIP);
+	const struct guest_instruction *known;
 
 	/* The stack of an event that is being delivered, the code itself, the guest's tables. */
 	if (vcpu->arch->event.info & EVENT_VALID || !guest_read(vcpu, GUEST_FAULT_OPERAND)) {
 		return ARCH_DEVICE_NONE;
 	}
-	code_fetch(vcpu, &code);
-	reason = code_decode(&code, &instruction);
-	if (reason == NULL) {
-		reason = code_fits(vcpu, address, &code, &instruction);
+	known = guest_code_recall(vcpu, rip);
+	if (known != NULL) {
+		uint64_t linear = operand_linear(vcpu, rip, 64, known);
+
+		if (code_fits(vcpu, address, linear, known) == NULL) {
+			return carry_out(vcpu, address, linear, known);
+		}
 	}
-	if (reason != NULL) {
-		return doubt(vcpu, address, &code, reason);
-	}
-	return carry_out(vcpu, address, &instruction) ? ARCH_DEVICE_DONE : ARCH_DEVICE_NONE;
+	return access_anew(vcpu, address);
 }

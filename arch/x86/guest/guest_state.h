@@ -8,6 +8,7 @@
 #define ARCH_X86_GUEST_GUEST_STATE_H
 
 #include "arch/x86/cpu/registers.h"
+#include "arch/x86/guest/guest_code.h"
 #include "arch/x86/guest/guest_event.h"
 #include "base/types.h"
 #include "kernel/vm/vcpu.h"
@@ -41,6 +42,11 @@ enum guest_register {
 	 * raises its trap.
 	 */
 	GUEST_RIP,
+	/*
+	 * Write only: a debug trap behind the instruction that is about to be completed, for these
+	 * causes as DR6 shows them.
+	 */
+	GUEST_TRAP,
 	GUEST_CR2, /* this and all below: read only */
 	GUEST_CS_SELECTOR,
 	GUEST_SS_SELECTOR,
@@ -55,6 +61,7 @@ enum guest_register {
 	 */
 	GUEST_FAULT_OPERAND,
 	GUEST_FAULT_WRITE, /* 1 when it was a write */
+	GUEST_DR7,
 };
 
 /*
@@ -88,6 +95,7 @@ struct arch_vcpu {
 	 */
 	bool doubtful;
 	uint64_t doubtful_rip;
+	struct guest_codes codes;
 
 	/* In the processor while this vCPU is on a CPU (vcpu.c), here otherwise. */
 	uint64_t xcr0;

@@ -15,6 +15,10 @@
  */
 bool guest_translate(const struct vcpu *vcpu, struct s2_locked locked, uint64_t linear, gpa_t *gpa);
 
+/* The same in 64-bit code, and *trace says which entries led there. */
+bool guest_translate_traced(const struct vcpu *vcpu, struct s2_locked locked, uint64_t linear,
+			    gpa_t *gpa, struct guest_walk_trace *trace);
+
 /*
  * Copies up to `count` bytes of code from `linear` on, at most a page; answers how many there are
  * before the first that cannot be read.

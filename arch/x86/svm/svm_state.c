@@ -7,6 +7,7 @@
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/guest_state.h"
 #include "arch/x86/svm/svm_caps.h"
+#include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
 #include "base/check.h"
@@ -148,6 +149,8 @@ uint64_t svm_guest_read(const struct vcpu *vcpu, enum guest_register name)
 		return vmcb->segments[VMCB_DS].base;
 	case GUEST_FAULT_OPERAND:
 		return (vmcb->exit_info_1 & (FAULT_FETCH | FAULT_WALK)) == 0;
+	case GUEST_DR7:
+		return *svm_dr7(svm_of(vcpu));
 	case GUEST_FAULT_WRITE:
 		return (vmcb->exit_info_1 & FAULT_WRITE) != 0;
 	default:
@@ -197,6 +200,9 @@ void svm_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value
 		return;
 	case GUEST_RIP:
 		svm_complete(svm, value);
+		return;
+	case GUEST_TRAP:
+		svm_trap(svm, value);
 		return;
 	case GUEST_XCR0:
 		svm->arch.xcr0 = value;

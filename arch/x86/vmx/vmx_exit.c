@@ -204,7 +204,7 @@ static enum exit_action decide_cr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 #define IO_PORT(qualification) ((qualification) >> 16 & 0xffff)
 
 /* The next entry delivers their trap, together with that of a step (SDM vol. 3, table 25-4). */
-static void pend_breakpoints(uint64_t causes)
+void vmx_pend_breakpoints(uint64_t causes)
 {
 	if (causes != 0) {
 		vmcs_write_guest_pending_debug(vmcs_read_guest_pending_debug() | causes |
@@ -227,7 +227,7 @@ static enum exit_action decide_io(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 	if (action == EXIT_ADVANCE) {
 		causes = guest_port_causes(vmx->arch.vcpu, vmcs_read_guest_dr7(), vm_exit->io.port,
 					   vm_exit->io.bytes);
-		pend_breakpoints(causes);
+		vmx_pend_breakpoints(causes);
 	}
 	return action;
 }

@@ -54,7 +54,7 @@ static const struct place {
 	uint16_t field;
 	uint16_t word;
 	uint32_t msr;
-} places[GUEST_DS_BASE + 1] = {
+} places[GUEST_DR7 + 1] = {
 	[GUEST_CR3] = {.field = VMCS_guest_cr3},
 	[GUEST_CR8] = {.word = offsetof(struct vmx_vcpu, cr8)},
 	[GUEST_EFER] = {.word = offsetof(struct vmx_vcpu, arch.efer)},
@@ -78,6 +78,7 @@ static const struct place {
 	[GUEST_CS_BASE] = {.field = VMCS_guest_cs_base},
 	[GUEST_SS_BASE] = {.field = VMCS_guest_ss_base},
 	[GUEST_DS_BASE] = {.field = VMCS_guest_ds_base},
+	[GUEST_DR7] = {.field = VMCS_guest_dr7},
 };
 
 /* Exit qualification of an EPT violation (SDM vol. 3, table 28-7) */
@@ -202,6 +203,9 @@ void vmx_guest_write(struct vcpu *vcpu, enum guest_register name, uint64_t value
 		return;
 	case GUEST_RIP:
 		vmx_complete(value);
+		return;
+	case GUEST_TRAP:
+		vmx_pend_breakpoints(value);
 		return;
 	case GUEST_KERNEL_GS_BASE:
 		vmx->kernel_gs_base = value;

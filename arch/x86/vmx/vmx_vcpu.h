@@ -91,6 +91,9 @@ void vmx_state_save(struct vmx_vcpu *vmx);
 enum exit_action vmx_exit_s2_fault(struct vmx_vcpu *vmx); /* of an EPT violation */
 enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx, uint32_t reason);
 
+/* vmx_exit.c: a debug trap behind the instruction, for `causes` as DR6 shows them. 0: none. */
+void vmx_pend_breakpoints(uint64_t causes);
+
 #define VMX_RIGHTS_DPL 0x0060
 
 /*

@@ -11,6 +11,8 @@
 #include "arch/arch.h"
 #include "arch/x86/guest/guest_exit.h"
 #include "base/bits.h"
+#include "fake/devices.h"
+#include "fake/processor.h"
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "mm/guest_copy.h"
@@ -26,7 +28,7 @@
 
 static struct s2 *space;
 static struct vm vm;
-static uint64_t registers[GUEST_FAULT_WRITE + 1];
+static uint64_t registers[GUEST_DR7 + 1];
 static unsigned flag_writes;
 static char logged[256];
 
@@ -39,7 +41,8 @@ static uint64_t fake_read(const struct vcpu *of, enum guest_register name)
 static void fake_write(struct vcpu *of, enum guest_register name, uint64_t value)
 {
 	(void)of;
-	assert_true(name == GUEST_RSP || name == GUEST_RFLAGS);
+	assert_true(name == GUEST_RSP || name == GUEST_RFLAGS || name == GUEST_CR8 ||
+		    name == GUEST_TRAP);
 	flag_writes += name == GUEST_RFLAGS;
 	registers[name] = value;
 }
@@ -87,6 +90,11 @@ void vm_log(struct vm *of, const char *format, ...)
 	va_end(arguments);
 }
 
+uint64_t arch_tsc(void)
+{
+	return 0;
+}
+
 enum exit_action vm_exit_handle(struct vcpu *of, const struct vm_exit *vm_exit)
 {
 	(void)of;
@@ -127,6 +135,7 @@ static int start(void **state)
 	memset(&vcpu, 0, sizeof(vcpu));
 	memset(&arch, 0, sizeof(arch));
 	memset(registers, 0, sizeof(registers));
+	processor_reset(XCR0_X87);
 	memset(&device, 0, sizeof(device));
 	arch.access = &access;
 	arch.s2 = space;
@@ -134,6 +143,8 @@ static int start(void **state)
 	arch.efer = EFER_LME | EFER_LMA;
 	vcpu.arch = &arch;
 	vcpu.vm = &vm;
+	vm.platform = fake_devices_of_a_vm();
+	fake_devices_reset();
 	registers[GUEST_CR0] = CR0_PE | CR0_PG;
 	registers[GUEST_CR4] = CR4_PAE;
 	registers[GUEST_EFER] = arch.efer;
@@ -288,6 +299,31 @@ static void test_other_faults(void **state)
 	expect_untouched();
 	arch.event.info = 0;
 	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+}
+
+/* The guest watches its operand, by linear address. */
+static void test_breakpoints(void **state)
+{
+	(void)state;
+	vcpu.regs[GPR_RDI] = 0xffffffffff5fc0b0;
+	write_dr0(0xffffffffff5fc0b1);
+	write_dr3(0xffffffffff5fc0b8);
+	registers[GUEST_DR7] = 0x400 | 0x01 | 0x1ull << 16 | 0x80 | 0xbull << 28;
+	CODE_IS("\x8b\x37"); /* DR0 watches writes of a byte, DR3 all accesses to eight of them */
+	assert_int_equal(touch(0xb0), ARCH_DEVICE_DONE);
+	assert_int_equal(registers[GUEST_TRAP], 0);
+	CODE_IS("\x48\x8b\x77\x08");
+	assert_int_equal(touch(0xb8), ARCH_DEVICE_DONE);
+	assert_int_equal(registers[GUEST_TRAP], 8);
+	registers[GUEST_TRAP] = 0;
+	CODE_IS("\x89\x37");
+	assert_int_equal(touch(0xb0), ARCH_DEVICE_DONE);
+	assert_int_equal(registers[GUEST_TRAP], 1);
+	registers[GUEST_TRAP] = 0;
+	/* Not where nothing was accessed. */
+	device.there = false;
+	assert_int_equal(touch(0xb0), ARCH_DEVICE_NONE);
+	assert_int_equal(registers[GUEST_TRAP], 0);
 }
 
 /* ---- Doubts ---- */
@@ -463,6 +499,152 @@ static void test_segments_in_64_bit_code(void **state)
 	assert_int_equal(touch(0x16), ARCH_DEVICE_DONE);
 }
 
+/* ---- What is remembered ---- */
+
+static bool is_known(void)
+{
+	bool known = guest_code_recall(&vcpu, registers[GUEST_RIP]) != NULL;
+
+	fake_locks_check();
+	return known;
+}
+
+/* MOV to the device; then it is known. */
+static void make_known(void)
+{
+	CODE_IS("\x89\x37\x90\x90\x90\x90");
+	vcpu.regs[GPR_RSI] = 0x1234;
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(device.value, 0x1234);
+	assert_true(is_known());
+}
+
+static void test_remembered(void **state)
+{
+	(void)state;
+	assert_false(is_known());
+	make_known();
+	vcpu.regs[GPR_RSI] = 0x5678;
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(device.value, 0x5678);
+	/* The operand's place is that of now. */
+	vcpu.regs[GPR_RDI] = 0x20;
+	assert_int_equal(touch(0x20), ARCH_DEVICE_DONE);
+	assert_int_equal(device.address, DEVICE + 0x20);
+	assert_int_equal(touch(0x40), ARCH_DEVICE_AGAIN);
+}
+
+/* Code that rewrites itself, in the last byte of the instruction or behind it. */
+static void test_rewritten_code_is_not_remembered(void **state)
+{
+	(void)state;
+	make_known();
+	put(CODE_RAM + 1, "\x0f", 1); /* mov %ecx,(%rdi) */
+	assert_false(is_known());
+	vcpu.regs[GPR_RCX] = 0x99;
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(device.value, 0x99);
+	assert_true(is_known());
+	put(CODE_RAM, "\x8b", 1); /* mov (%rdi),%ecx */
+	device.value = 0x42;
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(vcpu.regs[GPR_RCX], 0x42);
+	put(CODE_RAM, "\xcc", 1);
+	assert_int_equal(touch(0), ARCH_DEVICE_AGAIN);
+	/* The last byte of a long one. */
+	CODE_IS("\x2e\x2e\x2e\x2e\x48\xc7\x07\x01\x00\x00\x00"); /* movq $1,(%rdi) */
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(device.value, 1);
+	put(CODE_RAM + 10, "\x10", 1);
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(device.value, 0x10000001);
+}
+
+/* Each entry of the guest's tables that led there; the processor's own flags do not count. */
+static void test_remapped_code_is_not_remembered(void **state)
+{
+	static const uint64_t entries[] = {0x1000 + 8 * 511, 0x2000 + 8 * 510, 0x3000 + 8 * 8,
+					   0x4000};
+	static const uint64_t values[] = {0x2000, 0x3000, 0x4000, CODE_RAM};
+
+	(void)state;
+	/* The same tables again, elsewhere, and other code at their end. */
+	put(0x200000, "\x8b\x37", 2);
+	for (unsigned i = 0; i < 4; i++) {
+		make_known();
+		put_64(entries[i], values[i] | PRESENT | 0x60);
+		assert_true(is_known());
+		put_64(entries[i], values[i] | PRESENT | 0x04);
+		assert_false(is_known());
+		put_64(entries[i], 0);
+		assert_false(is_known());
+		put_64(entries[i], values[i] | PRESENT);
+		assert_true(is_known());
+	}
+	put_64(0x4000, 0x200000 | PRESENT);
+	device.value = 0x31;
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(vcpu.regs[GPR_RSI], 0x31);
+	put_64(0x4000, CODE_RAM | PRESENT);
+	make_known();
+	registers[GUEST_CR3] = 0x5000;
+	assert_false(is_known());
+}
+
+/* What it was compared with may be in a frame of another VM by now. */
+static void test_code_is_forgotten_with_any_page(void **state)
+{
+	(void)state;
+	make_known();
+	assert_int_equal(world_populate(space, 0x300, 0), STATUS_OK);
+	assert_true(is_known());
+	assert_int_equal(world_surrender(space, 0x300, 0), STATUS_OK);
+	world_flush(space);
+	assert_false(is_known());
+	make_known();
+	assert_int_equal(world_surrender(space, CODE_RAM >> PAGE_SHIFT, 0), STATUS_OK);
+	world_flush(space);
+	assert_false(is_known());
+	assert_int_equal(touch(0), ARCH_DEVICE_AGAIN);
+}
+
+static void test_only_64_bit_code_is_remembered(void **state)
+{
+	(void)state;
+	make_known();
+	registers[GUEST_CODE_LONG] = 0;
+	registers[GUEST_CODE_BIG] = 1;
+	assert_false(is_known());
+	registers[GUEST_CODE_LONG] = 1;
+	assert_true(is_known());
+	arch.efer = 0;
+	assert_false(is_known());
+	/* Nor what ends too near to its page's end: the bytes behind it are not all there. */
+	arch.efer = EFER_LME | EFER_LMA;
+	registers[GUEST_RIP] = CODE + 0xff1;
+	CODE_IS("\x89\x37");
+	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_false(is_known());
+	registers[GUEST_RIP] = CODE + 0xff0;
+	make_known();
+}
+
+static void test_last_four_are_remembered(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		registers[GUEST_RIP] = CODE + 0x10 * i;
+		make_known();
+		make_known();
+	}
+	for (unsigned i = 0; i < 6; i++) {
+		registers[GUEST_RIP] = CODE + 0x10 * i;
+		assert_int_equal(is_known(), i >= 2);
+	}
+	registers[GUEST_RIP] = 0; /* no code is ever remembered there */
+	assert_false(is_known());
+}
+
 static int teardown(void **state)
 {
 	world_destroy_all();
@@ -481,6 +663,7 @@ int main(void)
 		TEST(test_stack_pointer),
 		TEST(test_nothing_there),
 		TEST(test_other_faults),
+		TEST(test_breakpoints),
 		TEST(test_refused),
 		TEST(test_doubt_ends),
 		TEST(test_write_at_a_read_fault),
@@ -489,6 +672,12 @@ int main(void)
 		TEST(test_32_bit_code),
 		TEST(test_16_bit_code),
 		TEST(test_segments_in_64_bit_code),
+		TEST(test_remembered),
+		TEST(test_rewritten_code_is_not_remembered),
+		TEST(test_remapped_code_is_not_remembered),
+		TEST(test_code_is_forgotten_with_any_page),
+		TEST(test_only_64_bit_code_is_remembered),
+		TEST(test_last_four_are_remembered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,7 +44,29 @@ static char logged[256];
 struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
 struct svm_caps svm_caps;
 const uint8_t guest_exit_always[3 * PAGE_BYTES];
-const struct guest_segment guest_entry_segments[GUEST_SEGMENT_COUNT];
+
+struct guest_segment guest_entry_segment(const struct vcpu *of, enum guest_segment_name name)
+{
+	(void)of;
+	(void)name;
+	return (struct guest_segment){0};
+}
+
+uint64_t guest_entry_cr0(const struct vcpu *of)
+{
+	(void)of;
+	return CR0_PE | CR0_ET;
+}
+
+uint64_t guest_entry_rip(const struct vcpu *of)
+{
+	return of->entry;
+}
+
+uint64_t arch_tsc(void)
+{
+	return 0;
+}
 
 static uint64_t fake_read(const struct vcpu *from, enum guest_register name)
 {
@@ -157,6 +179,18 @@ static enum exit_action decide(uint32_t exit_code)
 	struct vm_exit vm_exit = {.raw_reason = exit_code};
 
 	return svm_decide_cr(&svm, &vm_exit);
+}
+
+/* An emulator cannot say that the delivery of a virtual interrupt was interrupted. */
+static void test_virtual_interrupts_exit_where_their_delivery_is_misreported(void **state)
+{
+	uint32_t intercepts = vmcb.intercept_1;
+	(void)state;
+
+	assert_false(intercepts & INTERCEPT_VINTR);
+	svm_caps.virtual_exits = true;
+	svm_setup_controls(&svm);
+	assert_int_equal(vmcb.intercept_1, intercepts | INTERCEPT_VINTR);
 }
 
 /* ---- Reads ---- */
@@ -504,6 +538,8 @@ static void test_step_over_lmsw(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(
+			test_virtual_interrupts_exit_where_their_delivery_is_misreported, start),
 		cmocka_unit_test_setup(test_every_read_is_of_the_register_in_the_instruction,
 				       start),
 		cmocka_unit_test_setup(test_reads_of_cr0_and_cr4_are_intercepted, start),

@@ -18,6 +18,7 @@
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/lock.h"
 #include "kernel/vm/tlb.h"
+#include "kernel/vm/vm.h"
 #include "mm/frame.h"
 
 #define RIP 0x1000ull
@@ -34,6 +35,8 @@ static enum exit_action decided;
 static uint64_t port_causes; /* of the instruction that is decided over */
 static bool can_step;
 static bool code_long;
+static struct vm vm;
+static uint64_t tsc_now;
 static uint64_t armed; /* the timer's deadline */
 
 struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
@@ -53,6 +56,11 @@ void lapic_timer_arm(uint64_t deadline_tsc)
 void lapic_timer_disarm(void)
 {
 	armed = 0;
+}
+
+uint64_t arch_tsc(void)
+{
+	return tsc_now;
 }
 
 uint64_t arch_tsc_khz(void)
@@ -179,6 +187,8 @@ static int start(void **state)
 	svm.arch.cr0 = CR0_PE;
 	vmcb.cr0 = CR0_PE;
 	vcpu.arch = &svm.arch;
+	vcpu.vm = &vm;
+	vcpu.timer_tsc = WAKE_NEVER;
 	vcpu.doorbell_vector = DOORBELL;
 	vmcb.rip = RIP;
 	vmcb.rflags = RFLAGS_FIXED | RFLAGS_IF;
@@ -239,6 +249,19 @@ static void test_doorbell_when_interrupts_are_enabled(void **state)
 	/* Not delivered when the next exit comes: offered again, in whichever way fits now. */
 	vmcb.rflags |= RFLAGS_IF;
 	run_and_exit(SVM_EXIT_CPUID);
+	expect_offer(true, false);
+}
+
+/* The exit comes when the guest could take it, and the request is still there. */
+static void test_doorbell_is_due(void **state)
+{
+	(void)state;
+	vmcb.interrupt_shadow = INTERRUPT_SHADOW;
+	ring();
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	expect_offer(false, true);
+	vmcb.interrupt_shadow = 0;
+	run_and_exit(SVM_EXIT_VINTR);
 	expect_offer(true, false);
 }
 
@@ -531,6 +554,7 @@ int main(void)
 		cmocka_unit_test_setup(test_doorbell_at_once, start),
 		cmocka_unit_test_setup(test_guarded_entry, start),
 		cmocka_unit_test_setup(test_doorbell_when_interrupts_are_enabled, start),
+		cmocka_unit_test_setup(test_doorbell_is_due, start),
 		cmocka_unit_test_setup(test_doorbell_waits_for_the_task_priority, start),
 		cmocka_unit_test_setup(test_doorbell_in_a_shadow, start),
 		cmocka_unit_test_setup(test_doorbell_in_a_shadow_that_is_forgotten, start),

@@ -17,6 +17,7 @@ static struct svm_vcpu svm;
 static struct svm_cpu cpu;
 static struct vcpu vcpu;
 static unsigned flushes;
+static uint64_t trapped;
 static uint64_t completed; /* RIP of the last instruction that is done */
 
 struct lock frame_lock = LOCK_INITIALIZER(LOCK_FRAMES);
@@ -38,6 +39,12 @@ void svm_complete(struct svm_vcpu *of, uint64_t next)
 {
 	assert_ptr_equal(of, &svm);
 	completed = next;
+}
+
+void svm_trap(struct svm_vcpu *of, uint64_t causes)
+{
+	assert_ptr_equal(of, &svm);
+	trapped = causes;
 }
 
 void svm_setup_controls(struct svm_vcpu *of)
@@ -155,6 +162,14 @@ static void test_rip_completes(void **state)
 	assert_int_equal(guest_read(&vcpu, GUEST_RIP), 0x1000);
 	guest_write(&vcpu, GUEST_RIP, 0x1007);
 	assert_int_equal(completed, 0x1007);
+	guest_write(&vcpu, GUEST_TRAP, 5);
+	assert_int_equal(trapped, 5);
+	/* As the guest wrote it, where the processor has another one. */
+	vmcb.dr7 = 0x401;
+	svm.dr7 = 0x403;
+	assert_int_equal(guest_read(&vcpu, GUEST_DR7), 0x401);
+	svm_caps.breakpoints_stay = true;
+	assert_int_equal(guest_read(&vcpu, GUEST_DR7), 0x403);
 	assert_int_equal(vmcb.rip, 0x1000);
 }
 

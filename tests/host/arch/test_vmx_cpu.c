@@ -474,6 +474,12 @@ static void test_registers_of_a_fault(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(guest_read(vtx_vcpu, GUEST_ES_BASE + i), 0x10 * (i + 1));
 	}
+	fake_vmx_set(VMCS_guest_dr7, 0x401);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_DR7), 0x401);
+	fake_vmx_set(VMCS_guest_pending_debug, 0);
+	guest_write(vtx_vcpu, GUEST_TRAP, 5);
+	assert_int_equal(fake_vmx_get(VMCS_guest_pending_debug), 0x1005);
+	fake_vmx_set(VMCS_guest_pending_debug, 0);
 	for (unsigned i = 0; i < ARRAY_COUNT(faults); i++) {
 		fake_vmx_set(VMCS_exit_qualification, faults[i].qualification);
 		assert_int_equal(guest_read(vtx_vcpu, GUEST_FAULT_OPERAND), faults[i].operand);

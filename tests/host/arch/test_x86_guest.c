@@ -20,6 +20,7 @@
 #include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/guest/guest_msr.h"
 #include "base/bits.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/vm/vm.h"
 
@@ -76,6 +77,7 @@ static int start(void **state)
 	vcpu.index = 3;
 	memset(registers, 0, sizeof(registers));
 	vcpu.arch = &fake_arch;
+	guest_cpuid_choose(&vcpu);
 	write_count = 0;
 	guest_features = rich;
 	registers[GUEST_CR0] = CR0_PE | CR0_ET;
@@ -612,6 +614,37 @@ static void test_port_breakpoints(void **state)
 			 1);
 }
 
+/* The same on data, for reads and for writes; also where the address space ends. */
+static void test_data_breakpoints(void **state)
+{
+	static const unsigned lengths[] = {1, 2, 8, 4};
+	(void)state;
+
+	for (unsigned i = 0; i < 4 * 16 * 64 * 4 * 2; i++) {
+		unsigned n = i % 4, bits = i / 4 % 16, place = i / 64 % 64,
+			 bytes = 1u << i / 4096 % 4;
+		bool write = i / 16384 != 0;
+		unsigned length = lengths[bits >> 2];
+		/* The last 64 bytes of all, and of the half that is not the kernel's. */
+		uint64_t base = i % 3 == 0 ? UINT64_MAX - 63 : 0x7fffffffffc0;
+		uint64_t start_at = base + place - place % length;
+		uint64_t address[BREAKPOINTS] = {0x100, 0x100, 0x100, 0x100};
+		uint64_t dr7 = 0x400 | (uint64_t)bits << (16 + 4 * n);
+		uint64_t linear = base + 64 - 2 * bytes;
+		bool meets = false;
+
+		address[n] = base + place;
+		for (unsigned k = 0; k < bytes; k++) {
+			meets |= linear + k >= start_at && linear + k - start_at < length;
+		}
+		meets &= (bits & 3) == 3 || ((bits & 3) == 1 && write);
+		assert_int_equal(guest_data_breakpoints(address, dr7, linear, bytes, write), 0);
+		assert_int_equal(
+			guest_data_breakpoints(address, dr7 | 1ull << 2 * n, linear, bytes, write),
+			meets ? 1u << n : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -640,6 +673,7 @@ int main(void)
 		cmocka_unit_test_setup(test_msr_values, start),
 		cmocka_unit_test_setup(test_msr_pat, start),
 		cmocka_unit_test(test_port_breakpoints),
+		cmocka_unit_test(test_data_breakpoints),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

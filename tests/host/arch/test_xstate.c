@@ -12,6 +12,7 @@
 #include "arch/x86/cpu/msr.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/cpu/xstate.h"
+#include "arch/x86/guest/guest_cpuid.h"
 #include "arch/x86/guest/guest_vcpu.h"
 #include "base/bits.h"
 #include "fake/processor.h"
@@ -29,6 +30,11 @@ static struct vm vms_here[2];
 
 /* No measures against speculation: their barriers need a real CPU. */
 uint32_t speculation_actions;
+
+void guest_cpuid_choose(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
 
 void speculation_barrier(void)
 {

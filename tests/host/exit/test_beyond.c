@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "fake/devices.h"
 #include "kernel/vm/exit.h"
 #include "kernel/lifecycle/end.h"
 
@@ -20,7 +21,7 @@ static void start(bool devices)
 {
 	kernel_start(3000, 1);
 	vm = kernel_vm_with(1, "vm", PAGES, PAGES, 100);
-	vm->platform = devices ? (struct platform *)(void *)vm : NULL;
+	vm->platform = devices ? fake_devices_of_a_vm() : NULL;
 	fake_device_accesses = 0;
 	fake_log_clear();
 }

@@ -18,6 +18,8 @@ unsigned fake_kicks[CPUS_MAX];
 unsigned fake_kick_count;
 bool fake_interrupts_on;
 enum arch_device fake_device;
+unsigned fake_timer_updates;
+bool fake_slice_is_over;
 unsigned fake_device_accesses;
 uint64_t fake_device_address;
 bool fake_single_steps;
@@ -88,6 +90,13 @@ enum arch_device arch_device_access(struct vcpu *vcpu, gpa_t address)
 	fake_device_accesses++;
 	fake_device_address = address.v;
 	return fake_device;
+}
+
+bool arch_timer_update(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	fake_timer_updates++;
+	return !fake_slice_is_over;
 }
 
 uint64_t arch_tsc(void)

@@ -25,6 +25,10 @@ extern enum arch_device fake_device;
 extern unsigned fake_device_accesses;
 extern uint64_t fake_device_address;
 
+/* How often arch_timer_update() was called, and what it answers. */
+extern unsigned fake_timer_updates;
+extern bool fake_slice_is_over;
+
 /* Called by a kick, a step of waiting, an idle CPU, a round of the housekeeping; or NULL. */
 extern void (*fake_on_kick)(unsigned cpu);
 extern void (*fake_on_pause)(void);

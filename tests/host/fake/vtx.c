@@ -87,6 +87,11 @@ _Noreturn void machine_check_report(void)
 	panic("machine check");
 }
 
+void guest_cpuid_choose(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
 void guest_features_init(uint64_t xcr0)
 {
 	guest_features.xcr0 = xcr0;
@@ -253,6 +258,7 @@ void vtx_vcpus_create(void)
 		vcpu->vm = &vtx_vm;
 		vcpu->index = i;
 		vcpu->entry = 0x100000;
+		vcpu->timer_tsc = WAKE_NEVER;
 		assert_int_equal(vmx_backend.vcpu_create(vcpu, &vtx_vm.s2), STATUS_OK);
 	}
 }

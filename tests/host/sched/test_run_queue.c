@@ -44,6 +44,7 @@ static int setup(void **state)
 		vcpus[i] = &vm->vcpus[0];
 		vcpus[i]->vm = vm;
 		vcpus[i]->resident = CPU_NONE;
+		vcpus[i]->timer_tsc = WAKE_NEVER;
 		vcpus[i]->doorbell_open = true;
 	}
 	queue = &run_queues[0];
@@ -231,23 +232,27 @@ static void virtual_now_never_goes_back(void **state)
 static void reasons_to_wake(void **state)
 {
 	(void)state;
-	for (unsigned given = 0; given < 64; given++) {
+	for (unsigned given = 0; given < 128; given++) {
 		bool doorbell = (given & 1) != 0;
 		bool event = (given & 2) != 0;
 		bool granted = (given & 4) != 0;
 		bool late = (given & 8) != 0;
 		bool open = (given & 16) != 0;
 		bool rang = (given & 32) != 0;
+		bool timer = (given & 64) != 0;
 		struct vcpu vcpu = {.doorbell_pending = doorbell,
 				    .doorbell_open = open,
 				    .rang = rang,
 				    .event = event,
 				    .granted = granted,
+				    .timer_tsc = timer ? fake_tsc : fake_tsc + 1,
 				    .wake_tsc = late ? fake_tsc : fake_tsc + 1};
 		vcpu.wait = WAIT_NOTHING;
 		assert_true(run_queue_wait_is_over(&vcpu, fake_tsc));
 		vcpu.wait = WAIT_DOORBELL;
-		assert_int_equal(run_queue_wait_is_over(&vcpu, fake_tsc), doorbell && open);
+		/* A timer that expires is an interrupt of a VM's own devices. */
+		assert_int_equal(run_queue_wait_is_over(&vcpu, fake_tsc),
+				 (doorbell || timer) && open);
 		vcpu.wait = WAIT_EVENT;
 		assert_int_equal(run_queue_wait_is_over(&vcpu, fake_tsc),
 				 event || late || (doorbell && (open || rang)));

@@ -462,15 +462,15 @@ static const uint8_t image[256] __attribute__((aligned(8))) = {
 	[90] = 0x10, [96] = 64,	  [105] = 0x10,
 };
 
-static void start_image(const char *text)
+/* A module has to stay as long as its VM. */
+static void start_image(struct boot_module *module, const char *text)
 {
-	static struct boot_module module;
-	module.released = false;
-	module.start = (uintptr_t)image - direct_map_base;
-	module.end = module.start + sizeof(image);
-	module.text = text;
+	*module = (struct boot_module){0};
+	module->start = (uintptr_t)image - direct_map_base;
+	module->end = module->start + sizeof(image);
+	module->text = text;
 	struct vms_pages pages;
-	vms_start(&module, 1, &pages);
+	vms_start(module, 1, &pages);
 	assert_int_equal(vms[vm_count - 1].state, VM_RUNNING);
 	world_adopt(&vms[vm_count - 1].s2);
 }
@@ -481,11 +481,12 @@ static void start_image(const char *text)
  */
 static void test_none_runs_before_all_are_admitted(void **state)
 {
+	struct boot_module modules[2];
 	(void)state;
 	kernel_start(3000, 1);
 	fake_cpus_reset(2);
-	start_image("name=quick mem=1M max=8M cpu=1");
-	start_image("name=late mem=2M");
+	start_image(&modules[0], "name=quick mem=1M max=8M cpu=1");
+	start_image(&modules[1], "name=late mem=2M");
 	for (unsigned i = 0; i < 2; i++) {
 		assert_true(vms[i].start_ticks < fake_tsc);
 		assert_int_equal(vms[i].vcpus[0].state, VCPU_OFF);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See devices.h. One thread. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fake/devices.h"
+
+#include "kernel/vm/vm.h"
+
+struct fake_devices fake_devices;
+
+void fake_devices_reset(void)
+{
+	memset(&fake_devices, 0, sizeof(fake_devices));
+	fake_devices.next_tick = WAKE_NEVER;
+}
+
+struct platform *fake_devices_of_a_vm(void)
+{
+	return (struct platform *)(void *)&fake_devices;
+}
+
+static void has_devices(const struct vcpu *vcpu)
+{
+	assert_non_null(vcpu->vm);
+	assert_non_null(vcpu->vm->platform);
+}
+
+void platform_port(struct vcpu *vcpu, uint16_t port, struct device_access *access)
+{
+	has_devices(vcpu);
+	fake_devices.port = port;
+	fake_devices.access = *access;
+	fake_devices.port_accesses++;
+	if (!access->write) {
+		access->value = fake_devices.value & ~0ull >> (64 - 8 * access->bytes);
+	}
+}
+
+bool platform_msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
+{
+	has_devices(vcpu);
+	fake_devices.msr = index;
+	if (fake_devices.refuses) {
+		return false;
+	}
+	*value = fake_devices.value;
+	return true;
+}
+
+bool platform_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	has_devices(vcpu);
+	fake_devices.msr = index;
+	if (fake_devices.refuses) {
+		return false;
+	}
+	fake_devices.msr_written = value;
+	return true;
+}
+
+uint8_t platform_interrupt_ready(struct vcpu *vcpu)
+{
+	has_devices(vcpu);
+	fake_devices.looks++;
+	return fake_devices.ready;
+}
+
+uint8_t platform_interrupt_take(struct vcpu *vcpu, uint8_t vector)
+{
+	has_devices(vcpu);
+	assert_int_equal(vector, fake_devices.ready);
+	fake_devices.taken = fake_devices.instead != 0 ? fake_devices.instead : vector;
+	fake_devices.ready = 0;
+	return fake_devices.taken;
+}
+
+void platform_interrupt_put_back(struct vcpu *vcpu, uint8_t vector)
+{
+	has_devices(vcpu);
+	fake_devices.put_back = vector;
+	fake_devices.ready = vector;
+}
+
+uint8_t platform_task_priority(const struct vcpu *vcpu)
+{
+	has_devices(vcpu);
+	return fake_devices.priority;
+}
+
+void platform_task_priority_set(struct vcpu *vcpu, uint8_t priority)
+{
+	has_devices(vcpu);
+	fake_devices.priority = priority;
+}
+
+uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
+{
+	has_devices(vcpu);
+	fake_devices.ticks++;
+	fake_devices.ticked_at_tsc = now_tsc;
+	return fake_devices.next_tick;
+}
