@@ -29,132 +29,57 @@ static const char oem_table[] = "AEROSTAT";
 
 /*
  * The definition block: the devices that nothing else announces, and how to switch off. AML as ACPI
- * 6.4, chapter 20 has it; the comments say the same in ASL.
+ * 6.4, chapter 20 has it; the comments say the same in ASL. A length counts its own bytes.
  */
-static const uint8_t dsdt_aml[] = {
-	/* Scope (_SB), 90 bytes with this length */
-	0x10,
-	0x4a,
-	0x05,
-	'_',
-	'S',
-	'B',
-	'_',
+static const char dsdt_aml[] =
+	/* Scope (_SB), 90 bytes */
+	"\x10\x4a\x05"
+	"_SB_"
 	/* Device (COM1), 43 bytes */
-	0x5b,
-	0x82,
-	0x2b,
-	'C',
-	'O',
-	'M',
-	'1',
+	"\x5b\x82\x2b"
+	"COM1"
 	/* Name (_HID, EisaId ("PNP0501")): a 16550A */
-	0x08,
-	'_',
-	'H',
-	'I',
-	'D',
-	0x0c,
-	0x41,
-	0xd0,
-	0x05,
-	0x01,
+	"\x08"
+	"_HID"
+	"\x0c\x41\xd0\x05\x01"
 	/* Name (_UID, One) */
-	0x08,
-	'_',
-	'U',
-	'I',
-	'D',
-	0x01,
+	"\x08"
+	"_UID"
+	"\x01"
 	/* Name (_CRS, Buffer (13) {...}), 16 bytes: a resource template */
-	0x08,
-	'_',
-	'C',
-	'R',
-	'S',
-	0x11,
-	0x10,
-	0x0a,
-	0x0d,
+	"\x08"
+	"_CRS"
+	"\x11\x10\x0a\x0d"
 	/* IO (Decode16, 0x3f8, 0x3f8, 1, 8) */
-	0x47,
-	0x01,
-	0xf8,
-	0x03,
-	0xf8,
-	0x03,
-	0x01,
-	0x08,
+	"\x47\x01\xf8\x03\xf8\x03\x01\x08"
 	/* IRQNoFlags () {4}, and the end of the template, whose checksum is not used */
-	0x22,
-	0x10,
-	0x00,
-	0x79,
-	0x00,
+	"\x22\x10\x00\x79\x00"
 	/* Device (RTC), 37 bytes */
-	0x5b,
-	0x82,
-	0x25,
-	'R',
-	'T',
-	'C',
-	'_',
+	"\x5b\x82\x25"
+	"RTC_"
 	/* Name (_HID, EisaId ("PNP0B00")): a clock as in the PC AT */
-	0x08,
-	'_',
-	'H',
-	'I',
-	'D',
-	0x0c,
-	0x41,
-	0xd0,
-	0x0b,
-	0x00,
+	"\x08"
+	"_HID"
+	"\x0c\x41\xd0\x0b\x00"
 	/* Name (_CRS, Buffer (13) {...}), 16 bytes */
-	0x08,
-	'_',
-	'C',
-	'R',
-	'S',
-	0x11,
-	0x10,
-	0x0a,
-	0x0d,
+	"\x08"
+	"_CRS"
+	"\x11\x10\x0a\x0d"
 	/* IO (Decode16, 0x70, 0x70, 1, 2) */
-	0x47,
-	0x01,
-	0x70,
-	0x00,
-	0x70,
-	0x00,
-	0x01,
-	0x02,
+	"\x47\x01\x70\x00\x70\x00\x01\x02"
 	/* IRQNoFlags () {8}, and the end of the template */
-	0x22,
-	0x00,
-	0x01,
-	0x79,
-	0x00,
-	/* Name (_S5, Package (4) {5, 0, 0, 0}), 7 bytes: SLP_TYP of both control registers, two
-	   reserved */
-	0x08,
-	'_',
-	'S',
-	'5',
-	'_',
-	0x12,
-	0x07,
-	0x04,
-	0x0a,
-	VACPI_S5_TYPE,
-	0x00,
-	0x00,
-	0x00,
-};
+	"\x22\x00\x01\x79\x00"
+	/* Name (_S5, Package (4) {VACPI_S5_TYPE, 0, 0, 0}), 7 bytes: SLP_TYP of two registers */
+	"\x08"
+	"_S5_"
+	"\x12\x07\x04\x0a\x05\x00\x00\x00";
 
+#define DSDT_AML_BYTES (sizeof(dsdt_aml) - 1)
+
+_Static_assert(VACPI_S5_TYPE == 5, "in the package above");
 _Static_assert(XSDT_AT >= RSDP_BYTES && XSDT_AT + XSDT_BYTES <= FADT_AT, "places of the tables");
 _Static_assert(FADT_AT + FADT_BYTES <= DSDT_AT, "places of the tables");
-_Static_assert(DSDT_AT + HEADER_BYTES + sizeof(dsdt_aml) <= MADT_AT, "places of the tables");
+_Static_assert(DSDT_AT + HEADER_BYTES + DSDT_AML_BYTES <= MADT_AT, "places of the tables");
 _Static_assert((XSDT_AT | FADT_AT | DSDT_AT | MADT_AT) % TABLE_ALIGN == 0, "places of the tables");
 
 static void put(uint8_t *table, unsigned offset, uint64_t value, unsigned bytes)
@@ -292,8 +217,8 @@ size_t vacpi_build(unsigned vcpus, void *to, size_t bytes, uint32_t address)
 	build_rsdp(tables, address);
 	build_xsdt(tables + XSDT_AT, address);
 	build_fadt(tables + FADT_AT, address);
-	memcpy(tables + DSDT_AT + HEADER_BYTES, dsdt_aml, sizeof(dsdt_aml));
-	put_header(tables + DSDT_AT, "DSDT", HEADER_BYTES + sizeof(dsdt_aml), 2);
+	memcpy(tables + DSDT_AT + HEADER_BYTES, dsdt_aml, DSDT_AML_BYTES);
+	put_header(tables + DSDT_AT, "DSDT", HEADER_BYTES + DSDT_AML_BYTES, 2);
 	build_madt(tables + MADT_AT, vcpus);
 	return needed;
 }

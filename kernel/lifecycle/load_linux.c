@@ -21,9 +21,8 @@
 #define ZERO_PAGE_MAP_ENTRY_BYTES 20
 #define ZERO_PAGE_BYTES 4096
 
-#define LOADER_UNKNOWN 0xff /* no number was ever given to us */
-#define KEEP_SEGMENTS 0x40
-#define CAN_USE_HEAP 0x80
+#define LOADER_UNKNOWN 0xff  /* no number was ever given to us */
+#define LOAD_FLAGS_KEPT 0x3f /* neither KEEP_SEGMENTS nor CAN_USE_HEAP */
 #define INITRD_ALIGN 4
 
 static uint64_t initrd_bytes(const struct load_files *files)
@@ -108,8 +107,7 @@ static void write_header(struct load_pc_writer *writer, const struct load_files 
 	load_pc_write_at(writer, PC_TABLES + BZIMAGE_HEADER_START, file + BZIMAGE_HEADER_START,
 			 image->header_end - BZIMAGE_HEADER_START);
 	write_8(writer, ZERO_PAGE_LOADER, LOADER_UNKNOWN);
-	write_8(writer, ZERO_PAGE_LOAD_FLAGS,
-		file[ZERO_PAGE_LOAD_FLAGS] & (uint8_t) ~(KEEP_SEGMENTS | CAN_USE_HEAP));
+	write_8(writer, ZERO_PAGE_LOAD_FLAGS, file[ZERO_PAGE_LOAD_FLAGS] & LOAD_FLAGS_KEPT);
 	write_32(writer, ZERO_PAGE_CODE32_START, image->entry);
 	write_32(writer, ZERO_PAGE_INITRD, files->count > 1 ? plan->place[1] : 0);
 	write_32(writer, ZERO_PAGE_INITRD_BYTES, (uint32_t)initrd_bytes(files));

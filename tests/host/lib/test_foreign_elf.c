@@ -377,7 +377,7 @@ static void test_multiboot_elf(void **state)
 		multiboot_refused("what no loader knows");
 		make_multiboot(0x20000); /* may be ignored */
 		multiboot_good(0x100010);
-		put(0x100c, 0, 4);
+		put(0x100c, 1, 4);
 		assert_false(multiboot1_is(file, FILE_BYTES));
 		make_multiboot(0);
 		put(24, 0x50000000, 4);
