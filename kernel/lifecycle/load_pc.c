@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/string.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/lib/pc_layout.h"
 #include "kernel/vm/platform.h"

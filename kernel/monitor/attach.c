@@ -4,6 +4,7 @@
 
 #include "arch/arch.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "kernel/log/log.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/guest_console.h"
@@ -112,7 +113,7 @@ static bool type(struct guest_console *console, uint64_t now_tsc)
 		attach.full_tsc = now_tsc;
 	}
 	/* Or what waits would keep Ctrl-] from being read. */
-	return now_tsc - attach.full_tsc > DEAF_MS * arch_tsc_khz();
+	return now_tsc - attach.full_tsc > ticks_from_ms(DEAF_MS);
 }
 
 static void move_keys(struct vm *vm, uint64_t now_tsc)

@@ -71,7 +71,7 @@ static struct vm *choose_victim(uint64_t *victim_excess)
  */
 static bool may_come(uint64_t now_tsc)
 {
-	if (sub_floor_u64(now_tsc, patient_tsc) >= PATIENCE_MS * arch_tsc_khz()) {
+	if (sub_floor_u64(now_tsc, patient_tsc) >= ticks_from_ms(PATIENCE_MS)) {
 		return false;
 	}
 	for (unsigned i = 0; i < vm_count; i++) {
