@@ -113,6 +113,7 @@ HV_C_SOURCES := \
 	kernel/log/log.c \
 	kernel/main.c \
 	kernel/monitor/monitor.c \
+	kernel/monitor/attach.c \
 	kernel/monitor/audit.c \
 	kernel/overcommit/oom.c \
 	kernel/lib/options.c \
@@ -131,6 +132,7 @@ HV_C_SOURCES := \
 	kernel/vm/vcpu.c \
 	kernel/vm/vm.c \
 	kernel/vm/vm_config.c \
+	kernel/vm/vm_stats.c \
 	kernel/overcommit/wait_queue.c \
 	kernel/overcommit/working_set.c \
 	mm/alloc.c \
@@ -190,7 +192,7 @@ HV_ASM_SOURCES := \
 # ---- The guests ----------------------------------------------------------------------------------
 
 # >>> GUESTS: every name has its own folder; GUEST_name lists the sources that are not in the library
-GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes
+GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes flat32
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -211,6 +213,8 @@ GUEST_worker := guests/worker/main.c
 GUEST_leftover := guests/leftover/main.c guests/leftover/registers.c guests/leftover/xstate.c \
 	guests/probe/trap.c guests/probe/trap.S
 GUEST_modes := guests/modes/main.c guests/modes/classes.c guests/modes/mode32.S
+GUEST_flat32 := guests/flat32/main.S
+GUESTS_WITHOUT_LIB := flat32
 
 GUEST_LIB_C_SOURCES := \
 	guests/lib/arguments.c \
@@ -346,7 +350,7 @@ test: ## install what is missing and run the tests: host, static, boot, short fu
 	@tools/step packages tools/install-deps build iso run --try bochs test fuzz
 	+@tools/test-all
 
-test-releases: ## the same in a fresh Debian of every newer release; as root; RELEASES="trixie sid" PARTS= KEEP=1
+test-releases: ## the same in a fresh Debian of every newer release; as root; RELEASES="trixie sid" PARTS="run boot" NEW=1
 	@tools/install-deps releases
 	@tools/test-releases $(RELEASES)
 
@@ -541,7 +545,8 @@ $(B)/obj/%.S.o: %.S $(B)/flags
 	$(Q)$(CC) $(GUEST_FLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
 
 define guest_rule
-$(B)/guests/$(1).elf: $(GUEST_$(1):%=$(B)/obj/%.o) $(GUEST_LIB_OBJECTS) $(GUEST_LINKER_SCRIPT)
+$(B)/guests/$(1).elf: $(GUEST_$(1):%=$(B)/obj/%.o) $(GUEST_LINKER_SCRIPT) \
+		$(if $(filter $(1),$(GUESTS_WITHOUT_LIB)),,$(GUEST_LIB_OBJECTS))
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$(Q)$(LD) $(GUEST_LDFLAGS) -T $(GUEST_LINKER_SCRIPT) $$(filter %.o,$$^) -o $$@
@@ -584,6 +589,11 @@ $(B)/host/obj/%.c.o: %.c $(B)/host/flags
 	@mkdir -p $(@D)
 	$(call say,HOST,$<)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/host/obj/%.S.o: %.S $(B)/host/flags
+	@mkdir -p $(@D)
+	$(call say,HOST,$<)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) -D__ASSEMBLY__ -MMD -MP -c $< -o $@
 
 define host_rule
 $(B)/host/$(1): $(HOST_$(1):%=$(B)/host/$(or $(HOST_OBJECTS_$(1)),obj)/%.o)

@@ -5,8 +5,10 @@
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/overcommit/governor.h"
+#include "kernel/monitor/attach.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
 #include "kernel/sched/scheduler.h"
@@ -21,11 +23,12 @@
 
 #define ROUND_US 200 /* slices may be much shorter than what is decided here lasts */
 #define POLL_MS 5    /* how long the operator's keys may wait */
+#define TYPING_MS 1  /* a serial port holds the keys of that time, when they are pasted */
 
 /* Boot CPU only. */
 static struct house {
 	const struct options *options;
-	uint64_t start_tsc;
+	uint64_t end_tsc;	 /* with batch and timeout=: no later than this */
 	uint64_t next_tsc;	 /* of a round */
 	uint64_t next_look_tsc;	 /* for stuck VMs */
 	uint64_t next_audit_tsc; /* with audit= */
@@ -38,7 +41,10 @@ static struct house {
 
 void housekeeping_init(const struct options *options)
 {
-	house = (struct house){.options = options, .start_tsc = arch_tsc()};
+	house = (struct house){.options = options, .end_tsc = UINT64_MAX};
+	if (options->batch && options->timeout_seconds != 0) {
+		house.end_tsc = arch_tsc() + ticks_from_seconds(options->timeout_seconds);
+	}
 }
 
 /* One step for one ended VM; false: there is none, or it still has to be waited for. */
@@ -76,8 +82,7 @@ static void check_end(uint64_t now)
 		}
 		monitor_finish(options);
 	}
-	uint64_t limit = options->timeout_seconds * 1000 * arch_tsc_khz();
-	if (options->batch && limit > 0 && now - house.start_tsc > limit) {
+	if (now > house.end_tsc) {
 		report_timeout(options->timeout_seconds);
 		(void)report_results(true);
 		arch_end(options->end, false);
@@ -91,7 +96,7 @@ static void audit_poll(uint64_t now)
 	if (house.options->audit_ms == 0 || now < house.next_audit_tsc) {
 		return;
 	}
-	house.next_audit_tsc = now + house.options->audit_ms * arch_tsc_khz();
+	house.next_audit_tsc = now + ticks_from_ms(house.options->audit_ms);
 	vms_audit(&report);
 	if (report.error_count != 0) {
 		panic("audit: %llu errors, the first is: %s",
@@ -111,13 +116,13 @@ static void end_stuck(void)
 
 static NOT_INLINE bool keep_house(uint64_t now_tsc)
 {
-	house.next_tsc = now_tsc + ROUND_US * arch_tsc_khz() / 1000;
+	house.next_tsc = now_tsc + ticks_from_us(ROUND_US);
 	monitor_poll(house.options, now_tsc);
 	working_set_poll(now_tsc);
 	governor_poll(now_tsc);
 	audit_poll(now_tsc);
 	if (now_tsc >= house.next_look_tsc) {
-		house.next_look_tsc = now_tsc + POLL_MS * arch_tsc_khz();
+		house.next_look_tsc = now_tsc + ticks_from_ms(POLL_MS);
 		end_stuck();
 	}
 	bool more = teardown_one();
@@ -134,7 +139,8 @@ bool background_poll(uint64_t now_tsc, bool at_once)
 
 uint64_t background_next_tsc(uint64_t now_tsc)
 {
-	return min_u64(governor_next_tsc(), now_tsc + POLL_MS * arch_tsc_khz());
+	uint64_t ms = attach_is_on() ? TYPING_MS : POLL_MS;
+	return min_u64(governor_next_tsc(), now_tsc + ticks_from_ms(ms));
 }
 
 /* Looks at one 2 MiB region of one VM each time it is called and joins what is whole. */

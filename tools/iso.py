@@ -46,6 +46,7 @@ class Entry:
     options: str
     modules: list = field(default_factory=list)
     grub: list = field(default_factory=list)  # commands for GRUB before all others
+    files: dict = field(default_factory=dict)  # what they need (path in the image -> file)
 
 
 def quote(word):
@@ -225,4 +226,6 @@ def make_iso(output, kernel, entries, menu=False, last_words=""):
     names = module_names(entries)
     files = {f"/boot/guests/{name}": path for path, name in names.items()}
     files[KERNEL] = kernel
+    for entry in entries:
+        files.update(entry.files)
     make_image(output, files, grub_config(entries, names, menu, last_words))

@@ -102,8 +102,11 @@ LINUX_DIRECTORY = os.path.join(ROOT, "build", "linux") + os.sep
 
 def needs_fetch(modules):
     """The names of what tools/linux-guest makes and is not there."""
+    sources = [os.path.join(ROOT, "guests", "linux", "init"), os.path.join(ROOT, "tools", "linux-guest")]
+    newest = max(os.path.getmtime(source) for source in sources)
     return sorted({module.path[len(LINUX_DIRECTORY):].split(os.sep)[0] for module in modules
-                   if module.path.startswith(LINUX_DIRECTORY) and not os.path.exists(module.path)})
+                   if module.path.startswith(LINUX_DIRECTORY)
+                   and not (os.path.exists(module.path) and os.path.getmtime(module.path) >= newest)})
 
 
 def fetch(modules):

@@ -9,11 +9,11 @@
 
 #include "base/types.h"
 
-/* Delivery modes; the numbers are those of the registers. */
+/* Delivery modes; the numbers are those of the registers. 2 is SMI, of which there is none; 3 is
+ * reserved. */
 enum apic_delivery {
 	APIC_FIXED = 0,
 	APIC_LOWEST_PRIORITY = 1, /* to one of the targets: vlapic_arbitrate() chooses */
-	APIC_SMI = 2,
 	APIC_NMI = 4,
 	APIC_INIT = 5,
 	APIC_STARTUP = 6, /* `vector` is the number of the page where the processor starts */

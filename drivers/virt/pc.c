@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "base/string.h"
+#include "base/time.h"
 #include "drivers/virt/vlapic_registers.h"
 #include "drivers/virt/vlapic_timer.h"
 #include "kernel/lifecycle/end.h"

@@ -7,6 +7,7 @@
 
 #include "arch/arch.h"
 #include "base/bits.h"
+#include "base/time.h"
 #include "drivers/virt/vlapic_timer.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/platform.h"
@@ -56,7 +57,7 @@ uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
 	pc_look_at_lapic(vcpu);
 	next = min_u64(next, board_next(vcpu));
 	return next == WAKE_NEVER ? WAKE_NEVER
-				  : max_u64(next, now_tsc + TICKS_APART_US * arch_tsc_khz() / 1000);
+				  : max_u64(next, now_tsc + ticks_from_us(TICKS_APART_US));
 }
 
 /*

@@ -140,8 +140,8 @@ static void take_data(struct vi8042 *controller, uint8_t value)
 		set_outputs(controller, value);
 		break;
 	case CMD_AS_KEYBOARD:
-	case CMD_AS_MOUSE: /* without the mark of a mouse: so a driver sees at once that there is
-			      none */
+	case CMD_AS_MOUSE:
+		/* Without the mark of a mouse: so a driver sees at once that there is none. */
 		answer(controller, value);
 		break;
 	default: /* for the keyboard or, with CMD_TO_MOUSE, the mouse */

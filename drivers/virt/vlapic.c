@@ -89,33 +89,24 @@ void vlapic_set_virtual_wire(struct vlapic *lapic)
 	store(&lapic->lvt[VLAPIC_LVT_LINT1], ENTRY_NMI);
 }
 
-bool vlapic_is_on(const struct vlapic *lapic)
-{
-	return peek(&lapic->base) & VLAPIC_BASE_ENABLED;
-}
-
-bool vlapic_is_x2apic(const struct vlapic *lapic)
-{
-	return peek(&lapic->base) & VLAPIC_BASE_EXTENDED;
-}
-
 /* ---- priorities ---- */
 
 static unsigned top_bit(uint32_t word)
 {
-	return 31u - (unsigned)__builtin_clz(word);
+	return (unsigned)__builtin_clz(word) ^ 31; /* this way it is one instruction */
 }
 
 /* The highest vector in the words that `words` names; 0: none. */
 static unsigned highest(const uint32_t array[VLAPIC_WORDS], uint32_t words)
 {
-	for (; words != 0; words &= ~(1u << top_bit(words))) {
+	while (words != 0) {
 		unsigned word = top_bit(words);
 		uint32_t bits = load(&array[word]);
 
 		if (bits != 0) {
 			return word * 32 + top_bit(bits);
 		}
+		words ^= 1u << word;
 	}
 	return 0;
 }
@@ -261,13 +252,14 @@ bool vlapic_line(struct vlapic *lapic, unsigned pin, bool asserted)
 {
 	uint32_t mask = 1u << pin;
 
+	if (((load(&lapic->lines) & mask) != 0) == asserted) {
+		return false; /* the usual case: boards tell the level again and again */
+	}
 	if (!asserted) {
 		(void)__atomic_fetch_and(&lapic->lines, ~mask, __ATOMIC_SEQ_CST);
 		return false;
 	}
-	if (__atomic_fetch_or(&lapic->lines, mask, __ATOMIC_SEQ_CST) & mask) {
-		return false;
-	}
+	(void)__atomic_fetch_or(&lapic->lines, mask, __ATOMIC_SEQ_CST);
 	return lint_arrives(lapic, pin);
 }
 

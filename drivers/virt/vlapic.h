@@ -97,9 +97,16 @@ void vlapic_init(struct vlapic *lapic);
 void vlapic_set_virtual_wire(struct vlapic *lapic);
 
 /* IA32_APIC_BASE: not switched off; CPUID leaf 1 must show the APIC exactly then. Any CPU. */
-bool vlapic_is_on(const struct vlapic *lapic);
+static inline bool vlapic_is_on(const struct vlapic *lapic)
+{
+	return __atomic_load_n(&lapic->base, __ATOMIC_RELAXED) & VLAPIC_BASE_ENABLED;
+}
+
 /* In x2APIC mode: registers are MSRs, and nothing answers at the page. Any CPU. */
-bool vlapic_is_x2apic(const struct vlapic *lapic);
+static inline bool vlapic_is_x2apic(const struct vlapic *lapic)
+{
+	return __atomic_load_n(&lapic->base, __ATOMIC_RELAXED) & VLAPIC_BASE_EXTENDED;
+}
 
 /* ---- interrupts ---- */
 
@@ -151,7 +158,8 @@ bool vlapic_accepts_pic(const struct vlapic *lapic);
  * The level of LINT0 (`pin` 0: the output of the PIC) or LINT1 (1) changes. In Fixed mode a rising
  * edge requests the entry's vector, and so does the end of its service while a level-triggered
  * LINT0 stays asserted; in NMI mode it makes an NMI pending; ExtINT is vlapic_accepts_pic()'s.
- * True: something became pending, and the vCPU is to be kicked. Any CPU.
+ * True: something became pending, and the vCPU is to be kicked. Telling the same level again costs
+ * a load. Any CPU, one at a time for each pin.
  */
 bool vlapic_line(struct vlapic *lapic, unsigned pin, bool asserted);
 

@@ -7,6 +7,7 @@
 #include "drivers/virt/vlapic_registers.h"
 
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "drivers/virt/vlapic_timer.h"
 
 enum number {
@@ -161,6 +162,12 @@ static uint32_t read_register(struct vlapic *lapic, unsigned number, uint64_t no
 	}
 }
 
+/* One load: not x2APIC mode, and not off. */
+static bool page_answers(const struct vlapic *lapic)
+{
+	return (lapic->base & (VLAPIC_BASE_ENABLED | VLAPIC_BASE_EXTENDED)) == VLAPIC_BASE_ENABLED;
+}
+
 static bool in_page(unsigned number)
 {
 	return number < REG_COUNT && (rules[number].access & IN_PAGE);
@@ -172,7 +179,7 @@ uint64_t vlapic_read(struct vlapic *lapic, uint32_t offset, unsigned bytes, uint
 	unsigned number = offset / 16;
 	unsigned within = offset % 16;
 
-	if (!vlapic_is_on(lapic) || vlapic_is_x2apic(lapic)) {
+	if (!page_answers(lapic)) {
 		return ones;
 	}
 	if (!in_page(number)) {
@@ -272,8 +279,12 @@ enum vlapic_effect vlapic_write(struct vlapic *lapic, uint32_t offset, unsigned 
 {
 	unsigned number = offset / 16;
 
-	if (!vlapic_is_on(lapic) || vlapic_is_x2apic(lapic)) {
+	if (!page_answers(lapic)) {
 		return VLAPIC_NOTHING;
+	}
+	/* Each interrupt costs one of these. */
+	if (offset == 16 * REG_EOI && bytes == 4) {
+		return end_of_interrupt(lapic, message);
 	}
 	if (!in_page(number)) {
 		(void)vlapic_detect(lapic, VLAPIC_ERROR_REGISTER);
@@ -318,7 +329,7 @@ bool vlapic_msr_read(struct vlapic *lapic, uint32_t msr, uint64_t now, uint64_t 
  * to off. Switched off, the registers return to their state after power-on (11.4.3). On the way
  * to x2APIC mode they stay; the upper half of the command register is another one there.
  */
-static enum vlapic_effect write_base(struct vlapic *lapic, uint64_t value)
+static NOT_INLINE enum vlapic_effect write_base(struct vlapic *lapic, uint64_t value)
 {
 	const uint32_t mode_bits = VLAPIC_BASE_ENABLED | VLAPIC_BASE_EXTENDED;
 	uint32_t before = lapic->base & mode_bits;
@@ -342,8 +353,9 @@ static enum vlapic_effect write_base(struct vlapic *lapic, uint64_t value)
 	return VLAPIC_MODE;
 }
 
-static enum vlapic_effect write_msr_register(struct vlapic *lapic, unsigned number, uint64_t value,
-					     uint64_t now, struct apic_message *message)
+static NOT_INLINE enum vlapic_effect write_msr_register(struct vlapic *lapic, unsigned number,
+							uint64_t value, uint64_t now,
+							struct apic_message *message)
 {
 	if (number == REG_COMMAND) {
 		if ((uint32_t)value & ~rules[number].bits) {
@@ -373,6 +385,9 @@ enum vlapic_effect vlapic_msr_write(struct vlapic *lapic, uint32_t msr, uint64_t
 	if (msr == VLAPIC_MSR_TSC_DEADLINE) {
 		vlapic_timer_set_deadline(lapic, value, now);
 		return VLAPIC_TIMER;
+	}
+	if (msr == VLAPIC_MSR_X2APIC + REG_EOI && value == 0 && vlapic_is_x2apic(lapic)) {
+		return end_of_interrupt(lapic, message);
 	}
 	if (msr == VLAPIC_MSR_BASE) {
 		return write_base(lapic, value);

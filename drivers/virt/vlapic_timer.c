@@ -9,6 +9,7 @@
 #include "drivers/virt/vlapic_timer.h"
 
 #include "base/bits.h"
+#include "base/compiler.h"
 
 #define MODE(entry) ((entry) >> 17 & 3)
 #define MODE_ONE_SHOT 0
@@ -49,16 +50,20 @@ static uint64_t next_period(const struct vlapic *lapic, uint64_t now)
 	return late < period ? later(lapic->due, period) : later(now, period - late % period);
 }
 
-static void expire(struct vlapic *lapic, uint64_t now)
+static NOT_INLINE void fire(struct vlapic *lapic, uint64_t now)
 {
 	uint32_t entry = entry_of(lapic);
 
-	if (now < lapic->due || lapic->due == VLAPIC_NEVER) {
-		return;
-	}
 	lapic->due = MODE(entry) == MODE_PERIODIC ? next_period(lapic, now) : VLAPIC_NEVER;
 	if ((entry & VLAPIC_ENTRY_MASKED) == 0) {
 		(void)vlapic_request(lapic, (uint8_t)entry, false);
+	}
+}
+
+static void expire(struct vlapic *lapic, uint64_t now)
+{
+	if (now >= lapic->due && lapic->due != VLAPIC_NEVER) {
+		fire(lapic, now);
 	}
 }
 

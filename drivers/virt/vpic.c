@@ -56,7 +56,7 @@ static uint8_t requests(const struct vpic_chip *chip)
 /* The line of highest priority in `set`; NONE: it is empty. */
 static unsigned highest(const struct vpic_chip *chip, uint8_t set)
 {
-	for (unsigned i = 1; i <= CHIP_LINES; i++) {
+	for (unsigned i = 1; set != 0 && i <= CHIP_LINES; i++) {
 		unsigned line = (chip->lowest + i) % CHIP_LINES;
 		if (set & bit_of(line)) {
 			return line;
@@ -295,8 +295,12 @@ void vpic_line(struct vpic *pic, unsigned irq, bool level)
 	if (irq >= VPIC_LINES || irq == CASCADE) {
 		return;
 	}
-	set_line(irq < CHIP_LINES ? &pic->master : &pic->slave, irq % CHIP_LINES, level);
-	cascade(pic);
+	struct vpic_chip *chip = irq < CHIP_LINES ? &pic->master : &pic->slave;
+	bool before = (chip->lines & bit_of(irq % CHIP_LINES)) != 0;
+	if (level != before) { /* told after each access to any device, mostly the same */
+		set_line(chip, irq % CHIP_LINES, level);
+		cascade(pic);
+	}
 }
 
 bool vpic_output(const struct vpic *pic)

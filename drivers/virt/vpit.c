@@ -144,12 +144,9 @@ static void write_control(struct vpit *pit, uint8_t control, uint64_t clock)
 		vpit_channel_latch_count(channel, clock);
 		return;
 	}
-	bool before = vpit_channel_output(channel, clock);
 	vpit_channel_set_mode(channel, control, clock);
 	if (number == 0) {
-		/* What the old mode owed is over; a control word may make the output rise itself.
-		 */
-		pit->owed = !before && vpit_channel_output(channel, clock) ? 1 : 0;
+		pit->owed = 0; /* what the old mode owed is over */
 		pit->paced = 0;
 	}
 }
@@ -179,8 +176,10 @@ uint8_t vpit_read(struct vpit *pit, uint16_t port, uint64_t now)
 
 void vpit_write(struct vpit *pit, uint16_t port, uint8_t value, uint64_t now)
 {
+	const struct vpit_channel *first = &pit->channels[0];
 	uint64_t clock = clock_now(pit, now);
 	settle_all(pit, clock);
+	bool before = vpit_channel_output(first, clock);
 	if (port >= VPIT_PORT && port < VPIT_PORT + VPIT_CHANNELS) {
 		vpit_channel_write(&pit->channels[port - VPIT_PORT], value, clock);
 	} else if (port == VPIT_CONTROL_PORT) {
@@ -188,5 +187,9 @@ void vpit_write(struct vpit *pit, uint16_t port, uint8_t value, uint64_t now)
 	} else if (port == VPIT_SYSTEM_PORT) {
 		pit->system_control = value & SYSTEM_CONTROL;
 		vpit_channel_set_gate(&pit->channels[2], (value & SYSTEM_GATE2) != 0, clock);
+	}
+	/* A new mode, or a new count while the output was low, makes it rise at once. */
+	if (!before && vpit_channel_output(first, clock) && pit->owed < VPIT_TICKS_OWED_MAX) {
+		pit->owed++;
 	}
 }

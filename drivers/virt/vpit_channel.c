@@ -144,11 +144,9 @@ static void load(struct vpit_channel *channel, uint16_t written, uint64_t clock)
 	channel->count = count;
 	channel->next_count = 0;
 	channel->loaded = true;
-	channel->started = false;
 	channel->elapsed = 0;
-	if (channel->gate && !is_triggered(channel)) {
-		start(channel, clock);
-	}
+	start(channel, clock);
+	channel->started = channel->gate && !is_triggered(channel);
 }
 
 void vpit_channel_write(struct vpit_channel *channel, uint8_t value, uint64_t clock)
@@ -195,7 +193,7 @@ void vpit_channel_set_gate(struct vpit_channel *channel, bool gate, uint64_t clo
 		channel->next_count = 0;
 		start(channel, clock);
 	} else {
-		channel->start = clock - channel->elapsed;
+		channel->start = max_u64(channel->start, clock - channel->elapsed);
 		channel->started = true;
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One counter of the 8254 (see vpit.h), in clocks of the timer. Callers call
- * vpit_channel_settle() with the same clock before any function that changes the channel.
+ * vpit_channel_settle() with the same clock before any function that changes the channel. One
+ * deviation: in mode 3 too a new count begins with the next period, not with the next half of one.
  */
 #ifndef DRIVERS_VIRT_VPIT_CHANNEL_H
 #define DRIVERS_VIRT_VPIT_CHANNEL_H

@@ -239,6 +239,9 @@ static bool is_raised(const struct vrtc *rtc)
 
 bool vrtc_interrupt(struct vrtc *rtc, uint64_t now)
 {
+	if ((rtc->bytes[REG_B] & FLAGS) == 0) {
+		return false; /* asked after each access to any device: the flags can wait */
+	}
 	settle(rtc, now);
 	return is_raised(rtc);
 }

@@ -49,7 +49,9 @@ static uint32_t table[TABLE_ENTRIES] __attribute__((aligned(4096)));
 
 static uint32_t address_of(const void *object)
 {
-	return (uint32_t)(uintptr_t)object;
+	uintptr_t address = (uintptr_t)object;
+
+	return (uint32_t)address;
 }
 
 static void set_gate(unsigned vector, const void *entry)

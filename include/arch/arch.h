@@ -45,9 +45,8 @@ void arch_cpus_halt_others(void);
 /* One step of waiting for another CPU. */
 void arch_pause(void);
 
-/* Time-stamp counter in ticks, and its frequency. */
+/* Time-stamp counter; base/time.h declares its frequency. */
 uint64_t arch_tsc(void);
-uint64_t arch_tsc_khz(void);
 
 /*
  * Sleeps until an interrupt arrives or the TSC passes `deadline_tsc`; may return early. When it has

@@ -132,6 +132,7 @@ enum status load_linux_run(struct vm *vm, const struct load_files *files,
 		.at = PC_TABLES + ZERO_PAGE_BYTES,
 		.end = PC_LOW_RAM_END,
 	};
+	load_pc_write_bios(&writer);
 	load_pc_write_at(&writer, image->load, files->file[0].bytes + image->kernel_offset,
 			 image->kernel_bytes);
 	load_pc_write_files(&writer, files, plan);

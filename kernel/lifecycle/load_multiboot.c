@@ -111,6 +111,7 @@ enum status load_multiboot_run(struct vm *vm, const struct load_files *files,
 		.at = PC_TABLES,
 		.end = PC_LOW_RAM_END,
 	};
+	load_pc_write_bios(&writer);
 	load_pc_write_image(&writer, files, plan);
 	load_pc_write_files(&writer, files, plan);
 	struct multiboot_info info = {

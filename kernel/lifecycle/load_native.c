@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/string.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "mm/guest_copy.h"
 

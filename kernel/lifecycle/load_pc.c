@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/string.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/lib/pc_layout.h"
 #include "kernel/vm/platform.h"
@@ -45,6 +46,22 @@ uint32_t load_pc_write(struct load_pc_writer *writer, const void *from, uint64_t
 uint32_t load_pc_write_text(struct load_pc_writer *writer, const char *text)
 {
 	return load_pc_write(writer, text, strlen(text) + 1);
+}
+
+void load_pc_write_bios(struct load_pc_writer *writer)
+{
+	static const struct {
+		uint32_t address;
+		uint16_t value;
+	} words[] = {
+		{0x400, 0x3f8},		       /* port of the first serial port */
+		{0x40e, PC_LOW_RAM_END >> 4},  /* segment of the extended data area */
+		{0x410, 1 << 9},	       /* equipment: one serial port */
+		{0x413, PC_LOW_RAM_END >> 10}, /* KiB of conventional memory */
+	};
+	for (unsigned i = 0; i < ARRAY_COUNT(words); i++) {
+		load_pc_write_at(writer, words[i].address, &words[i].value, sizeof(words[i].value));
+	}
 }
 
 void load_pc_write_image(struct load_pc_writer *writer, const struct load_files *files,

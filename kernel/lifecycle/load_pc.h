@@ -36,6 +36,12 @@ void load_pc_write_at(struct load_pc_writer *writer, uint64_t address, const voi
 uint32_t load_pc_write(struct load_pc_writer *writer, const void *from, uint64_t bytes);
 uint32_t load_pc_write_text(struct load_pc_writer *writer, const char *text);
 
+/*
+ * What a BIOS leaves below 1 MiB: its data area says where the first serial port is and where RAM
+ * ends. Before the kernel is written, which may lie over it. Xen's own boot code reads it.
+ */
+void load_pc_write_bios(struct load_pc_writer *writer);
+
 /* The segments of an ELF image, and the further files at their places. */
 void load_pc_write_image(struct load_pc_writer *writer, const struct load_files *files,
 			 const struct load_plan *plan);

@@ -10,6 +10,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "base/time.h"
 #include "arch/arch.h"
 
 #define LINE_BYTES 512 /* the longest line, escapes included: a serial port takes 45 ms for it */
@@ -55,17 +56,10 @@ static size_t append(char *line, size_t length, size_t room, const char *format,
 
 static size_t append_prefix(char *line, size_t room, const char *vm)
 {
-	uint64_t khz = arch_tsc_khz();
-	uint64_t seconds = 0;
-	uint64_t micros = 0;
+	uint64_t micros = us_from_ticks(arch_tsc() - log_start_tsc);
 
-	if (khz != 0) {
-		uint64_t ticks = arch_tsc() - log_start_tsc;
-		seconds = ticks / (khz * 1000);
-		micros = ticks % (khz * 1000) * 1000 / khz;
-	}
-	return append(line, 0, room, "[%llu.%06llu] %u %s ", (unsigned long long)seconds,
-		      (unsigned long long)micros, arch_cpu_index(), vm != NULL ? vm : "-");
+	return append(line, 0, room, "[%lu.%06lu] %u %s ", micros / US_PER_SECOND,
+		      micros % US_PER_SECOND, arch_cpu_index(), vm != NULL ? vm : "-");
 }
 
 /* Copies `from` so that only printable ASCII is left, LINE_BYTES of it at most; then *cut is set.

@@ -5,12 +5,15 @@
  */
 #include "kernel/monitor/monitor.h"
 
+#include "base/bits.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/log/log.h"
+#include "kernel/monitor/attach.h"
 #include "kernel/monitor/results.h"
-#include "kernel/vm/vm.h"
+#include "kernel/vm/vm_stats.h"
 #include "kernel/monitor/audit.h"
 #include "mm/audit.h"
 #include "mm/frame.h"
@@ -18,20 +21,15 @@
 #define LINE_BYTES 160
 #define HOMES_BYTES 9
 #define NUMBER_BYTES 24
+#define COLUMN_BYTES_LEAST 8 /* 16 GiB in KiB */
 
 static const char *state_word(const struct vm *vm)
 {
-	switch (vm->state) {
-	case VM_UNUSED:
-		return "unused";
-	case VM_REFUSED:
-		return "refused";
-	case VM_FINISHED:
-		return vm->exit_code == 0 ? "finished" : "failed";
-	case VM_KILLED:
-		return "killed";
-	case VM_RUNNING:
-		break;
+	if (vm->state == VM_FINISHED && vm->exit_code != 0) {
+		return "failed";
+	}
+	if (vm->state != VM_RUNNING) {
+		return vm_state_name(vm->state);
 	}
 	if (vm_waits_for_memory(vm)) {
 		return "short";
@@ -59,44 +57,56 @@ static void print_homes(const struct vm *vm, char *text, size_t bytes)
 	}
 }
 
-/* The estimate, or a dash while there is none. */
-static void print_active(const struct vm *vm, char *text, size_t bytes)
-{
-	if (vm->working_set.known) {
-		snprintf(text, bytes, "%llu", (unsigned long long)vm->working_set.active_pages * 4);
-	} else {
-		snprintf(text, bytes, "-");
-	}
-}
-
 static void print_line(const char *line)
 {
 	log_text(line, strlen(line));
+}
+
+/* Adds `text`, right-aligned; what does not fit into the line is cut. Returns the new length. */
+static size_t add_cell(char *line, size_t used, const char *text, size_t width)
+{
+	size_t blanks = sub_floor_u64(width, strlen(text));
+	for (; blanks > 0 && used < LINE_BYTES - 2; blanks--) {
+		line[used++] = ' ';
+	}
+	for (; *text != '\0' && used < LINE_BYTES - 2; text++) {
+		line[used++] = *text;
+	}
+	return used;
+}
+
+/* The columns of vm_stats.def behind the first three; `vm` is NULL: their titles. */
+static void print_row(const struct vm *vm, const char *name, const char *state, const char *homes)
+{
+	char line[LINE_BYTES];
+	char cell[NUMBER_BYTES];
+	size_t used = (size_t)snprintf(line, sizeof(line), "%-16s %-9s %-8s", name, state, homes);
+	for (unsigned i = 0; i < VM_STAT_COUNT; i++) {
+		const char *title = vm_stat_infos[i].column;
+		if (title[0] == '\0') {
+			continue;
+		}
+		if (vm != NULL) {
+			vm_stat_print_column(vm, (enum vm_stat)i, cell, sizeof(cell));
+		}
+		size_t width = max_u64(strlen(title), COLUMN_BYTES_LEAST);
+		used = add_cell(line, used, " ", 1);
+		used = add_cell(line, used, vm != NULL ? cell : title, width);
+	}
+	line[used++] = '\n';
+	line[used] = '\0';
+	print_line(line);
 }
 
 static void print_table(void)
 {
 	char line[LINE_BYTES];
 	char homes[HOMES_BYTES];
-	char active[NUMBER_BYTES];
-	print_line("NAME             STATE     CPU          MAX-K   HELD-K ACTIVE-K  LARGE-K  "
-		   "BALLOON-K  "
-		   "TARGET-K   FAULTS  HYPERCALLS\n");
+	print_row(NULL, "NAME", "STATE", "CPU");
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];
 		print_homes(vm, homes, sizeof(homes));
-		print_active(vm, active, sizeof(active));
-		snprintf(line, sizeof(line),
-			 "%-16s %-9s %-8s %9llu %8llu %8s %8llu %10llu %9llu %8llu %11llu\n",
-			 vm_name(vm), state_word(vm), homes,
-			 (unsigned long long)vm->config.max_pages * 4,
-			 (unsigned long long)vm->s2.mapped_pages * 4, active,
-			 (unsigned long long)vm->s2.large_pages * 4,
-			 (unsigned long long)vm->s2.ballooned_pages * 4,
-			 (unsigned long long)vm->balloon.target_pages * 4,
-			 (unsigned long long)vm_fault_count(vm),
-			 (unsigned long long)vm_hypercall_count(vm));
-		print_line(line);
+		print_row(vm, vm_name(vm), state_word(vm), homes);
 	}
 	snprintf(line, sizeof(line), "host: frames free %llu, of them zeroed %llu, total %llu\n",
 		 (unsigned long long)frame_count_free(),
@@ -140,7 +150,8 @@ static void obey(int key, const struct options *options)
 	switch (key) {
 	case 'h':
 	case '?':
-		log_event(NULL, "keys: t table now, p table on/off, a audit, q results and end");
+		log_event(NULL, "keys: t table now, p table on/off, c console of a VM, a audit, "
+				"q results and end");
 		break;
 	case 't':
 		print_table();
@@ -151,6 +162,9 @@ static void obey(int key, const struct options *options)
 		break;
 	case 'a':
 		audit_now();
+		break;
+	case 'c':
+		attach_ask();
 		break;
 	case 'q':
 		arch_end(options->end, report_results(true));
@@ -172,12 +186,13 @@ void monitor_poll(const struct options *options, uint64_t now_tsc)
 		table = options->table;
 		next_tsc = now_tsc;
 	}
-	int key = options->batch ? -1 : arch_console_read();
-	if (key >= 0) {
+	attach_poll(now_tsc);
+	int key = options->batch || attach_is_on() ? -1 : arch_console_read();
+	if (key >= 0 && !attach_choose(key, now_tsc)) {
 		obey(key, options);
 	}
-	if (table && now_tsc >= next_tsc) {
-		next_tsc = now_tsc + 1000 * arch_tsc_khz();
+	if (table && !attach_is_on() && now_tsc >= next_tsc) {
+		next_tsc = now_tsc + ticks_from_seconds(1);
 		print_table();
 	}
 }

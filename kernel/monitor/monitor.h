@@ -5,7 +5,10 @@
 
 #include "kernel/lib/options.h"
 
-/* Shows the table when its second is over, and obeys keys. Between two guests. */
+/*
+ * Shows the table when its second is over, obeys keys, moves what VMs' consoles say. Between two
+ * guests.
+ */
 void monitor_poll(const struct options *options, uint64_t now_tsc);
 
 /* All VMs have ended: shows the table once more, stops it, and says how to leave. */

@@ -5,71 +5,31 @@
 #include "base/log.h"
 #include "base/string.h"
 #include "arch/arch.h"
-#include "kernel/balloon/balloon.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/log/log.h"
 #include "kernel/sched/scheduler.h"
-#include "kernel/vm/vm.h"
+#include "kernel/vm/vm_stats.h"
 #include "kernel/monitor/audit.h"
 #include "mm/audit.h"
 #include "mm/frame.h"
 
+#define LINE_BYTES 500 /* of the statistics; a line of the log may be as long */
 #define U(value) ((unsigned long long)(value))
 
 static bool timed_out;
 static bool incomplete;
 static unsigned absent_vms;
 
-static const char *state_name(enum vm_state state)
-{
-	switch (state) {
-	case VM_REFUSED:
-		return "refused";
-	case VM_RUNNING:
-		return "running";
-	case VM_FINISHED:
-		return "finished";
-	case VM_KILLED:
-		return "killed";
-	case VM_UNUSED:
-		break;
-	}
-	return "unused";
-}
-
 static void print_vm(const struct vm *vm)
 {
-	const struct balloon *balloon = &vm->balloon;
-	char active[24] = "unknown";
-	if (vm->working_set.known) {
-		snprintf(active, sizeof(active), "%llu", U(vm->working_set.active_pages));
-	}
-	log_event(vm_name(vm),
-		  "result state=%s code=%llu mem_pages=%llu min_pages=%llu max_pages=%llu "
-		  "held_pages=%llu held_peak_pages=%llu large_peak_pages=%llu ballooned_pages=%llu "
-		  "ballooned_peak_pages=%llu target_pages=%llu target_peak_pages=%llu faults=%llu "
-		  "hypercalls=%llu surrendered_pages=%llu returned_pages=%llu touched_pages=%llu "
-		  "reported_pages=%llu active_pages=%s vcpus=%u flush_kicks=%llu digest=0x%llx",
-		  state_name(vm->state), U(vm->exit_code), U(vm->config.mem_pages),
-		  U(vm->config.min_pages), U(vm->config.max_pages), U(vm->s2.mapped_pages),
-		  U(vm->held_peak_pages), U(vm->large_peak_pages), U(vm->s2.ballooned_pages),
-		  U(balloon->size_peak_pages), U(balloon->target_pages),
-		  U(balloon->target_peak_pages), U(vm_fault_count(vm)), U(vm_hypercall_count(vm)),
-		  U(balloon->surrendered_pages), U(balloon->returned_pages),
-		  U(balloon->touched_pages), U(balloon->reported_pages), active, vm->config.vcpus,
-		  U(vm->s2.tlb.kick_count), U(vm->digest));
-	/* A line of its own: the one above is nearly as long as one may be. */
-	log_event(vm_name(vm), "result wait_peak_us=%llu",
-		  U(vm->wait_peak_ticks * 1000 / arch_tsc_khz()));
-}
-
-/* What the VM cost the host at its two ends; for tests/bench. */
-static void print_costs(const struct vm *vm)
-{
-	log_event(vm_name(vm),
-		  "costs start_ticks=%llu teardown_ticks=%llu teardown_step_ticks=%llu exits=%llu",
-		  U(vm->start_ticks), U(vm->teardown_ticks), U(vm->teardown_step_ticks),
-		  U(vm_exit_count(vm)));
+	char text[LINE_BYTES];
+	vm_stats_print_line(vm, STAT_RESULT, text, sizeof(text));
+	log_event(vm_name(vm), "result %s", text);
+	vm_stats_print_line(vm, STAT_RESULT_2, text, sizeof(text));
+	log_event(vm_name(vm), "result %s", text);
+	/* What the VM cost the host at its two ends; for tests/bench. */
+	vm_stats_print_line(vm, STAT_COSTS, text, sizeof(text));
+	log_event(vm_name(vm), "costs %s", text);
 }
 
 void report_timeout(uint64_t seconds)
@@ -123,7 +83,6 @@ bool report_results(bool details)
 		s2_unlock(locked);
 		if (details) {
 			print_vm(vm);
-			print_costs(vm);
 		}
 		finished += vm->state == VM_FINISHED ? 1 : 0;
 		killed += vm->state == VM_KILLED ? 1 : 0;

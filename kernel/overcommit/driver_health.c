@@ -3,6 +3,7 @@
 #include "kernel/overcommit/driver_health.h"
 
 #include "base/bits.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/balloon/balloon.h"
 #include "kernel/vm/vm.h"
@@ -88,14 +89,14 @@ static uint64_t chance_ticks(const struct vm *vm)
 
 static bool had_chance(const struct vm *vm)
 {
-	uint64_t micros = CHANCE_MS * 1000 + vm->balloon.asked_pages * CHANCE_PAGE_MICROS;
-	return chance_ticks(vm) >= min_u64(micros, ANSWER_MS * 1000) * arch_tsc_khz() / 1000;
+	uint64_t micros = CHANCE_MS * US_PER_MS + vm->balloon.asked_pages * CHANCE_PAGE_MICROS;
+	return chance_ticks(vm) >= ticks_from_us(min_u64(micros, ANSWER_MS * US_PER_MS));
 }
 
 static bool is_past(const struct vm *vm, uint64_t milliseconds, uint64_t now_tsc)
 {
 	uint64_t asked = sub_floor_u64(now_tsc, vm->balloon.asked_tsc);
-	return asked > milliseconds * arch_tsc_khz();
+	return asked > ticks_from_ms(milliseconds);
 }
 
 /*
@@ -217,7 +218,7 @@ bool answers_is_deaf(const struct vm *vm)
 	if (vm->balloon.attached) {
 		return vm->balloon.unresponsive;
 	}
-	return chance_ticks(vm) >= ATTACH_MS * arch_tsc_khz();
+	return chance_ticks(vm) >= ticks_from_ms(ATTACH_MS);
 }
 
 void driver_health_note_given(struct vm *vm, uint64_t pages)

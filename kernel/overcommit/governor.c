@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "base/time.h"
 #include "kernel/overcommit/driver_health.h"
 #include "arch/arch.h"
 #include "kernel/balloon/balloon.h"
@@ -113,7 +114,7 @@ static void flag_set(bool *flag, bool value)
 static void call_housekeeping(void)
 {
 	uint64_t looked = __atomic_load_n(&governor.looked_tsc, __ATOMIC_RELAXED);
-	uint64_t rest = REST_MICROS * arch_tsc_khz() / 1000;
+	uint64_t rest = ticks_from_us(REST_MICROS);
 	if (arch_cpu_index() == BOOT_CPU || scheduler_is_idle(BOOT_CPU) ||
 	    sub_floor_u64(arch_tsc(), looked) >= rest) {
 		scheduler_kick(BOOT_CPU);
@@ -245,7 +246,7 @@ static unsigned gather(uint64_t now)
 static void say_pressure(const struct policy_host *host, uint64_t now)
 {
 	if (governor.is_short == governor.said_short ||
-	    now - governor.said_tsc < WORD_MS * arch_tsc_khz()) {
+	    now - governor.said_tsc < ticks_from_ms(WORD_MS)) {
 		return;
 	}
 	governor.said_short = governor.is_short;
@@ -343,7 +344,7 @@ void governor_poll(uint64_t now_tsc)
 	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
 		return;
 	}
-	governor.next_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
+	governor.next_tsc = now_tsc + ticks_from_ms(PERIOD_MS);
 	flag_set(&governor.frames_came_back, false);
 	decide(now);
 }

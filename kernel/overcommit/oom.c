@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "kernel/overcommit/driver_health.h"
 #include "arch/arch.h"
 #include "kernel/vm/vm.h"
@@ -70,7 +71,7 @@ static struct vm *choose_victim(uint64_t *victim_excess)
  */
 static bool may_come(uint64_t now_tsc)
 {
-	if (sub_floor_u64(now_tsc, patient_tsc) >= PATIENCE_MS * arch_tsc_khz()) {
+	if (sub_floor_u64(now_tsc, patient_tsc) >= ticks_from_ms(PATIENCE_MS)) {
 		return false;
 	}
 	for (unsigned i = 0; i < vm_count; i++) {
@@ -84,8 +85,8 @@ static bool may_come(uint64_t now_tsc)
 /* Frames that others free and fault again at once are no progress for a VM that keeps waiting. */
 static bool is_overdue(const struct vm *vm, uint64_t waited, uint64_t now_tsc)
 {
-	return waited > OVERDUE_MS * arch_tsc_khz() && wait_queue_goes_first(vm) &&
-	       now_tsc - gave_up_tsc > STARVATION_MS * arch_tsc_khz();
+	return waited > ticks_from_ms(OVERDUE_MS) && wait_queue_goes_first(vm) &&
+	       now_tsc - gave_up_tsc > ticks_from_ms(STARVATION_MS);
 }
 
 /* A vCPU has waited for long, and meanwhile no VM gave a frame back, or none that it could have.
@@ -96,14 +97,14 @@ static bool is_starving(uint64_t now_tsc)
 	bool overdue = false;
 	for (unsigned i = 0; i < vm_count; i++) {
 		uint64_t waited = sub_floor_u64(now_tsc, vm_blocked_since(&vms[i]));
-		if (waited > STARVATION_MS * arch_tsc_khz()) {
+		if (waited > ticks_from_ms(STARVATION_MS)) {
 			starving = true;
 			overdue = overdue || is_overdue(&vms[i], waited, now_tsc);
 		}
 	}
 	uint64_t progress = __atomic_load_n(&progress_tsc, __ATOMIC_RELAXED);
 	return overdue ||
-	       (starving && sub_floor_u64(now_tsc, progress) >= STARVATION_MS * arch_tsc_khz());
+	       (starving && sub_floor_u64(now_tsc, progress) >= ticks_from_ms(STARVATION_MS));
 }
 
 static const char *reason(const struct vm *victim, uint64_t excess)
@@ -137,7 +138,7 @@ static void say(const struct vm *victim, uint64_t now_tsc)
 	log_event(vm_name(victim), "given up on: held=%llu due=%llu waiting=%s for_ms=%llu",
 		  (unsigned long long)victim->s2.mapped_pages,
 		  (unsigned long long)due_pages(victim), waiter != NULL ? vm_name(waiter) : "none",
-		  (unsigned long long)(sub_floor_u64(now_tsc, since) / arch_tsc_khz()));
+		  (unsigned long long)ms_from_ticks(sub_floor_u64(now_tsc, since)));
 }
 
 void oom_check(uint64_t now_tsc)

@@ -3,6 +3,7 @@
 #include "kernel/overcommit/wait_queue.h"
 
 #include "base/bits.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/balloon/balloon.h"
 #include "kernel/vm/vcpu.h"
@@ -37,7 +38,7 @@ void wait_queue_init(void)
 
 uint64_t admission_hold_ticks(void)
 {
-	return HOLD_MS * arch_tsc_khz();
+	return ticks_from_ms(HOLD_MS);
 }
 
 bool wait_queue_goes_first(const struct vm *vm)
@@ -104,14 +105,14 @@ void wait_queue_reserve(bool scarce, uint64_t now_tsc)
 {
 	vm_id_t whose = turn;
 	if (turn != VM_ID_HOST && is_on_its_way(&vms[turn - 1])) {
-		turn_end_tsc = min_u64(now_tsc + HOLD_MS * arch_tsc_khz(), turn_last_tsc);
+		turn_end_tsc = min_u64(now_tsc + ticks_from_ms(HOLD_MS), turn_last_tsc);
 	}
 	bool held = holds_turn(now_tsc);
 	if (!held && first != NULL &&
-	    sub_floor_u64(now_tsc, first_since_tsc) > TURN_MS * arch_tsc_khz()) {
+	    sub_floor_u64(now_tsc, first_since_tsc) > ticks_from_ms(TURN_MS)) {
 		whose = first->id;
-		turn_end_tsc = now_tsc + HOLD_MS * arch_tsc_khz();
-		turn_last_tsc = now_tsc + HOLD_MOST_MS * arch_tsc_khz();
+		turn_end_tsc = now_tsc + ticks_from_ms(HOLD_MS);
+		turn_last_tsc = now_tsc + ticks_from_ms(HOLD_MOST_MS);
 	} else if (now_tsc >= turn_end_tsc) {
 		whose = VM_ID_HOST;
 	}

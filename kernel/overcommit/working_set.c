@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/vm/vm.h"
 
@@ -55,13 +56,13 @@ void working_set_poll(uint64_t now_tsc)
 			continue;
 		}
 		if (due == 0) { /* it has just started: its pages have yet to come */
-			vm->working_set.due_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
+			vm->working_set.due_tsc = now_tsc + ticks_from_ms(PERIOD_MS);
 			continue;
 		}
-		if (lock_is_taken(&vm->s2.lock) && now_tsc - due < PATIENCE_MS * arch_tsc_khz()) {
+		if (lock_is_taken(&vm->s2.lock) && now_tsc - due < ticks_from_ms(PATIENCE_MS)) {
 			continue; /* the boot CPU's guests need not queue up for this */
 		}
-		vm->working_set.due_tsc = now_tsc + PERIOD_MS * arch_tsc_khz();
+		vm->working_set.due_tsc = now_tsc + ticks_from_ms(PERIOD_MS);
 		if (s2_can_sample(&vm->s2)) {
 			take_sample(vm);
 			return;

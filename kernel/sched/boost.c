@@ -3,13 +3,14 @@
 #include "kernel/sched/boost.h"
 
 #include "base/bits.h"
+#include "base/time.h"
 #include "arch/arch.h"
 
 #define SLICE_MICROS_MIN 100 /* shorter ones would be spent on coming and going */
 
 static int64_t ms(uint64_t count)
 {
-	return (int64_t)(count * arch_tsc_khz());
+	return (int64_t)ticks_from_ms(count);
 }
 
 void boost_init(struct vm *vm)
@@ -44,7 +45,7 @@ void boost_charge(struct vm *vm, uint64_t ticks)
 uint64_t boost_slice(const struct vm *vm, uint64_t most)
 {
 	int64_t left = __atomic_load_n(&vm->boost.left_ticks, __ATOMIC_RELAXED);
-	uint64_t least = SLICE_MICROS_MIN * arch_tsc_khz() / 1000;
+	uint64_t least = ticks_from_us(SLICE_MICROS_MIN);
 	uint64_t slice = left > 0 ? (uint64_t)left : 0;
 	return min_u64(max_u64(slice, least), most);
 }

@@ -3,6 +3,7 @@
 #include "kernel/sched/clock.h"
 
 #include "base/bits.h"
+#include "base/time.h"
 #include "arch/arch.h"
 
 /*
@@ -23,7 +24,7 @@ void clock_init(uint64_t now_tsc)
 uint64_t clock_look(uint64_t now_tsc)
 {
 	uint64_t gap = sub_floor_u64(now_tsc, looked_tsc);
-	uint64_t lost = lost_ticks + sub_floor_u64(gap, STANDSTILL_MS * arch_tsc_khz());
+	uint64_t lost = lost_ticks + sub_floor_u64(gap, ticks_from_ms(STANDSTILL_MS));
 	looked_tsc = max_u64(looked_tsc, now_tsc);
 	__atomic_store_n(&lost_ticks, lost, __ATOMIC_RELAXED);
 	return now_tsc - lost;

@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "base/compiler.h"
+#include "base/time.h"
 #include "kernel/sched/boost.h"
 #include "kernel/vm/vm.h"
 
@@ -35,7 +36,7 @@ void run_queue_init(struct run_queue *queue)
 	queue->queued_count = 0;
 	queue->member_count = 0;
 	queue->virtual_now = 0;
-	queue->boost_ticks = (int64_t)(BOOST_AT_ONCE_MS * arch_tsc_khz());
+	queue->boost_ticks = (int64_t)ticks_from_ms(BOOST_AT_ONCE_MS);
 	queue->boost_at_rest = true;
 	queue->current = NULL;
 	queue->idle = false;
@@ -82,7 +83,7 @@ static struct list *place_of(struct run_queue *queue, const struct vcpu *vcpu)
 static bool is_hurried(const struct run_queue *queue, const struct vcpu *vcpu, uint64_t tsc_khz)
 {
 	return vcpu->wait == WAIT_MEMORY &&
-	       vcpu->virtual_ticks <= queue->virtual_now + AHEAD_MS * tsc_khz;
+	       vcpu->virtual_ticks <= queue->virtual_now + ticks_from_ms_at(AHEAD_MS, tsc_khz);
 }
 
 static void take_out(struct run_queue *queue, struct vcpu *vcpu)
@@ -110,7 +111,7 @@ static NOT_INLINE struct list *place_out_of_turn(struct run_queue *queue, struct
 void run_queue_add(struct run_queue *queue, struct vcpu *vcpu)
 {
 	uint64_t tsc_khz = arch_tsc_khz();
-	uint64_t credit = CREDIT_MS * tsc_khz;
+	uint64_t credit = ticks_from_ms_at(CREDIT_MS, tsc_khz);
 	struct list *place;
 	vcpu->virtual_ticks =
 		max_u64(vcpu->virtual_ticks, sub_floor_u64(queue->virtual_now, credit));
@@ -259,7 +260,7 @@ void run_queue_end(struct run_queue *queue, struct vcpu *vcpu)
 /* What a boosted one runs before others that wait, those have first run several times as long. */
 static NOT_INLINE void charge_boost(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks)
 {
-	uint64_t full = BOOST_AT_ONCE_MS * arch_tsc_khz();
+	uint64_t full = ticks_from_ms(BOOST_AT_ONCE_MS);
 	if (!vcpu->boosted) {
 		queue->boost_ticks += (int64_t)(ticks / BOOST_PARTS);
 		queue->boost_at_rest = queue->boost_ticks >= (int64_t)full;
@@ -269,13 +270,13 @@ static NOT_INLINE void charge_boost(struct run_queue *queue, struct vcpu *vcpu, 
 	vcpu->boosted = false;
 	boost_charge(vcpu->vm, ticks);
 	if (!list_is_empty(&queue->queued)) {
-		queue->boost_ticks -= (int64_t)min_u64(ticks, BOOST_CHARGE_MS * arch_tsc_khz());
+		queue->boost_ticks -= (int64_t)min_u64(ticks, ticks_from_ms(BOOST_CHARGE_MS));
 	}
 }
 
 static void charge(struct run_queue *queue, struct vcpu *vcpu, uint64_t all_ticks)
 {
-	uint64_t ticks = min_u64(all_ticks, CHARGE_MS * arch_tsc_khz());
+	uint64_t ticks = min_u64(all_ticks, ticks_from_ms(CHARGE_MS));
 	__atomic_store_n(&vcpu->ran_ticks, vcpu->ran_ticks + ticks, __ATOMIC_RELAXED);
 	if (__builtin_expect(!queue->boost_at_rest, 0)) {
 		charge_boost(queue, vcpu, ticks);

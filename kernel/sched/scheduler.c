@@ -10,6 +10,7 @@
 #include "kernel/sched/scheduler.h"
 
 #include "base/bits.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "arch/backend.h"
 #include "kernel/sched/boost.h"
@@ -21,6 +22,7 @@
 #include "mm/alloc.h"
 
 #define SLICE_MS 2
+#define SLICE_TYPING_MS 1
 #define BALANCE_MS 10 /* how often a busy CPU compares its queue with those of others */
 #define LOOK_MS 20    /* how long an idle CPU sleeps without looking for work elsewhere */
 #define SCRUB_ORDER 6 /* 256 KiB at a time: short enough not to be noticed */
@@ -37,6 +39,9 @@ struct worker {
 static struct worker workers[CPUS_MAX];
 static uint64_t idle_mask; /* CPUs that sleep; a hint which to wake */
 
+/* Written by the boot CPU; another CPU may use the old one for a slice more. */
+static uint64_t slice_ms = SLICE_MS;
+
 void scheduler_init(void)
 {
 	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++) {
@@ -44,11 +49,17 @@ void scheduler_init(void)
 		run_queue_init(&run_queues[cpu]);
 	}
 	idle_mask = 0;
+	slice_ms = SLICE_MS;
+}
+
+void scheduler_set_typing(bool typing)
+{
+	__atomic_store_n(&slice_ms, typing ? SLICE_TYPING_MS : SLICE_MS, __ATOMIC_RELAXED);
 }
 
 static uint64_t slice_ticks(const struct vcpu *vcpu)
 {
-	uint64_t ticks = SLICE_MS * arch_tsc_khz();
+	uint64_t ticks = ticks_from_ms(__atomic_load_n(&slice_ms, __ATOMIC_RELAXED));
 	return __builtin_expect(vcpu->boosted, 0) ? boost_slice(vcpu->vm, ticks) : ticks;
 }
 
@@ -261,7 +272,7 @@ static void balance(struct worker *worker, uint64_t now)
 	if (now < worker->balance_tsc) {
 		return;
 	}
-	worker->balance_tsc = now + BALANCE_MS * arch_tsc_khz();
+	worker->balance_tsc = now + ticks_from_ms(BALANCE_MS);
 	unsigned own = __atomic_load_n(&worker->queue->queued_count, __ATOMIC_RELAXED);
 	struct vcpu *vcpu = steal(worker, own + 2);
 	if (vcpu != NULL) {
@@ -341,7 +352,7 @@ static void idle(struct worker *worker, uint64_t now, uint64_t next_wake)
 		arch_idle(0); /* interrupts do not wait until all is scrubbed */
 		return;
 	}
-	uint64_t deadline = min_u64(next_wake, now + LOOK_MS * arch_tsc_khz());
+	uint64_t deadline = min_u64(next_wake, now + ticks_from_ms(LOOK_MS));
 	if (worker->cpu == BOOT_CPU) {
 		background_idle();
 		deadline = min_u64(deadline, background_next_tsc(now));

@@ -42,6 +42,12 @@ bool scheduler_wants_cpu(void);
 /* Makes a CPU come to its scheduler loop soon. */
 void scheduler_kick(unsigned cpu);
 
+/*
+ * While an operator types, slices last one millisecond: a serial port holds 16 keys, and at 115200
+ * baud they come in 1.4. Boot CPU.
+ */
+void scheduler_set_typing(bool typing);
+
 /* It sleeps, or is about to; a hint. */
 bool scheduler_is_idle(unsigned cpu);
 

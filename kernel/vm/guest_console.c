@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "base/time.h"
 
 #define LINES_PER_POLL 4 /* a serial port takes milliseconds for one */
 #define ESCAPE 0x1b
@@ -201,7 +202,7 @@ static void catch_up(struct guest_console *console)
 
 static void refill(struct guest_console *console, uint64_t now_tsc)
 {
-	uint64_t line_ticks = arch_tsc_khz() * 1000 / GUEST_CONSOLE_LINES_PER_SECOND;
+	uint64_t line_ticks = ticks_from_seconds(1) / GUEST_CONSOLE_LINES_PER_SECOND;
 	uint64_t lines = sub_floor_u64(now_tsc, console->refill_tsc) / max_u64(line_ticks, 1);
 	console->refill_tsc += lines * line_ticks;
 	console->lines_left =
@@ -216,7 +217,7 @@ static bool is_partial_due(struct guest_console *console, uint64_t end, uint64_t
 		console->partial_tsc = now_tsc;
 	}
 	return sub_floor_u64(now_tsc, console->partial_tsc) >=
-	       GUEST_CONSOLE_PARTIAL_MS * arch_tsc_khz();
+	       ticks_from_ms(GUEST_CONSOLE_PARTIAL_MS);
 }
 
 void guest_console_poll(struct guest_console *console, const char *name, uint64_t now_tsc,

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "base/time.h"
 #include "arch/arch.h"
 
 struct vm vms[VMS_MAX];
@@ -93,7 +94,7 @@ void vm_log(struct vm *vm, const char *format, ...)
 	uint64_t now = arch_tsc();
 	uint64_t start = __atomic_load_n(&vm->log.window_start_tsc, __ATOMIC_RELAXED);
 	/* Another CPU's clock, by which the second began, may be a little ahead of ours. */
-	if (sub_floor_u64(now, start) > arch_tsc_khz() * 1000) {
+	if (sub_floor_u64(now, start) > ticks_from_seconds(1)) {
 		vm_log_suppressed(vm);
 		__atomic_store_n(&vm->log.window_start_tsc, now, __ATOMIC_RELAXED);
 		__atomic_store_n(&vm->log.lines, 0, __ATOMIC_RELAXED);

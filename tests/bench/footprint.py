@@ -5,11 +5,11 @@ import os
 import re
 import subprocess
 
-from runs import ROOT
+from runs import ROOT, BenchError
 
 SECTIONS = (".text", ".rodata", ".data", ".bss")
-FOLDERS = ("arch/x86/boot", "arch/x86/cpu", "arch/x86/guest", "arch/x86/vmx", "arch/x86/svm",
-           "drivers", "include", "kernel", "mm", "guests", "tests", "tools")
+FOLDERS = ("arch/x86/boot", "arch/x86/cpu", "arch/x86/guest", "arch/x86/trap", "arch/x86/vmx",
+           "arch/x86/svm", "drivers", "include", "kernel", "mm", "guests", "tests", "tools")
 SOURCE = re.compile(r"\.(c|h|S|inc|ld|py|cfg|mk)$")
 VMS_MAX = re.compile(r"^#define VMS_MAX (\d+)", re.MULTILINE)
 
@@ -31,13 +31,13 @@ def sections(elf):
 
 def vm_bytes(elf):
     """The static record of one VM."""
-    with open(os.path.join(ROOT, "kernel", "vm.h"), encoding="ascii") as file:
+    with open(os.path.join(ROOT, "kernel", "vm", "vm.h"), encoding="ascii") as file:
         count = int(VMS_MAX.search(file.read()).group(1))
     for line in run("nm", "-S", elf).splitlines():
         words = line.split()
         if len(words) == 4 and words[3] == "vms":
             return int(words[1], 16) // count
-    return 0
+    raise BenchError("the image has no symbol `vms`")
 
 
 def lines_by_folder():

@@ -21,11 +21,15 @@ import runs  # noqa: E402
 from runs import BenchError, emulators, faults, iso, scenario  # noqa: E402
 
 STOPS_MAX = 4_000_000
+# Breakpoints of each kind, by linear and by physical address, that the debugger of Bochs has room for.
+BREAKPOINTS_MAX = 16
 SLOWER = 6  # than a run without stops
 # The one on a terminal reads keys after many stops, and waits for them.
 DISPLAY = 'rfb, options="timeout=0"'
 SYMBOLS = {"vmx_exit_entry": "exit", "monitor_poll": "round"}
 INSTRUCTION = re.compile(r"^([0-9a-f]{16}):\t[0-9a-f ]+\t(cli|sti|vmresume|vmlaunch)\b")
+SEGMENT = re.compile(r"^ +LOAD +0x[0-9a-f]+ 0x([0-9a-f]+) 0x([0-9a-f]+) 0x[0-9a-f]+ 0x([0-9a-f]+) ")
+REFUSED = re.compile(r"^Error: (?!see )")
 STOP_TIME = re.compile(r"^Next at t=(\d+)")
 STOP_PLACE = re.compile(r"^\(0\) \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]{16}) ")
 KINDS = {"cli": "off", "exit": "off", "sti": "idle", "vmresume": "entry", "vmlaunch": "entry",
@@ -61,10 +65,41 @@ def read_places(build):
     return places
 
 
+def read_segments(build):
+    """[(linear, physical, bytes)] of the image."""
+    _, lines = emulators.ask(["readelf", "-lW", os.path.join(build, "aerostat.elf")])
+    return [tuple(int(number, 16) for number in match.groups())
+            for match in map(SEGMENT.match, lines) if match]
+
+
+def physical(address, segments):
+    for linear, place, size in segments:
+        if linear <= address < linear + size:
+            return place + address - linear
+    raise BenchError(f"no segment of the image has 0x{address:x}")
+
+
+def breakpoint_commands(places, segments):
+    """Every place is stopped at: by its linear address, and those for which there is no room so, by
+    its physical one."""
+    addresses = sorted(places)
+    by_linear, rest = addresses[:BREAKPOINTS_MAX], addresses[BREAKPOINTS_MAX:]
+    if len(rest) > BREAKPOINTS_MAX:
+        raise BenchError(f"the image has {len(addresses)} places to stop at, and the debugger of Bochs "
+                         f"room for {2 * BREAKPOINTS_MAX}")
+    return ([f"lb 0x{address:x}" for address in by_linear]
+            + [f"pb 0x{physical(address, segments):x}" for address in rest])
+
+
 def read_stops(lines, places):
-    """(ticks, what is there) of each stop that the debugger printed."""
+    """(ticks, what is there) of each stop that the debugger printed.
+
+    A command that it refuses is a place at which it does not stop, and all figures would be wrong.
+    """
     ticks = None
     for line in lines:
+        if REFUSED.match(line):
+            raise BenchError(f"the debugger of Bochs refuses a command: {line.strip()}")
         match = STOP_TIME.match(line)
         if match:
             ticks = int(match.group(1))
@@ -119,12 +154,12 @@ def make_image(run, build, directory):
     return image
 
 
-def watch(run, build, places):
+def watch(run, build, places, segments):
     """Boots one run with all its stops; returns them."""
     directory = emulators.private_directory("stretches-" + run.name)
     try:
         machine = emulators.Machine("bochs", make_image(run, build, directory), run.memory)
-        commands = tuple(f"lb 0x{address:x}" for address in sorted(places)) + ("c",) * STOPS_MAX
+        commands = tuple(breakpoint_commands(places, segments)) + ("c",) * STOPS_MAX
         command = emulators.bochs_command(machine, directory, "com1: enabled=0", commands,
                                           display=DISPLAY)
         screen_path = os.path.join(directory, "screen.log")
@@ -142,13 +177,13 @@ def watch(run, build, places):
 
 def measure(build, names=None):
     """{run: (longest until the next look, longest with interrupts off)}"""
-    places = read_places(build)
+    places, segments = read_places(build), read_segments(build)
     found = {}
     for run in runs.read_runs():
         if run.name not in (names or [run.name]) or not run.watched:
             continue
         began = time.monotonic()
-        stops = watch(run, build, places)
+        stops = watch(run, build, places, segments)
         found[run.name] = longest(stops, True), longest(stops, False)
         if None in found[run.name]:
             raise BenchError(f"the run {run.name} has no stretch with interrupts off")

@@ -63,6 +63,35 @@ def test_stops_have_a_time_and_a_place(tmp_path):
         (237341579, "vmresume"), (237341622, "exit")]
 
 
+SEGMENTS = [(0xffffffff80200000, 0x200000, 0x28000), (0xffffffff80228000, 0x400000, 0x1000)]
+
+
+def test_more_places_than_breakpoints_of_one_kind_are_all_stopped_at():
+    """Bochs has room for 16 by linear address; the seventeenth place, a VM entry, was not stopped at."""
+    places = {0xffffffff80227ff0 + number: "cli" for number in range(18)}
+    commands = stretches.breakpoint_commands(places, SEGMENTS)
+    assert commands[0] == "lb 0xffffffff80227ff0" and commands[15] == "lb 0xffffffff80227fff"
+    assert commands[16:] == ["pb 0x400000", "pb 0x400001"]
+    with pytest.raises(BenchError, match="33 places"):
+        stretches.breakpoint_commands(dict.fromkeys(range(33), "cli"), SEGMENTS)
+    with pytest.raises(BenchError, match="0x10"):
+        stretches.physical(0x10, SEGMENTS)
+
+
+def test_a_place_that_the_debugger_does_not_take_is_an_error(tmp_path):
+    places = stretches.read_places(build(tmp_path))
+    said = "Error: no more linear breakpoint slots left.\nError: see BX_DBG_MAX_LIN_BPOINTS.\n" + SCREEN
+    with pytest.raises(BenchError, match="no more linear breakpoint slots"):
+        list(stretches.read_stops(said.splitlines(), places))
+
+
+def test_segments_come_from_the_image(monkeypatch):
+    lines = ["  Type           Offset   VirtAddr           PhysAddr           FileSiz  MemSiz   Flg Align",
+             "  LOAD           0x001000 0xffffffff80200000 0x0000000000200000 0x028000 0x029000 R E 0x1000"]
+    monkeypatch.setattr(stretches.emulators, "ask", lambda command: (0, lines))
+    assert stretches.read_segments("build") == [(0xffffffff80200000, 0x200000, 0x29000)]
+
+
 @pytest.mark.parametrize("stops,rounds,ticks,beginning,end", [
     # From an exit to the entry; the guest's own time does not count.
     ([(0, "vmlaunch"), (100, "exit"), (150, "vmresume"), (500, "exit"), (520, "sti")], True,

@@ -13,6 +13,7 @@
     holes    = how many single pages GRUB takes out of the memory map, from 32 MiB up
     vms      = how many VMs the verdict must be about; as many as there are modules but those of
                other VMs (of=NAME) when not said
+    madt     = the APIC IDs that ACPI's list of processors names, in the place of firmware's own list
     sweep    = number of boots on Bochs, with other numbers wherever a module says offset=*
                (and another quantum, which only a Bochs without debugger heeds): other
                interleavings; `make test-long` boots twice with each quantum
@@ -44,11 +45,12 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(ROOT, "tools"), DIRECTORY]
 import badelf  # noqa: E402
 import faults  # noqa: E402
+import madt  # noqa: E402
 import scenario  # noqa: E402
 import summary  # noqa: E402
 
 KEYS = {"machine", "cpus", "bochs", "scenario", "modules", "memory", "cpu_model", "quantum",
-        "maxcpus", "options", "holes", "vms", "at_once", "board", "end", "sweep", "timeout", "long", "expect",
+        "maxcpus", "options", "holes", "madt", "vms", "at_once", "board", "end", "sweep", "timeout", "long", "expect",
         "expect_only"}
 DEFAULT_MEMORY = 64
 DEFAULT_MACHINES = "tcg bochs"
@@ -89,6 +91,7 @@ class Case:
     scenario: object = None
     modules: list = field(default_factory=list)  # (image, damage or "", string)
     grub: list = field(default_factory=list)
+    madt: list = field(default_factory=list)  # APIC IDs; none: firmware's own table
     vms: int = 0
     board: str = ""
     end: str = ""
@@ -200,7 +203,9 @@ def parse_case(name, section, place):
         expect=expect,
         scenario=base,
         modules=modules,
-        grub=cut_holes(scenario.read_count(section, "holes", 0, 1000)),
+        grub=(cut_holes(scenario.read_count(section, "holes", 0, 1000)) +
+              (madt.COMMANDS if "madt" in section else [])),
+        madt=read_numbers(section, "madt", ""),
         vms=scenario.read_count(section, "vms",
                                 vms + scenario.count_vms(base.modules if base else ()), 1000),
         board=section.get("board", ""),

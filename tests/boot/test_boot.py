@@ -11,6 +11,7 @@ import consoles
 import emulators
 import iso
 import judge
+import madt
 import scenario
 
 KERNEL = os.path.join(scenario.ROOT, "build", "aerostat.elf")
@@ -28,7 +29,8 @@ def last_lines(text, title):
 def boot(case, directory):
     image = os.path.join(directory, "case.iso")
     entry = iso.Entry(case.name, f"{case.options} batch".strip(),
-                      cases.prepare_modules(case, directory), case.grub)
+                      cases.prepare_modules(case, directory), case.grub,
+                      madt.files(case.madt, directory) if case.madt else {})
     iso.make_iso(image, KERNEL, [entry])
     machine = emulators.Machine(case.place.machine, image, case.memory, case.place.cpus,
                                 case.cpu_model, case.quantum, not case.place.at_once)

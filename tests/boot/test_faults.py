@@ -32,6 +32,7 @@ TOOLS = {
     "check-branches": ["tools/check-branches", "no-such-listing"],
     "check-layers": ["tools/check-layers"],
     "check-names": ["tools/check-names"],
+    "check-tables": ["tools/check-tables"],
     "compile-commands": ["tools/compile-commands"],
     "fuzz": ["tests/fuzz/run", "--seconds", "1", "elf"],
     "mutants": ["tests/mutants/run", "--few"],

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What differs between releases of the tools, and what a part says that cannot be made with them."""
 
+import importlib.machinery
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -206,6 +208,61 @@ def test_a_package_that_cannot_be_had(lost, status, words, tmp_path):
     again = subprocess.run(command, cwd=scenario.ROOT, env=dict(environment, DEPS_TRIED="1"),
                            check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert again.returncode == status and ("bochs" not in again.stdout), again.stdout
+
+
+def tool_test_releases():
+    path = os.path.join(scenario.ROOT, "tools", "test-releases")
+    loader = importlib.machinery.SourceFileLoader("test_releases_tool", path)
+    tool = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(tool)
+    return tool
+
+
+TRACED = "null_hypercall: 127 instructions, exits 1, table entries written 0\n      32 vmx_enter\n"
+STRETCHES = "  exits, watched: 7,847 and 7,847 instructions, 5.5 s\n"
+
+
+@pytest.mark.parametrize("part,text,status,counts", [
+    ("run", "plenty: passed: 3 VMs\n", 0, (1, 0, 0)),
+    ("run", "plenty: passed: 3 VMs\n", 1, (0, 1, 0)),
+    ("run", "", 0, (0, 1, 0)),
+    ("host", "5 passed, 0 failed, 2 skipped\n", 0, (5, 0, 2)),
+    ("host", "5 passed, 0 failed, 2 skipped\n", 2, (5, 1, 2)),
+    ("boot", "ended in a traceback\n", 0, (0, 1, 0)),
+    ("nested", "5 passed, 0 failed, 5 skipped\n", 0, (5, 0, 5)),
+    ("nested", "0 passed, 0 failed, 10 skipped\n", 1, (0, 0, 10)),
+    ("nested", "0 passed, 1 failed, 0 skipped\n", 1, (0, 1, 0)),
+    ("trace", TRACED + STRETCHES, 0, (1, 0, 0)),
+    ("trace", TRACED + STRETCHES, 1, (0, 1, 0)),
+    ("trace", TRACED, 0, (0, 1, 0)),
+    ("trace", STRETCHES, 0, (0, 1, 0)),
+])
+def test_a_part_in_another_release_is_counted(part, text, status, counts):
+    parts = {part.name: part for part in tool_test_releases().parts()}
+    assert parts[part].judge(text, status) == counts
+
+
+def test_only_baselines_that_were_measured_come_back(monkeypatch, tmp_path):
+    """That of testing went back to what it was when those of Debian 13 were fetched."""
+    tool = tool_test_releases()
+    (tmp_path / "here").mkdir()
+    place = tmp_path / "there" / tool.PLACE.lstrip("/")
+    folder = place / "tests" / "bench" / "baselines"
+    folder.mkdir(parents=True)
+    (folder / "old.json").write_text("of the commit")
+    (folder / "measured.json").write_text("before")
+    for words in (["init", "-q"], ["add", "-A"],
+                  ["-c", "user.name=a", "-c", "user.email=a", "commit", "-qm", "a"]):
+        subprocess.run(["git", "-C", str(place), *words], check=True)
+    (folder / "measured.json").write_text("today")
+    (folder / "new.json").write_text("new")
+    monkeypatch.setattr(tool, "ROOT", str(tmp_path / "here"))
+    call = tool.call
+    monkeypatch.setattr(tool, "call", lambda *command: call(*command) if command[0] == "git" else "")
+    tool.fetch_baselines(str(tmp_path / "there"))
+    fetched = tmp_path / "here" / "tests" / "bench" / "baselines"
+    assert {path.name: path.read_text() for path in fetched.iterdir()} == {
+        "measured.json": "today", "new.json": "new"}
 
 
 def test_a_tool_under_test_is_not_told_of_the_verb_around():

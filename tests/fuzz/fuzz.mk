@@ -4,18 +4,29 @@
 # lists make a libFuzzer program (build/fuzz/name) and, with replay.c, a host test (test_fuzz_name).
 # Read by tests/host/host.mk, whose lists of shared sources it uses.
 
-FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode
+FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode vlapic \
+	vioapic devices bzimage foreign_elf multiboot1
 
 FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
 	mm/memmap.c kernel/lib/error.c
 FUZZ_elf := tests/fuzz/fuzz_elf.c kernel/lib/elf.c kernel/lib/error.c
+FUZZ_bzimage := tests/fuzz/fuzz_bzimage.c kernel/lib/bzimage.c kernel/lib/error.c
+FUZZ_foreign_elf := tests/fuzz/fuzz_foreign_elf.c kernel/lib/bzimage.c kernel/lib/error.c \
+	kernel/lib/foreign_elf.c kernel/lib/image.c kernel/lib/multiboot1.c
+FUZZ_multiboot1 := tests/fuzz/fuzz_multiboot1.c kernel/lib/error.c kernel/lib/foreign_elf.c \
+	kernel/lib/multiboot1.c
 FUZZ_vm_config := tests/fuzz/fuzz_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
 FUZZ_options := tests/fuzz/fuzz_options.c kernel/lib/console.c kernel/lib/options.c
+FUZZ_devices := tests/fuzz/fuzz_devices.c tests/host/fake/counter.c drivers/virt/vi8042.c \
+	drivers/virt/vpci.c drivers/virt/vpic.c drivers/virt/vpit.c drivers/virt/vpit_channel.c \
+	drivers/virt/vrtc.c drivers/virt/vrtc_calendar.c drivers/virt/vuart.c
 FUZZ_processors := tests/fuzz/fuzz_processors.c drivers/phys/acpi.c \
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
 	drivers/phys/mp_table.c drivers/phys/processors.c kernel/lib/error.c
 FUZZ_decode := tests/fuzz/fuzz_decode.c arch/x86/guest/guest_decode.c \
 	arch/x86/guest/guest_execute.c arch/x86/guest/guest_place.c
+FUZZ_vlapic := tests/fuzz/fuzz_vlapic.c $(VLAPIC_SOURCES)
+FUZZ_vioapic := tests/fuzz/fuzz_vioapic.c drivers/virt/vioapic.c
 FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
 	tests/fuzz/contents.c tests/host/fake/cpus.c $(FAKE_DEVICES) $(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) \
 	kernel/overcommit/driver_health.c \

@@ -47,6 +47,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		FUZZ_CHECK(length <= strlen(text));
 		FUZZ_CHECK(strcmp(text + strlen(text) - length, config.arguments) == 0);
 	}
+	if (vm_config_is_file(text)) {
+		struct vm_file_config file;
+		memset(&error, 'x', sizeof(error));
+		status = vm_config_parse_file(text, &file, &error);
+		fuzz_check_error(&error, status != STATUS_OK);
+		check_name(file.of);
+		FUZZ_CHECK(file.arguments[0] == '\0' ||
+			   (file.arguments > text && file.arguments < text + bytes));
+	}
 	free(text);
 	return 0;
 }

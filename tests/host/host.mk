@@ -146,10 +146,34 @@ HOST_test_svm_debug := tests/host/arch/test_svm_debug.c arch/x86/svm/svm_debug.c
 HOST_TESTS += test_xstate
 HOST_test_xstate := tests/host/arch/test_xstate.c arch/x86/cpu/xstate.c arch/x86/guest/guest_vcpu.c \
 	tests/host/fake/processor.c $(FAKE_WORLD) $(MM_SOURCES)
+
+VLAPIC_SOURCES := $(addprefix drivers/virt/, vlapic.c vlapic_message.c vlapic_registers.c vlapic_timer.c)
+
+HOST_TESTS += test_vlapic
+HOST_test_vlapic := tests/host/virt/test_vlapic.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_steps
+HOST_test_vlapic_steps := tests/host/virt/test_vlapic_steps.c
+
+HOST_TESTS += test_vlapic_registers
+HOST_test_vlapic_registers := tests/host/virt/test_vlapic_registers.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_timer
+HOST_test_vlapic_timer := tests/host/virt/test_vlapic_timer.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vlapic_message
+HOST_test_vlapic_message := tests/host/virt/test_vlapic_message.c $(VLAPIC_SOURCES)
+
+HOST_TESTS += test_vioapic
+HOST_test_vioapic := tests/host/virt/test_vioapic.c drivers/virt/vioapic.c
+
 HOST_TESTS += test_power
 HOST_test_power := tests/host/boot/test_power.c tests/host/fake/board.c tests/host/fake/firmware.c \
 	drivers/phys/acpi_power.c drivers/phys/acpi_tables.c drivers/phys/firmware.c \
 	drivers/phys/pci.c drivers/phys/power.c kernel/lib/error.c
+
+HOST_TESTS += test_vectors
+HOST_test_vectors := tests/host/arch/test_vectors.c arch/x86/trap/vectors.S
 
 HOST_TESTS += test_end
 HOST_test_end := tests/host/boot/test_end.c tests/host/fake/firmware.c arch/x86/cpu/power.c \
@@ -222,7 +246,7 @@ HOST_TESTS += test_stop_machine
 HOST_test_stop_machine := tests/host/sched/test_stop_machine.c kernel/sched/stop_machine.c
 
 # Real threads, once with the sanitizers of all and once with the one for threads.
-THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads
+THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads test_vlapic
 
 HOST_TESTS += test_scheduler_threads
 HOST_test_scheduler_threads := tests/host/sched/test_scheduler_threads.c kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c \
@@ -280,30 +304,27 @@ HOST_TESTS += test_elf
 HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c kernel/lib/error.c
 
 HOST_TESTS += test_monitor
-HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/monitor.c
+HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/attach.c \
+	kernel/monitor/monitor.c kernel/vm/guest_console.c kernel/vm/vm_stats.c
+
+HOST_TESTS += test_attach
+HOST_test_attach := tests/host/monitor/test_attach.c kernel/log/log.c kernel/monitor/attach.c \
+	kernel/vm/guest_console.c
+
+HOST_TESTS += test_guest_console
+HOST_test_guest_console := tests/host/vm/test_guest_console.c kernel/vm/guest_console.c
+
+HOST_TESTS += test_vm_stats
+HOST_test_vm_stats := tests/host/vm/test_vm_stats.c kernel/vm/vm_stats.c
 
 HOST_TESTS += test_model
 HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
 
-VLAPIC_SOURCES := $(addprefix drivers/virt/, vlapic.c vlapic_message.c vlapic_registers.c vlapic_timer.c)
-
-HOST_TESTS += test_vlapic
-HOST_test_vlapic := tests/host/virt/test_vlapic.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vlapic_registers
-HOST_test_vlapic_registers := tests/host/virt/test_vlapic_registers.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vlapic_timer
-HOST_test_vlapic_timer := tests/host/virt/test_vlapic_timer.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vlapic_message
-HOST_test_vlapic_message := tests/host/virt/test_vlapic_message.c $(VLAPIC_SOURCES)
-
-HOST_TESTS += test_vioapic
-HOST_test_vioapic := tests/host/virt/test_vioapic.c drivers/virt/vioapic.c
-
 HOST_TESTS += test_error
 HOST_test_error := tests/host/lib/test_error.c kernel/lib/error.c
+
+HOST_TESTS += test_time
+HOST_test_time := tests/host/lib/test_time.c
 
 HOST_TESTS += test_options
 HOST_test_options := tests/host/lib/test_options.c kernel/lib/console.c kernel/lib/options.c
@@ -430,5 +451,34 @@ walks: $(B)/host/model_fast
 HOST_TESTS += test_tsc
 HOST_test_tsc := tests/host/arch/test_tsc.c
 
+# The devices of a virtual PC.
+HOST_TESTS += test_vuart
+HOST_test_vuart := tests/host/virt/test_vuart.c drivers/virt/vuart.c
+
+HOST_TESTS += test_vpic
+HOST_test_vpic := tests/host/virt/test_vpic.c drivers/virt/vpic.c
+
+VPIT_SOURCES := tests/host/fake/counter.c drivers/virt/vpit.c drivers/virt/vpit_channel.c
+
+HOST_TESTS += test_vpit
+HOST_test_vpit := tests/host/virt/test_vpit.c $(VPIT_SOURCES)
+
+HOST_TESTS += test_vrtc
+HOST_test_vrtc := tests/host/virt/test_vrtc.c drivers/virt/vrtc.c drivers/virt/vrtc_calendar.c
+
+HOST_TESTS += test_vi8042
+HOST_test_vi8042 := tests/host/virt/test_vi8042.c drivers/virt/vi8042.c drivers/virt/vpci.c
+
 HOST_TESTS += test_vacpi
 HOST_test_vacpi := tests/host/virt/test_vacpi.c drivers/virt/vacpi.c
+
+HOST_TESTS += test_bzimage
+HOST_test_bzimage := tests/host/lib/test_bzimage.c kernel/lib/bzimage.c kernel/lib/error.c
+
+IMAGE_SOURCES := kernel/lib/bzimage.c kernel/lib/error.c kernel/lib/foreign_elf.c kernel/lib/image.c \
+	kernel/lib/multiboot1.c
+HOST_TESTS += test_foreign_elf
+HOST_test_foreign_elf := tests/host/lib/test_foreign_elf.c $(IMAGE_SOURCES)
+
+HOST_TESTS += test_load
+HOST_test_load := tests/host/lifecycle/test_load.c $(KERNEL_SOURCES)

@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "kernel/housekeeping.h"
+#include "kernel/monitor/attach.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
 #include "kernel/sched/run_queue.h"
@@ -28,6 +29,13 @@ static struct options options;
 static unsigned polls, finishes, results, details_shown;
 static uint64_t timeout_told;
 static bool verdict;
+
+static bool attached;
+
+bool attach_is_on(void)
+{
+	return attached;
+}
 
 void monitor_poll(const struct options *given, uint64_t now_tsc)
 {
@@ -113,6 +121,10 @@ static void test_next_round(void **state)
 	(void)background_poll(fake_tsc, true);
 	assert_true(background_next_tsc(fake_tsc) > fake_tsc);
 	assert_true(background_next_tsc(fake_tsc) <= fake_tsc + POLL);
+	/* While keys may be pasted, sooner: a serial port holds 16 of them. */
+	attached = true;
+	assert_true(background_next_tsc(fake_tsc) <= fake_tsc + MS);
+	attached = false;
 }
 
 /* Steps come one a round, rounds one after the other, until nothing is left of it. */
@@ -220,6 +232,7 @@ static void test_batch_runs_out_of_time(void **state)
 	start();
 	options.batch = true;
 	options.timeout_seconds = 2;
+	housekeeping_init(&options);
 	(void)kernel_vm("a", 100, 50, 10);
 	fake_tsc += 2000 * MS;
 	(void)background_poll(fake_tsc, true);
@@ -236,11 +249,13 @@ static void test_no_time_out(void **state)
 	(void)state;
 	start();
 	options.timeout_seconds = 2;
+	housekeeping_init(&options);
 	(void)kernel_vm("a", 100, 50, 10);
 	fake_tsc += 10000 * MS;
 	(void)background_poll(fake_tsc, true);
 	options.batch = true;
 	options.timeout_seconds = 0;
+	housekeeping_init(&options);
 	fake_tsc += 10000 * MS;
 	(void)background_poll(fake_tsc, true);
 	assert_int_equal(timeout_told, 0);

@@ -22,6 +22,7 @@
 #include "arch/x86/cpu/xstate.h"
 #include "base/bits.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "base/version.h"
 #include "arch/arch.h"
 #include "arch/backend.h"

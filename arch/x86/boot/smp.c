@@ -23,6 +23,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "base/time.h"
 #include "drivers/phys/processors.h"
 #include "arch/arch.h"
 #include "arch/backend.h"
@@ -48,11 +49,6 @@ static char borrowed_page[PAGE_BYTES]; /* what the trampoline's page held */
 void smp_prepare(const struct boot_info *info)
 {
 	boot_info = info;
-}
-
-static uint64_t micros_to_ticks(uint64_t micros)
-{
-	return micros * arch_tsc_khz() / 1000;
 }
 
 static uint32_t state_read(void)
@@ -131,7 +127,7 @@ static void wait_micros(uint64_t micros)
 {
 	uint64_t start = tsc_read();
 
-	while (tsc_read() - start < micros_to_ticks(micros)) {
+	while (tsc_read() - start < ticks_from_us(micros)) {
 		arch_pause();
 	}
 }
@@ -142,7 +138,7 @@ static bool wait_while(uint32_t state, uint64_t micros)
 	uint64_t start = tsc_read();
 
 	while (state_read() == state) {
-		if (tsc_read() - start >= micros_to_ticks(micros)) {
+		if (tsc_read() - start >= ticks_from_us(micros)) {
 			return false;
 		}
 		arch_pause();
@@ -177,14 +173,14 @@ static bool call_off(void)
  */
 static enum status clock_check(struct error *error)
 {
-	uint64_t allowed = micros_to_ticks(CLOCK_MICROS);
+	uint64_t allowed = ticks_from_us(CLOCK_MICROS);
 
 	for (unsigned round = 1; round <= CLOCK_ROUNDS; round++) {
 		uint64_t before = tsc_read();
 
 		__atomic_store_n(&ap_start.clock_asked, round, __ATOMIC_RELEASE);
 		while (__atomic_load_n(&ap_start.clock_answered, __ATOMIC_ACQUIRE) != round) {
-			if (tsc_read() - before >= micros_to_ticks(STEP_MICROS)) {
+			if (tsc_read() - before >= ticks_from_us(STEP_MICROS)) {
 				return error_set(error, STATUS_UNSUPPORTED,
 						 "it has stopped answering");
 			}
@@ -199,7 +195,7 @@ static enum status clock_check(struct error *error)
 			return error_set(error, STATUS_UNSUPPORTED,
 					 "its time-stamp counter is more than 1 ms ahead");
 		}
-		if (after - before <= micros_to_ticks(CLOCK_ROUND_MICROS)) {
+		if (after - before <= ticks_from_us(CLOCK_ROUND_MICROS)) {
 			break;
 		}
 	}

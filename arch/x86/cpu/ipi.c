@@ -6,6 +6,7 @@
  */
 #include "arch/x86/cpu/ipi.h"
 
+#include "base/time.h"
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/lapic.h"
@@ -68,7 +69,7 @@ void arch_cpus_halt_others(void)
 	uint32_t sent = send_halts(self);
 	uint64_t start = arch_tsc();
 	while (__atomic_load_n(&halted_count, __ATOMIC_ACQUIRE) < sent &&
-	       arch_tsc() - start < HALT_WAIT_MS * arch_tsc_khz()) {
+	       arch_tsc() - start < ticks_from_ms(HALT_WAIT_MS)) {
 		arch_pause();
 	}
 }

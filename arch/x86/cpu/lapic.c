@@ -15,6 +15,7 @@
 #include "arch/x86/cpu/tsc.h"
 #include "base/bits.h"
 #include "base/check.h"
+#include "base/time.h"
 
 #define BASE_ENABLED BIT(11)
 #define BASE_X2APIC BIT(10)
@@ -156,7 +157,7 @@ static void end_leftovers(void)
 /* The timer's counts in CALIBRATE_MICROS, and for how many ticks we were perhaps stopped. */
 static uint64_t measure(uint64_t *doubt)
 {
-	uint64_t ticks = arch_tsc_khz() * CALIBRATE_MICROS / 1000;
+	uint64_t ticks = ticks_from_us(CALIBRATE_MICROS);
 
 	uint64_t before = tsc_read();
 	reg_write(REG_TIMER_INITIAL, UINT32_MAX);

@@ -9,6 +9,7 @@
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/ipi.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "drivers/phys/acpi_power.h"
 #include "drivers/phys/debugcon.h"
 #include "drivers/phys/power.h"
@@ -44,7 +45,7 @@ static void wait_ms(uint64_t ms)
 {
 	uint64_t start = arch_tsc();
 
-	while (arch_tsc() - start < ms * arch_tsc_khz()) {
+	while (arch_tsc() - start < ticks_from_ms(ms)) {
 		arch_pause();
 	}
 }

@@ -3,6 +3,7 @@
 #ifndef ARCH_X86_CPU_TSC_H
 #define ARCH_X86_CPU_TSC_H
 
+#include "base/time.h"
 #include "base/types.h"
 
 #ifdef AEROSTAT_HOST_TEST

@@ -9,6 +9,7 @@
 #include "arch/x86/guest/guest_pc.h"
 #include "base/compiler.h"
 #include "base/nospec.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/vm/vm.h"
 

@@ -39,7 +39,7 @@ static const struct {
 	uint64_t value;
 } board_msrs[] = {
 	{MSR_IA32_PLATFORM_ID, WRITE_REFUSED, 0},
-	{MSR_IA32_TSC_ADJUST, WRITE_SAME, 0}, /* the TSC is the host's: nothing moves it */
+	{MSR_IA32_TSC_ADJUST, WRITE_SAME, 0},	   /* the TSC is the host's: nothing moves it */
 	{MSR_IA32_BIOS_SIGN_ID, WRITE_IGNORED, 0}, /* no microcode revision is told */
 	{MSR_AMD_SYSCFG, WRITE_IGNORED, 0},
 	{MSR_AMD_HWCR, WRITE_IGNORED, HWCR_TSC_AT_P0},
@@ -84,8 +84,7 @@ bool guest_pc_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	for (size_t i = 0; i < ARRAY_COUNT(board_msrs); i++) {
 		if (board_msrs[i].index == index) {
 			return board_msrs[i].write == WRITE_IGNORED ||
-			       (board_msrs[i].write == WRITE_SAME &&
-				board_msrs[i].value == value);
+			       (board_msrs[i].write == WRITE_SAME && board_msrs[i].value == value);
 		}
 	}
 	return false;

@@ -38,6 +38,7 @@ enum status svm_caps_compute(const struct svm_facts *facts, struct svm_caps *cap
 		.next_rip = (facts->features & SVM_FEATURE_NEXT_RIP) != 0,
 		.decode = (facts->features & SVM_FEATURE_DECODE) != 0,
 		.breakpoints_stay = !(facts->features & SVM_FEATURE_NEXT_RIP),
+		.virtual_exits = !(facts->features & SVM_FEATURE_NEXT_RIP),
 		.flush_by_asid = (facts->features & SVM_FEATURE_FLUSH_BY_ASID) != 0,
 		.unlock = (facts->vm_cr & VM_CR_SVMDIS) != 0,
 		.leaf_level = facts->gib_pages ? 2 : 1,
@@ -51,4 +52,22 @@ bool svm_caps_alike(const struct svm_caps *one, const struct svm_caps *other)
 	return one->asid_count == other->asid_count && one->next_rip == other->next_rip &&
 	       one->decode == other->decode && one->flush_by_asid == other->flush_by_asid &&
 	       one->leaf_level == other->leaf_level;
+}
+
+bool svm_caps_judge_cr2(const struct svm_cr2_look looks[SVM_CR2_LOOKS], struct svm_caps *caps)
+{
+	bool exchanged = true;
+	bool stays = true;
+
+	for (unsigned i = 0; i < SVM_CR2_LOOKS; i++) {
+		const struct svm_cr2_look *look = &looks[i];
+
+		if (look->done) {
+			exchanged =
+				exchanged && look->seen == look->vmcb && look->saved == look->guest;
+			stays = stays && look->seen == look->processor && look->left == look->guest;
+		}
+	}
+	caps->takes_cr2 = exchanged;
+	return exchanged || stays;
 }

@@ -25,6 +25,7 @@ struct svm_caps {
 	bool decode;	     /* the exit says which register a MOV CR names */
 	bool flush_by_asid;
 	bool breakpoints_stay; /* a guest's may be armed in the host after an exit: svm_debug.c */
+	bool virtual_exits;    /* a virtual interrupt ends the run when it is due: svm_run.c */
 	bool takes_shadow;     /* VMRUN loads the interrupt shadow; found by trial (svm_trial.c) */
 	bool takes_cr2;	       /* VMRUN and the exit exchange CR2; found by trial */
 	bool unlock;	       /* VM_CR.SVMDIS of this CPU has to be cleared first */
@@ -41,10 +42,29 @@ struct svm_caps {
 #define SVM_FEATURE_FLUSH_BY_ASID 0x40
 #define SVM_FEATURE_DECODE 0x80
 
+/* One look at what an entry and an exit do with CR2. */
+struct svm_cr2_look {
+	uint64_t vmcb;	    /* before the entry: there, */
+	uint64_t processor; /* and in the processor */
+	uint64_t guest;	    /* what the guest has made of it, */
+	uint64_t seen;	    /* when it had seen this */
+	uint64_t saved;	    /* after the exit: in the VMCB, */
+	uint64_t left;	    /* and in the processor */
+	bool done;	    /* the guest has run, and all this is known */
+};
+
+#define SVM_CR2_LOOKS 3
+
 extern struct svm_caps svm_caps;
 
 /* A guest may go from a processor with the one to one with the other. */
 bool svm_caps_alike(const struct svm_caps *one, const struct svm_caps *other);
+
+/*
+ * Sets takes_cr2 after some looks: as the manual has it where none could be done. False: CR2 is
+ * neither exchanged with the VMCB nor left in the processor, so no guest would keep its own.
+ */
+bool svm_caps_judge_cr2(const struct svm_cr2_look looks[SVM_CR2_LOOKS], struct svm_caps *caps);
 
 /* Reads this CPU (svm_cpu.c). */
 void svm_facts_read(struct svm_facts *facts);

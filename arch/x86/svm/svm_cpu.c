@@ -94,7 +94,7 @@ static enum status caps_settle(bool *unlock, struct error *error)
 }
 
 /* Once, on the boot CPU, where AMD-V is on; its processor area is not in use yet by a guest. */
-static enum status trial(void)
+static enum status trial(struct error *error)
 {
 	static bool tried;
 	enum status status;
@@ -105,13 +105,17 @@ static enum status trial(void)
 	}
 	status = frame_alloc(ORDER_4K, area_tag, &frame);
 	if (status != STATUS_OK) {
-		return status;
+		return error_set(error, status, NO_FRAMES);
 	}
 	tried = true;
-	svm_trial(frame, &svm_caps);
+	if (!svm_trial(frame, &svm_caps)) {
+		status = error_set(
+			error, STATUS_UNSUPPORTED,
+			"this AMD-V neither exchanges CR2 with the guest nor leaves it alone");
+	}
 	memset(pfn_to_virt(frame), 0, PAGE_BYTES);
 	frame_free(frame, area_tag);
-	return STATUS_OK;
+	return status;
 }
 
 static enum status areas_alloc(struct svm_cpu *cpu)
@@ -149,9 +153,9 @@ enum status svm_cpu_start(struct error *error)
 	msr_write(MSR_VM_HSAVE_PA, pfn_to_hpa(cpu->processor_area).v);
 	/* Never changes again: the hypervisor has no user mode and one task. */
 	__asm__ volatile("vmsave %0" : : "a"(pfn_to_hpa(cpu->host_area).v) : "memory");
-	status = trial();
+	status = trial(error);
 	if (status != STATUS_OK) {
-		return error_set(error, status, NO_FRAMES);
+		return status;
 	}
 	cpu->index = arch_cpu_index();
 	svm_asids_init(&cpu->asids, svm_caps.asid_count);

@@ -74,7 +74,6 @@ struct svm_instruction svm_instruction_here(const struct svm_vcpu *svm)
 unsigned svm_prefixes(const struct svm_vcpu *svm)
 {
 	uint8_t bytes[SVM_INSTRUCTION_BYTES_MAX];
-
 	size_t count = instruction_fetch(svm, bytes);
 
 	return svm_prefix_bytes(bytes, count, code_bits(svm));
@@ -83,8 +82,9 @@ unsigned svm_prefixes(const struct svm_vcpu *svm)
 bool svm_can_step(const struct svm_vcpu *svm)
 {
 	uint8_t bytes[SVM_INSTRUCTION_BYTES_MAX];
+	size_t count = instruction_fetch(svm, bytes);
 
-	return svm_steps_unseen(bytes, instruction_fetch(svm, bytes), code_bits(svm));
+	return svm_steps_unseen(bytes, count, code_bits(svm));
 }
 
 static enum exit_action not_understood(struct svm_vcpu *svm, struct vm_exit *vm_exit,

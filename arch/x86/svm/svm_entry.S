@@ -27,7 +27,7 @@
 #define VECTOR_DEBUG 1
 
 #include "arch/x86/guest/general_registers.inc"
-#include "arch/x86/guest/guards.inc"
+#include "arch/x86/cpu/guards.inc"
 
 	.macro save_host
 	pushq %rbp
@@ -67,58 +67,37 @@
 	ret
 	.endm
 
-	.section .text.svm_enter, "ax"
-	.globl svm_enter
-	.type svm_enter, @function
-svm_enter:
+	/* `guarded`: 0 or 1, with guards.inc between. */
+	.macro enter_function name, guarded
+	.globl \name
+	.type \name, @function
+\name:
 	save_host
 
 1:	load_guest
-	vmrun %rax
-.Lbehind_vmrun:
-	vmsave %rax
-	movq 24(%rsp), %rax
-	vmload %rax
-	cli
-	stgi
-	pushq %rdi
-	movq 8(%rsp), %rdi
-	store_guest_registers
-	popq VCPU_RDI(%rdi)
-	movq 8(%rsp), %rsi
-	movq VMCB_RAX(%rsi), %rax
-	movq %rax, VCPU_RAX(%rdi)
-	leaq 80(%rsp), %rbp		/* the frame of svm_enter, for back-traces */
-	call svm_exit
-	movq (%rsp), %rdi
-	testb %al, %al
-	jnz 1b
-
-	return_to_host
-	.size svm_enter, . - svm_enter
-
-	.globl svm_enter_guarded
-	.type svm_enter_guarded, @function
-svm_enter_guarded:
-	save_host
-
-1:	load_guest
+	.if \guarded
 	guard_entry
+	.endif
 	vmrun %rax
-.Lbehind_guarded_vmrun:
+.Lbehind_vmrun_\guarded:
 	vmsave %rax
 	movq 24(%rsp), %rax
 	vmload %rax
 	cli
+	.if !\guarded
+	stgi
+	.endif
 	pushq %rdi
 	movq 8(%rsp), %rdi
 	store_guest_registers
 	popq VCPU_RDI(%rdi)
-	leaq 80(%rsp), %rbp		/* the frame of svm_enter_guarded, for back-traces */
+	leaq 80(%rsp), %rbp		/* the frame of this function, for back-traces */
+	.if \guarded
 	clear_guest_registers
 	guard_exit
 	stgi				/* an NMI that waits finds its returns safe */
 	movq (%rsp), %rdi
+	.endif
 	movq 8(%rsp), %rsi
 	movq VMCB_RAX(%rsi), %rax
 	movq %rax, VCPU_RAX(%rdi)
@@ -128,7 +107,12 @@ svm_enter_guarded:
 	jnz 1b
 
 	return_to_host
-	.size svm_enter_guarded, . - svm_enter_guarded
+	.size \name, . - \name
+	.endm
+
+	.section .text.svm_enter, "ax"
+	enter_function svm_enter, 0
+	enter_function svm_enter_guarded, 1
 
 /*
  * Some emulators forget at the exit that the guest was about to be trapped by its own single-step
@@ -136,7 +120,7 @@ svm_enter_guarded:
  * is lost by going on: the exit has told the same (#DB is intercepted).
  */
 	.section .fixups, "a"
-	.quad .Lbehind_vmrun, .Lbehind_vmrun, VECTOR_DEBUG
-	.quad .Lbehind_guarded_vmrun, .Lbehind_guarded_vmrun, VECTOR_DEBUG
+	.quad .Lbehind_vmrun_0, .Lbehind_vmrun_0, VECTOR_DEBUG
+	.quad .Lbehind_vmrun_1, .Lbehind_vmrun_1, VECTOR_DEBUG
 
 	.section .note.GNU-stack, "", @progbits

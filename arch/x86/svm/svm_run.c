@@ -15,6 +15,7 @@
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
 #include "base/compiler.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
@@ -39,6 +40,13 @@ static void shadow_wait(const struct svm_vcpu *svm)
  * they let it through. Where CR8 does, it stays pending: every write to CR8 exits. (Some emulators
  * also deliver a virtual interrupt of the class that CR8 names, which the manual forbids: APM vol.
  * 2, 15.21.4.)
+ *
+ * QEMU reports an exit during the delivery of a virtual interrupt as one during that of an
+ * exception of the same vector. We know better; KVM, where it is between the two, injects that
+ * exception, which does not exist, and the VM is lost. So where that may be
+ * (svm_caps.virtual_exits: as with breakpoints, nothing in a register shows it, and real processors
+ * have long had the saved next RIP) a virtual interrupt only asks for an exit at the moment when it
+ * is due, and then becomes an event.
  *
  * A processor that forgets the shadow at VMRUN would deliver it in front of the instruction, which
  * may be the HLT that waits for it: it is offered only when that has been executed, a few
@@ -96,7 +104,8 @@ static void shadow_collect(struct svm_vcpu *svm)
 
 /*
  * An external interrupt that was not injected: some emulators report an INT so. RIP is that of the
- * INT, which comes again by itself.
+ * INT, which comes again by itself. (Others report the exception that came before the INT. That may
+ * as well be a trap that is delivered in front of it, so it is delivered again.)
  */
 static bool is_unasked(const struct svm_vcpu *svm, uint32_t info)
 {

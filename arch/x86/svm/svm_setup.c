@@ -7,6 +7,7 @@
 #include "arch/x86/trap/paging.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/guest_msr.h"
+#include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
@@ -87,6 +88,9 @@ void svm_setup_controls(struct svm_vcpu *svm)
 
 	svm_setup_intercepts(svm);
 	vmcb->intercept_1 = all_of(intercepts_1, ARRAY_COUNT(intercepts_1));
+	if (svm_caps.virtual_exits) {
+		vmcb->intercept_1 |= INTERCEPT_VINTR;
+	}
 	vmcb->intercept_2 = all_of(intercepts_2, ARRAY_COUNT(intercepts_2));
 	vmcb->iopm_base = image_to_hpa(guest_exit_always).v;
 	vmcb->msrpm_base = image_to_hpa(guest_exit_always).v;

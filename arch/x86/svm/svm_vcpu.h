@@ -70,10 +70,10 @@ enum status svm_cpu_start(struct error *error);
 
 /*
  * svm_trial.c: finds takes_shadow and takes_cr2 of *caps. AMD-V is on and no guest has run here.
- * `frame` is used for the trial's VMCB.
+ * `frame` is used for the trial's VMCB. False: guests would lose CR2, see svm_caps_judge_cr2().
  */
 struct svm_caps;
-void svm_trial(pfn_t frame, struct svm_caps *caps);
+bool svm_trial(pfn_t frame, struct svm_caps *caps);
 
 /* svm_state.c: CR2 of a vCPU that is on this CPU. */
 void svm_cr2_write(struct svm_vcpu *svm, uint64_t value);

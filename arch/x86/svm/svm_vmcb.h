@@ -122,6 +122,7 @@ _Static_assert(sizeof(struct vmcb) == PAGE_BYTES, "APM vol. 2, appendix B");
 /* intercept_1 */
 #define INTERCEPT_INTR BIT(0)
 #define INTERCEPT_NMI BIT(1)
+#define INTERCEPT_VINTR BIT(4)
 #define INTERCEPT_RDPMC BIT(15)
 #define INTERCEPT_CPUID BIT(18)
 #define INTERCEPT_INVD BIT(22)

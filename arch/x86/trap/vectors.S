@@ -7,7 +7,15 @@
  *
  * The processor aligns RSP to 16 bytes before it pushes five words; with error code, vector and 15
  * registers the stack is aligned again at the call.
+ *
+ * NMIs and machine checks can come between a VM exit and the end of its guards (guards.inc), with the
+ * guest's values in registers and its training in the branch predictors. So these two vectors guard
+ * themselves, whatever they interrupt: before their first return, and where all registers are saved.
  */
+#include "arch/x86/cpu/guards.inc"
+
+#define VECTOR_NMI 2
+#define VECTOR_MACHINE_CHECK 18
 
 	.section .text.vectors, "ax"
 
@@ -20,7 +28,11 @@
 	pushq $0
 	.endif
 	pushq $\number
+	.if (\number == VECTOR_NMI) || (\number == VECTOR_MACHINE_CHECK)
+	jmp interrupt_guarded
+	.else
 	jmp interrupt_common
+	.endif
 	.endm
 
 	.balign 16
@@ -35,9 +47,7 @@ vector_stubs:
 	.endr
 	.noaltmacro
 
-	.balign 16
-	.type interrupt_common, @function
-interrupt_common:
+	.macro save_registers
 	pushq %rax
 	pushq %rcx
 	pushq %rdx
@@ -54,6 +64,22 @@ interrupt_common:
 	pushq %r14
 	pushq %r15
 	cld
+	.endm
+
+	.balign 16
+	.type interrupt_guarded, @function
+interrupt_guarded:
+	save_registers
+	clear_guest_registers
+	xorl %ebp, %ebp			/* it may be the guest's as well */
+	guard_exit
+	jmp interrupt_saved
+
+	.balign 16
+	.type interrupt_common, @function
+interrupt_common:
+	save_registers
+interrupt_saved:
 	movq %rsp, %rdi
 	call interrupt_entry
 	popq %r15

@@ -24,7 +24,7 @@
  */
 #include "asm_offsets.h"
 #include "arch/x86/guest/general_registers.inc"
-#include "arch/x86/guest/guards.inc"
+#include "arch/x86/cpu/guards.inc"
 
 	.macro save_host
 	pushq %rbp
@@ -50,63 +50,19 @@
 	ret
 	.endm
 
-	.section .text.vmx_enter, "ax"
-	.globl vmx_enter
-	.type vmx_enter, @function
-vmx_enter:
-	save_host
-	jbe 2f
-	testl %esi, %esi
-	movq VCPU_RAX(%rdi), %rax
-	load_guest_registers
-	jz 1f
-	vmresume
-	jmp 2f
-1:	vmlaunch
-2:	movq (%rsp), %rdi		/* only a refused entry comes here */
-	call vmx_entry_refused		/* does not return */
-
-	.globl vmx_exit_entry
-vmx_exit_entry:
-	pushq %rdi
-	movq 8(%rsp), %rdi
-	movq %rax, VCPU_RAX(%rdi)
-	store_other_registers
-	popq VCPU_RDI(%rdi)
-	leaq 48(%rsp), %rbp		/* the frame of vmx_enter, for back-traces */
-	movl $FIELD_EXIT_REASON, %eax
-	vmread %rax, %rax		/* should it fail, RAX is no reason, and vmx_exit() finds out */
-	cmpl $VMX_REASON_VMCALL, %eax
-	jne 3f
-	call vmx_exit_hypercall
-	movq (%rsp), %rdi
-	testb %al, %al
-	jz 4f
-	movq VCPU_RAX(%rdi), %rax
-	load_other_registers
-	vmresume
-	jmp 2b
-
-3:	store_kept_registers
-	call vmx_exit
-	movq (%rsp), %rdi
-	testb %al, %al
-	jz 5f
-	movq VCPU_RAX(%rdi), %rax
-	load_guest_registers
-	vmresume
-	jmp 2b
-
-4:	store_kept_registers
-5:	return_to_host
-	.size vmx_enter, . - vmx_enter
-
-	.globl vmx_enter_guarded
-	.type vmx_enter_guarded, @function
-vmx_enter_guarded:
+	/*
+	 * `exit` is where the processor goes at an exit. `guarded`: 0 or 1, with guards.inc between.
+	 * The guards clear all registers, so a guarded hypercall saves all of them.
+	 */
+	.macro enter_function name, exit, guarded
+	.globl \name
+	.type \name, @function
+\name:
 	save_host
 	jbe 3f
+	.if \guarded
 	guard_entry
+	.endif
 	testl %esi, %esi
 	movq VCPU_RAX(%rdi), %rax
 	load_guest_registers
@@ -114,37 +70,67 @@ vmx_enter_guarded:
 	vmlaunch
 	jmp 3f
 
-1:	movq (%rsp), %rdi
+1:	.if \guarded
 	guard_entry
+	.endif
 	movq VCPU_RAX(%rdi), %rax
 	load_guest_registers
 2:	vmresume
 3:	movq (%rsp), %rdi		/* only a refused entry comes here */
 	call vmx_entry_refused		/* does not return */
 
-	.globl vmx_exit_guarded
-vmx_exit_guarded:
+	.globl \exit
+\exit:
 	pushq %rdi
 	movq 8(%rsp), %rdi
 	movq %rax, VCPU_RAX(%rdi)
-	store_guest_registers
+	store_other_registers
+	.if \guarded
+	store_kept_registers
+	.endif
 	popq VCPU_RDI(%rdi)
-	leaq 48(%rsp), %rbp		/* the frame of vmx_enter_guarded, for back-traces */
+	leaq 48(%rsp), %rbp		/* the frame of this function, for back-traces */
+	.if \guarded
 	clear_guest_registers
 	guard_exit
 	movq (%rsp), %rdi
+	.endif
 	movl $FIELD_EXIT_REASON, %eax
-	vmread %rax, %rax		/* as in vmx_exit_entry */
+	vmread %rax, %rax		/* should it fail, RAX is no reason, and vmx_exit() finds out */
 	cmpl $VMX_REASON_VMCALL, %eax
 	jne 4f
 	call vmx_exit_hypercall
+	movq (%rsp), %rdi
+	testb %al, %al
+	.if \guarded
+	jnz 1b
+	return_to_host
+	.else
+	jz 5f
+	movq VCPU_RAX(%rdi), %rax
+	load_other_registers
+	vmresume
+	jmp 3b
+	.endif
+
+4:	.if !\guarded
+	store_kept_registers
+	.endif
+	call vmx_exit
+	movq (%rsp), %rdi
 	testb %al, %al
 	jnz 1b
-	jmp 5f
-4:	call vmx_exit
-	testb %al, %al
-	jnz 1b
-5:	return_to_host
-	.size vmx_enter_guarded, . - vmx_enter_guarded
+	return_to_host
+
+	.if !\guarded
+5:	store_kept_registers
+	return_to_host
+	.endif
+	.size \name, . - \name
+	.endm
+
+	.section .text.vmx_enter, "ax"
+	enter_function vmx_enter, vmx_exit_entry, 0
+	enter_function vmx_enter_guarded, vmx_exit_guarded, 1
 
 	.section .note.GNU-stack, "", @progbits

@@ -45,7 +45,7 @@ static void test_caps_of_processors(void **state)
 
 	assert_null(judge(facts, &caps));
 	assert_true(caps.next_rip && caps.decode && caps.flush_by_asid && !caps.unlock);
-	assert_false(caps.breakpoints_stay);
+	assert_false(caps.breakpoints_stay || caps.virtual_exits);
 	assert_int_equal(caps.leaf_level, 2);
 	assert_int_equal(caps.asid_count, 32768);
 
@@ -53,7 +53,7 @@ static void test_caps_of_processors(void **state)
 	facts = (struct svm_facts){.cpuid_svm = true, .asid_count = 16, .features = 1};
 	assert_null(judge(facts, &caps));
 	assert_false(caps.next_rip || caps.decode || caps.flush_by_asid);
-	assert_true(caps.breakpoints_stay);
+	assert_true(caps.breakpoints_stay && caps.virtual_exits);
 	assert_int_equal(caps.leaf_level, 1);
 }
 
@@ -98,6 +98,62 @@ static void test_caps_alike(void **state)
 	facts.asid_count = 16;
 	assert_null(judge(facts, &second));
 	assert_false(svm_caps_alike(&first, &second));
+}
+
+/* ---- The trial of CR2 ---- */
+
+/* What a processor does with it: 0 as the manual has it, 1 nothing, 2 it only loads, 3 saves it. */
+static void look(struct svm_cr2_look *at, unsigned kind, bool restores)
+{
+	*at = (struct svm_cr2_look){
+		.vmcb = 0x1000, .processor = 0x2000, .guest = 0x3000, .done = true};
+	at->seen = kind == 0 || kind == 2 ? at->vmcb : at->processor;
+	at->saved = kind == 0 || kind == 3 ? at->guest : at->vmcb;
+	at->left = restores ? at->processor : at->guest;
+}
+
+/*
+ * Regression: CR2 was read after the exit: one that a hypervisor below had restored for its own
+ * guest, us, was taken for a processor that does not load it, and guests then saw the host's.
+ */
+static void test_cr2_of_the_trial(void **state)
+{
+	static const struct {
+		bool good, takes;
+	} expected[4][2] = {
+		{{true, true}, {true, true}}, /* the second: where CR2 is restored at exits */
+		{{true, false}, {false, false}},
+		{{false, false}, {false, false}},
+		{{true, false}, {false, false}},
+	};
+	struct svm_cr2_look looks[SVM_CR2_LOOKS];
+	struct svm_caps caps;
+	(void)state;
+
+	for (unsigned kind = 0; kind < 4; kind++) {
+		for (unsigned restores = 0; restores < 2; restores++) {
+			/* Three looks, or one of each place. */
+			for (unsigned which = 0; which <= SVM_CR2_LOOKS; which++) {
+				for (unsigned i = 0; i < SVM_CR2_LOOKS; i++) {
+					look(&looks[i], kind, restores);
+					looks[i].done = which == SVM_CR2_LOOKS || which == i;
+				}
+				caps = (struct svm_caps){.takes_cr2 = true};
+				assert_int_equal(svm_caps_judge_cr2(looks, &caps),
+						 expected[kind][restores].good);
+				assert_int_equal(caps.takes_cr2, expected[kind][restores].takes);
+			}
+		}
+	}
+	/* Looks that differ: nothing is certain. */
+	look(&looks[0], 0, true);
+	look(&looks[1], 1, false);
+	looks[2].done = false;
+	assert_false(svm_caps_judge_cr2(looks, &caps));
+	/* No look could be done: as the manual has it. */
+	looks[0].done = looks[1].done = false;
+	assert_true(svm_caps_judge_cr2(looks, &caps));
+	assert_true(caps.takes_cr2);
 }
 
 /* ---- Decoder ---- */
@@ -646,6 +702,7 @@ int main(void)
 		cmocka_unit_test(test_caps_of_processors),
 		cmocka_unit_test(test_caps_error_messages),
 		cmocka_unit_test(test_caps_alike),
+		cmocka_unit_test(test_cr2_of_the_trial),
 		cmocka_unit_test(test_decode_moves),
 		cmocka_unit_test(test_decode_machine_status_word),
 		cmocka_unit_test(test_decode_all_orders_of_prefixes),

@@ -181,6 +181,18 @@ static enum exit_action decide(uint32_t exit_code)
 	return svm_decide_cr(&svm, &vm_exit);
 }
 
+/* An emulator cannot say that the delivery of a virtual interrupt was interrupted. */
+static void test_virtual_interrupts_exit_where_their_delivery_is_misreported(void **state)
+{
+	uint32_t intercepts = vmcb.intercept_1;
+	(void)state;
+
+	assert_false(intercepts & INTERCEPT_VINTR);
+	svm_caps.virtual_exits = true;
+	svm_setup_controls(&svm);
+	assert_int_equal(vmcb.intercept_1, intercepts | INTERCEPT_VINTR);
+}
+
 /* ---- Reads ---- */
 
 static const struct {
@@ -526,6 +538,8 @@ static void test_step_over_lmsw(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(
+			test_virtual_interrupts_exit_where_their_delivery_is_misreported, start),
 		cmocka_unit_test_setup(test_every_read_is_of_the_register_in_the_instruction,
 				       start),
 		cmocka_unit_test_setup(test_reads_of_cr0_and_cr4_are_intercepted, start),

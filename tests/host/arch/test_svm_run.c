@@ -252,6 +252,19 @@ static void test_doorbell_when_interrupts_are_enabled(void **state)
 	expect_offer(true, false);
 }
 
+/* The exit comes when the guest could take it, and the request is still there. */
+static void test_doorbell_is_due(void **state)
+{
+	(void)state;
+	vmcb.interrupt_shadow = INTERRUPT_SHADOW;
+	ring();
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	expect_offer(false, true);
+	vmcb.interrupt_shadow = 0;
+	run_and_exit(SVM_EXIT_VINTR);
+	expect_offer(true, false);
+}
+
 static void test_doorbell_waits_for_the_task_priority(void **state)
 {
 	(void)state;
@@ -541,6 +554,7 @@ int main(void)
 		cmocka_unit_test_setup(test_doorbell_at_once, start),
 		cmocka_unit_test_setup(test_guarded_entry, start),
 		cmocka_unit_test_setup(test_doorbell_when_interrupts_are_enabled, start),
+		cmocka_unit_test_setup(test_doorbell_is_due, start),
 		cmocka_unit_test_setup(test_doorbell_waits_for_the_task_priority, start),
 		cmocka_unit_test_setup(test_doorbell_in_a_shadow, start),
 		cmocka_unit_test_setup(test_doorbell_in_a_shadow_that_is_forgotten, start),

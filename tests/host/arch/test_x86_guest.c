@@ -20,6 +20,7 @@
 #include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/guest/guest_msr.h"
 #include "base/bits.h"
+#include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/vm/vm.h"
 

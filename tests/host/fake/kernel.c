@@ -2,6 +2,8 @@
 /* See kernel.h. */
 #include "fake/kernel.h"
 
+#include "fake/platform.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@
 #include "kernel/sched/run_queue.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/lifecycle/end.h"
+#include "kernel/lifecycle/files.h"
 
 #define ENTRY 0x2000
 
@@ -53,6 +56,8 @@ void kernel_start(uint64_t frames, unsigned max_leaf_level)
 	memset(vms, 0, sizeof(vms));
 	vm_count = 0;
 	fake_cpus_reset(1);
+	fake_platform_reset();
+	files_init(NULL, 0);
 	world_start(512, frames, max_leaf_level);
 	governor_init();
 	world_scrub_all();

@@ -45,6 +45,24 @@ void platform_destroy(struct vm *vm)
 	}
 }
 
+void platform_reset(struct vm *vm)
+{
+	assert_non_null(vm->platform);
+}
+
+bool platform_memory(struct vcpu *vcpu, gpa_t address, struct device_access *access)
+{
+	(void)vcpu;
+	(void)address;
+	(void)access;
+	return false;
+}
+
+void platform_console_input(struct vm *vm)
+{
+	(void)vm;
+}
+
 uint64_t arch_module_release(struct boot_module *module)
 {
 	assert_false(module->released);

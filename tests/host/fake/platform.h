@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Devices that do nothing, and modules that are counted when they are given back. */
+/*
+ * The part of kernel/vm/platform.h that makes and ends a virtual PC: there is no device in it.
+ * fake/devices.h has the rest. Modules are counted when they are given back.
+ */
 #ifndef FAKE_PLATFORM_H
 #define FAKE_PLATFORM_H
 

@@ -129,6 +129,19 @@ static void house_does_not_eat_the_slice(void **state)
 	}
 }
 
+/* While an operator types the boot CPU looks for keys more often than a serial port overflows. */
+static void typing_shortens_slices(void **state)
+{
+	(void)state;
+	context_start(1);
+	(void)context_vcpu(0, 1);
+	for (unsigned i = 0; i < 4; i++) {
+		scheduler_set_typing(i % 2 != 0);
+		assert_int_equal(context_go(0), IN_GUEST);
+		assert_int_equal(contexts[0].deadline, fake_tsc + (i % 2 != 0 ? SLICE / 2 : SLICE));
+	}
+}
+
 /* Out of turn it runs for what is left of its budget, not for a whole slice. */
 static void boosted_slice_is_cut(void **state)
 {
@@ -350,6 +363,7 @@ int main(void)
 		TEST(house_is_kept_between_guests),
 		TEST(house_does_not_eat_the_slice),
 		TEST(ring_while_it_runs),
+		TEST(typing_shortens_slices),
 		TEST(boosted_slice_is_cut),
 		TEST(ring_at_every_moment_before_the_sleep),
 		TEST(own_kick_at_every_moment_before_the_sleep),

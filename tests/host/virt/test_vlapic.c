@@ -575,6 +575,72 @@ static void test_requests_of_other_cpus(void **state)
 	assert_int_equal(shared.requested[2], 0);
 }
 
+static uint32_t stop_others;
+
+/* All that any CPU may call; what it answers is one order or the other. */
+static void *call_everything(void *argument)
+{
+	uint64_t seed = 1 + (uintptr_t)argument;
+	const struct vlapic *candidates[] = {&shared};
+	while (!__atomic_load_n(&stop_others, __ATOMIC_SEQ_CST)) {
+		uint64_t draw = next_random(&seed);
+		struct apic_message message = {.destination = (uint32_t)(draw >> 8) & 3,
+					       .vector = (uint8_t)(draw >> 16),
+					       .delivery = draw >> 24 & 4,
+					       .logical = draw >> 27 & 1,
+					       .level = draw >> 28 & 1};
+		if (vlapic_is_target(&shared, &message, NULL) ||
+		    vlapic_arbitrate(candidates, 1, 0) == 0) {
+			(void)vlapic_accept(&shared, &message);
+		}
+		(void)vlapic_line(&shared, (uintptr_t)argument & 1, draw >> 30 & 1);
+		(void)vlapic_accepts_pic(&shared);
+	}
+	return NULL;
+}
+
+/* Its CPU changes all registers meanwhile. For the thread sanitizer; and the words stay sound. */
+static void test_other_cpus_while_registers_change(void **state)
+{
+	(void)state;
+	pthread_t threads[2];
+	uint64_t seed = 5;
+	shared = make_lapic(1);
+	stop_others = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, call_everything, (void *)(uintptr_t)i),
+			0);
+	}
+	for (unsigned round = 0; round < 20000; round++) {
+		struct apic_message message;
+		uint64_t draw = next_random(&seed);
+		enum vlapic_effect effect = vlapic_write(&shared, (uint32_t)(draw >> 8 & 0x3f) * 16,
+							 4, draw >> 16, 0, &message);
+		uint8_t vector = vlapic_ready(&shared);
+		if (vector != 0 && effect != VLAPIC_SEND) {
+			vlapic_take(&shared, vector);
+		}
+		if (draw % 256 == 0) {
+			wrmsr(&shared, VLAPIC_MSR_BASE, VLAPIC_PAGE);
+			wrmsr(&shared, VLAPIC_MSR_BASE, XAPIC_ON);
+			vlapic_init(&shared);
+		}
+		if (draw % 2 == 0) {
+			poke(&shared, REG_SVR, 0x1ff);
+			(void)(vlapic_eoi(&shared) == 0);
+			(void)vlapic_take_nmi(&shared);
+		}
+	}
+	__atomic_store_n(&stop_others, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+	}
+	for (unsigned word = 0; word < VLAPIC_WORDS; word++) {
+		assert_true(shared.requested[word] == 0 || (shared.requested_words >> word & 1));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -598,6 +664,7 @@ int main(void)
 		cmocka_unit_test(test_vectors_of_the_processor),
 		cmocka_unit_test(test_error_interrupt),
 		cmocka_unit_test(test_requests_of_other_cpus),
+		cmocka_unit_test(test_other_cpus_while_registers_change),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See vm_stats.h. Values may be a moment old, and those of one line from different moments. */
+#include "kernel/vm/vm_stats.h"
+
+#include "base/bits.h"
+#include "base/string.h"
+#include "base/time.h"
+
+#define NUMBER_BYTES 24
+
+const struct vm_stat_info vm_stat_infos[VM_STAT_COUNT] = {
+#define VM_STAT(name, unit, kind, line, column, value, meaning)                                    \
+	[VM_STAT_##name] = {#name, column, STAT_##unit, STAT_##kind, STAT_##line},
+#include "kernel/vm/vm_stats.def"
+#undef VM_STAT
+};
+
+const char *vm_state_name(enum vm_state state)
+{
+	switch (state) {
+	case VM_REFUSED:
+		return "refused";
+	case VM_RUNNING:
+		return "running";
+	case VM_FINISHED:
+		return "finished";
+	case VM_KILLED:
+		return "killed";
+	case VM_UNUSED:
+		break;
+	}
+	return "unused";
+}
+
+static uint64_t active_pages(const struct vm *vm)
+{
+	return vm->working_set.known ? vm->working_set.active_pages : VM_STAT_UNKNOWN;
+}
+
+uint64_t vm_stat_read(const struct vm *vm, enum vm_stat stat)
+{
+	switch (stat) {
+#define VM_STAT(name, unit, kind, line, column, value, meaning)                                    \
+	case VM_STAT_##name:                                                                       \
+		return value;
+#include "kernel/vm/vm_stats.def"
+#undef VM_STAT
+	case VM_STAT_COUNT:
+		break;
+	}
+	return 0;
+}
+
+static bool is_unknown(enum vm_stat stat, uint64_t value)
+{
+	return vm_stat_infos[stat].kind == STAT_ESTIMATE && value == VM_STAT_UNKNOWN;
+}
+
+void vm_stat_print(const struct vm *vm, enum vm_stat stat, char *text, size_t bytes)
+{
+	uint64_t value = vm_stat_read(vm, stat);
+	if (is_unknown(stat, value)) {
+		snprintf(text, bytes, "unknown");
+	} else if (vm_stat_infos[stat].unit == STAT_NAME) {
+		snprintf(text, bytes, "%s", vm_state_name((enum vm_state)value));
+	} else {
+		snprintf(text, bytes, vm_stat_infos[stat].unit == STAT_HEX ? "0x%lx" : "%lu",
+			 value);
+	}
+}
+
+void vm_stat_print_column(const struct vm *vm, enum vm_stat stat, char *text, size_t bytes)
+{
+	uint64_t value = vm_stat_read(vm, stat);
+	if (is_unknown(stat, value)) {
+		snprintf(text, bytes, "-");
+	} else if (vm_stat_infos[stat].unit == STAT_PAGES) {
+		snprintf(text, bytes, "%lu", value << PAGE_SHIFT >> 10);
+	} else {
+		vm_stat_print(vm, stat, text, bytes);
+	}
+}
+
+void vm_stats_print_line(const struct vm *vm, enum vm_stat_line line, char *text, size_t bytes)
+{
+	size_t used = 0;
+	text[0] = '\0';
+	for (unsigned stat = 0; stat < VM_STAT_COUNT && used < bytes; stat++) {
+		if (vm_stat_infos[stat].line == line) {
+			char value[NUMBER_BYTES];
+			vm_stat_print(vm, (enum vm_stat)stat, value, sizeof(value));
+			used += (size_t)snprintf(text + used, bytes - used, "%s%s=%s",
+						 used > 0 ? " " : "", vm_stat_infos[stat].name,
+						 value);
+		}
+	}
+}
