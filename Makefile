@@ -108,6 +108,7 @@ HV_C_SOURCES := \
 	kernel/sched/run_queue.c \
 	kernel/sched/scheduler.c \
 	kernel/lib/string.c \
+	kernel/lib/tunables.c \
 	kernel/log/symbols.c \
 	kernel/vm/tlb.c \
 	kernel/vm/vcpu.c \
