@@ -13,6 +13,7 @@
 #include "kernel/balloon/balloon.h"
 #include "kernel/lib/tunables.h"
 #include "kernel/overcommit/governor.h"
+#include "kernel/sched/boost.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/balloon/admission.h"
 #include "mm/alloc.h"
@@ -67,6 +68,8 @@ static void test_asks_within_one_period(void **state)
 	}
 	kernel_periods(1);
 	assert_true(donor->balloon.target_pages > 0);
+	assert_true(boost_is_wanted(donor)); /* its driver runs out of turn until it has given */
+	assert_false(boost_is_wanted(taker));
 	assert_int_equal(page->pressure, AEROSTAT_PRESSURE_LOW);
 	assert_int_equal(page->doorbells, 1);
 	kernel_give(donor, 200, (uint32_t)donor->balloon.target_pages);
@@ -74,6 +77,7 @@ static void test_asks_within_one_period(void **state)
 	page->idle_pages -= donor->s2.ballooned_pages;
 	uint64_t target = donor->balloon.target_pages;
 	kernel_periods(100);
+	assert_false(boost_is_wanted(donor));
 	assert_int_equal(donor->balloon.target_pages, target);
 	assert_int_equal(page->doorbells, 1);
 }
