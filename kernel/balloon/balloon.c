@@ -9,6 +9,7 @@
 #include "arch/arch.h"
 #include "kernel/sched/clock.h"
 #include "kernel/balloon/admission.h"
+#include "kernel/lib/tunables.h"
 #include "kernel/lifecycle/end.h"
 #include "kernel/sched/wake.h"
 #include "mm/phys.h"
@@ -97,9 +98,6 @@ static enum exit_action inject_protection_fault(struct vcpu *vcpu)
 	return EXIT_INJECT;
 }
 
-#define DRIVER_PAGES_MAX 32 /* out of the emergency reserve, */
-#define DRIVER_PRICE 4	    /* and another one when as many have come back for it */
-
 /* The guest gets nothing now: it waits until there is a frame. The governor hears of it at once. */
 static enum exit_action wait_for_frame(struct vcpu *vcpu)
 {
@@ -149,8 +147,9 @@ bool balloon_may_use_reserve(const struct vm *vm)
 	const struct balloon *balloon = &vm->balloon;
 	bool asked = balloon->target_pages > vm->s2.ballooned_pages;
 	bool entitled = vm->s2.mapped_pages < vm->config.mem_pages;
-	uint64_t debt = balloon->driver_debt_pages + DRIVER_PRICE;
-	return balloon->attached && (asked || entitled) && debt <= DRIVER_PAGES_MAX * DRIVER_PRICE;
+	uint64_t debt = balloon->driver_debt_pages + tunables.driver_reserve_price;
+	return balloon->attached && (asked || entitled) &&
+	       debt <= tunables.driver_reserve_pages * tunables.driver_reserve_price;
 }
 
 /* There is no frame for what the VM touches but in the reserve. */
@@ -164,7 +163,7 @@ static enum status touch_for_driver(struct s2_locked locked, struct vm *vm, gfn_
 	enum status status =
 		s2_fault(locked, gfn, ORDER_4K, vm->config.on_touch == ON_TOUCH_ZERO, was, pages);
 	vm->s2.promise.emergency = false;
-	vm->balloon.driver_debt_pages += status == STATUS_OK ? DRIVER_PRICE : 0;
+	vm->balloon.driver_debt_pages += status == STATUS_OK ? tunables.driver_reserve_price : 0;
 	return status;
 }
 

@@ -6,24 +6,8 @@
 #include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/balloon/balloon.h"
+#include "kernel/lib/tunables.h"
 #include "kernel/vm/vm.h"
-
-#define SLOW_MS 100	/* a driver with idle pages that has not moved by then is not relied on; */
-#define ANSWER_MS 1000	/* one that has not moved by then does not answer, */
-#define ANSWER_PARTS 16 /* nor does one that has given less than one part of so many; */
-#define FORGIVE_MS 2000 /* it is asked again after that; */
-#define EXCUSED_PARTS 2 /* and so much time in which it owes nothing makes up for one part */
-
-/*
- * Of that second its vCPUs must have been able to run for this long, and so much for each page that
- * it was asked for, but no longer than the second. Out of turn (kernel/sched/boost.h) a VM with one
- * vCPU gets 50 ms in a second, whatever its weight.
- */
-#define CHANCE_MS 20
-#define DRIVER_PARTS 2 /* of the time out of turn, where another vCPU has one */
-#define CHANCE_PAGE_MICROS 20
-
-#define ATTACH_MS 100 /* that it could have run: by then a guest that has a driver has attached */
 
 /* From now on its driver has time to answer, if it is asked for anything. */
 static void judge_from(struct vm *vm, uint64_t target_pages, uint64_t idle_pages, uint64_t now_tsc)
@@ -67,7 +51,7 @@ unsigned driver_health_neediest(const struct vm *vm)
  */
 static uint64_t part_ticks(const struct vcpu *vcpu)
 {
-	return vcpu->doorbell_attached ? vcpu->chance_ticks / DRIVER_PARTS : vcpu->chance_ticks;
+	return vcpu->chance_ticks / (vcpu->doorbell_attached ? tunables.driver_boost_parts : 1);
 }
 
 unsigned driver_health_next_boosted(const struct vm *vm)
@@ -87,16 +71,23 @@ static uint64_t chance_ticks(const struct vm *vm)
 	return vm->vcpus[driver_health_neediest(vm)].chance_ticks;
 }
 
+/*
+ * Of the time for its answer its vCPUs must have been able to run for some, and for some more for
+ * each page that it was asked for. Out of turn (kernel/sched/boost.h) a VM with one vCPU gets 50 ms
+ * in a second, whatever its weight.
+ */
 static bool had_chance(const struct vm *vm)
 {
-	uint64_t micros = CHANCE_MS * US_PER_MS + vm->balloon.asked_pages * CHANCE_PAGE_MICROS;
-	return chance_ticks(vm) >= ticks_from_us(min_u64(micros, ANSWER_MS * US_PER_MS));
+	uint64_t most = tunables.driver_answer_ms * US_PER_MS;
+	uint64_t us = vm->balloon.asked_pages * tunables.driver_chance_page_us;
+	us += tunables.driver_chance_ms * US_PER_MS;
+	return chance_ticks(vm) >= ticks_from_us(min_u64(us, most));
 }
 
-static bool is_past(const struct vm *vm, uint64_t milliseconds, uint64_t now_tsc)
+static bool is_past(const struct vm *vm, uint32_t ms, uint64_t now_tsc)
 {
 	uint64_t asked = sub_floor_u64(now_tsc, vm->balloon.asked_tsc);
-	return asked > ticks_from_ms(milliseconds);
+	return asked > deadline_ticks(ms);
 }
 
 /*
@@ -108,7 +99,7 @@ static bool has_answered(const struct balloon *balloon, uint64_t idle_pages)
 {
 	uint64_t given = __atomic_load_n(&balloon->given_pages, __ATOMIC_RELAXED);
 	uint64_t due = min_u64(balloon->asked_pages, idle_pages + given);
-	return given > 0 && given >= due / ANSWER_PARTS;
+	return given > 0 && given >= due / tunables.driver_answer_parts;
 }
 
 /* All that it is asked for at the moment is there already. */
@@ -139,7 +130,7 @@ static bool is_excused(const struct vm *vm, uint64_t idle_pages)
 static void excuse(struct vm *vm, uint64_t ticks, uint64_t idle_pages, uint64_t now_tsc)
 {
 	struct balloon *balloon = &vm->balloon;
-	balloon->asked_tsc += ticks + ticks / EXCUSED_PARTS;
+	balloon->asked_tsc += ticks + ticks / tunables.driver_excused_parts;
 	uint64_t account = sub_floor_u64(now_tsc, balloon->asked_tsc);
 	if (!balloon->attached) {
 		balloon->asked_pages = account > 0 ? balloon->asked_pages : 0;
@@ -157,7 +148,7 @@ static void excuse(struct vm *vm, uint64_t ticks, uint64_t idle_pages, uint64_t 
 static void forgive(struct vm *vm, uint64_t idle_pages, bool answered, uint64_t now_tsc)
 {
 	struct balloon *balloon = &vm->balloon;
-	if (answered || is_past(vm, FORGIVE_MS, now_tsc)) {
+	if (answered || is_past(vm, tunables.driver_forgive_ms, now_tsc)) {
 		balloon->unresponsive = false;
 		judge_from(vm, balloon->target_pages, idle_pages, now_tsc);
 	}
@@ -167,7 +158,7 @@ void driver_health_judge(struct vm *vm, uint64_t ticks, uint64_t idle_pages, uin
 {
 	struct balloon *balloon = &vm->balloon;
 	bool answered = has_answered(balloon, idle_pages);
-	bool late = is_past(vm, ANSWER_MS, now_tsc);
+	bool late = is_past(vm, tunables.driver_answer_ms, now_tsc);
 	note_chance(vm, ticks);
 	if (balloon->unresponsive) {
 		if (balloon->attached) {
@@ -202,15 +193,15 @@ bool answers_is_slow(const struct vm *vm, uint64_t now_tsc)
 	uint64_t missing = sub_floor_u64(balloon->target_pages, vm->s2.ballooned_pages);
 	/* Not only what it said that it had when it was asked: it can say little then. */
 	uint64_t due = max_u64(balloon->asked_pages, missing + given);
-	bool moves = given > 0 && given >= due / ANSWER_PARTS;
-	return balloon->asked_pages > 0 && !moves && is_past(vm, SLOW_MS, now_tsc);
+	bool moves = given > 0 && given >= due / tunables.driver_answer_parts;
+	return balloon->asked_pages > 0 && !moves && is_past(vm, tunables.driver_slow_ms, now_tsc);
 }
 
 bool answers_lacks_cpu(const struct vm *vm, uint64_t now_tsc)
 {
 	const struct balloon *balloon = &vm->balloon;
 	return balloon->attached && !balloon->unresponsive && balloon->asked_pages > 0 &&
-	       is_past(vm, ANSWER_MS, now_tsc) && !had_chance(vm);
+	       is_past(vm, tunables.driver_answer_ms, now_tsc) && !had_chance(vm);
 }
 
 bool answers_is_deaf(const struct vm *vm)
@@ -218,7 +209,7 @@ bool answers_is_deaf(const struct vm *vm)
 	if (vm->balloon.attached) {
 		return vm->balloon.unresponsive;
 	}
-	return chance_ticks(vm) >= ticks_from_ms(ATTACH_MS);
+	return chance_ticks(vm) >= deadline_ticks(tunables.driver_attach_ms);
 }
 
 void driver_health_note_given(struct vm *vm, uint64_t pages)

@@ -20,16 +20,12 @@
 #include "kernel/vm/vm.h"
 #include "kernel/overcommit/wait_queue.h"
 #include "kernel/balloon/admission.h"
+#include "kernel/lib/tunables.h"
 #include "mm/cache.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
-#define EMERGENCY_PAGES 512 /* 2 MiB: what a guest that is out of memory gets at once */
-#define GENEROUS_GIBS 4	    /* spare GiB from which on a demand fill may take a whole one */
-#define IDLE_TAX_PERCENT 75 /* an idle page counts for as much as four that are used */
-#define PERIOD_MS 10
 #define REST_MICROS 250 /* so long the boot CPU's guest runs between two calls from other CPUs */
-#define BUSY_PERIODS 8	/* so many are let pass by a VM whose lock is taken whenever one looks */
 #define WORD_MS 500	/* guests decide how often the host becomes short: not every time a line */
 
 static struct governor {
@@ -66,8 +62,10 @@ static uint64_t spare_pages(void)
 static void set_thresholds(uint64_t managed_pages)
 {
 	governor.managed_pages = managed_pages;
-	governor.low_pages = max_u64(128, managed_pages / 32);
-	governor.high_pages = governor.low_pages * 2;
+	uint64_t part = tunables.low_parts;
+	governor.low_pages =
+		part != 0 ? max_u64(tunables.low_least_pages, managed_pages / part) : 0;
+	governor.high_pages = governor.low_pages * tunables.high_times;
 	governor.free_low = frame_count_free();
 	frame_caches_floor_set(governor.high_pages); /* lent only while the host has plenty */
 }
@@ -79,7 +77,7 @@ void governor_note_released(uint64_t pages)
 
 void governor_init(void)
 {
-	promise_reserve_set(EMERGENCY_PAGES);
+	promise_reserve_set(tunables.emergency_pages);
 	set_thresholds(frame_count_free());
 	governor.fill_order = ORDER_4K;
 	governor.unjudged_pages = 0;
@@ -151,7 +149,7 @@ static unsigned judge_fill_order(uint64_t spare)
 	if (spare <= enough) {
 		return ORDER_4K;
 	}
-	uint64_t generous = governor.high_pages + GENEROUS_GIBS * order_pages(ORDER_1G);
+	uint64_t generous = governor.high_pages + tunables.generous_gib * order_pages(ORDER_1G);
 	return spare > generous ? ORDER_1G : ORDER_2M;
 }
 
@@ -199,7 +197,7 @@ void admission_frames_freed(struct vm *vm, uint64_t freed_pages)
  */
 static void listen(struct vm *vm, struct said *to)
 {
-	if (lock_is_taken(&vm->s2.lock) && to->busy_periods < BUSY_PERIODS) {
+	if (lock_is_taken(&vm->s2.lock) && to->busy_periods < tunables.busy_periods) {
 		to->busy_periods++;
 		return;
 	}
@@ -315,7 +313,7 @@ static void decide(uint64_t now_tsc)
 		.spare_pages = spare_pages(),
 		.low_pages = governor.low_pages,
 		.high_pages = governor.high_pages,
-		.idle_tax_percent = IDLE_TAX_PERCENT,
+		.idle_tax_percent = tunables.idle_tax_percent,
 	};
 	unsigned count = gather(now_tsc);
 	policy_decide(&host, policy_vms, count);
@@ -344,7 +342,7 @@ void governor_poll(uint64_t now_tsc)
 	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
 		return;
 	}
-	governor.next_tsc = now_tsc + ticks_from_ms(PERIOD_MS);
+	governor.next_tsc = now_tsc + ticks_from_ms(tunables.decide_ms);
 	flag_set(&governor.frames_came_back, false);
 	decide(now);
 }

@@ -10,13 +10,10 @@
 #include "base/time.h"
 #include "kernel/overcommit/driver_health.h"
 #include "arch/arch.h"
+#include "kernel/lib/tunables.h"
 #include "kernel/vm/vm.h"
 #include "kernel/overcommit/wait_queue.h"
 #include "kernel/lifecycle/end.h"
-
-#define STARVATION_MS 4000 /* no frame came back for so long, and a vCPU waits: end one VM */
-#define OVERDUE_MS 16000   /* or frames came, but not to one that waits and comes before others */
-#define PATIENCE_MS 12000  /* then so long for a driver that has only lacked a CPU, not longer */
 
 static uint64_t progress_tsc; /* when any VM last gave frames back; atomic */
 static uint64_t gave_up_tsc;  /* when a VM was last killed here */
@@ -42,8 +39,8 @@ static uint64_t due_pages(const struct vm *vm)
 
 /*
  * The VM to end: the one most above what it is due per share, where one that cannot be
- * expected to give counts twice; if none is above, one that waits. *victim_excess tells whether
- * it holds more than it was due.
+ * expected to give counts more than once; if none is above, one that waits. *victim_excess tells
+ * whether it holds more than it was due.
  */
 static struct vm *choose_victim(uint64_t *victim_excess)
 {
@@ -55,7 +52,8 @@ static struct vm *choose_victim(uint64_t *victim_excess)
 			continue;
 		}
 		uint64_t excess = sub_floor_u64(vm->s2.mapped_pages, due_pages(vm)) * 10000;
-		excess = excess / max_u64(vm->config.shares, 1) * (answers_is_deaf(vm) ? 2 : 1);
+		excess = excess / max_u64(vm->config.shares, 1);
+		excess *= answers_is_deaf(vm) ? tunables.oom_no_driver_times : 1;
 		if (excess > *victim_excess || (victim == NULL && vm_waits_for_memory(vm))) {
 			victim = vm;
 			*victim_excess = excess;
@@ -71,7 +69,7 @@ static struct vm *choose_victim(uint64_t *victim_excess)
  */
 static bool may_come(uint64_t now_tsc)
 {
-	if (sub_floor_u64(now_tsc, patient_tsc) >= ticks_from_ms(PATIENCE_MS)) {
+	if (sub_floor_u64(now_tsc, patient_tsc) >= ticks_from_ms(tunables.oom_patience_ms)) {
 		return false;
 	}
 	for (unsigned i = 0; i < vm_count; i++) {
@@ -85,26 +83,26 @@ static bool may_come(uint64_t now_tsc)
 /* Frames that others free and fault again at once are no progress for a VM that keeps waiting. */
 static bool is_overdue(const struct vm *vm, uint64_t waited, uint64_t now_tsc)
 {
-	return waited > ticks_from_ms(OVERDUE_MS) && wait_queue_goes_first(vm) &&
-	       now_tsc - gave_up_tsc > ticks_from_ms(STARVATION_MS);
+	return waited > deadline_ticks(tunables.oom_overdue_ms) && wait_queue_goes_first(vm) &&
+	       now_tsc - gave_up_tsc > deadline_ticks(tunables.oom_after_ms);
 }
 
 /* A vCPU has waited for long, and meanwhile no VM gave a frame back, or none that it could have.
  */
 static bool is_starving(uint64_t now_tsc)
 {
+	uint64_t most = deadline_ticks(tunables.oom_after_ms);
 	bool starving = false;
 	bool overdue = false;
 	for (unsigned i = 0; i < vm_count; i++) {
 		uint64_t waited = sub_floor_u64(now_tsc, vm_blocked_since(&vms[i]));
-		if (waited > ticks_from_ms(STARVATION_MS)) {
+		if (waited > most) {
 			starving = true;
 			overdue = overdue || is_overdue(&vms[i], waited, now_tsc);
 		}
 	}
 	uint64_t progress = __atomic_load_n(&progress_tsc, __ATOMIC_RELAXED);
-	return overdue ||
-	       (starving && sub_floor_u64(now_tsc, progress) >= ticks_from_ms(STARVATION_MS));
+	return overdue || (starving && sub_floor_u64(now_tsc, progress) >= most);
 }
 
 static const char *reason(const struct vm *victim, uint64_t excess)

@@ -3,15 +3,12 @@
 #include "kernel/overcommit/policy.h"
 
 #include "base/bits.h"
+#include "kernel/lib/tunables.h"
 
 /* A guest that is asked keeps this much of what it has free: working room for its allocator. */
-#define MARGIN_PAGES_MIN 32
-#define MARGIN_FRACTION 16
 
 /* The smallest portion that is asked for or given back at once, so that requests are worth a call.
  */
-#define PORTION_PAGES_MIN 64
-#define PORTIONS 64
 
 /* Weights of pages are in units of this: a page in use counts for one. */
 #define WEIGHT_UNIT 1024
@@ -41,7 +38,7 @@ static uint64_t pending_pages(const struct policy_vm *vm)
  */
 static uint64_t margin_pages(const struct policy_vm *vm)
 {
-	return max_u64(MARGIN_PAGES_MIN, vm->free_pages / MARGIN_FRACTION);
+	return max_u64(tunables.margin_least_pages, vm->free_pages / tunables.margin_parts);
 }
 
 /* How much more this VM could be asked for in a tier. */
@@ -94,7 +91,7 @@ static bool more_per_share(uint64_t a, uint64_t a_shares, uint64_t b, uint64_t b
 
 static uint64_t portion(uint64_t total)
 {
-	return max_u64(PORTION_PAGES_MIN, total / PORTIONS);
+	return max_u64(tunables.portion_least_pages, total / tunables.portion_parts);
 }
 
 /* Raises targets by `need` in one tier; answers what is still missing. */

@@ -9,13 +9,10 @@
 #include "kernel/vm/vcpu.h"
 #include "kernel/vm/vm.h"
 #include "kernel/balloon/admission.h"
+#include "kernel/lib/tunables.h"
 #include "kernel/sched/wake.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
-
-#define TURN_MS 100	 /* one that has waited for so long has the next frames for itself alone, */
-#define HOLD_MS 20	 /* and so much time to come and take them, */
-#define HOLD_MOST_MS 200 /* without what it waits for a CPU meanwhile, up to this */
 
 /* As of the last look: the VM below its allotment that has waited longest, and since when. */
 static const struct vm *first;
@@ -38,7 +35,7 @@ void wait_queue_init(void)
 
 uint64_t admission_hold_ticks(void)
 {
-	return ticks_from_ms(HOLD_MS);
+	return ticks_from_ms(tunables.reserve_hold_ms);
 }
 
 bool wait_queue_goes_first(const struct vm *vm)
@@ -98,21 +95,22 @@ static bool holds_turn(uint64_t now_tsc)
 
 /*
  * Against starvation: a VM that frees a frame and faults it again is faster than the wake-up of a
- * blocked vCPU. So after TURN_MS the oldest waiter below its allotment has a reservation,
- * until it has faulted or HOLD_MS after its last wake-up. No other waiter takes it.
+ * blocked vCPU. So after reserve_after_ms the oldest waiter below its allotment has a reservation,
+ * until it has faulted or reserve_hold_ms after its last wake-up. No other waiter takes it.
  */
 void wait_queue_reserve(bool scarce, uint64_t now_tsc)
 {
+	uint64_t hold = ticks_from_ms(tunables.reserve_hold_ms);
 	vm_id_t whose = turn;
 	if (turn != VM_ID_HOST && is_on_its_way(&vms[turn - 1])) {
-		turn_end_tsc = min_u64(now_tsc + ticks_from_ms(HOLD_MS), turn_last_tsc);
+		turn_end_tsc = min_u64(now_tsc + hold, turn_last_tsc);
 	}
 	bool held = holds_turn(now_tsc);
 	if (!held && first != NULL &&
-	    sub_floor_u64(now_tsc, first_since_tsc) > ticks_from_ms(TURN_MS)) {
+	    sub_floor_u64(now_tsc, first_since_tsc) > deadline_ticks(tunables.reserve_after_ms)) {
 		whose = first->id;
-		turn_end_tsc = now_tsc + ticks_from_ms(HOLD_MS);
-		turn_last_tsc = now_tsc + ticks_from_ms(HOLD_MOST_MS);
+		turn_end_tsc = now_tsc + hold;
+		turn_last_tsc = now_tsc + ticks_from_ms(tunables.reserve_most_ms);
 	} else if (now_tsc >= turn_end_tsc) {
 		whose = VM_ID_HOST;
 	}

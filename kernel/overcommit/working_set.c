@@ -6,18 +6,16 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "arch/arch.h"
+#include "kernel/lib/tunables.h"
 #include "kernel/vm/vm.h"
-
-#define PERIOD_MS 1000
-#define PATIENCE_MS 100 /* so long a sample waits for a moment when no CPU has the lock */
-#define DECAY 4		/* of what was used no more, one part in so many is forgotten a second */
 
 uint64_t working_set_smooth(uint64_t active_pages, uint64_t sampled_pages)
 {
 	if (sampled_pages >= active_pages) {
 		return sampled_pages;
 	}
-	return active_pages - (active_pages - sampled_pages + DECAY - 1) / DECAY;
+	uint64_t parts = tunables.sample_decay_parts;
+	return active_pages - (active_pages - sampled_pages + parts - 1) / parts;
 }
 
 static void take_sample(struct vm *vm)
@@ -56,13 +54,14 @@ void working_set_poll(uint64_t now_tsc)
 			continue;
 		}
 		if (due == 0) { /* it has just started: its pages have yet to come */
-			vm->working_set.due_tsc = now_tsc + ticks_from_ms(PERIOD_MS);
+			vm->working_set.due_tsc = now_tsc + deadline_ticks(tunables.sample_ms);
 			continue;
 		}
-		if (lock_is_taken(&vm->s2.lock) && now_tsc - due < ticks_from_ms(PATIENCE_MS)) {
+		if (lock_is_taken(&vm->s2.lock) &&
+		    now_tsc - due < ticks_from_ms(tunables.sample_patience_ms)) {
 			continue; /* the boot CPU's guests need not queue up for this */
 		}
-		vm->working_set.due_tsc = now_tsc + ticks_from_ms(PERIOD_MS);
+		vm->working_set.due_tsc = now_tsc + deadline_ticks(tunables.sample_ms);
 		if (s2_can_sample(&vm->s2)) {
 			take_sample(vm);
 			return;

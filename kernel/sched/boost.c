@@ -16,14 +16,14 @@ static int64_t ms(uint64_t count)
 void boost_init(struct vm *vm)
 {
 	vm->boost.wanted = false;
-	vm->boost.left_ticks = ms(BOOST_MOST_MS);
+	vm->boost.left_ticks = ms(tunables.boost_most_ms);
 }
 
 void boost_fill(struct vm *vm, uint64_t ticks)
 {
 	int64_t left = __atomic_load_n(&vm->boost.left_ticks, __ATOMIC_RELAXED);
-	int64_t room = ms(BOOST_MOST_MS) - left;
-	int64_t more = (int64_t)(ticks * BOOST_PERCENT / 100);
+	int64_t room = ms(tunables.boost_most_ms) - left;
+	int64_t more = (int64_t)(ticks * tunables.boost_percent / 100);
 	if (room > 0) {
 		__atomic_fetch_add(&vm->boost.left_ticks, more < room ? more : room,
 				   __ATOMIC_RELAXED);

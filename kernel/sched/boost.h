@@ -5,20 +5,20 @@
  * little their weight gives them, until the target is met or the VM's budget is used up.
  *
  * No VM gains by it. Each VM has one budget, however many vCPUs it has, which fills with
- * BOOST_PERCENT of one CPU's time and never holds more than BOOST_MOST_MS: what is asked, and how
- * often, changes neither. Time out of turn counts in virtual time like any other, so it is a loan:
- * a VM whose share is larger than that has no more for it in the end. And on each CPU boosted vCPUs
- * together have at most one part in five while others could run (kernel/sched/run_queue.c).
+ * tunables.boost_percent of one CPU's time and never holds more than tunables.boost_most_ms: what
+ * is asked, and how often, changes neither. Time out of turn counts in virtual time like any other,
+ * so it is a loan: a VM whose share is larger than that has no more for it in the end. And on each
+ * CPU boosted vCPUs together have at most one part in five while others could run
+ * (kernel/sched/run_queue.c).
  *
  * Locks: none; the two words are atomic.
  */
 #ifndef KERNEL_SCHED_BOOST_H
 #define KERNEL_SCHED_BOOST_H
 
+#include "kernel/lib/tunables.h"
 #include "kernel/vm/vm.h"
 
-#define BOOST_PERCENT 5	  /* of one CPU: half a millisecond in each period of the governor */
-#define BOOST_MOST_MS 40  /* enough for the first megabytes at once, even in an emulator */
 #define BOOST_CHARGE_MS 8 /* most for one run: a standstill of the machine is not its fault */
 
 /* Full, and not wanted. Boot. */

@@ -148,6 +148,18 @@ def test_cpuid_leaves_and_features():
     assert "VMMCALL" in bits[number("FEATURE_VMMCALL")]
 
 
+TUNABLES = "kernel/lib/tunables.def"
+
+
+def numbers_of(path):
+    """{name: number} of the #defines of a source, or of the defaults of the tunables."""
+    text = read_source(path)
+    if path != TUNABLES:
+        return defines(text)
+    return {name: int(value) for name, value in
+            re.findall(r"^TUNABLE\((\w+), \w+, (\d+),", text, re.M)}
+
+
 # What the page says in words | where the number is defined | by what the page's number is multiplied.
 WORDS = (
     (r"bytes, 1 \.\. (\d+)", "include/abi/aerostat.h", "AEROSTAT_CONSOLE_BYTES_MAX", 1),
@@ -160,10 +172,10 @@ WORDS = (
     (r"not enough, 1 \.\. (\d+)", "kernel/vm/vm_config.c", "WEIGHT_MAX", 1),
     (r"At most (\d+) segments", "kernel/lib/elf.h", "ELF_SEGMENTS_MAX", 1),
     (r"More than (\d+) lines a second", "kernel/vm/vm.h", "VM_LOG_LINES_PER_SECOND", 1),
-    (r"read about every (\d+) ms", "kernel/overcommit/governor.c", "PERIOD_MS", 1),
-    (r"a reserve of (\d+) MiB", "kernel/overcommit/governor.c", "EMERGENCY_PAGES", 256),
+    (r"read about every (\d+) ms", TUNABLES, "decide_ms", 1),
+    (r"a reserve of (\d+) MiB", TUNABLES, "emergency_pages", 256),
     (r"back 2 MiB in single pages|use EMERGENCY instead \(if feature bit 3 is there\), (\d+) pages",
-     "kernel/overcommit/governor.c", "EMERGENCY_PAGES", 1),
+     TUNABLES, "emergency_pages", 1),
 )
 
 
@@ -171,17 +183,16 @@ WORDS = (
 def test_numbers_in_words(words, path, name, factor):
     text = PAGE.replace("\n", " ")
     found = {int(group) for group in re.findall(words, text) if group}
-    wanted = defines(read_source(path))[name]
+    wanted = numbers_of(path)[name]
     assert found == {wanted - 1 if factor is None else int(wanted / factor)}
 
 
 def test_durations_in_words():
     text = PAGE.replace("\n", " ")
-    waiters = defines(read_source("kernel/overcommit/wait_queue.c"))
-    answers = defines(read_source("kernel/overcommit/driver_health.c"))
+    tunables = numbers_of(TUNABLES)
     parts = {"a": 1, "half a": 2, "a tenth of a": 10, "a twentieth of a": 20}
     turn = re.search(r"has waited for ([\w ]+) second has the next frames", text).group(1)
-    assert 1000 / parts[turn] == waiters["TURN_MS"]
+    assert 1000 / parts[turn] == tunables["reserve_after_ms"]
     answer = re.search(r"does not give them within ([\w ]+?) second", text).group(1)
-    assert 1000 / parts[answer] == answers["ANSWER_MS"]
-    assert "for a sixteenth of what it was asked for" in text and answers["ANSWER_PARTS"] == 16
+    assert 1000 / parts[answer] == tunables["driver_answer_ms"]
+    assert "for a sixteenth of what it was asked for" in text and tunables["driver_answer_parts"] == 16

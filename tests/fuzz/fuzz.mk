@@ -34,6 +34,7 @@ FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/mach
 	kernel/balloon/ranges.c \
 	kernel/sched/boost.c \
 	kernel/sched/clock.c \
+	kernel/lib/tunables.c \
 	kernel/overcommit/governor.c \
 	kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c \

@@ -230,11 +230,11 @@ HOST_test_tlb := tests/host/vm/test_tlb.c tests/host/fake/panic.c kernel/vm/tlb.
 
 HOST_TESTS += test_run_queue
 HOST_test_run_queue := tests/host/sched/test_run_queue.c tests/host/fake/panic.c kernel/sched/boost.c \
-	kernel/sched/run_queue.c
+	kernel/sched/run_queue.c kernel/lib/error.c kernel/lib/tunables.c
 
 SCHEDULER_SOURCES := tests/host/fake/contexts.c tests/host/fake/cpus.c tests/host/fake/panic.c \
 	kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/vm/vcpu.c kernel/sched/wake.c \
-	$(FAKE_DEVICES)
+	kernel/lib/error.c kernel/lib/tunables.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_scheduler
 HOST_test_scheduler := tests/host/sched/test_scheduler.c $(SCHEDULER_SOURCES)
@@ -250,7 +250,7 @@ THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads test_vl
 
 HOST_TESTS += test_scheduler_threads
 HOST_test_scheduler_threads := tests/host/sched/test_scheduler_threads.c kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c \
-	kernel/sched/scheduler.c kernel/vm/tlb.c kernel/vm/vcpu.c kernel/sched/wake.c $(FAKE_DEVICES)
+	kernel/sched/scheduler.c kernel/vm/tlb.c kernel/vm/vcpu.c kernel/sched/wake.c $(FAKE_DEVICES) kernel/lib/error.c kernel/lib/tunables.c
 
 HOST_TESTS += test_mm_threads
 HOST_test_mm_threads := tests/host/mm/test_mm_threads.c tests/host/fake/machines.c \
@@ -277,14 +277,14 @@ HOST_TESTS += test_bounds
 HOST_test_bounds := tests/host/mm/test_bounds.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_policy_failures
-HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c kernel/overcommit/policy.c
+HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
 
 # The fuzz targets are host tests too: each runs its corpus.
 include tests/fuzz/fuzz.mk
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
-	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
+	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
@@ -323,6 +323,9 @@ HOST_test_model := tests/host/mm/test_model.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_error
 HOST_test_error := tests/host/lib/test_error.c kernel/lib/error.c
 
+HOST_TESTS += test_tunables
+HOST_test_tunables := tests/host/lib/test_tunables.c kernel/lib/error.c kernel/lib/tunables.c
+
 HOST_TESTS += test_time
 HOST_test_time := tests/host/lib/test_time.c
 
@@ -330,14 +333,14 @@ HOST_TESTS += test_options
 HOST_test_options := tests/host/lib/test_options.c kernel/lib/console.c kernel/lib/options.c
 
 HOST_TESTS += test_policy
-HOST_test_policy := tests/host/overcommit/test_policy.c tests/host/fake/policy.c kernel/overcommit/policy.c
+HOST_test_policy := tests/host/overcommit/test_policy.c tests/host/fake/policy.c kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
 
 HOST_TESTS += test_policy_simulation
 HOST_test_policy_simulation := tests/host/overcommit/test_policy_simulation.c tests/host/fake/policy.c \
-	kernel/overcommit/policy.c
+	kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
 
 HOST_TESTS += test_policy_tax
-HOST_test_policy_tax := tests/host/overcommit/test_policy_tax.c tests/host/fake/policy.c kernel/overcommit/policy.c
+HOST_test_policy_tax := tests/host/overcommit/test_policy_tax.c tests/host/fake/policy.c kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
 
 HOST_TESTS += test_hypercall
 HOST_test_hypercall := tests/host/exit/test_hypercall.c $(KERNEL_SOURCES)

@@ -12,6 +12,7 @@
 #include "kernel/sched/boost.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/exit/hypercall.h"
+#include "kernel/lib/tunables.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/lifecycle/end.h"
@@ -66,6 +67,7 @@ void kernel_start(uint64_t frames, unsigned max_leaf_level)
 
 int kernel_teardown(void **state)
 {
+	tunables_reset();
 	return world_teardown(state);
 }
 

@@ -301,6 +301,19 @@ static void test_patience_begins_anew(void **state)
 			26 * SECOND + 5);
 }
 
+/* Nobody holds more than it is due: the one that waits is ended, and told so. */
+static void test_nobody_holds_too_much(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	vm = kernel_vm("waiter", 8000, 7000, 100);
+	page = kernel_attach(vm);
+	kernel_exhaust(vm);
+	fake_log_clear();
+	assert_in_range(until_one_is_killed(10 * SECOND, nothing), 4 * SECOND - 5, 4 * SECOND + 5);
+	assert_true(is_said("no VM gives any back, and it waits for more"));
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, kernel_teardown)
 
 int main(void)
@@ -318,6 +331,7 @@ int main(void)
 		TEST(test_lack_of_a_cpu_is_waited_for_so_long),
 		TEST(test_frames_for_others_stretch_nothing),
 		TEST(test_patience_begins_anew),
+		TEST(test_nobody_holds_too_much),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

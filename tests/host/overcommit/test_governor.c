@@ -11,7 +11,9 @@
 
 #include "base/bits.h"
 #include "kernel/balloon/balloon.h"
+#include "kernel/lib/tunables.h"
 #include "kernel/overcommit/governor.h"
+#include "kernel/sched/boost.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/balloon/admission.h"
 #include "mm/alloc.h"
@@ -66,6 +68,8 @@ static void test_asks_within_one_period(void **state)
 	}
 	kernel_periods(1);
 	assert_true(donor->balloon.target_pages > 0);
+	assert_true(boost_is_wanted(donor)); /* its driver runs out of turn until it has given */
+	assert_false(boost_is_wanted(taker));
 	assert_int_equal(page->pressure, AEROSTAT_PRESSURE_LOW);
 	assert_int_equal(page->doorbells, 1);
 	kernel_give(donor, 200, (uint32_t)donor->balloon.target_pages);
@@ -73,6 +77,7 @@ static void test_asks_within_one_period(void **state)
 	page->idle_pages -= donor->s2.ballooned_pages;
 	uint64_t target = donor->balloon.target_pages;
 	kernel_periods(100);
+	assert_false(boost_is_wanted(donor));
 	assert_int_equal(donor->balloon.target_pages, target);
 	assert_int_equal(page->doorbells, 1);
 }
@@ -140,6 +145,37 @@ static void test_unresponsive_driver_is_noticed(void **state)
 	kernel_periods(1);
 	assert_int_equal(unresponsive->balloon.target_pages, 0);
 	assert_int_equal(unresponsive->state, VM_RUNNING);
+}
+
+/* A policy may say that sizes stay as they are: no balloon is asked, and none is deflated. */
+static void test_policy_of_fixed_sizes(void **state)
+{
+	struct aerostat_balloon_page *page;
+	struct error error;
+	(void)state;
+	assert_int_equal(tunable_set("low_parts", "off", &error), STATUS_OK);
+	struct vm *donor = idle_vm(&page);
+	struct vm *taker = kernel_vm("taker", 5000, 4000, 100);
+	kernel_exhaust(taker);
+	kernel_periods(300);
+	assert_int_equal(donor->balloon.target_pages, 0);
+	assert_false(donor->balloon.unresponsive);
+	assert_true(kernel_waits(taker));
+}
+
+/* Nor must a driver be judged by its deadline. */
+static void test_policy_without_deadlines_for_drivers(void **state)
+{
+	struct aerostat_balloon_page *page;
+	struct error error;
+	(void)state;
+	assert_int_equal(tunable_set("driver_answer_ms", "off", &error), STATUS_OK);
+	struct vm *silent = idle_vm(&page);
+	struct vm *taker = kernel_vm("taker", 5000, 4000, 100);
+	kernel_exhaust(taker);
+	kernel_periods(350);
+	assert_true(silent->balloon.target_pages > 0);
+	assert_false(silent->balloon.unresponsive);
 }
 
 /* It is left out for two seconds, not for ever: then it is asked again. */
@@ -303,6 +339,8 @@ int main(void)
 		TEST(test_idle_memory_is_asked_for_first),
 		TEST(test_gives_back_within_one_period),
 		TEST(test_unresponsive_driver_is_noticed),
+		TEST(test_policy_of_fixed_sizes),
+		TEST(test_policy_without_deadlines_for_drivers),
 		TEST(test_unresponsive_driver_is_forgiven),
 		TEST(test_boot_cpu_is_not_called_without_end),
 		TEST(test_busy_vm_is_not_waited_for),

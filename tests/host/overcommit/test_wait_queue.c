@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "kernel/balloon/balloon.h"
+#include "kernel/lib/tunables.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/overcommit/wait_queue.h"
@@ -45,6 +46,25 @@ static void test_starvation_ends(void **state)
 	kernel_periods(1);
 	assert_int_equal(waiter->vcpus[0].state, VCPU_QUEUED);
 	assert_true(governor_free_low() < FRAMES);
+}
+
+/* A policy may say that no VM is ended for want of memory: the one that waits goes on waiting. */
+static void test_policy_that_ends_no_vm(void **state)
+{
+	static const struct tuning policy[] = {
+		{"oom_after_ms", "off"}, {"oom_overdue_ms", "off"}, {NULL, NULL}};
+	struct error error;
+	(void)state;
+	kernel_start(FRAMES, 1);
+	assert_int_equal(tunables_set(policy, &error), STATUS_OK);
+	struct vm *greedy = kernel_vm("greedy", 5000, 1000, 100);
+	kernel_touch_pages(greedy, 200, 3500);
+	struct vm *waiter = kernel_vm("waiter", 5000, 4000, 100);
+	kernel_exhaust(waiter);
+	kernel_periods(2000);
+	assert_int_equal(greedy->state, VM_RUNNING);
+	assert_int_equal(waiter->state, VM_RUNNING);
+	assert_true(kernel_waits(waiter));
 }
 
 /* What was promised comes first: a VM below its minimum never waits for a policy. */
@@ -305,6 +325,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_starvation_ends),
+		TEST(test_policy_that_ends_no_vm),
 		TEST(test_minimum_needs_no_policy),
 		TEST(test_entitled_goes_first),
 		TEST(test_driver_gets_the_frame_it_needs_to_give),

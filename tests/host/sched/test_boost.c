@@ -324,7 +324,8 @@ static void test_all_settings(void **state)
 		    strstr(fake_log_text, "killed") != NULL) {
 			fail_msg("round %u: waited for %llu us", round, (unsigned long long)waited);
 		}
-		uint64_t most = 2800 * MS * BOOST_PERCENT / 100 + (BOOST_MOST_MS + 3) * MS;
+		uint64_t most = 2800 * MS * tunables.boost_percent / 100 +
+				(tunables.boost_most_ms + 3) * MS;
 		assert_true(guests[donor - vms].boosted_ticks <= most);
 		assert_int_equal(end(NULL), 0);
 	}
@@ -352,7 +353,8 @@ static void farm(unsigned vcpus)
 		simulate(50 * MS);
 	}
 	uint64_t had = ran_ticks(farmer) - before;
-	assert_true(had <= 2000 * MS * BOOST_PERCENT / 100 + (BOOST_MOST_MS + 3) * MS);
+	assert_true(had <=
+		    2000 * MS * tunables.boost_percent / 100 + (tunables.boost_most_ms + 3) * MS);
 	assert_true(ran_ticks(busy) - busy_before >= 2000 * MS * 80 / 100);
 }
 
@@ -412,7 +414,8 @@ static void test_boost_is_a_loan(void **state)
 		assert_int_equal(had[boosted] + ran_ticks(other), 1000 * SLICE);
 		assert_int_equal(end(NULL), 0);
 	}
-	assert_in_range(had[1], had[0] - BOOST_MOST_MS * MS, had[0] + BOOST_MOST_MS * MS);
+	assert_in_range(had[1], had[0] - tunables.boost_most_ms * MS,
+			had[0] + tunables.boost_most_ms * MS);
 	kernel_start(FRAMES, 0);
 }
 

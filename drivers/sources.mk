@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What the hypervisor is made of: the board.
+
+HV_C_SOURCES += \
+	drivers/phys/acpi.c \
+	drivers/phys/acpi_power.c \
+	drivers/phys/acpi_tables.c \
+	drivers/phys/debugcon.c \
+	drivers/phys/firmware.c \
+	drivers/phys/mp_table.c \
+	drivers/phys/pci.c \
+	drivers/phys/power.c \
+	drivers/phys/processors.c \
+	drivers/phys/uart.c \
+	drivers/virt/pc.c \
+	drivers/virt/pc_interrupt.c \
+	drivers/virt/pc_time.c \
+	drivers/virt/vacpi.c \
+	drivers/virt/vi8042.c \
+	drivers/virt/vioapic.c \
+	drivers/virt/vlapic.c \
+	drivers/virt/vlapic_message.c \
+	drivers/virt/vlapic_registers.c \
+	drivers/virt/vlapic_timer.c \
+	drivers/virt/vpci.c \
+	drivers/virt/vpic.c \
+	drivers/virt/vpit.c \
+	drivers/virt/vpit_channel.c \
+	drivers/virt/vrtc.c \
+	drivers/virt/vrtc_calendar.c \
+	drivers/virt/vuart.c
