@@ -128,8 +128,6 @@ static NOT_INLINE enum exit_action give_rest(struct vcpu *vcpu, const struct cpu
 	struct cpuid out;
 
 	switch (answer->kind) {
-	case ANSWER_FEATURES:
-		return give_features(vcpu, &answer->out);
 	case ANSWER_FIRST_SUBLEAF:
 		return give(vcpu, (uint32_t)vcpu->regs[GPR_RCX] == 0 ? &answer->out : &zeros);
 	case ANSWER_VCPU:
@@ -144,6 +142,7 @@ static NOT_INLINE enum exit_action give_rest(struct vcpu *vcpu, const struct cpu
 		out = guest_pc_clock(arch_tsc_khz());
 		return give(vcpu, &out);
 	case ANSWER_FIXED:
+	case ANSWER_FEATURES:
 	case ANSWER_COMPUTED:
 		break;
 	}
@@ -161,6 +160,9 @@ enum exit_action guest_cpuid(struct vcpu *vcpu)
 	}
 	number += (leaf >> GROUP_SHIFT) * GROUP_LEAVES;
 	answer = &vcpu->arch->cpuid_answers[nospec_modulo(number, ANSWERS)];
-	return __builtin_expect(answer->kind == ANSWER_FIXED, 1) ? give(vcpu, &answer->out)
-								 : give_rest(vcpu, answer);
+	if (__builtin_expect(answer->kind == ANSWER_FIXED, 1)) {
+		return give(vcpu, &answer->out);
+	}
+	return answer->kind == ANSWER_FEATURES ? give_features(vcpu, &answer->out)
+					       : give_rest(vcpu, answer);
 }
