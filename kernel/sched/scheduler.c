@@ -366,8 +366,7 @@ void scheduler_run(void)
 	for (;;) {
 		bool wanted = __atomic_exchange_n(&worker->queue->wanted, false, __ATOMIC_SEQ_CST);
 		stop_machine_here();
-		if (worker->resident != NULL &&
-		    vm_state_now(worker->resident->vm) != VM_RUNNING) {
+		if (worker->resident != NULL && vm_state_now(worker->resident->vm) != VM_RUNNING) {
 			evict(worker);
 		}
 		uint64_t now = arch_tsc();
