@@ -67,8 +67,7 @@ static bool teardown_one(void)
 static bool all_ended(void)
 {
 	for (unsigned i = 0; i < vm_count; i++) {
-		if (vms[i].state == VM_RUNNING || vms[i].state == VM_RESTARTING ||
-		    vms[i].s2_exists) {
+		if (vm_is_alive(&vms[i]) || vms[i].s2_exists) {
 			return false;
 		}
 	}

@@ -73,12 +73,18 @@ void vm_restart_or_finish(struct vm *vm)
 	}
 }
 
+/* What a restart needs, and an end does not. */
+static void release_sources(struct vm *vm)
+{
+	platform_destroy(vm);
+	(void)files_release(vm);
+}
+
 void vm_abandon(struct vm *vm, const char *reason)
 {
 	vm->end_reason = reason;
 	__atomic_store_n(&vm->state, VM_KILLED, __ATOMIC_RELEASE);
-	platform_destroy(vm);
-	(void)files_release(vm);
+	release_sources(vm);
 	log_event(vm_name(vm), "killed: %s", reason);
 }
 
@@ -88,8 +94,7 @@ static bool teardown_step(struct vm *vm)
 	vm->balloon.page = NULL;
 	vm_destroy_vcpus(vm);
 	if (vm_is_over(vm)) {
-		platform_destroy(vm);
-		(void)files_release(vm);
+		release_sources(vm);
 	}
 	if (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
 		return false;

@@ -144,6 +144,13 @@ static inline bool vm_is_over(const struct vm *vm)
 	return state == VM_FINISHED || state == VM_KILLED;
 }
 
+/* It runs, or will again. */
+static inline bool vm_is_alive(const struct vm *vm)
+{
+	enum vm_state state = vm_state_now(vm);
+	return state == VM_RUNNING || state == VM_RESTARTING;
+}
+
 static inline const char *vm_name(const struct vm *vm)
 {
 	return vm->config.name;

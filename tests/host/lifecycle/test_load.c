@@ -623,16 +623,19 @@ static void test_modules_stay_for_a_restart(void **state)
 	assert_true(modules[2].released && modules[3].released);
 	/* As it is after a reset: memory gone, registers of who knows what. */
 	struct vm *vm = &vms[0];
-	world_forget(&vm->s2);
-	while (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
-	}
-	assert_int_equal(s2_create(&vm->s2, &fake_format, vm->id, vm->config.max_pages,
-				   vm->config.min_pages),
-			 STATUS_OK);
-	world_adopt(&vm->s2);
+	vm_restart_or_finish(vm);
+	assert_int_equal(vm->state, VM_RESTARTING);
+	assert_true(scheduler_retire(vm));
 	memset(vm->vcpus[0].regs, 0x5a, sizeof(vm->vcpus[0].regs));
 	vm->vcpus[0].entry = 0x1234;
-	assert_int_equal(vm_load_again(vm, &error), STATUS_OK);
+	vm->vcpus[0].exit_count = 7;
+	world_forget(&vm->s2);
+	while (!vm_teardown_step(vm)) {
+	}
+	assert_int_equal(vm_build_again(vm, &error), STATUS_OK);
+	world_adopt(&vm->s2);
+	vm->state = VM_RUNNING;
+	assert_int_equal(vm->vcpus[0].exit_count, 7);
 	assert_int_equal(vm->vcpus[0].entry, 0x100000);
 	assert_int_equal(vm->vcpus[0].regs[GPR_RSI], 0x80000);
 	assert_int_equal(vm->vcpus[0].regs[GPR_RBX], 0);
