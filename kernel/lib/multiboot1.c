@@ -37,10 +37,13 @@ static uint64_t find(const uint8_t *file, uint64_t bytes, struct basic_header *h
 {
 	uint64_t end = min_u64(bytes, SEARCH_BYTES);
 	for (uint64_t at = 0; at + sizeof(*header) <= end; at += SEARCH_STEP) {
-		memcpy(header, file + at, sizeof(*header));
-		if (header->magic == MAGIC &&
-		    header->magic + header->flags + header->checksum == 0) {
-			return at;
+		uint32_t word; /* one at a time: every native guest is searched, too */
+		memcpy(&word, file + at, sizeof(word));
+		if (__builtin_expect(word == MAGIC, 0)) {
+			memcpy(header, file + at, sizeof(*header));
+			if (header->magic + header->flags + header->checksum == 0) {
+				return at;
+			}
 		}
 	}
 	return bytes;

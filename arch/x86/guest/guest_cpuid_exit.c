@@ -122,21 +122,11 @@ static NOT_INLINE enum exit_action give_features(struct vcpu *vcpu, const struct
 	return EXIT_ADVANCE;
 }
 
-enum exit_action guest_cpuid(struct vcpu *vcpu)
+/* Answers that are not the same for every vCPU at every time. */
+static NOT_INLINE enum exit_action give_rest(struct vcpu *vcpu, const struct cpuid_answer *answer)
 {
-	uint32_t leaf = (uint32_t)vcpu->regs[GPR_RAX];
-	uint32_t number = leaf & ((1u << GROUP_SHIFT) - 1);
-	const struct cpuid_answer *answer;
 	struct cpuid out;
 
-	if (number >= GROUP_LEAVES) {
-		return give(vcpu, &zeros);
-	}
-	number += (leaf >> GROUP_SHIFT) * GROUP_LEAVES;
-	answer = &vcpu->arch->cpuid_answers[nospec_modulo(number, ANSWERS)];
-	if (__builtin_expect(answer->kind == ANSWER_FIXED, 1)) {
-		return give(vcpu, &answer->out);
-	}
 	switch (answer->kind) {
 	case ANSWER_FEATURES:
 		return give_features(vcpu, &answer->out);
@@ -158,4 +148,19 @@ enum exit_action guest_cpuid(struct vcpu *vcpu)
 		break;
 	}
 	return give_computed(vcpu);
+}
+
+enum exit_action guest_cpuid(struct vcpu *vcpu)
+{
+	uint32_t leaf = (uint32_t)vcpu->regs[GPR_RAX];
+	uint32_t number = leaf & ((1u << GROUP_SHIFT) - 1);
+	const struct cpuid_answer *answer;
+
+	if (number >= GROUP_LEAVES) {
+		return give(vcpu, &zeros);
+	}
+	number += (leaf >> GROUP_SHIFT) * GROUP_LEAVES;
+	answer = &vcpu->arch->cpuid_answers[nospec_modulo(number, ANSWERS)];
+	return __builtin_expect(answer->kind == ANSWER_FIXED, 1) ? give(vcpu, &answer->out)
+								 : give_rest(vcpu, answer);
 }

@@ -99,30 +99,22 @@ struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vecto
 	};
 }
 
-struct guest_interrupt guest_interrupt_next(struct vcpu *vcpu, uint64_t priority)
+struct guest_interrupt guest_interrupt_of_apic(struct vcpu *vcpu)
 {
-	struct guest_interrupt next = {.vector = vcpu->doorbell_vector};
+	struct guest_interrupt next = {.held_off = false};
 
-	if (vcpu->vm->platform != NULL) {
-		/* In this order: a request that comes in between sets the flag again. */
-		guest_doorbell_take(vcpu);
-		next.vector = platform_interrupt_ready(vcpu);
-		if (next.vector != 0) {
-			__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
-		}
-		return next;
+	/* In this order: a request that comes in between sets the flag again. */
+	guest_doorbell_take(vcpu);
+	next.vector = platform_interrupt_ready(vcpu);
+	if (next.vector != 0) {
+		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
 	}
-	if (next.vector == 0) {
-		guest_doorbell_take(vcpu); /* it had one when it rang */
-	}
-	next.held_off = next.vector >> 4 <= priority;
 	return next;
 }
 
-uint8_t guest_interrupt_take(struct vcpu *vcpu, uint8_t vector)
+uint8_t guest_interrupt_take_of_apic(struct vcpu *vcpu, uint8_t vector)
 {
-	guest_doorbell_take(vcpu);
-	return vcpu->vm->platform != NULL ? platform_interrupt_take(vcpu, vector) : vector;
+	return platform_interrupt_take(vcpu, vector);
 }
 
 void guest_interrupt_put_back(struct vcpu *vcpu, uint8_t vector)

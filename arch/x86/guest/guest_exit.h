@@ -10,6 +10,7 @@
 #include "arch/x86/guest/guest_state.h"
 #include "kernel/vm/exit.h"
 #include "kernel/exit/hypercall.h"
+#include "kernel/vm/vm.h"
 
 /* True when the guest executes 64-bit code. */
 static inline bool guest_is_64bit(const struct vcpu *vcpu)
@@ -95,13 +96,35 @@ struct guest_interrupt {
 	uint8_t vector;
 	bool held_off;
 };
-struct guest_interrupt guest_interrupt_next(struct vcpu *vcpu, uint64_t priority);
+struct guest_interrupt guest_interrupt_of_apic(struct vcpu *vcpu) __attribute__((cold));
+
+static inline struct guest_interrupt guest_interrupt_next(struct vcpu *vcpu, uint64_t priority)
+{
+	uint8_t vector = vcpu->doorbell_vector;
+
+	if (__builtin_expect(vcpu->vm->platform != NULL, 0)) {
+		return guest_interrupt_of_apic(vcpu);
+	}
+	if (vector == 0) {
+		guest_doorbell_take(vcpu); /* it had one when it rang */
+	}
+	return (struct guest_interrupt){vector, (uint64_t)vector >> 4 <= priority};
+}
 
 /*
  * It is on its way into the guest; or was, and the processor has not delivered it. `take` returns
  * the vector to deliver, which may have changed since.
  */
-MUST_CHECK uint8_t guest_interrupt_take(struct vcpu *vcpu, uint8_t vector);
+uint8_t guest_interrupt_take_of_apic(struct vcpu *vcpu, uint8_t vector) __attribute__((cold));
+
+MUST_CHECK static inline uint8_t guest_interrupt_take(struct vcpu *vcpu, uint8_t vector)
+{
+	guest_doorbell_take(vcpu);
+	return __builtin_expect(vcpu->vm->platform != NULL, 0)
+		       ? guest_interrupt_take_of_apic(vcpu, vector)
+		       : vector;
+}
+
 void guest_interrupt_put_back(struct vcpu *vcpu, uint8_t vector);
 
 /*
