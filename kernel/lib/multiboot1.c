@@ -107,7 +107,7 @@ enum status multiboot1_check(const void *file, uint64_t bytes, uint64_t limit_by
 			     struct elf_image *image, struct error *error)
 {
 	struct basic_header header;
-	uint64_t entry;
+	uint64_t entry = 0;
 	memset(image, 0, sizeof(*image));
 	error->text[0] = '\0';
 	uint64_t at = find(file, bytes, &header);

@@ -149,7 +149,7 @@ static enum status make_vm(struct vm *vm, unsigned index, const struct boot_modu
 			   struct load_plan *plan, struct error *error)
 {
 	struct load_files files;
-	struct load_entry entry;
+	struct load_entry entry = {0};
 	enum status status = configure_vm(vm, module, error);
 	if (status == STATUS_OK) {
 		status = files_take(vm, index, &files, error);
@@ -171,7 +171,7 @@ static enum status load_again(struct vm *vm, struct error *error)
 {
 	struct load_files files;
 	struct load_plan plan;
-	struct load_entry entry;
+	struct load_entry entry = {0};
 	files_find(vm, &files);
 	enum status status = load_plan(&vm->config, &files, &plan, error);
 	if (status == STATUS_OK) {

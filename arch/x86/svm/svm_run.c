@@ -58,7 +58,6 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 	struct vmcb *vmcb = svm->vmcb;
 	struct guest_interrupt next =
 		guest_interrupt_next(vcpu, vmcb->virtual_interrupt & VIRTUAL_TPR);
-	uint32_t priority = (uint32_t)next.vector >> 4;
 	bool shadow = (vmcb->interrupt_shadow & INTERRUPT_SHADOW) != 0;
 
 	if (next.vector == 0 || next.held_off || svm->step.active) {
@@ -73,7 +72,7 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 		return;
 	}
 	next.vector = guest_interrupt_take(vcpu, next.vector);
-	priority = (uint32_t)next.vector >> 4;
+	uint32_t priority = (uint32_t)next.vector >> 4;
 	svm->offered = next.vector;
 	if (vmcb->rflags & RFLAGS_IF && !shadow && !svm->arch.event.info) {
 		svm->arch.event.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | next.vector;
