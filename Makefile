@@ -93,7 +93,7 @@ endif
 endif
 
 run: ## install what is missing, build, and run SCENARIO (BATCH=1: no terminal, exit status is the verdict)
-	@tools/step packages tools/install-deps build iso run $(filter bochs,$(ACCEL))
+	@tools/step packages tools/install-deps build iso run $(filter bochs,$(ACCEL)) $(filter linux,$(SCENARIO))
 	@tools/step build $(MAKE) build-all
 	@tools/run
 
@@ -103,7 +103,7 @@ debug: ## like run, but stopped at the start under a debugger: GDB, or that of A
 	@tools/run --debug
 
 test: ## install what is missing and run the tests: host, static, boot, short fuzzing, some mutants, bench-guard
-	@tools/step packages tools/install-deps build iso run --try bochs test fuzz
+	@tools/step packages tools/install-deps build iso run --try bochs test fuzz linux
 	+@tools/test-all
 
 check: ## static checks: format, warnings, layers, words, sources, cppcheck, reproducible builds

@@ -12,12 +12,12 @@ test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under 
 		exit $$status
 
 test-boot: ## every scenario and every bad input, booted in an emulator; BOOT="probe or uefi" for some
-	@tools/install-deps build iso run --try bochs test
+	@tools/install-deps build iso run --try bochs test linux
 	@$(MAKE) build-all
 	@tools/run-boot-tests $(if $(BOOT),-k '$(BOOT)')
 
 test-long: ## everything at full size, with a table of what was counted; takes hours; PARTS="walks fuzz"
-	@tools/install-deps build iso run bochs test fuzz nested
+	@tools/install-deps build iso run bochs test fuzz nested linux
 	@$(MAKE) build-all
 	@tools/test-long $(PARTS)
 
@@ -26,7 +26,7 @@ test-releases: ## the same in a fresh Debian of every newer release; as root; RE
 	@tools/test-releases $(RELEASES)
 
 test-nested-kvm: ## the default scenario under a real Linux with KVM, itself in the emulator
-	@tools/install-deps build iso run bochs nested
+	@tools/install-deps build iso run bochs nested linux
 	@$(MAKE) build-all
 	@$(PYTHON) tests/nested/nested.py
 

@@ -20,6 +20,8 @@
     at_once  = on QEMU also with processors that run at once instead of in turns: yes; long (only for
                `make test-long`), as when nothing is said; no: what it expects is counted in time,
                and such processors have the time of this machine, however busy that is
+    exact    = no: QEMU's processors always run at once and in real time, a single one too; for guests
+               that are too slow where instructions are counted. As the scenario says, or yes
     board    = QEMU: another machine than its default, such as q35
     end      = poweroff, reboot or stays: QEMU has no port to exit by, and must end in this way
     timeout  = seconds        mandatory; for one processor
@@ -50,7 +52,7 @@ import scenario  # noqa: E402
 import summary  # noqa: E402
 
 KEYS = {"machine", "cpus", "bochs", "scenario", "modules", "memory", "cpu_model", "quantum",
-        "maxcpus", "options", "holes", "madt", "vms", "at_once", "board", "end", "sweep", "timeout", "long", "expect",
+        "maxcpus", "options", "holes", "madt", "vms", "at_once", "exact", "board", "end", "sweep", "timeout", "long", "expect",
         "expect_only"}
 DEFAULT_MEMORY = 64
 DEFAULT_MACHINES = "tcg bochs"
@@ -89,6 +91,7 @@ class Case:
     is_long: bool
     expect: list
     scenario: object = None
+    exact: bool = True  # the run repeats, unless processors run at once
     modules: list = field(default_factory=list)  # (image, damage or "", string)
     grub: list = field(default_factory=list)
     madt: list = field(default_factory=list)  # APIC IDs; none: firmware's own table
@@ -129,8 +132,18 @@ def sweep_places(section, cpus, everywhere):
     return [Place("bochs", cpus, sweep=boot) for boot in boots]
 
 
+def read_exact(section, base):
+    """`base` is the scenario that the case takes its guests from, or None."""
+    return section.getboolean("exact", fallback=base.exact if base else True)
+
+
+def read_base(section):
+    return scenario.read_scenario(section["scenario"]) if "scenario" in section else None
+
+
 def places(section, everywhere):
     """Where the case is booted."""
+    exact = read_exact(section, read_base(section))
     numbers = read_numbers(section, "cpus", DEFAULT_CPUS)
     found = []
     for machine in section.get("machine", DEFAULT_MACHINES).split():
@@ -141,9 +154,10 @@ def places(section, everywhere):
             found += [place for number in read_numbers(section, "bochs", "2")
                       for place in sweep_places(section, number, everywhere)]
             continue
-        found += [Place(machine, number) for number in chosen]
+        found += [Place(machine, number, machine == "tcg" and number > 1 and not exact)
+                  for number in chosen]
         at_once = section.get("at_once", "long")
-        if machine == "tcg" and (at_once == "yes" or (everywhere and at_once == "long")):
+        if machine == "tcg" and exact and (at_once == "yes" or (everywhere and at_once == "long")):
             found += [Place(machine, number, at_once=True) for number in numbers if number > 1]
     return found
 
@@ -176,7 +190,7 @@ def parse_case(name, section, place):
         raise ValueError(f"[{name}]: unknown key {sorted(unknown)[0]}")
     if "timeout" not in section:
         raise ValueError(f"[{name}]: a time limit is mandatory")
-    base = scenario.read_scenario(section["scenario"]) if "scenario" in section else None
+    base = read_base(section)
     expect = scenario.lines_of(section.get("expect", ""))
     if "expect_only" in section:
         expect = scenario.lines_of(section["expect_only"])
@@ -202,6 +216,7 @@ def parse_case(name, section, place):
         is_long=section.getboolean("long", fallback=False),
         expect=expect,
         scenario=base,
+        exact=read_exact(section, base),
         modules=modules,
         grub=(cut_holes(scenario.read_count(section, "holes", 0, 1000)) +
               (madt.COMMANDS if "madt" in section else [])),

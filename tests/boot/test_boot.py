@@ -27,13 +27,18 @@ def last_lines(text, title):
 
 
 def boot(case, directory):
+    try:
+        modules = cases.prepare_modules(case, directory)
+    except scenario.MissingPackages as missing:
+        pytest.skip(str(missing))
     image = os.path.join(directory, "case.iso")
     entry = iso.Entry(case.name, f"{case.options} batch".strip(),
-                      cases.prepare_modules(case, directory), case.grub,
+                      modules, case.grub,
                       madt.files(case.madt, directory) if case.madt else {})
     iso.make_iso(image, KERNEL, [entry])
     machine = emulators.Machine(case.place.machine, image, case.memory, case.place.cpus,
-                                case.cpu_model, case.quantum, not case.place.at_once)
+                                case.cpu_model, case.quantum,
+                                case.exact and not case.place.at_once)
     machine.console = consoles.console_of(case.options)
     machine.board, machine.real_end = case.board, case.end != ""
     boots = 0

@@ -7,6 +7,10 @@ import re
 import select
 import time
 
+import pytest
+
+import scenario
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LEAVE = b"\x1d"
 PASTED = b"".join(b"%04d abcdefghijklmnopqrstuvwxyz 0123456789\r" % i for i in range(40))
@@ -57,6 +61,10 @@ class Terminal:
 
 
 def test_an_operator_at_the_console_of_linux():
+    try:
+        scenario.fetch(scenario.read_scenario("linux").modules)
+    except scenario.MissingPackages as missing:
+        pytest.skip(str(missing))
     operator = Terminal(SCENARIO="linux", ACCEL="tcg")
     operator.wait(rb"web console: ", 120)
     operator.type(b"c")

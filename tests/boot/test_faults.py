@@ -21,6 +21,7 @@ LINES_MAX = 12
 # Every tool with arguments that make it do something.
 TOOLS = {
     "run": ["tools/run"],
+    "linux-guest": ["tools/linux-guest", "no-such-release"],
     "mkiso": ["tools/mkiso"],
     "judge": ["tools/judge", "no-such-log"],
     "run-host-tests": ["tools/run-host-tests", "build", "build/host/test_none"],

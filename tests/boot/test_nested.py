@@ -318,7 +318,11 @@ def test_cases_of_the_boot_tests_can_be_chosen(monkeypatch):
 
 
 def test_everything_that_is_run_exists():
-    assert len(subjects.chosen()) == len(subjects.RUNS)
+    try:
+        found = subjects.chosen()
+    except scenario.MissingPackages as missing:
+        pytest.skip(str(missing))
+    assert len(found) == len(subjects.RUNS)
 
 
 def test_a_verdict_that_is_meant_to_be_fail_has_its_own_status():

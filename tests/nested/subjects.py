@@ -11,14 +11,16 @@ import faults  # noqa: E402
 import scenario  # noqa: E402
 
 # Scenario or case, and virtual processors, of what one Linux starts in turn.
-RUNS = ((scenario.DEFAULT_SCENARIO, 1), ("processors", 2))
+RUNS = ((scenario.DEFAULT_SCENARIO, 1), ("processors", 2), ("linux-one", 1))
 CPUS_MAX = 4
 
 
 def read(name, cpus):
     """The scenario with this name, else the case; its timeout is not that of a nested guest."""
     if name in scenario.scenario_names():
-        return scenario.read_scenario(name)
+        found = scenario.read_scenario(name)
+        scenario.fetch(found.modules)
+        return found
     case = cases.read_case(name, cases.Place("bochs", cpus))
     if case is None:
         raise faults.Fault(f"there is neither a scenario nor a case of tests/boot named {name!r}")

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What restarts of a stock Linux leave behind: as many free frames as a run without any."""
+
+import pytest
+
+import cases
+import emulators
+import judge
+import scenario
+import test_boot
+
+LIMIT_SECONDS = 40  # so long it resets the VM after each boot, by the VM's own clock
+CASE = """
+[linux-restart]
+exact = no
+memory = 192
+timeout = 240
+modules =
+	build/linux/system/vmlinuz | name=linux files=1 mem=128M min=32M on-reboot=restart -- console=ttyS0 quiet {word}
+	build/linux/system/initrd.img | of=linux
+expect =
+	verdict == pass
+	linux.state == finished
+	linux.restarts {restarts}
+	linux.held_pages == 0
+	log ~ linux console: linux: off
+	log !~ linux console: .*(Kernel panic|BUG:|Oops|soft lockup|stall|unstable)
+	host.audit == clean
+"""
+
+
+def run(tmp_path, word, restarts):
+    """The host's results of one run of the case."""
+    parser = scenario.new_parser()
+    parser.read_string(CASE.format(word=word, restarts=restarts))
+    case = cases.parse_case("linux-restart", parser["linux-restart"], cases.Place("tcg", 1))
+    outcome = test_boot.boot(case, str(tmp_path))
+    complaints = judge.messages(judge.judge(outcome.log, case.expect, case.vms))
+    complaints += test_boot.status_complaints(case, outcome)
+    assert not complaints, "\n".join(complaints) + "\n" + test_boot.last_lines(outcome.log, "the log")
+    return judge.Report(outcome.log).host
+
+
+def test_restarts_lose_no_frame(tmp_path):
+    reason = emulators.why_missing("tcg")
+    if reason:
+        pytest.skip(reason)
+    plain = run(tmp_path, "", "== 0")
+    again = run(tmp_path, f"reboots={LIMIT_SECONDS}", ">= 3")
+    assert again["frames_total"] == plain["frames_total"]
+    assert again["frames_free"] == plain["frames_free"]
