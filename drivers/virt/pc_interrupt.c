@@ -27,13 +27,32 @@ static void start(struct vcpu *vcpu, uint8_t page)
 	}
 }
 
-/* Hands a message to one of its targets. True: accepted. */
+/* An INIT message: it begins what a startup IPI completes, for a vCPU that has not been started. */
+static bool initialize(struct vcpu *vcpu)
+{
+	if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) != VCPU_OFF) {
+		vm_log(vcpu->vm, "vCPU %u goes on: an INIT stops no vCPU that was started",
+		       vcpu->index);
+		return false;
+	}
+	vlapic_init(pc_lapic(vcpu));
+	return true;
+}
+
+/*
+ * Hands a message to one of its targets. True: accepted. NMIs are refused, as is INIT for a vCPU
+ * that was started: the log says so, and nothing else happens.
+ */
 static bool hand_over(struct platform *platform, unsigned index, const struct apic_message *message,
 		      const struct vcpu *running)
 {
 	struct vlapic *lapic = &platform->lapics[index];
 	struct vcpu *vcpu = &platform->vm->vcpus[index];
 
+	if (message->delivery == APIC_NMI) {
+		vm_log(platform->vm, "vCPU %u gets no NMI: the virtual PC delivers none", index);
+		return false;
+	}
 	switch (vlapic_accept(lapic, message)) {
 	case VLAPIC_REFUSED:
 		return false;
@@ -44,10 +63,7 @@ static bool hand_over(struct platform *platform, unsigned index, const struct ap
 		kick(vcpu, running);
 		return true;
 	case VLAPIC_RESET:
-		if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) == VCPU_OFF) {
-			vlapic_init(lapic);
-		}
-		return true;
+		return initialize(vcpu);
 	case VLAPIC_STARTING:
 		start(vcpu, message->vector);
 		return true;
@@ -165,14 +181,31 @@ uint8_t platform_interrupt_ready(struct vcpu *vcpu)
 	return vector;
 }
 
+/*
+ * The local APIC goes before the PIC, as in platform_interrupt_ready(). What is taken is what it
+ * has now: another CPU may have requested more since that was asked, and the PIC, which has no
+ * request then, would answer with a spurious vector. False: it has none.
+ */
+static bool take_from_lapic(struct vcpu *vcpu, uint8_t *vector)
+{
+	uint8_t now = vlapic_ready(pc_lapic(vcpu));
+
+	if (now == 0) {
+		return false;
+	}
+	vlapic_take(pc_lapic(vcpu), now);
+	pc_look_at_lapic(vcpu); /* the PIC's knows no priority, and waits for no end of service */
+	*vector = now;
+	return true;
+}
+
 uint8_t platform_interrupt_take(struct vcpu *vcpu, uint8_t vector)
 {
 	struct platform *platform = vcpu->vm->platform;
 	uint8_t *latched = &platform->pic_vector[vcpu->index];
 
 	platform->pic_taken[vcpu->index] = 0;
-	if (*latched == 0 && vlapic_ready(pc_lapic(vcpu)) == vector) {
-		vlapic_take(pc_lapic(vcpu), vector);
+	if (*latched == 0 && take_from_lapic(vcpu, &vector)) {
 		return vector;
 	}
 	if (*latched == 0) {
@@ -201,7 +234,11 @@ void platform_interrupt_put_back(struct vcpu *vcpu, uint8_t vector)
 
 void pc_look_at_lapic(struct vcpu *vcpu)
 {
-	if (vlapic_ready(pc_lapic(vcpu)) != 0) {
+	const struct platform *platform = vcpu->vm->platform;
+	const struct vlapic *lapic = pc_lapic(vcpu);
+
+	if (vlapic_ready(lapic) != 0 || (__atomic_load_n(&platform->pic_output, __ATOMIC_ACQUIRE) &&
+					 vlapic_accepts_pic(lapic))) {
 		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
 	}
 }

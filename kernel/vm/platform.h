@@ -70,8 +70,8 @@ MUST_CHECK bool platform_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t v
 /*
  * Interrupts. `ready` returns the vector that the local APIC would deliver now, whatever IF says;
  * 0: none. `take` moves it from requested to in service and returns the vector to deliver, which is
- * another one where the PIC has changed its mind; `put_back` undoes that, where it turned out that
- * the processor has not delivered it.
+ * another one where more was requested or the PIC has changed its mind; `put_back` undoes that,
+ * where it turned out that the processor has not delivered it.
  */
 uint8_t platform_interrupt_ready(struct vcpu *vcpu);
 MUST_CHECK uint8_t platform_interrupt_take(struct vcpu *vcpu, uint8_t vector);

@@ -485,3 +485,21 @@ HOST_test_foreign_elf := tests/host/lib/test_foreign_elf.c $(IMAGE_SOURCES)
 
 HOST_TESTS += test_load
 HOST_test_load := tests/host/lifecycle/test_load.c $(KERNEL_SOURCES)
+
+# The kernel with real devices in place of the fakes.
+PC_SOURCES := tests/host/fake/modules.c kernel/vm/guest_console.c $(VLAPIC_SOURCES) \
+	$(addprefix drivers/virt/, pc.c pc_interrupt.c pc_time.c vi8042.c vioapic.c vpci.c vpic.c \
+	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) \
+	$(filter-out tests/host/fake/platform.c $(FAKE_DEVICES),$(KERNEL_SOURCES))
+
+HOST_TESTS += test_pc
+HOST_test_pc := tests/host/virt/test_pc.c $(PC_SOURCES)
+
+HOST_TESTS += test_pc_interrupt
+HOST_test_pc_interrupt := tests/host/virt/test_pc_interrupt.c $(PC_SOURCES)
+
+HOST_TESTS += test_restart
+HOST_test_restart := tests/host/lifecycle/test_restart.c kernel/lifecycle/restart.c $(PC_SOURCES)
+
+HOST_TESTS += test_guest_pc
+HOST_test_guest_pc := tests/host/arch/test_guest_pc.c $(X86_GUEST_SOURCES)

@@ -22,6 +22,7 @@ enum answer_kind {
 	ANSWER_FIXED,
 	ANSWER_FIRST_SUBLEAF, /* sub-leaf 0 is fixed, the others read as zeros */
 	ANSWER_FEATURES,      /* fixed but for the APIC number and OSXSAVE */
+	ANSWER_PC_FEATURES,   /* devices=pc: as before, and whether the local APIC is on */
 	ANSWER_VCPU,	      /* fixed but for ECX and EDX: how many vCPUs, and which one */
 	ANSWER_TOPOLOGY,      /* devices=pc: by guest_pc_topology, each time */
 	ANSWER_CLOCK,	      /* devices=pc: by guest_pc_clock, each time */
@@ -79,6 +80,7 @@ void guest_cpuid_prepare(void)
 		pc_answers[i] = native_answers[i];
 		guest_pc_cpuid_adjust(leaf, &pc_answers[i].out);
 	}
+	pc_answers[GUEST_LEAF_FEATURES].kind = ANSWER_PC_FEATURES;
 	pc_answers[GUEST_LEAF_TOPOLOGY].kind = ANSWER_TOPOLOGY;
 	pc_answers[GUEST_LEAF_CLOCK].kind = ANSWER_CLOCK;
 }
@@ -128,6 +130,10 @@ static NOT_INLINE enum exit_action give_rest(struct vcpu *vcpu, const struct cpu
 	struct cpuid out;
 
 	switch (answer->kind) {
+	case ANSWER_PC_FEATURES:
+		out = answer->out;
+		guest_pc_cpuid_apic(vcpu, &out);
+		return give_features(vcpu, &out);
 	case ANSWER_FIRST_SUBLEAF:
 		return give(vcpu, (uint32_t)vcpu->regs[GPR_RCX] == 0 ? &answer->out : &zeros);
 	case ANSWER_VCPU:

@@ -117,6 +117,18 @@ void guest_pc_cpuid_adjust(uint32_t leaf, struct cpuid *out)
 	}
 }
 
+#define MSR_IA32_APIC_BASE 0x1b
+#define APIC_BASE_ENABLED BIT(11)
+
+void guest_pc_cpuid_apic(struct vcpu *vcpu, struct cpuid *out)
+{
+	uint64_t base = 0;
+
+	if (platform_msr_read(vcpu, MSR_IA32_APIC_BASE, &base) && !(base & APIC_BASE_ENABLED)) {
+		out->edx &= ~(uint32_t)L1_EDX_APIC;
+	}
+}
+
 #define LEVEL_THREAD 1u
 #define LEVEL_CORE 2u
 #define LEVEL_SHIFT 8

@@ -29,6 +29,12 @@ void guest_pc_settle(struct vcpu *vcpu, uint64_t timer_before_tsc);
 void guest_pc_cpuid_adjust(uint32_t leaf, struct cpuid *out);
 
 /*
+ * Leaf 1 of this vCPU, where it is not as all see it: no local APIC while IA32_APIC_BASE switches
+ * that off (SDM vol. 3, 11.4.3).
+ */
+void guest_pc_cpuid_apic(struct vcpu *vcpu, struct cpuid *out);
+
+/*
  * Leaf 0xb, extended topology, of the vCPU with this index: each is a package with one core and one
  * thread (SDM vol. 2, CPUID; AMD APM vol. 3, E.3.9). Pure.
  */
