@@ -169,6 +169,14 @@ def read_count(section, key, default, high):
     return number
 
 
+def read_flag(section, key, default):
+    """yes or no; `default` when the section does not have the key."""
+    text = section.get(key, "")
+    if text not in ("", "yes", "no"):
+        raise ValueError(f"{key} = {text} is neither yes nor no")
+    return text == "yes" if text else default
+
+
 def with_maxcpus(options, section):
     """The options of the hypervisor with the section's maxcpus added to them."""
     number = read_count(section, "maxcpus", 0, 64)
@@ -210,7 +218,7 @@ def parse_scenario(name, parser, interactive=False):
         read_count(head, "memory_min", 0, 1024 * 1024),
         read_count(head, "cpus", 1, 64),
         read_count(head, "quantum", 0, 32),
-        head.getboolean("exact", fallback=True),
+        read_flag(head, "exact", True),
         lines_of(head["expect"]),
     )
     for section in parser.sections():

@@ -134,7 +134,7 @@ def sweep_places(section, cpus, everywhere):
 
 def read_exact(section, base):
     """`base` is the scenario that the case takes its guests from, or None."""
-    return section.getboolean("exact", fallback=base.exact if base else True)
+    return scenario.read_flag(section, "exact", base.exact if base else True)
 
 
 def read_base(section):

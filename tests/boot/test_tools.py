@@ -121,6 +121,34 @@ def test_a_guest_may_have_a_kernel_and_files():
     assert "vms=1" in commands and "$loaded = 5" in commands
 
 
+def test_real_time_may_be_chosen():
+    """exact = no: of a scenario, of a case, and of a case that takes its guests from such a scenario."""
+    assert parse_guest("image = steady\nkeys = mem=1M\n").exact
+    assert scenario.read_scenario("plenty").exact and not scenario.read_scenario("linux").exact
+    parser = scenario.new_parser()
+    parser.read_string("[a]\ncpus = 1 2\n[b]\ncpus = 1 2\nexact = no\n[c]\ncpus = 2\nscenario = linux\n"
+                       "[d]\ncpus = 2\nscenario = linux\nexact = yes\n")
+    def found(name, everywhere=False):
+        return [str(place) for place in cases.places(parser[name], everywhere)]
+    assert found("a") == ["tcg-1", "tcg-2", "bochs-1"]
+    assert found("b") == ["tcg-1", "tcg-2-at-once", "bochs-1"]
+    assert found("b", True) == ["tcg-1", "tcg-2-at-once", "bochs-1", "bochs-2"]
+    assert found("c") == ["tcg-2-at-once", "bochs-2"]
+    assert found("d") == ["tcg-2", "bochs-2"]
+    with pytest.raises(ValueError, match="exact = maybe"):
+        cases.places({"exact": "maybe"}, False)
+
+
+def test_packages_that_cannot_be_had_are_told_apart(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(scenario.MissingPackages, match="system cannot be made: .*is not installed"):
+        scenario.make_linux(["system"])
+    monkeypatch.setattr(scenario.sys, "executable", "/bin/false")  # a fault of our own is no skip
+    with pytest.raises(scenario.ScenarioError, match="could not be made") as told:
+        scenario.make_linux(["system"])
+    assert not isinstance(told.value, scenario.MissingPackages)
+
+
 @pytest.mark.parametrize("lines", [
     "keys = mem=1M\n",
     "image = steady\nkernel = a/b\nkeys = mem=1M\n",
