@@ -17,6 +17,7 @@ struct svm_facts {
 	uint32_t asid_count;
 	uint32_t features; /* CPUID 8000_000A, EDX */
 	uint64_t vm_cr;
+	bool tcg; /* leaf 0x40000000 says that QEMU's own emulation is this processor */
 };
 
 struct svm_caps {
@@ -26,6 +27,7 @@ struct svm_caps {
 	bool flush_by_asid;
 	bool breakpoints_stay; /* a guest's may be armed in the host after an exit: svm_debug.c */
 	bool virtual_exits;    /* a virtual interrupt ends the run when it is due: svm_run.c */
+	bool repeats_injected; /* an injected interrupt may be delivered twice: svm_run.c */
 	bool takes_shadow;     /* VMRUN loads the interrupt shadow; found by trial (svm_trial.c) */
 	bool takes_cr2;	       /* VMRUN and the exit exchange CR2; found by trial */
 	bool unlock;	       /* VM_CR.SVMDIS of this CPU has to be cleared first */

@@ -11,6 +11,7 @@
 #include "arch/x86/guest/guest_cpuid.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_vcpu.h"
+#include "base/bits.h"
 #include "base/string.h"
 #include "arch/arch.h"
 #include "mm/alloc.h"
@@ -19,6 +20,8 @@
 #define MSR_VM_CR 0xc0010114
 #define MSR_VM_HSAVE_PA 0xc0010117
 #define LEAF_SVM 0x8000000a
+#define LEAF_HYPERVISOR 0x40000000
+#define CPUID_HYPERVISOR BIT(31) /* leaf 1, ECX: an emulator or outer hypervisor */
 #define NO_FRAMES "there is no memory for AMD-V on this processor (two pages)"
 
 static struct svm_cpu svm_cpus[CPUS_MAX];
@@ -28,6 +31,18 @@ static const struct frame_tag area_tag = {FRAME_HYPERVISOR, ORDER_4K, VM_ID_HOST
 struct svm_cpu *svm_cpu(void)
 {
 	return &svm_cpus[arch_cpu_index()];
+}
+
+/* "TCGTCGTCGTCG" in EBX, ECX and EDX. */
+static bool is_tcg(void)
+{
+	struct cpuid leaf;
+
+	if (!(cpuid_read(1, 0).ecx & CPUID_HYPERVISOR)) {
+		return false;
+	}
+	leaf = cpuid_read(LEAF_HYPERVISOR, 0);
+	return leaf.ebx == 0x54474354 && leaf.ecx == 0x43544743 && leaf.edx == 0x47435447;
 }
 
 void svm_facts_read(struct svm_facts *facts)
@@ -42,6 +57,7 @@ void svm_facts_read(struct svm_facts *facts)
 	facts->asid_count = leaf.ebx;
 	facts->features = leaf.edx;
 	facts->gib_pages = cpu_features.gib_pages;
+	facts->tcg = is_tcg();
 	/* A virtual machine may lack the register: then nothing is switched off. */
 	(void)msr_read_safe(MSR_VM_CR, &facts->vm_cr);
 }

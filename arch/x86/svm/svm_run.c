@@ -48,6 +48,11 @@ static void shadow_wait(const struct svm_vcpu *svm)
  * have long had the saved next RIP) a virtual interrupt only asks for an exit at the moment when it
  * is due, and then becomes an event.
  *
+ * And QEMU's own emulation (TCG, seen with 7.2.22) may deliver an interrupt that an entry injects
+ * once more, whatever IF says, when it stops for a moment before the next exit; virtual
+ * interrupts it delivers once. There (svm_caps.repeats_injected) every interrupt is a virtual one,
+ * and one whose delivery an exit interrupted is offered anew.
+ *
  * A processor that forgets the shadow at VMRUN would deliver it in front of the instruction, which
  * may be the HLT that waits for it: it is offered only when that has been executed, a few
  * microseconds later.
@@ -63,6 +68,10 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 	if (next.vector == 0 || next.held_off || svm->step.active) {
 		return; /* the end of a step exits, too */
 	}
+	if (vcpu->vm->platform != NULL &&
+	    (svm->arch.event.info & EVENT_TYPE) == EVENT_TYPE_EXTERNAL && svm->arch.event.info) {
+		return; /* one of the local APIC is on its way: what ends its handler exits, too */
+	}
 	if (shadow && !svm_caps.takes_shadow) {
 		if (svm->arch.event.info == 0 && svm_can_step(svm)) {
 			(void)svm_step_begin(svm, false);
@@ -74,7 +83,8 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 	next.vector = guest_interrupt_take(vcpu, next.vector);
 	uint32_t priority = (uint32_t)next.vector >> 4;
 	svm->offered = next.vector;
-	if (vmcb->rflags & RFLAGS_IF && !shadow && !svm->arch.event.info) {
+	if (vmcb->rflags & RFLAGS_IF && !shadow && !svm->arch.event.info &&
+	    !svm_caps.repeats_injected) {
 		svm->arch.event.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | next.vector;
 		return;
 	}
@@ -111,6 +121,17 @@ static bool is_unasked(const struct svm_vcpu *svm, uint32_t info)
 	return (info & EVENT_TYPE) == EVENT_TYPE_EXTERNAL && (info & EVENT_VECTOR) != svm->offered;
 }
 
+/* It was on its way: the next entry delivers it, or offers it anew. */
+static void event_keep(struct svm_vcpu *svm, uint32_t info)
+{
+	if (svm_caps.repeats_injected && (info & EVENT_TYPE) == EVENT_TYPE_EXTERNAL) {
+		guest_interrupt_put_back(svm->arch.vcpu, info & EVENT_VECTOR);
+		return;
+	}
+	svm->arch.event.info = info & (EVENT_VALID | EVENT_HAS_ERROR | EVENT_TYPE | EVENT_VECTOR);
+	svm->arch.event.error = (uint32_t)(svm->vmcb->exit_event >> 32);
+}
+
 /* What was on its way when the exit came: delivered again, or still pending. */
 static void events_collect(struct svm_vcpu *svm)
 {
@@ -125,9 +146,7 @@ static void events_collect(struct svm_vcpu *svm)
 			vmcb->virtual_interrupt &= ~VIRTUAL_REQUEST;
 		}
 		if (!event_is_repeated(info) && !is_unasked(svm, info)) {
-			svm->arch.event.info =
-				info & (EVENT_VALID | EVENT_HAS_ERROR | EVENT_TYPE | EVENT_VECTOR);
-			svm->arch.event.error = (uint32_t)(vmcb->exit_event >> 32);
+			event_keep(svm, info);
 		}
 	}
 	if (vmcb->virtual_interrupt & VIRTUAL_REQUEST) {

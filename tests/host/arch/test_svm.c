@@ -54,7 +54,13 @@ static void test_caps_of_processors(void **state)
 	assert_null(judge(facts, &caps));
 	assert_false(caps.next_rip || caps.decode || caps.flush_by_asid);
 	assert_true(caps.breakpoints_stay && caps.virtual_exits);
+	assert_false(caps.repeats_injected);
 	assert_int_equal(caps.leaf_level, 1);
+	/* The same below no other hypervisor: its entries repeat what they inject. */
+	facts.tcg = true;
+	assert_null(judge(facts, &caps));
+	assert_true(caps.repeats_injected && caps.breakpoints_stay);
+	assert_false(caps.virtual_exits);
 }
 
 static void test_caps_error_messages(void **state)

@@ -239,6 +239,30 @@ static void test_doorbell_at_once(void **state)
 	expect_offer(true, false);
 }
 
+/*
+ * Where an injected interrupt may be delivered twice, none is injected; one whose delivery an exit
+ * interrupted is offered anew.
+ */
+static void test_doorbell_where_injected_ones_repeat(void **state)
+{
+	(void)state;
+	svm_caps.repeats_injected = true;
+	ring();
+	run_and_exit(SVM_EXIT_INTR);
+	expect_offer(false, true);
+	/* On its way; some report it as an exception, and keep the request. */
+	vmcb.exit_event = EVENT_VALID | EVENT_TYPE_EXCEPTION | DOORBELL;
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	expect_offer(false, true);
+	/* Delivered. */
+	vmcb.exit_event = 0;
+	vmcb.virtual_interrupt &= ~VIRTUAL_REQUEST;
+	run_and_exit(SVM_EXIT_CPUID);
+	assert_int_equal(vmcb.entry_event, 0);
+	assert_false(vmcb.virtual_interrupt & VIRTUAL_REQUEST);
+	assert_false(vcpu.doorbell_pending);
+}
+
 static void test_doorbell_when_interrupts_are_enabled(void **state)
 {
 	(void)state;
@@ -553,6 +577,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_doorbell_at_once, start),
 		cmocka_unit_test_setup(test_guarded_entry, start),
+		cmocka_unit_test_setup(test_doorbell_where_injected_ones_repeat, start),
 		cmocka_unit_test_setup(test_doorbell_when_interrupts_are_enabled, start),
 		cmocka_unit_test_setup(test_doorbell_is_due, start),
 		cmocka_unit_test_setup(test_doorbell_waits_for_the_task_priority, start),
