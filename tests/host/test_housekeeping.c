@@ -196,6 +196,29 @@ static void test_interactive_run_reports_once(void **state)
 	assert_int_equal(finishes, 1);
 }
 
+/* Between its two lives it has no address space, and the run is not over. */
+static void test_a_vm_that_restarts_is_not_over(void **state)
+{
+	(void)state;
+	start();
+	struct vm *vm = kernel_vm("a", 100, 50, 10);
+	enum vcpu_state before = vm->vcpus[0].state;
+	vm->state = VM_RESTARTING;
+	vm->s2_exists = false;
+	vm->vcpus[0].state = VCPU_RUNNING; /* so that nothing is taken apart yet */
+	(void)background_poll(fake_tsc, true);
+	assert_int_equal(results, 0);
+	assert_int_equal(finishes, 0);
+	vm->vcpus[0].state = before;
+	vm->s2_exists = true;
+	vm->state = VM_RUNNING;
+	end(vm);
+	while (background_poll(fake_tsc, true)) {
+	}
+	world_forget(&vm->s2);
+	assert_int_equal(results, 1);
+}
+
 static void run_out(void)
 {
 	while (background_poll(fake_tsc, true)) {
@@ -393,6 +416,7 @@ int main(void)
 		TEST(test_teardown_goes_on_at_once),
 		TEST(test_teardown_waits_for_the_last_vcpu),
 		TEST(test_interactive_run_reports_once),
+		TEST(test_a_vm_that_restarts_is_not_over),
 		TEST(test_batch_ends_with_the_verdict),
 		TEST(test_batch_runs_out_of_time),
 		TEST(test_no_time_out),

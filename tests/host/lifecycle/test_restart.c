@@ -159,6 +159,8 @@ static void expect_begun(unsigned restarts)
 	assert_int_equal(vm->state, VM_RUNNING);
 	assert_int_equal(vm->restarts, restarts);
 	assert_int_equal(vm->begun_tsc, fake_tsc);
+	/* Each CPU drops what it knows of the address space before. */
+	assert_true(vm->s2.tlb.requested > 0);
 	world_adopt(&vm->s2);
 	world_check();
 	/* As the first time: the same frames are free, and the image and the entry are there. */
