@@ -11,7 +11,7 @@ import faults  # noqa: E402
 import scenario  # noqa: E402
 
 # Scenario or case, and virtual processors, of what one Linux starts in turn.
-RUNS = ((scenario.DEFAULT_SCENARIO, 1), ("processors", 2), ("linux-one", 1))
+RUNS = ((scenario.DEFAULT_SCENARIO, 1), ("processors", 2))
 CPUS_MAX = 4
 
 
