@@ -323,6 +323,8 @@ def test_everything_that_is_run_exists():
     except scenario.MissingPackages as missing:
         pytest.skip(str(missing))
     assert len(found) == len(subjects.RUNS)
+    assert subjects.of_vendor(found, "amd") == found
+    assert [run[0].name for run in subjects.of_vendor(found, "intel")] == [name for name, _ in subjects.RUNS[:2]]
 
 
 def test_a_verdict_that_is_meant_to_be_fail_has_its_own_status():

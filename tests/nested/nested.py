@@ -260,7 +260,7 @@ def main():
     for name in wanted.split():
         if name not in JUDGES:
             raise packages.PackageError(f"VENDOR={name} is neither intel nor amd")
-        more = run_judge(JUDGES[name], runs, os.environ.get("OPTIONS", ""))
+        more = run_judge(JUDGES[name], subjects.of_vendor(runs, name), os.environ.get("OPTIONS", ""))
         counts = [sum(pair) for pair in zip(counts, more)]
     passed, failed, skipped = counts
     print(f"{passed} passed, {failed} failed, {skipped} skipped")

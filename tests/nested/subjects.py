@@ -11,7 +11,8 @@ import faults  # noqa: E402
 import scenario  # noqa: E402
 
 # Scenario or case, and virtual processors, of what one Linux starts in turn.
-RUNS = ((scenario.DEFAULT_SCENARIO, 1), ("processors", 2))
+RUNS = ((scenario.DEFAULT_SCENARIO, 1), ("processors", 2), ("linux-one", 1))
+ONLY_ON_AMD = ("linux-one",)  # unless SCENARIO= asks for it
 CPUS_MAX = 4
 
 
@@ -39,3 +40,10 @@ def chosen():
         return [(read(name, count), count) for name, count in RUNS]
     count = int(cpus or 1)
     return [(read(name, count), count) for name in names or [scenario.DEFAULT_SCENARIO]]
+
+
+def of_vendor(runs, vendor):
+    """Those of chosen() that this vendor's KVM judges."""
+    if os.environ.get("SCENARIO") or vendor == "amd":
+        return runs
+    return [run for run in runs if run[0].name not in ONLY_ON_AMD]
