@@ -40,15 +40,15 @@ class Job:
 
 
 # In this order they run, each when those before have ended and what they left has been zeroed. The
-# emulated loader takes some 5 seconds.
+# emulated loader takes some 5 seconds, and longer the larger the image is.
 JOBS = (
     # Its first touch uses up what was zeroed while the VMs were made.
     Job("dirty", "4 KiB, nothing is zeroed", "mem=16M min=1M", "order=0 touch=8M stay=20",
         1, phases=("return",), together=False),
     Job("large", "2 MiB, zeroed extents are ready", "mem=76M min=1M",
-        "order=9 touch=64M stay=20 until=6200", 512),
+        "order=9 touch=64M stay=20 until=7200", 512),
     Job("ready", "4 KiB, zeroed frames are ready", "mem=28M min=1M",
-        "order=0 touch=16M stay=20 until=6700", 1),
+        "order=0 touch=16M stay=20 until=7700", 1),
 )
 MEMORY_PER_CPU = 144  # MiB
 MEMORY_BASE = 64
