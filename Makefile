@@ -35,7 +35,7 @@ PYTHON := /usr/bin/python3
 ifeq ($(WERROR),1)
 WERROR_FLAG := -Werror
 endif
-WARNINGS := -Wall -Wextra $(WERROR_FLAG) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+WARNINGS := -Wall -Wextra $(WERROR_FLAG) -Wshadow -Wstrict-prototypes -Werror=implicit-function-declaration -Wmissing-prototypes -Wvla \
 	-Wundef
 HV_FRAME_BYTES := 2048
 

@@ -12,7 +12,7 @@ include tests/host/host.mk
 HOST_CHECKS := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 HOST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer $(HOST_CHECKS) -DAEROSTAT_HOST_TEST \
-	-DAEROSTAT_DEBUG -Wall -Wextra $(WERROR_FLAG) -Wshadow -Wstrict-prototypes -Wvla -Wundef \
+	-DAEROSTAT_DEBUG -Wall -Wextra $(WERROR_FLAG) -Wshadow -Wstrict-prototypes -Werror=implicit-function-declaration -Wvla -Wundef \
 	-I include -I . -I tests/host $(HOST_EXTRA_FLAGS)
 
 .PHONY: host-tests

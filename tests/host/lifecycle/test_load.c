@@ -19,6 +19,7 @@
 
 #include "arch/boot_info.h"
 #include "base/bits.h"
+#include "base/time.h"
 #include "kernel/lifecycle/build.h"
 #include "kernel/lifecycle/end.h"
 #include "kernel/lifecycle/files.h"
