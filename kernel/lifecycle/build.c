@@ -60,23 +60,29 @@ static enum status create_vcpus(struct vm *vm)
 	return status;
 }
 
-/* Memory, files, devices and vCPUs for a VM whose address space exists. */
+/*
+ * Memory, files, devices and vCPUs for a VM whose address space exists. One that restarts has its
+ * devices already, and keeps them whatever happens here.
+ */
 static enum status furnish(struct vm *vm, const struct load_files *files,
 			   const struct load_plan *plan, struct load_entry *entry,
 			   struct error *error)
 {
+	bool restarts = vm->platform != NULL;
 	enum status status = load_run(vm, files, plan, entry, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (vm->config.devices == DEVICES_PC) {
+	if (vm->config.devices == DEVICES_PC && !restarts) {
 		status = platform_create(vm);
 	}
 	if (status == STATUS_OK) {
 		status = create_vcpus(vm);
 	}
 	if (status != STATUS_OK) {
-		platform_destroy(vm);
+		if (!restarts) {
+			platform_destroy(vm);
+		}
 		return error_set(error, status,
 				 "the host is too small: its image needs %luK, and %luK are free",
 				 plan->bytes >> 10, promise_spare() * 4);
@@ -145,11 +151,21 @@ static void set_entry(struct vcpu *first, const struct load_entry *entry)
 }
 
 /* On success the first vCPU's state holds how it begins. */
+static enum status create_and_enter(struct vm *vm, const struct load_files *files,
+				    const struct load_plan *plan, struct error *error)
+{
+	struct load_entry entry = {0};
+	enum status status = create_vm(vm, files, plan, &entry, error);
+	if (status == STATUS_OK) {
+		set_entry(&vm->vcpus[0], &entry);
+	}
+	return status;
+}
+
 static enum status make_vm(struct vm *vm, unsigned index, const struct boot_module *module,
 			   struct load_plan *plan, struct error *error)
 {
 	struct load_files files;
-	struct load_entry entry = {0};
 	enum status status = configure_vm(vm, module, error);
 	if (status == STATUS_OK) {
 		status = files_take(vm, index, &files, error);
@@ -158,30 +174,7 @@ static enum status make_vm(struct vm *vm, unsigned index, const struct boot_modu
 		status = load_plan(&vm->config, &files, plan, error);
 	}
 	if (status == STATUS_OK) {
-		status = create_vm(vm, &files, plan, &entry, error);
-	}
-	if (status == STATUS_OK) {
-		set_entry(&vm->vcpus[0], &entry);
-	}
-	return status;
-}
-
-/* The files as at its start. */
-static enum status load_again(struct vm *vm, struct error *error)
-{
-	struct load_files files;
-	struct load_plan plan;
-	struct load_entry entry = {0};
-	files_find(vm, &files);
-	enum status status = load_plan(&vm->config, &files, &plan, error);
-	if (status == STATUS_OK) {
-		status = load_run(vm, &files, &plan, &entry, error);
-	}
-	if (status == STATUS_OK) {
-		status = create_vcpus(vm);
-	}
-	if (status == STATUS_OK) {
-		set_entry(&vm->vcpus[0], &entry);
+		status = create_and_enter(vm, &files, plan, error);
 	}
 	return status;
 }
@@ -210,24 +203,21 @@ static void request_flush(struct vm *vm)
 
 enum status vm_build_again(struct vm *vm, struct error *error)
 {
-	enum status status = s2_create(&vm->s2, backend->s2_format(), vm->id, vm->config.max_pages,
-				       vm->config.min_pages);
-	if (status != STATUS_OK) {
-		return refuse_promise(vm, status, error);
-	}
-	vm->s2_exists = true;
-	request_flush(vm);
+	struct load_files files;
+	struct load_plan plan;
 	for (unsigned i = 0; i < vm->config.vcpus; i++) {
 		renew_vcpu(vm, i);
 	}
 	if (vm->platform != NULL) {
 		platform_reset(vm);
 	}
-	status = load_again(vm, error);
-	if (status != STATUS_OK) {
-		while (!s2_destroy_step(&vm->s2, TEARDOWN_ENTRIES_PER_STEP)) {
-		}
-		vm->s2_exists = false;
+	files_find(vm, &files);
+	enum status status = load_plan(&vm->config, &files, &plan, error);
+	if (status == STATUS_OK) {
+		status = create_and_enter(vm, &files, &plan, error);
+	}
+	if (status == STATUS_OK) {
+		request_flush(vm);
 	}
 	return status;
 }

@@ -59,7 +59,7 @@ bool vcpu_sleeps_for_good(const struct vcpu *vcpu)
 	switch (vcpu->wait) {
 	case WAIT_DOORBELL:
 		if (vcpu->vm->platform != NULL) {
-			/* Its devices may always have something: but not for one that is deaf. */
+			/* Its devices may always have an interrupt; IF or CR8 may hold it off. */
 			return !vcpu->doorbell_open;
 		}
 		return !listens || vcpu->doorbell_vector == 0 || !vcpu->doorbell_open;

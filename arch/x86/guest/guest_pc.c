@@ -2,6 +2,7 @@
 /* See guest_pc.h. */
 #include "arch/x86/guest/guest_pc.h"
 
+#include "arch/x86/cpu/msr.h"
 #include "arch/x86/guest/guest_state.h"
 #include "arch/arch.h"
 #include "base/bits.h"
@@ -117,7 +118,6 @@ void guest_pc_cpuid_adjust(uint32_t leaf, struct cpuid *out)
 	}
 }
 
-#define MSR_IA32_APIC_BASE 0x1b
 #define APIC_BASE_ENABLED BIT(11)
 
 void guest_pc_cpuid_apic(struct vcpu *vcpu, struct cpuid *out)

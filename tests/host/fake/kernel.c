@@ -25,9 +25,14 @@ static const struct s2_format *format(void)
 	return &fake_format;
 }
 
+bool fake_vcpu_fails;
+
 static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2)
 {
 	assert_ptr_equal(s2, &vcpu->vm->s2);
+	if (fake_vcpu_fails) {
+		return STATUS_NO_MEMORY;
+	}
 	vcpu->arch = (struct arch_vcpu *)vcpu;
 	return STATUS_OK;
 }

@@ -17,6 +17,9 @@
 /* A world with an empty table of VMs, everything scrubbed, the governor started. One CPU. */
 void kernel_start(uint64_t frames, unsigned max_leaf_level);
 
+/* The backend finds no memory for a vCPU. */
+extern bool fake_vcpu_fails;
+
 /* cmocka teardown. */
 int kernel_teardown(void **state);
 

@@ -272,6 +272,23 @@ static void test_patience_ends(void **state)
 	world_check();
 }
 
+/* There is RAM, but no memory for a vCPU: that has its reason in words as well. */
+static void test_no_memory_for_a_vcpu(void **state)
+{
+	(void)state;
+	reset();
+	take_apart();
+	fake_vcpu_fails = true;
+	fake_tsc = vm->ended_tsc + ticks_from_ms(RESTART_PATIENCE_MS) - 1;
+	expect_waiting();
+	fake_tsc++;
+	assert_true(vm_restart_step(vm));
+	fake_vcpu_fails = false;
+	assert_non_null(strstr(fake_log_text, "again cannot restart: the host is too small: "));
+	assert_int_equal(vm->state, VM_KILLED);
+	world_check();
+}
+
 /* Each time soon after its start; a longer run in between forgives. */
 static void test_too_quick(void **state)
 {
@@ -308,9 +325,8 @@ static void test_too_quick(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_begins_again),
-		TEST(test_waits_for_memory),
-		TEST(test_patience_ends),
+		TEST(test_begins_again),  TEST(test_waits_for_memory),
+		TEST(test_patience_ends), TEST(test_no_memory_for_a_vcpu),
 		TEST(test_too_quick),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
