@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import page  # noqa: E402
 import rows  # noqa: E402
 import runs  # noqa: E402
+import scale  # noqa: E402
 
 LOG = """\
 [0.000001] 0 giver says: stamps 100 200
@@ -84,3 +85,17 @@ def test_the_page_has_a_place_for_everything():
         text = file.read()
     for part in ("FIGURES", "MISSED", "FLOORS", "RUNS", "IMAGE", "FOLDERS", "PEERS", "SCALE", "TRACED", "TOOLS"):
         assert text.count(f"@{part}@") == 1
+
+
+def test_vms_begin_together_whenever_the_loader_is_through():
+    def entered(milliseconds):
+        return f"[0.000005] 0 - costs entry_tsc={milliseconds * scale.TICKS_PER_MS}\n"
+
+    assert scale.late_entry(entered(scale.ENTRY_MS)) is None
+    late = scale.late_entry(entered(scale.ENTRY_MS + 2000))
+    assert late == scale.ENTRY_MS + 2000
+    strings = [string for _, string in scale.one_vm_per_cpu(1, late)[0]]
+    assert [f"until={late + job.start_ms}" in string for job, string in zip(scale.JOBS, strings)] \
+        == [bool(job.start_ms) for job in scale.JOBS]
+    with pytest.raises(scale.ScaleError):
+        scale.late_entry("[0.000005] 0 - costs exits=7\n")
