@@ -33,6 +33,7 @@ HV_C_SOURCES += \
 	arch/x86/guest/guest_exit.c \
 	arch/x86/guest/guest_msr.c \
 	arch/x86/guest/guest_pc.c \
+	arch/x86/guest/guest_personality.c \
 	arch/x86/guest/guest_place.c \
 	arch/x86/guest/guest_vcpu.c \
 	arch/x86/guest/guest_walk.c \

@@ -13,6 +13,7 @@ HV_C_SOURCES += \
 	drivers/phys/processors.c \
 	drivers/phys/uart.c \
 	drivers/virt/pc.c \
+	drivers/virt/pc_dialect.c \
 	drivers/virt/pc_interrupt.c \
 	drivers/virt/pc_time.c \
 	drivers/virt/vacpi.c \

@@ -3,7 +3,9 @@
 
 HV_C_SOURCES += \
 	kernel/balloon/balloon.c \
+	kernel/balloon/page_list.c \
 	kernel/balloon/ranges.c \
+	kernel/balloon/release.c \
 	kernel/exit/exit.c \
 	kernel/exit/hypercall.c \
 	kernel/housekeeping.c \

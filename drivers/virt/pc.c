@@ -41,6 +41,9 @@ void platform_reset(struct vm *vm)
 	vpci_reset(&platform->pci);
 	vioapic_reset(&platform->ioapic, 0);
 	platform->sleep_control = 0;
+	if (platform->dialect != NULL) {
+		platform->dialect->reset(platform);
+	}
 	platform->pic_output = false;
 	platform->turn = 0;
 	for (unsigned i = 0; i < vm->config.vcpus; i++) {
@@ -52,6 +55,26 @@ void platform_reset(struct vm *vm)
 	vlapic_set_virtual_wire(&platform->lapics[0]);
 	pc_time_changed(platform, now);
 	vm->vcpus[0].timer_tsc = platform->board_next_tsc;
+}
+
+/* Frames for the dialect's state, zeroed. */
+static enum status create_dialect(struct vm *vm)
+{
+	struct platform *platform = vm->platform;
+	const struct pc_dialect *dialect = pc_dialect_of(vm);
+
+	platform->dialect = NULL;
+	if (dialect == NULL) {
+		return STATUS_OK;
+	}
+	enum status status = frame_alloc(dialect->order, tag_of(vm, dialect->order),
+					 &platform->dialect_frames);
+	if (status == STATUS_OK) {
+		platform->dialect = dialect;
+		platform->dialect_state = pfn_to_virt(platform->dialect_frames);
+		memset(platform->dialect_state, 0, PAGE_BYTES << dialect->order);
+	}
+	return status;
 }
 
 enum status platform_create(struct vm *vm)
@@ -81,6 +104,11 @@ enum status platform_create(struct vm *vm)
 	lock_init(&vm->platform->lock, LOCK_PLATFORM);
 	vm->console = pfn_to_virt(console);
 	guest_console_init(vm->console, pfn_to_virt(scrollback), arch_tsc());
+	status = create_dialect(vm);
+	if (status != STATUS_OK) {
+		platform_destroy(vm);
+		return status;
+	}
 	platform_reset(vm);
 	return STATUS_OK;
 }
@@ -95,6 +123,9 @@ void platform_destroy(struct vm *vm)
 	guest_console_close(vm->console, vm_name(vm));
 	vm->console = NULL;
 	vm->platform = NULL;
+	if (platform->dialect != NULL) {
+		frame_free(platform->dialect_frames, tag_of(vm, platform->dialect->order));
+	}
 	frame_free(platform->scrollback_frames, tag_of(vm, PC_SCROLLBACK_ORDER));
 	frame_free(platform->console_frame, tag_of(vm, ORDER_4K));
 	frame_free(platform->self, tag_of(vm, ORDER_4K));
@@ -201,9 +232,16 @@ static bool is_pci(uint16_t port)
 	return port >= VPCI_PORT && port < VPCI_PORT + VPCI_PORTS;
 }
 
-static void access_locked(struct platform *platform, uint16_t port, struct device_access *access,
+static void access_locked(struct vcpu *vcpu, uint16_t port, struct device_access *access,
 			  uint64_t now)
 {
+	struct platform *platform = vcpu->vm->platform;
+	const struct pc_dialect *dialect = platform->dialect;
+
+	if (dialect != NULL && dialect->port != NULL && dialect->port(vcpu, port, access)) {
+		pc_time_changed(platform, now);
+		return;
+	}
 	if (is_pci(port)) {
 		if (access->write) {
 			vpci_write(&platform->pci, port, access->bytes, (uint32_t)access->value);
@@ -251,7 +289,7 @@ void platform_port(struct vcpu *vcpu, uint16_t port, struct device_access *acces
 	uint64_t now = arch_tsc();
 
 	lock_acquire(&platform->lock);
-	access_locked(platform, port, access, now);
+	access_locked(vcpu, port, access, now);
 	pc_settle_lines(platform, vcpu);
 	enum board_request request = board_request(platform);
 	lock_release(&platform->lock);
@@ -335,6 +373,29 @@ static void ioapic_access(struct vcpu *vcpu, uint32_t offset, struct device_acce
 	pc_look_at_lapic(vcpu);
 }
 
+static bool dialect_access(struct vcpu *vcpu, uint64_t address, struct device_access *access)
+{
+	struct platform *platform = vcpu->vm->platform;
+	const struct pc_dialect *dialect = platform->dialect;
+	bool known;
+
+	if (dialect == NULL || dialect->memory == NULL) {
+		return false;
+	}
+	lock_acquire(&platform->lock);
+	known = dialect->memory(vcpu, address, access);
+	if (known) {
+		pc_settle_lines(platform, vcpu);
+		pc_time_changed(platform, arch_tsc());
+	}
+	lock_release(&platform->lock);
+	if (known) {
+		pc_look_at_lapic(vcpu);
+		pc_arm(vcpu);
+	}
+	return known;
+}
+
 bool platform_memory(struct vcpu *vcpu, gpa_t address, struct device_access *access)
 {
 	uint64_t page = align_down_u64(address.v, PAGE_BYTES);
@@ -345,16 +406,56 @@ bool platform_memory(struct vcpu *vcpu, gpa_t address, struct device_access *acc
 	} else if (page == VIOAPIC_PAGE) {
 		ioapic_access(vcpu, offset, access);
 	} else {
-		return false;
+		return dialect_access(vcpu, address.v, access);
 	}
 	return true;
 }
 
+static bool is_lapic_msr(uint32_t index)
+{
+	return index == VLAPIC_MSR_BASE || index == VLAPIC_MSR_TSC_DEADLINE ||
+	       (index >= VLAPIC_MSR_X2APIC && index < VLAPIC_MSR_X2APIC_END);
+}
+
+static bool dialect_msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
+{
+	struct platform *platform = vcpu->vm->platform;
+	const struct pc_dialect *dialect = platform->dialect;
+	bool fault = false;
+	bool known;
+
+	if (dialect == NULL || dialect->msr_read == NULL) {
+		return false;
+	}
+	lock_acquire(&platform->lock);
+	known = dialect->msr_read(vcpu, index, value, &fault);
+	lock_release(&platform->lock);
+	return known && !fault;
+}
+
+static bool dialect_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	struct platform *platform = vcpu->vm->platform;
+	const struct pc_dialect *dialect = platform->dialect;
+	bool fault = false;
+	bool known;
+
+	if (dialect == NULL || dialect->msr_write == NULL) {
+		return false;
+	}
+	lock_acquire(&platform->lock);
+	known = dialect->msr_write(vcpu, index, value, &fault);
+	pc_time_changed(platform, arch_tsc());
+	lock_release(&platform->lock);
+	pc_look_at_lapic(vcpu);
+	pc_arm(vcpu);
+	return known && !fault;
+}
+
 bool platform_msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
 {
-	if (index != VLAPIC_MSR_BASE && index != VLAPIC_MSR_TSC_DEADLINE &&
-	    (index < VLAPIC_MSR_X2APIC || index >= VLAPIC_MSR_X2APIC_END)) {
-		return false;
+	if (!is_lapic_msr(index)) {
+		return dialect_msr_read(vcpu, index, value);
 	}
 	return vlapic_msr_read(pc_lapic(vcpu), index, arch_tsc(), value);
 }
@@ -364,9 +465,8 @@ bool platform_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	struct apic_message message;
 	enum vlapic_effect effect;
 
-	if (index != VLAPIC_MSR_BASE && index != VLAPIC_MSR_TSC_DEADLINE &&
-	    (index < VLAPIC_MSR_X2APIC || index >= VLAPIC_MSR_X2APIC_END)) {
-		return false;
+	if (!is_lapic_msr(index)) {
+		return dialect_msr_write(vcpu, index, value);
 	}
 	effect = vlapic_msr_write(pc_lapic(vcpu), index, value, arch_tsc(), &message);
 	if (effect == VLAPIC_FAULT) {

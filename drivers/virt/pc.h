@@ -12,6 +12,7 @@
 
 #include "abi/aerostat.h"
 #include "base/lock.h"
+#include "drivers/virt/pc_dialect.h"
 #include "drivers/virt/vi8042.h"
 #include "drivers/virt/vioapic.h"
 #include "drivers/virt/vlapic.h"
@@ -48,6 +49,10 @@ struct platform {
 	struct vpci pci;
 	struct vioapic ioapic;
 	uint8_t sleep_control;
+	/* The balloon device, if as= gives the VM one (pc_dialect.h), and its own frames. */
+	const struct pc_dialect *dialect;
+	void *dialect_state;
+	struct aerostat_balloon_page balloon_page; /* of a balloon by a device */
 	uint64_t board_next_tsc; /* when pit or rtc want to be looked at; atomic */
 	unsigned turn;		 /* spreads lowest-priority interrupts */
 
@@ -65,6 +70,7 @@ struct platform {
 	pfn_t self;
 	pfn_t console_frame;
 	pfn_t scrollback_frames; /* an extent of PC_SCROLLBACK_ORDER */
+	pfn_t dialect_frames;	 /* an extent of dialect->order, where there is a dialect */
 };
 
 #define PC_SCROLLBACK_ORDER 4u
@@ -97,6 +103,9 @@ void pc_look_at_lapic(struct vcpu *vcpu);
 
 /* The next expiry of the vCPU's timers goes into vcpu->timer_tsc. It runs here. */
 void pc_arm(struct vcpu *vcpu);
+
+/* They were programmed by another than vCPU 0, which is to look at them. No lock is held. */
+void pc_arm_board(struct platform *platform);
 
 /* The board's timers were programmed: recomputes board_next_tsc. The lock is held. */
 void pc_time_changed(struct platform *platform, uint64_t now_tsc);

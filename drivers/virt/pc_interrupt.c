@@ -151,6 +151,10 @@ void pc_settle_lines(struct platform *platform, const struct vcpu *running)
 	set_line(platform, PC_IRQ_KEYBOARD, vi8042_interrupt(&platform->keyboard), running);
 	set_line(platform, PC_IRQ_COM1, vuart_interrupt(&platform->uart), running);
 	set_line(platform, PC_IRQ_RTC, vrtc_interrupt(&platform->rtc, arch_tsc()), running);
+	const struct pc_dialect *dialect = platform->dialect;
+	if (dialect != NULL && dialect->line != NULL) {
+		set_line(platform, dialect->irq, dialect->line(platform), running);
+	}
 	settle_pic(platform, running);
 }
 

@@ -22,8 +22,12 @@ _Static_assert(PLATFORM_TSC_TICKS_PER_CLOCK == 1u << VLAPIC_CLOCK_SHIFT, "CPUID 
 
 void pc_time_changed(struct platform *platform, uint64_t now_tsc)
 {
+	const struct pc_dialect *dialect = platform->dialect;
 	uint64_t next =
 		min_u64(vpit_next(&platform->pit, now_tsc), vrtc_next(&platform->rtc, now_tsc));
+	if (dialect != NULL && dialect->next_tsc != NULL) {
+		next = min_u64(next, dialect->next_tsc(platform));
+	}
 
 	__atomic_store_n(&platform->board_next_tsc, next, __ATOMIC_RELEASE);
 }
@@ -33,6 +37,10 @@ static void run_board(struct platform *platform, const struct vcpu *running, uin
 	lock_acquire(&platform->lock);
 	for (unsigned i = 0; i < PIT_TICKS_PER_LOOK && vpit_tick(&platform->pit, now_tsc); i++) {
 		pc_pulse_pit(platform, running);
+	}
+	const struct pc_dialect *dialect = platform->dialect;
+	if (dialect != NULL && dialect->tick != NULL && dialect->next_tsc(platform) <= now_tsc) {
+		dialect->tick(platform, now_tsc);
 	}
 	pc_settle_lines(platform, running);
 	pc_time_changed(platform, now_tsc);
@@ -64,14 +72,20 @@ uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
  * A vCPU that programs the board's timers may not be the one that runs them: vCPU 0 then leaves the
  * guest, and the scheduler ticks it before it runs again.
  */
-void pc_arm(struct vcpu *vcpu)
+void pc_arm_board(struct platform *platform)
 {
-	struct vcpu *first = &vcpu->vm->vcpus[0];
+	struct vcpu *first = &platform->vm->vcpus[0];
 
-	if (vcpu != first &&
-	    board_next(first) < __atomic_load_n(&first->timer_tsc, __ATOMIC_RELAXED)) {
+	if (board_next(first) < __atomic_load_n(&first->timer_tsc, __ATOMIC_RELAXED)) {
 		__atomic_store_n(&first->timer_tsc, 0, __ATOMIC_SEQ_CST);
 		scheduler_kick(__atomic_load_n(&first->home, __ATOMIC_RELAXED));
+	}
+}
+
+void pc_arm(struct vcpu *vcpu)
+{
+	if (vcpu->index != 0) {
+		pc_arm_board(vcpu->vm->platform);
 	}
 	vcpu->timer_tsc = min_u64(vlapic_next_tick(pc_lapic(vcpu)), board_next(vcpu));
 }

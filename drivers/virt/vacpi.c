@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "base/string.h"
+#include "drivers/virt/pc_dialect.h"
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 
@@ -22,7 +23,7 @@
 #define XSDT_AT 0x30
 #define FADT_AT 0x70
 #define DSDT_AT 0x190
-#define MADT_AT 0x220
+#define MADT_AT 0x320
 
 static const char oem[] = "AEROST";
 static const char oem_table[] = "AEROSTAT";
@@ -79,7 +80,8 @@ static const char dsdt_aml[] =
 _Static_assert(VACPI_S5_TYPE == 5, "in the package above");
 _Static_assert(XSDT_AT >= RSDP_BYTES && XSDT_AT + XSDT_BYTES <= FADT_AT, "places of the tables");
 _Static_assert(FADT_AT + FADT_BYTES <= DSDT_AT, "places of the tables");
-_Static_assert(DSDT_AT + HEADER_BYTES + DSDT_AML_BYTES <= MADT_AT, "places of the tables");
+_Static_assert(DSDT_AT + HEADER_BYTES + DSDT_AML_BYTES + VACPI_BLOCK_BYTES_MAX <= MADT_AT,
+	       "places of the tables");
 _Static_assert((XSDT_AT | FADT_AT | DSDT_AT | MADT_AT) % TABLE_ALIGN == 0, "places of the tables");
 
 static void put(uint8_t *table, unsigned offset, uint64_t value, unsigned bytes)
@@ -206,7 +208,20 @@ static void build_madt(uint8_t *to, unsigned vcpus)
 	put_header(to, "APIC", madt_bytes(vcpus), 5);
 }
 
-size_t vacpi_build(unsigned vcpus, void *to, size_t bytes, uint32_t address)
+static void build_dsdt(uint8_t *to, const struct vacpi_block *more)
+{
+	size_t aml_bytes = DSDT_AML_BYTES;
+
+	memcpy(to + HEADER_BYTES, dsdt_aml, DSDT_AML_BYTES);
+	if (more != NULL) {
+		memcpy(to + HEADER_BYTES + aml_bytes, more->aml, more->bytes);
+		aml_bytes += more->bytes;
+	}
+	put_header(to, "DSDT", (unsigned)(HEADER_BYTES + aml_bytes), 2);
+}
+
+size_t vacpi_build(unsigned vcpus, const struct vacpi_block *more, void *to, size_t bytes,
+		   uint32_t address)
 {
 	uint8_t *tables = to;
 	size_t needed = MADT_AT + (size_t)madt_bytes(vcpus);
@@ -217,13 +232,19 @@ size_t vacpi_build(unsigned vcpus, void *to, size_t bytes, uint32_t address)
 	build_rsdp(tables, address);
 	build_xsdt(tables + XSDT_AT, address);
 	build_fadt(tables + FADT_AT, address);
-	memcpy(tables + DSDT_AT + HEADER_BYTES, dsdt_aml, DSDT_AML_BYTES);
-	put_header(tables + DSDT_AT, "DSDT", HEADER_BYTES + DSDT_AML_BYTES, 2);
+	build_dsdt(tables + DSDT_AT, more);
 	build_madt(tables + MADT_AT, vcpus);
 	return needed;
 }
 
 size_t platform_tables(const struct vm *vm, void *to, size_t bytes, uint32_t address)
 {
-	return vacpi_build(vm->config.vcpus, to, bytes, address);
+	const struct pc_dialect *dialect = pc_dialect_of(vm);
+	struct vacpi_block more;
+
+	if (dialect == NULL || dialect->aml == NULL) {
+		return vacpi_build(vm->config.vcpus, NULL, to, bytes, address);
+	}
+	more = (struct vacpi_block){dialect->aml, dialect->aml_bytes};
+	return vacpi_build(vm->config.vcpus, &more, to, bytes, address);
 }

@@ -28,11 +28,18 @@
 /* The pin of the IOAPIC where the PIT's interrupt (ISA 0) arrives; all others are as on ISA. */
 #define VACPI_TIMER_PIN 2
 
+/* AML of a device that not all VMs have: a Scope of its own. */
+struct vacpi_block {
+	const char *aml;
+	size_t bytes; /* at most VACPI_BLOCK_BYTES_MAX */
+};
+#define VACPI_BLOCK_BYTES_MAX 256
+
 /*
  * Builds the tables of a VM with `vcpus` processors, whose APIC identifiers are 0, 1, .., into
  * `to`, as they are to lie at the guest-physical `address`, a multiple of 16: the root pointer
- * first. Answers how many bytes they are; 0: more than `bytes`, and nothing was written.
+ * first. The block `more` ends the DSDT; NULL: there is none. Answers how many bytes they are; 0: more than `bytes`, and nothing was written.
  */
-size_t vacpi_build(unsigned vcpus, void *to, size_t bytes, uint32_t address);
+size_t vacpi_build(unsigned vcpus, const struct vacpi_block *more, void *to, size_t bytes, uint32_t address);
 
 #endif

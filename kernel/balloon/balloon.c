@@ -12,14 +12,12 @@
 #include "kernel/lib/tunables.h"
 #include "kernel/lifecycle/end.h"
 #include "kernel/sched/wake.h"
+#include "kernel/vm/platform.h"
 #include "mm/phys.h"
 #include "mm/reclaim.h"
 
-static void begin(struct vm *vm, gfn_t gfn, pfn_t pfn)
+static void begin(struct balloon *balloon, uint64_t ballooned_pages)
 {
-	struct balloon *balloon = &vm->balloon;
-	balloon->page = pfn_to_virt(pfn);
-	balloon->page_gfn = gfn;
 	balloon->attached = true;
 	balloon->page->magic = AEROSTAT_BALLOON_MAGIC;
 	balloon->page->version = AEROSTAT_ABI_VERSION;
@@ -27,7 +25,7 @@ static void begin(struct vm *vm, gfn_t gfn, pfn_t pfn)
 	balloon->page->target_tsc = 0;
 	balloon->page->pressure = AEROSTAT_PRESSURE_NONE;
 	balloon->page->target_pages = balloon->target_pages;
-	balloon->page->size_pages = vm->s2.ballooned_pages;
+	balloon->page->size_pages = ballooned_pages;
 }
 
 bool balloon_may_populate(struct s2_locked locked, const struct vm *vm, gfn_t gfn)
@@ -53,13 +51,41 @@ enum status balloon_attach(struct vcpu *vcpu, gfn_t gfn, uint8_t vector)
 	struct s2_locked locked = s2_lock(&vm->s2);
 	enum status status = vm->balloon.attached ? STATUS_EXISTS : pin(locked, vm, gfn, &pfn);
 	if (status == STATUS_OK) {
-		begin(vm, gfn, pfn);
+		vm->balloon.page = pfn_to_virt(pfn);
+		vm->balloon.page_gfn = gfn;
+		begin(&vm->balloon, vm->s2.ballooned_pages);
 		/* Under the lock: the first change of the target is to ring it. */
 		vcpu_set_doorbell(vcpu, vector);
 		vcpu->doorbell_attached = true;
 	}
 	s2_unlock(locked);
 	return status;
+}
+
+enum status balloon_attach_device(struct vm *vm, struct aerostat_balloon_page *page)
+{
+	struct s2_locked locked = s2_lock(&vm->s2);
+	enum status status = vm->balloon.attached ? STATUS_EXISTS : STATUS_OK;
+	if (status == STATUS_OK) {
+		vm->balloon.page = page;
+		vm->balloon.by_device = true;
+		begin(&vm->balloon, vm->s2.ballooned_pages);
+	}
+	s2_unlock(locked);
+	return status;
+}
+
+void balloon_detach_device(struct vm *vm)
+{
+	struct balloon *balloon = &vm->balloon;
+	struct s2_locked locked = s2_lock(&vm->s2);
+	if (balloon->attached && balloon->by_device) {
+		balloon->attached = false;
+		balloon->by_device = false;
+		balloon->page = NULL;
+		balloon->target_pages = 0;
+	}
+	s2_unlock(locked);
 }
 
 enum status balloon_detach(struct vcpu *vcpu)
@@ -225,7 +251,12 @@ void balloon_set_target(struct vm *vm, uint64_t target_pages, uint32_t pressure)
 {
 	struct s2_locked locked = s2_lock(&vm->s2);
 	bool changed = publish_target(vm, target_pages, pressure);
+	bool by_device = vm->balloon.by_device;
 	s2_unlock(locked);
+	if (changed && by_device) {
+		platform_balloon_changed(vm);
+		return;
+	}
 	for (unsigned i = 0; changed && i < vm->config.vcpus; i++) {
 		vcpu_signal(&vm->vcpus[i]);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The balloon core: what a surrender, a return and a touch mean. Front ends (the
- * native hypercalls) translate to these calls; the core knows none of them.
+ * native hypercalls, devices) translate to these calls; the core knows none of them.
  *
  * Lock: the VM's address space. Functions that take a struct s2_locked want it held by the caller,
  * the others take it themselves.
@@ -35,6 +35,17 @@ MUST_CHECK enum status balloon_attach(struct vcpu *vcpu, gfn_t gfn, uint8_t vect
  * NOT_FOUND: not attached.
  */
 MUST_CHECK enum status balloon_detach(struct vcpu *vcpu);
+
+/*
+ * The same for a driver that speaks to a device of the VM (drivers/virt) and makes no calls: `page`
+ * is the device's own memory. The core writes targets there and tells platform_balloon_changed();
+ * the device writes what its driver reports. EXISTS: attached already. The device's lock may be
+ * held.
+ */
+MUST_CHECK enum status balloon_attach_device(struct vm *vm, struct aerostat_balloon_page *page);
+
+/* The driver has gone, or was reset. What is in the balloon stays there. Not attached: nothing. */
+void balloon_detach_device(struct vm *vm);
 
 /*
  * The guest touched `gfn`, which is not mapped. Populates it, answers a touch of a surrendered page

@@ -147,6 +147,9 @@ static NOT_INLINE enum exit_action handle_device_io(struct vcpu *vcpu,
 	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
 		return EXIT_KILL; /* it has switched itself off */
 	}
+	if (access.again) {
+		return EXIT_YIELD;
+	}
 	if (vm_exit->io.in) {
 		port_answer(vcpu, vm_exit->io.bytes, access.value);
 	}

@@ -13,6 +13,7 @@
 #include "kernel/balloon/balloon.h"
 #include "kernel/balloon/ranges.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "kernel/lifecycle/end.h"
 #include "kernel/sched/wake.h"
@@ -294,6 +295,9 @@ enum exit_action hypercall_handle(struct vcpu *vcpu, bool privileged)
 {
 	uint64_t number = vcpu->regs[GPR_RAX];
 	vcpu->hypercall_count++;
+	if (__builtin_expect(vcpu->calls_platform, 0)) {
+		return platform_hypercall(vcpu, privileged);
+	}
 	if (!privileged) {
 		return answer(vcpu, AEROSTAT_ERROR_PRIVILEGE);
 	}

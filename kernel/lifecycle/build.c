@@ -247,10 +247,12 @@ static void refuse(struct vm *vm, const struct error *error)
 static void log_start(const struct vm *vm, const struct load_plan *plan)
 {
 	bool has_devices = vm->config.devices == DEVICES_PC;
-	log_event(vm_name(vm), "started mem=%luK min=%luK max=%luK shares=%lu%s%s",
+	log_event(vm_name(vm), "started mem=%luK min=%luK max=%luK shares=%lu%s%s%s%s",
 		  vm->config.mem_pages * 4, vm->config.min_pages * 4, vm->config.max_pages * 4,
 		  vm->config.shares, has_devices ? " devices=pc kernel=" : "",
-		  has_devices ? load_kind_name(plan->kind) : "");
+		  has_devices ? load_kind_name(plan->kind) : "",
+		  vm->config.as != AS_PLAIN ? " as=" : "",
+		  vm->config.as != AS_PLAIN ? personality_name(vm->config.as) : "");
 }
 
 /* Answers how many frames of its files are not needed any more. */

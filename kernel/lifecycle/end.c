@@ -92,6 +92,7 @@ static bool teardown_step(struct vm *vm)
 {
 	vm->balloon.attached = false;
 	vm->balloon.page = NULL;
+	vm->balloon.by_device = false;
 	vm_destroy_vcpus(vm);
 	if (vm_is_over(vm)) {
 		release_sources(vm);

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "kernel/vm/exit.h"
 
 struct platform; /* the devices of one VM; opaque here */
 struct vcpu;
@@ -30,6 +31,12 @@ struct device_access {
 	bool write;
 	uint8_t bytes;	/* 1, 2, 4; a memory-mapped one also 8 */
 	uint64_t value; /* written, or the answer: zero-extended */
+	/*
+	 * The answer: the device has done a part of the work. The guest executes the instruction
+	 * once more, after others have had their turn, and the device goes on. Only IN, and stores
+	 * of a register to memory, may get this answer.
+	 */
+	bool again;
 };
 
 /*
@@ -87,6 +94,19 @@ void platform_task_priority_set(struct vcpu *vcpu, uint8_t priority);
  * that in vcpu->timer_tsc; the functions above do so themselves when they arm a timer.
  */
 uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc);
+
+/*
+ * VMCALL or VMMCALL of a VM that is as=kvm, vmware or hyper-v: it has the calls of that hypervisor,
+ * and not the native ones. `privileged`: from CPL 0. EXIT_RESUME: a part of the work is done, and
+ * the guest executes the instruction again.
+ */
+enum exit_action platform_hypercall(struct vcpu *vcpu, bool privileged);
+
+/*
+ * The target of a balloon that belongs to a device (kernel/balloon/balloon.h) has changed: the
+ * device tells its driver. Boot CPU, no lock held.
+ */
+void platform_balloon_changed(struct vm *vm);
 
 /*
  * The operator has typed: the UART takes from vm->console what it has room for, and its interrupt

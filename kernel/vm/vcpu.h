@@ -114,6 +114,7 @@ struct vcpu {
 	uint64_t exit_count; /* by the backend */
 	uint64_t fault_count;
 	uint64_t hypercall_count;
+	bool calls_platform; /* VMCALL is for platform_hypercall() */
 };
 
 /* Empties the slot of vCPU `index`; it is OFF. Boot. */

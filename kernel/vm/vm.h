@@ -35,7 +35,9 @@ enum vm_state {
 struct balloon {
 	bool attached;
 	gfn_t page_gfn; /* pinned while attached */
+	/* Where the core writes its target and reads what the driver says of its VM. */
 	struct aerostat_balloon_page *page;
+	bool by_device; /* that page is a device's, and no page of the guest */
 	uint64_t target_pages;
 	uint64_t target_peak_pages;
 	uint64_t size_peak_pages;

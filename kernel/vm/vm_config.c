@@ -20,6 +20,7 @@ enum key {
 	KEY_DEVICES,
 	KEY_ON_REBOOT,
 	KEY_FILES,
+	KEY_AS,
 	KEY_COUNT
 };
 
@@ -36,6 +37,7 @@ static const char *const key_names[KEY_COUNT] = {
 	[KEY_DEVICES] = "devices",
 	[KEY_ON_REBOOT] = "on-reboot",
 	[KEY_FILES] = "files",
+	[KEY_AS] = "as",
 };
 
 #define SHARES_MAX 10000
@@ -197,6 +199,30 @@ static enum status parse_on_reboot(struct word value, struct vm_config *config, 
 	return STATUS_OK;
 }
 
+static const char *const personality_names[PERSONALITY_COUNT] = {
+	[AS_PLAIN] = "plain",
+	[AS_KVM] = "kvm",
+	[AS_VMWARE] = "vmware",
+	[AS_HYPERV] = "hyper-v",
+};
+
+const char *personality_name(enum personality personality)
+{
+	return personality_names[personality];
+}
+
+static enum status parse_as(struct word value, struct vm_config *config, struct error *error)
+{
+	for (unsigned i = 0; i < PERSONALITY_COUNT; i++) {
+		if (word_is(value, personality_names[i])) {
+			config->as = (enum personality)i;
+			return STATUS_OK;
+		}
+	}
+	return error_set(error, STATUS_INVALID, "as=%.*s is not plain, kvm, vmware or hyper-v",
+			 word_shown(value), value.text);
+}
+
 static enum status parse_value(enum key key, struct word value, struct vm_config *config,
 			       struct error *error)
 {
@@ -225,6 +251,8 @@ static enum status parse_value(enum key key, struct word value, struct vm_config
 		return parse_on_reboot(value, config, error);
 	case KEY_FILES:
 		return parse_number(key, value, VM_FILES_MAX, &config->files, error);
+	case KEY_AS:
+		return parse_as(value, config, error);
 	case KEY_COUNT:
 		break;
 	}
@@ -255,7 +283,7 @@ static enum status parse_pair(struct word word, struct vm_config *config, unsign
 	return error_set(
 		error, STATUS_INVALID,
 		"%.*s is not one of name= mem= min= max= shares= on-touch= vcpus= cpu= weight= "
-		"devices= on-reboot= files=",
+		"devices= on-reboot= files= as=",
 		word_shown(word), word.text);
 }
 

@@ -41,6 +41,18 @@ enum on_reboot {
 	ON_REBOOT_STOP,
 };
 
+/*
+ * Which hypervisor CPUID shows to a VM with devices, and so which balloon driver of a stock kernel
+ * finds its device.
+ */
+enum personality {
+	AS_PLAIN, /* Aerostat itself, with its own hypercalls */
+	AS_KVM,
+	AS_VMWARE,
+	AS_HYPERV,
+	PERSONALITY_COUNT,
+};
+
 struct vm_config {
 	char name[VM_NAME_BYTES];
 	uint64_t mem_pages; /* allotment: what it has in normal times */
@@ -53,15 +65,16 @@ struct vm_config {
 	uint64_t weight;   /* share of the processor of each of its vCPUs, 1..10000 */
 	enum devices devices;
 	enum on_reboot on_reboot;
+	enum personality as;
 	uint64_t files;	       /* how many further files there must be; 0: any number */
 	const char *arguments; /* the end of the parsed text, or empty */
 };
 
 /*
  * Parses `text`. name= and mem= are required; max defaults to mem, min to a quarter of mem, shares
- * to 100, on-touch to zero, vcpus to 1, cpu to all, weight to 100, devices and on-reboot to what
- * the image decides. INVALID: *error says what is wrong with which value, and *config holds at
- * least the name if there was a good one. `text` must last as long as *config.
+ * to 100, on-touch to zero, vcpus to 1, cpu to all, weight to 100, as to plain, devices and
+ * on-reboot to what the image decides. INVALID: *error says what is wrong with which value, and
+ * *config holds at least the name if there was a good one. `text` must last as long as *config.
  */
 MUST_CHECK enum status vm_config_parse(const char *text, struct vm_config *config,
 				       struct error *error);
@@ -78,6 +91,9 @@ struct vm_file_config {
 /* Parses the string of such a module. INVALID: *error says what is wrong; `of` is kept if good. */
 MUST_CHECK enum status vm_config_parse_file(const char *text, struct vm_file_config *config,
 					    struct error *error);
+
+/* The word behind as=. */
+const char *personality_name(enum personality personality);
 
 /* A size such as 64M, 512K, 1G or 8192; a multiple of 4 KiB, below 2^44. */
 MUST_CHECK enum status vm_config_parse_size(const char *text, size_t length, uint64_t *pages);

@@ -7,6 +7,7 @@
 #include "abi/aerostat.h"
 #include "arch/x86/guest/guest_cpuid.h"
 #include "arch/x86/guest/guest_pc.h"
+#include "arch/x86/guest/guest_personality.h"
 #include "base/compiler.h"
 #include "base/nospec.h"
 #include "base/time.h"
@@ -36,7 +37,7 @@ struct cpuid_answer {
 #define ANSWERS (GROUPS * GROUP_LEAVES)
 
 static struct cpuid_answer native_answers[ANSWERS];
-static struct cpuid_answer pc_answers[ANSWERS]; /* devices=pc */
+static struct cpuid_answer pc_answers[PERSONALITY_COUNT][ANSWERS]; /* devices=pc */
 
 static const struct cpuid zeros;
 
@@ -68,6 +69,24 @@ static struct cpuid compute(const struct guest_cpuid_view *view, uint32_t leaf, 
 	return guest_cpuid_answer(&guest_features, view, leaf, subleaf, host);
 }
 
+/* devices=pc, from the native answers. */
+static void prepare_pc(enum personality as, struct cpuid_answer *answers)
+{
+	for (uint32_t i = 0; i < ANSWERS; i++) {
+		uint32_t leaf = i / GROUP_LEAVES << GROUP_SHIFT | i % GROUP_LEAVES;
+
+		answers[i] = native_answers[i];
+		guest_pc_cpuid_adjust(leaf, &answers[i].out);
+		if (as != AS_PLAIN && guest_is_personality_leaf(leaf)) {
+			answers[i].kind = ANSWER_FIXED;
+			answers[i].out = guest_personality_leaf(as, leaf);
+		}
+	}
+	answers[GUEST_LEAF_FEATURES].kind = ANSWER_PC_FEATURES;
+	answers[GUEST_LEAF_TOPOLOGY].kind = ANSWER_TOPOLOGY;
+	answers[GUEST_LEAF_CLOCK].kind = ANSWER_CLOCK;
+}
+
 void guest_cpuid_prepare(void)
 {
 	static const struct guest_cpuid_view none;
@@ -77,17 +96,17 @@ void guest_cpuid_prepare(void)
 
 		native_answers[i].kind = kind_of(leaf);
 		native_answers[i].out = compute(&none, leaf, 0);
-		pc_answers[i] = native_answers[i];
-		guest_pc_cpuid_adjust(leaf, &pc_answers[i].out);
 	}
-	pc_answers[GUEST_LEAF_FEATURES].kind = ANSWER_PC_FEATURES;
-	pc_answers[GUEST_LEAF_TOPOLOGY].kind = ANSWER_TOPOLOGY;
-	pc_answers[GUEST_LEAF_CLOCK].kind = ANSWER_CLOCK;
+	for (unsigned as = 0; as < PERSONALITY_COUNT; as++) {
+		prepare_pc((enum personality)as, pc_answers[as]);
+	}
 }
 
 void guest_cpuid_choose(struct vcpu *vcpu)
 {
-	vcpu->arch->cpuid_answers = vcpu->vm->platform != NULL ? pc_answers : native_answers;
+	vcpu->arch->cpuid_answers = vcpu->vm->platform != NULL
+					     ? pc_answers[vcpu->vm->config.as]
+					     : native_answers;
 }
 
 static inline enum exit_action give(struct vcpu *vcpu, const struct cpuid *out)

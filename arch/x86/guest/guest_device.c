@@ -151,16 +151,16 @@ static const char *code_fits(const struct vcpu *vcpu, gpa_t address, uint64_t li
 	return NULL;
 }
 
-/* False: no device is there. */
-static bool device_access(struct vcpu *vcpu, gpa_t address,
-			  const struct guest_instruction *instruction,
-			  struct guest_operands *operands)
+/* NONE: no device is there. AGAIN: a store was done in part. */
+static enum arch_device device_access(struct vcpu *vcpu, gpa_t address,
+				      const struct guest_instruction *instruction,
+				      struct guest_operands *operands)
 {
 	struct device_access access = {.bytes = instruction->bytes};
 
 	if (instruction->reads) {
 		if (!platform_memory(vcpu, address, &access)) {
-			return false;
+			return ARCH_DEVICE_NONE;
 		}
 		operands->memory = access.value;
 	}
@@ -168,9 +168,12 @@ static bool device_access(struct vcpu *vcpu, gpa_t address,
 	if (instruction->writes) {
 		access.write = true;
 		access.value = operands->memory;
-		return platform_memory(vcpu, address, &access);
+		if (!platform_memory(vcpu, address, &access)) {
+			return ARCH_DEVICE_NONE;
+		}
+		return access.again && !instruction->reads ? ARCH_DEVICE_AGAIN : ARCH_DEVICE_DONE;
 	}
-	return true;
+	return ARCH_DEVICE_DONE;
 }
 
 /* Breakpoints of the guest on its operand; the processor has not got as far as that. */
@@ -195,8 +198,9 @@ static enum arch_device carry_out(struct vcpu *vcpu, gpa_t address, uint64_t lin
 	};
 	uint64_t timer = vcpu->timer_tsc;
 
-	if (!device_access(vcpu, address, instruction, &operands)) {
-		return ARCH_DEVICE_NONE;
+	enum arch_device outcome = device_access(vcpu, address, instruction, &operands);
+	if (outcome != ARCH_DEVICE_DONE) {
+		return outcome;
 	}
 	if (instruction->gpr_written) {
 		guest_gpr_write(vcpu, instruction->gpr, operands.gpr);
