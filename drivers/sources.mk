@@ -16,7 +16,9 @@ HV_C_SOURCES += \
 	drivers/virt/pc_dialect.c \
 	drivers/virt/pc_interrupt.c \
 	drivers/virt/pc_time.c \
+	drivers/virt/pc_vmware.c \
 	drivers/virt/vacpi.c \
+	drivers/virt/vbackdoor.c \
 	drivers/virt/vi8042.c \
 	drivers/virt/vioapic.c \
 	drivers/virt/vlapic.c \
@@ -29,4 +31,5 @@ HV_C_SOURCES += \
 	drivers/virt/vpit_channel.c \
 	drivers/virt/vrtc.c \
 	drivers/virt/vrtc_calendar.c \
-	drivers/virt/vuart.c
+	drivers/virt/vuart.c \
+	drivers/virt/vvmballoon.c

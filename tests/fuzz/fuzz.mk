@@ -40,6 +40,7 @@ FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/mach
 	kernel/overcommit/oom.c \
 	kernel/sched/stop_machine.c \
 	kernel/overcommit/policy.c \
+	kernel/overcommit/silent_driver.c \
 	kernel/sched/run_queue.c \
 	kernel/sched/scheduler.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c \
