@@ -7,6 +7,8 @@
 #include "kernel/sched/clock.h"
 #include "kernel/vm/vm.h"
 
+#define COMES_AGAIN_MS 500 /* and not sooner: Linux comes once a second */
+
 /* What the guest has besides its balloon, populated or not. */
 static uint64_t size_pages(const struct vm *vm)
 {
@@ -18,6 +20,7 @@ void silent_driver_begin(struct vm *vm)
 	struct s2_locked locked = s2_lock(&vm->s2);
 	vm->balloon.silent = true;
 	vm->balloon.told_pages = 0;
+	vm->balloon.told_tsc = 0;
 	vm->balloon.least_size_pages = 0;
 	s2_unlock(locked);
 }
@@ -26,10 +29,9 @@ void silent_driver_begin(struct vm *vm)
  * It was told a target when it came last, and has had all the time that it takes since. What is
  * missing now, it could not get from its guest.
  */
-void silent_driver_came(struct vm *vm)
+static void note_short(struct vm *vm)
 {
 	struct balloon *balloon = &vm->balloon;
-	struct s2_locked locked = s2_lock(&vm->s2);
 	uint64_t due = min_u64(balloon->told_pages, balloon->target_pages);
 	uint64_t ballooned = vm->s2.ballooned_pages;
 	if (sub_floor_u64(due, ballooned) > tunables.portion_least_pages) {
@@ -37,7 +39,19 @@ void silent_driver_came(struct vm *vm)
 		balloon->least_size_pages = size + size / tunables.silent_short_parts;
 		balloon->least_size_tsc = clock_now();
 	}
-	balloon->told_pages = balloon->target_pages;
+}
+
+/* One that comes at once again has had no time. */
+void silent_driver_came(struct vm *vm)
+{
+	struct balloon *balloon = &vm->balloon;
+	struct s2_locked locked = s2_lock(&vm->s2);
+	uint64_t now = clock_now();
+	if (sub_floor_u64(now, balloon->told_tsc) >= ticks_from_ms(COMES_AGAIN_MS)) {
+		note_short(vm);
+		balloon->told_pages = balloon->target_pages;
+		balloon->told_tsc = now;
+	}
 	s2_unlock(locked);
 }
 

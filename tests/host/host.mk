@@ -305,6 +305,9 @@ HOST_TESTS += test_balloon_device
 HOST_test_balloon_device := tests/host/balloon/test_balloon_device.c tests/host/fake/driver.c \
 	$(KERNEL_SOURCES)
 
+HOST_TESTS += test_silent_driver
+HOST_test_silent_driver := tests/host/overcommit/test_silent_driver.c $(KERNEL_SOURCES)
+
 HOST_TESTS += test_vm_config
 HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
 
