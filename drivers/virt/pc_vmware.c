@@ -22,8 +22,7 @@ static void reset(struct platform *platform)
 static void balloon_call(struct vcpu *vcpu, struct device_access *access)
 {
 	struct vvmballoon_call call = vbackdoor_balloon_call(vcpu->regs);
-	struct vvmballoon_answer answer =
-		vvmballoon_call(vcpu->vm->platform->dialect_state, &call);
+	struct vvmballoon_answer answer = vvmballoon_call(vcpu->vm->platform->dialect_state, &call);
 
 	access->again = answer.again;
 	if (!answer.again) {

@@ -10,7 +10,7 @@ enum command {
 	COMMAND_GETVCPU_INFO = 68,
 };
 
-#define VERSION 6u	/* of the backdoor */
+#define VERSION 6u /* of the backdoor */
 #define PRODUCT_SERVER 2u
 #define NO_SUCH_COMMAND UINT32_MAX
 

@@ -12,7 +12,8 @@
 #include "mm/guest_copy.h"
 
 #define NO_PAGE UINT64_MAX
-#define PIECE_ROUNDS_MAX 8u /* calls of the core in one step: each page that is missing costs one */
+#define PIECES 512u	    /* of 2 MiB */
+#define PIECE_RUN_COST 128u /* of a call of the core, where a look at one page costs 1 */
 
 /* What the driver must have negotiated for a command; 0: there is no such command. */
 static uint32_t needed_capability(uint32_t command)
@@ -63,8 +64,7 @@ static struct vvmballoon_answer say_target(const struct vvmballoon *balloon, uin
 	};
 }
 
-void vvmballoon_reset(struct vvmballoon *balloon, struct vm *vm,
-		      struct aerostat_balloon_page *page)
+void vvmballoon_reset(struct vvmballoon *balloon, struct vm *vm, struct aerostat_balloon_page *page)
 {
 	balloon->vm = vm;
 	balloon->page = page;
@@ -219,49 +219,64 @@ static uint32_t begin(struct s2_locked locked, struct vvmballoon *balloon,
 	return status;
 }
 
+/* Pages from `piece` on, of 2 MiB from `gfn` on, that are in the balloon; at most up to the end. */
+static uint32_t count_ballooned(struct s2_locked locked, uint64_t gfn, unsigned piece,
+				unsigned *budget)
+{
+	uint32_t count = 0;
+
+	while (piece + count<PIECES && * budget> 0 &&
+	       s2_lookup(locked, (gfn_t){gfn + piece + count}).kind == S2_BALLOONED) {
+		*budget -= 1;
+		count++;
+	}
+	return count;
+}
+
 /*
- * UNLOCK of 2 MiB of which the guest has touched a page meanwhile: all others leave the balloon one
- * by one, and the driver has its 2 MiB again. False: call again.
+ * UNLOCK of 2 MiB that are not one piece of the balloon, because the guest has touched a page of
+ * them meanwhile: what is left of them leaves the balloon, and the driver has its 2 MiB again.
+ * False: call again.
  */
 static bool return_pieces(struct s2_locked locked, struct vvmballoon *balloon, unsigned i,
-			  unsigned *rounds)
+			  unsigned *budget)
 {
 	unsigned *piece = &balloon->batch.piece;
 	uint8_t *status = &balloon->batch.statuses[i];
-	uint32_t pages = (uint32_t)order_pages(ORDER_2M);
+	uint64_t gfn = balloon->batch.gfns[i];
 
-	while (*piece < pages && *rounds > 0) {
-		struct aerostat_range range = {
-			.gfn = balloon->batch.gfns[i] + *piece,
-			.count = pages - *piece,
-			.order = ORDER_4K,
-		};
-		*rounds -= 1;
+	while (*piece < PIECES) {
+		if (*budget < PIECE_RUN_COST) {
+			return false;
+		}
+		struct aerostat_range range = {.gfn = gfn + *piece, .order = ORDER_4K};
+		range.count = count_ballooned(locked, gfn, *piece, budget);
+		if (range.count == 0) {
+			*piece += 1; /* the guest has it already */
+			*budget -= 1;
+			continue;
+		}
 		(void)balloon_run_ranges(locked, balloon->vm, BALLOON_RETURN, &range, 1,
 					 (gfn_t){NO_PAGE});
 		*piece += range.done;
-		if (range.status == AEROSTAT_RANGE_NOT_SURRENDERED) {
-			*piece += 1; /* the guest has it already */
-		} else if (range.status != AEROSTAT_RANGE_OK) {
-			*status = range.status == AEROSTAT_RANGE_PENDING ? *status : range.status;
-			return range.status != AEROSTAT_RANGE_PENDING;
+		*budget = (unsigned)sub_floor_u64(*budget, PIECE_RUN_COST);
+		if (range.status == AEROSTAT_RANGE_NO_MEMORY) {
+			*status = range.status;
+			break;
 		}
 	}
-	if (*piece < pages) {
-		return false;
-	}
+	*status = *status == AEROSTAT_RANGE_MIXED ? AEROSTAT_RANGE_OK : *status;
 	*piece = 0;
-	*status = AEROSTAT_RANGE_OK;
 	return true;
 }
 
 static bool return_all_pieces(struct s2_locked locked, struct vvmballoon *balloon)
 {
-	unsigned rounds = PIECE_ROUNDS_MAX;
+	unsigned budget = AEROSTAT_CALL_WORK_MAX;
 
 	for (unsigned i = 0; i < balloon->batch.count; i++) {
 		if (balloon->batch.statuses[i] == AEROSTAT_RANGE_MIXED &&
-		    !return_pieces(locked, balloon, i, &rounds)) {
+		    !return_pieces(locked, balloon, i, &budget)) {
 			return false;
 		}
 	}

@@ -65,8 +65,7 @@ static uint64_t least_size(const struct vm *vm, uint64_t now_tsc)
 }
 
 struct balloon_statistics silent_driver_statistics(const struct vm *vm,
-						   struct balloon_statistics said,
-						   uint64_t now_tsc)
+						   struct balloon_statistics said, uint64_t now_tsc)
 {
 	if (!vm->balloon.attached || !vm->balloon.silent) {
 		return said;
@@ -82,8 +81,7 @@ struct balloon_statistics silent_driver_statistics(const struct vm *vm,
 		uint64_t needed = active + active / tunables.silent_want_parts;
 		measured.free_pages = sub_floor_u64(size, kept);
 		measured.idle_pages = min_u64(held - active, measured.free_pages);
-		measured.wanted_pages =
-			max_u64(measured.wanted_pages, sub_floor_u64(needed, size));
+		measured.wanted_pages = max_u64(measured.wanted_pages, sub_floor_u64(needed, size));
 	}
 	measured.wanted_pages = min_u64(measured.wanted_pages, vm->s2.ballooned_pages);
 	return measured;

@@ -24,8 +24,7 @@ void silent_driver_begin(struct vm *vm);
 void silent_driver_came(struct vm *vm);
 
 /* What the policy is to go by: `said` itself, where the driver says something. Boot CPU. */
-struct balloon_statistics silent_driver_statistics(const struct vm *vm,
-						   struct balloon_statistics said,
-						   uint64_t now_tsc);
+struct balloon_statistics
+silent_driver_statistics(const struct vm *vm, struct balloon_statistics said, uint64_t now_tsc);
 
 #endif

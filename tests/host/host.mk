@@ -279,9 +279,6 @@ HOST_test_bounds := tests/host/mm/test_bounds.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_policy_failures
 HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
 
-# The fuzz targets are host tests too: each runs its corpus.
-include tests/fuzz/fuzz.mk
-
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
 	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
@@ -518,3 +515,6 @@ HOST_test_restart := tests/host/lifecycle/test_restart.c kernel/lifecycle/restar
 
 HOST_TESTS += test_guest_pc
 HOST_test_guest_pc := tests/host/arch/test_guest_pc.c $(X86_GUEST_SOURCES)
+
+# The fuzz targets are host tests too: each runs its corpus. They use the lists above.
+include tests/fuzz/fuzz.mk

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * kernel/overcommit/silent_driver.c: a VM whose driver says nothing, and comes for its target once
- * a second, is asked for what it does not use, is left alone when it uses its memory, gets back what
- * it cannot do without, and is not blamed for what it cannot give, nor for coming late.
+ * a second, is asked for what it does not use, is left alone when it uses its memory, gets back
+ * what it cannot do without, and is not blamed for what it cannot give, nor for coming late.
  */
 #include "fake/kernel.h"
 
@@ -150,7 +150,7 @@ static void test_measured(void **state)
 	found = measured();
 	assert_int_equal(found.free_pages, RAM - 3900);
 	assert_int_equal(found.idle_pages, RAM - 3900); /* of 1400 it keeps most */
-	say_active(9000); /* an estimate may be above */
+	say_active(9000);				/* an estimate may be above */
 	found = measured();
 	assert_int_equal(found.free_pages, 0);
 	assert_int_equal(found.idle_pages, 0);
@@ -240,8 +240,8 @@ static void test_gets_back_what_it_uses(void **state)
 
 /* ---- What it cannot give ---- */
 
-/* Of what it does not use it can do without little: nothing is held against it, and it is not pushed
- * there again. */
+/* Of what it does not use it can do without little: nothing is held against it, and it is not
+ * pushed there again. */
 static void test_short(void **state)
 {
 	(void)state;

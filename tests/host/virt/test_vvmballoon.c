@@ -39,9 +39,9 @@ static void test_before_start(void **state)
 			 VVMBALLOON_CMD_INVALID);
 	assert_int_equal(boot_vcpu->regs[GPR_RBX], UINT64_MAX);
 	static const uint32_t known[] = {
-		VVMBALLOON_GET_TARGET,	   VVMBALLOON_LOCK,
-		VVMBALLOON_UNLOCK,	   VVMBALLOON_GUEST_ID,
-		VVMBALLOON_BATCHED_LOCK,   VVMBALLOON_BATCHED_UNLOCK,
+		VVMBALLOON_GET_TARGET,	    VVMBALLOON_LOCK,
+		VVMBALLOON_UNLOCK,	    VVMBALLOON_GUEST_ID,
+		VVMBALLOON_BATCHED_LOCK,    VVMBALLOON_BATCHED_UNLOCK,
 		VVMBALLOON_BATCHED_2M_LOCK, VVMBALLOON_BATCHED_2M_UNLOCK,
 	};
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -92,13 +92,14 @@ static void test_target(void **state)
 	pc->platform->balloon_page.idle_pages = 5; /* of an earlier driver */
 	start_driver(ALL);
 	assert_int_equal(pc->platform->balloon_page.idle_pages, 0);
+	pc->balloon.told_pages = 9;
 	assert_int_equal(command(VVMBALLOON_GET_TARGET, 4000, 0), VVMBALLOON_OK);
 	assert_int_equal(boot_vcpu->regs[GPR_RBX], 0);
+	assert_int_equal(pc->balloon.told_pages, 0);
 	assert_int_equal(balloon_read_statistics(pc).total_pages, 4000);
 	balloon_set_target(pc, 700, AEROSTAT_PRESSURE_LOW);
 	assert_int_equal(command(VVMBALLOON_GET_TARGET, 3999, 0), VVMBALLOON_OK);
 	assert_int_equal(boot_vcpu->regs[GPR_RBX], 700);
-	assert_int_equal(pc->balloon.told_pages, 700);
 	assert_int_equal(command(VVMBALLOON_GET_TARGET, UINT64_MAX, 0), VVMBALLOON_OK);
 	assert_int_equal(balloon_read_statistics(pc).total_pages, VMWARE_RAM); /* clamped */
 	/* Each command for pages says it, too. */
@@ -355,7 +356,7 @@ static void test_unlock_in_pieces(void **state)
 	assert_int_equal(kernel_touch(pc, 1536), EXIT_RESUME);
 	fill_batch(512, 3, 512);
 	assert_int_equal(batch(VVMBALLOON_BATCHED_2M_UNLOCK, 3), VVMBALLOON_OK);
-	assert_true(steps > 256 / 8);
+	assert_in_range(steps, 256 / 8, 512 / 8);
 	for (unsigned i = 0; i < 3; i++) {
 		expect_entry(i, 512 + i * 512ull, VVMBALLOON_OK);
 	}
