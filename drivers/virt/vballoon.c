@@ -9,7 +9,7 @@
 #include "kernel/balloon/balloon.h"
 #include "kernel/balloon/release.h"
 
-#define OFFERED                                                                                   \
+#define OFFERED                                                                                    \
 	(VMMIO_VERSION_1 | VBALLOON_MUST_TELL_HOST | VBALLOON_STATS_VQ | VBALLOON_DEFLATE_ON_OOM | \
 	 VBALLOON_PAGE_POISON | VBALLOON_REPORTING)
 

@@ -30,7 +30,7 @@
 #define VBALLOON_PAGE_POISON (1u << 4)
 #define VBALLOON_REPORTING (1u << 5)
 
-#define VBALLOON_ID 5u		/* virtio 1.2, 5: memory balloon */
+#define VBALLOON_ID 5u		  /* virtio 1.2, 5: memory balloon */
 #define VBALLOON_BATCH_PAGES 256u /* what Linux offers at once */
 #define VBALLOON_BATCH_RANGES 32u
 
@@ -78,7 +78,7 @@ struct vballoon {
 	bool releasing;
 	uint64_t release_next;
 
-	uint64_t retry_tsc;	/* no step before: there was no frame for it; 0: no reason to wait */
+	uint64_t retry_tsc; /* no step before: there was no frame for it; 0: no reason to wait */
 	uint64_t interrupt_tsc; /* an interrupt that waits for more to come; 0: none */
 	uint64_t interrupt_end; /* it does not wait longer than that */
 

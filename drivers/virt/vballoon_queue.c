@@ -306,10 +306,10 @@ static enum vballoon_step take_chain(struct vballoon *balloon, struct s2_locked 
 			continue;
 		}
 		news->queue = i;
-		enum vring_outcome outcome = vring_take(&balloon->mmio.queues[i], locked,
-							&job->chain, &news->broken);
+		enum vring_outcome outcome =
+			vring_take(&balloon->mmio.queues[i], locked, &job->chain, &news->broken);
 		if (outcome == VRING_NONE) {
-			balloon->kicked &= (uint8_t)~(1u << i);
+			balloon->kicked &= (uint8_t) ~(1u << i);
 			continue;
 		}
 		if (outcome == VRING_DONE) {

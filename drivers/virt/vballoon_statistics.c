@@ -67,7 +67,8 @@ void vballoon_statistics_publish(const struct vballoon_statistics *now,
 
 	total = min_u64(total, host->max_pages);
 	available = min_u64(available, sub_floor_u64(total, ballooned));
-	/* What holds frames and is neither in use nor the kernel's own, which `total` leaves out. */
+	/* What holds frames and is neither in use nor the kernel's own, which `total` leaves out.
+	 */
 	uint64_t used = sub_floor_u64(host->max_pages, ballooned + available);
 	uint64_t idle = min_u64(available, sub_floor_u64(host->held_pages, used));
 	uint64_t refaults = pages_of(now, VBALLOON_SWAP_IN) + host->own_refaults;

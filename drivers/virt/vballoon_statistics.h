@@ -14,10 +14,9 @@ enum vballoon_tag {
 	VBALLOON_SWAP_IN,      /* bytes read back from swap, ever */
 	VBALLOON_SWAP_OUT,     /* bytes written to swap, ever */
 	VBALLOON_MAJOR_FAULTS, /* faults that waited for a disk, ever */
-	VBALLOON_MINOR_FAULTS,
-	VBALLOON_FREE,	    /* bytes */
-	VBALLOON_TOTAL,	    /* bytes that the guest's allocator manages */
-	VBALLOON_AVAILABLE, /* bytes that could be had without swapping */
+	VBALLOON_FREE = 4,     /* bytes */
+	VBALLOON_TOTAL,	       /* bytes that the guest's allocator manages */
+	VBALLOON_AVAILABLE,    /* bytes that could be had without swapping */
 	VBALLOON_TAGS,
 };
 

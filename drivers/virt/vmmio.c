@@ -107,8 +107,8 @@ static enum vmmio_effect write_status(struct vmmio *mmio, uint32_t value)
 		vmmio_reset(mmio, mmio->id, mmio->offered);
 		return VMMIO_RESET;
 	}
-	if ((added & VMMIO_FEATURES_OK) && (!(mmio->features & VMMIO_VERSION_1) ||
-					    (mmio->features & ~mmio->offered) != 0)) {
+	if ((added & VMMIO_FEATURES_OK) &&
+	    (!(mmio->features & VMMIO_VERSION_1) || (mmio->features & ~mmio->offered) != 0)) {
 		added &= (uint8_t)~VMMIO_FEATURES_OK;
 	}
 	/* Not in one step with FEATURES_OK: the driver has to look whether that was accepted. */

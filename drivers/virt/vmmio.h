@@ -5,9 +5,9 @@
  * functions: the caller holds the lock of the VM's devices, does what a write asks for, and drives
  * the interrupt line.
  *
- * A driver that breaks the rules of the status machine gets nowhere: features that were not offered,
- * or without VERSION_1, do not become FEATURES_OK, and without that there is no DRIVER_OK. Bits of
- * the status stay set until the driver resets the device.
+ * A driver that breaks the rules of the status machine gets nowhere: features that were not
+ * offered, or without VERSION_1, do not become FEATURES_OK, and without that there is no DRIVER_OK.
+ * Bits of the status stay set until the driver resets the device.
  */
 #ifndef DRIVERS_VIRT_VMMIO_H
 #define DRIVERS_VIRT_VMMIO_H

@@ -145,8 +145,7 @@ enum vring_outcome vring_take(struct vring *ring, struct s2_locked locked,
 			      struct vring_chain *chain, const char **reason)
 {
 	uint16_t index;
-	enum vring_outcome outcome =
-		read_word(locked, ring->driver + DRIVER_INDEX, &index, reason);
+	enum vring_outcome outcome = read_word(locked, ring->driver + DRIVER_INDEX, &index, reason);
 
 	if (outcome != VRING_DONE) {
 		return outcome;
@@ -160,8 +159,8 @@ enum vring_outcome vring_take(struct vring *ring, struct s2_locked locked,
 		return VRING_BROKEN;
 	}
 	uint64_t place = ring->taken & (ring->size - 1u);
-	outcome = read_word(locked, ring->driver + DRIVER_ENTRIES + place * 2, &chain->head,
-			    reason);
+	outcome =
+		read_word(locked, ring->driver + DRIVER_ENTRIES + place * 2, &chain->head, reason);
 	if (outcome == VRING_DONE) {
 		outcome = follow(ring, locked, chain, reason);
 	}
