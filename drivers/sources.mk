@@ -15,20 +15,26 @@ HV_C_SOURCES += \
 	drivers/virt/pc.c \
 	drivers/virt/pc_dialect.c \
 	drivers/virt/pc_interrupt.c \
+	drivers/virt/pc_kvm.c \
 	drivers/virt/pc_time.c \
 	drivers/virt/pc_vmware.c \
 	drivers/virt/vacpi.c \
 	drivers/virt/vbackdoor.c \
+	drivers/virt/vballoon.c \
+	drivers/virt/vballoon_queue.c \
+	drivers/virt/vballoon_statistics.c \
 	drivers/virt/vi8042.c \
 	drivers/virt/vioapic.c \
 	drivers/virt/vlapic.c \
 	drivers/virt/vlapic_message.c \
 	drivers/virt/vlapic_registers.c \
 	drivers/virt/vlapic_timer.c \
+	drivers/virt/vmmio.c \
 	drivers/virt/vpci.c \
 	drivers/virt/vpic.c \
 	drivers/virt/vpit.c \
 	drivers/virt/vpit_channel.c \
+	drivers/virt/vring.c \
 	drivers/virt/vrtc.c \
 	drivers/virt/vrtc_calendar.c \
 	drivers/virt/vuart.c \

@@ -494,15 +494,36 @@ HOST_test_foreign_elf := tests/host/lib/test_foreign_elf.c $(IMAGE_SOURCES)
 HOST_TESTS += test_load
 HOST_test_load := tests/host/lifecycle/test_load.c $(KERNEL_SOURCES)
 
+# as=kvm, from the registers to the balloon core.
+VRING_SOURCES := $(addprefix drivers/virt/, vmmio.c vring.c)
+DIALECT_KVM := $(VRING_SOURCES) $(addprefix drivers/virt/, pc_kvm.c vballoon.c vballoon_queue.c vballoon_statistics.c)
+
+HOST_TESTS += test_vring
+HOST_test_vring := tests/host/virt/test_vring.c tests/host/fake/driver.c drivers/virt/vring.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_vmmio
+HOST_test_vmmio := tests/host/virt/test_vmmio.c tests/host/fake/driver.c $(VRING_SOURCES) $(KERNEL_SOURCES)
+
+HOST_TESTS += test_vballoon_statistics
+HOST_test_vballoon_statistics := tests/host/virt/test_vballoon_statistics.c \
+	drivers/virt/vballoon_statistics.c
+
+HOST_TESTS += test_vballoon
+HOST_test_vballoon := tests/host/virt/test_vballoon.c tests/host/fake/driver.c \
+	$(filter-out drivers/virt/pc_kvm.c,$(DIALECT_KVM)) $(KERNEL_SOURCES)
+
 # The kernel with real devices in place of the fakes.
+DIALECT_VMWARE := $(addprefix drivers/virt/, pc_vmware.c vbackdoor.c vvmballoon.c)
 PC_SOURCES := tests/host/fake/modules.c kernel/vm/guest_console.c $(VLAPIC_SOURCES) \
 	$(addprefix drivers/virt/, pc.c pc_dialect.c pc_interrupt.c pc_time.c vi8042.c vioapic.c vpci.c vpic.c \
-	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) \
+	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) $(DIALECT_KVM) $(DIALECT_VMWARE) \
 	$(filter-out tests/host/fake/platform.c $(FAKE_DEVICES),$(KERNEL_SOURCES))
-PC_SOURCES += $(addprefix drivers/virt/, pc_vmware.c vbackdoor.c vvmballoon.c)
 
 HOST_TESTS += test_pc
 HOST_test_pc := tests/host/virt/test_pc.c $(PC_SOURCES)
+
+HOST_TESTS += test_pc_kvm
+HOST_test_pc_kvm := tests/host/virt/test_pc_kvm.c $(PC_SOURCES)
 
 HOST_TESTS += test_pc_interrupt
 HOST_test_pc_interrupt := tests/host/virt/test_pc_interrupt.c $(PC_SOURCES)
