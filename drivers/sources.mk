@@ -17,7 +17,9 @@ HV_C_SOURCES += \
 	drivers/virt/pc_interrupt.c \
 	drivers/virt/pc_kvm.c \
 	drivers/virt/pc_time.c \
+	drivers/virt/pc_vmware.c \
 	drivers/virt/vacpi.c \
+	drivers/virt/vbackdoor.c \
 	drivers/virt/vballoon.c \
 	drivers/virt/vballoon_queue.c \
 	drivers/virt/vballoon_statistics.c \
@@ -35,4 +37,5 @@ HV_C_SOURCES += \
 	drivers/virt/vring.c \
 	drivers/virt/vrtc.c \
 	drivers/virt/vrtc_calendar.c \
-	drivers/virt/vuart.c
+	drivers/virt/vuart.c \
+	drivers/virt/vvmballoon.c

@@ -260,7 +260,8 @@ static void test_room(void **state)
 		assert_int_equal(vacpi_build(vcpus, NULL, tables, needed, PLACE), needed);
 	}
 	/* Addresses follow the place. */
-	assert_int_equal(vacpi_build(1, NULL, tables, sizeof(tables), PLACE + 0x1000), used - 7 * 8);
+	assert_int_equal(vacpi_build(1, NULL, tables, sizeof(tables), PLACE + 0x1000),
+			 used - 7 * 8);
 	assert_int_equal(get(tables + 24, 8) >> 12, (PLACE >> 12) + 1);
 }
 
