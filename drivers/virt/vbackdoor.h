@@ -3,7 +3,7 @@
  * VMware's backdoor: calls that a guest makes by IN EAX, DX with a magic number in EAX, the command
  * in ECX and arguments in EBX and ESI. Here registers become commands, and answers registers. Pure.
  *
- * Source: what the drivers of Linux do (arch/x86/kernel/cpu/vmware.c, drivers/misc/vmw_balloon.c).
+ * Source: what Linux does, where it looks for its hypervisor and in its driver vmw_balloon.
  */
 #ifndef DRIVERS_VIRT_VBACKDOOR_H
 #define DRIVERS_VIRT_VBACKDOOR_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The balloon device that VMware's driver speaks to, command by command; docs/dialects.md has the
- * table. It translates to the balloon core (kernel/balloon) and decides nothing.
+ * The balloon device that VMware's driver speaks to, command by command; docs/dialects-vmware.md
+ * has the table. It translates to the balloon core (kernel/balloon) and decides nothing.
  *
  * A command that works on many pages is done in several steps: its answer says `again`, and the
  * guest issues it once more. What it was about is kept here from the first step on, so that a
@@ -38,7 +38,7 @@ enum vvmballoon_status {
 	VVMBALLOON_PPN_LOCKED = 3,
 	VVMBALLOON_PPN_UNLOCKED = 4,
 	VVMBALLOON_PPN_PINNED = 5,
-	VVMBALLOON_PPN_NOTNEEDED = 6,
+	/* 6, "not needed", is never said: how much is needed is for the policy to say. */
 	VVMBALLOON_RESET = 7, /* the driver is to START */
 	VVMBALLOON_BUSY = 8,
 	VVMBALLOON_OK_WITH_CAPABILITIES = 0x03000000,

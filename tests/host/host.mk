@@ -513,11 +513,11 @@ HOST_test_vballoon := tests/host/virt/test_vballoon.c tests/host/fake/driver.c \
 	$(filter-out drivers/virt/pc_kvm.c,$(DIALECT_KVM)) $(KERNEL_SOURCES)
 
 # The kernel with real devices in place of the fakes.
+DIALECT_VMWARE := $(addprefix drivers/virt/, pc_vmware.c vbackdoor.c vvmballoon.c)
 PC_SOURCES := tests/host/fake/modules.c kernel/vm/guest_console.c $(VLAPIC_SOURCES) \
 	$(addprefix drivers/virt/, pc.c pc_dialect.c pc_interrupt.c pc_time.c vi8042.c vioapic.c vpci.c vpic.c \
-	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) $(DIALECT_KVM) \
+	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) $(DIALECT_KVM) $(DIALECT_VMWARE) \
 	$(filter-out tests/host/fake/platform.c $(FAKE_DEVICES),$(KERNEL_SOURCES))
-PC_SOURCES += $(addprefix drivers/virt/, pc_vmware.c vbackdoor.c vvmballoon.c)
 
 HOST_TESTS += test_pc
 HOST_test_pc := tests/host/virt/test_pc.c $(PC_SOURCES)
