@@ -288,6 +288,10 @@ KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcom
 	kernel/overcommit/silent_driver.c \
 	$(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) $(FAKE_DEVICES)
 
+# as=kvm, from the registers to the balloon core.
+VRING_SOURCES := $(addprefix drivers/virt/, vmmio.c vring.c)
+DIALECT_KVM := $(VRING_SOURCES) $(addprefix drivers/virt/, pc_kvm.c vballoon.c vballoon_queue.c vballoon_statistics.c)
+
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
 
@@ -493,10 +497,6 @@ HOST_test_foreign_elf := tests/host/lib/test_foreign_elf.c $(IMAGE_SOURCES)
 
 HOST_TESTS += test_load
 HOST_test_load := tests/host/lifecycle/test_load.c $(KERNEL_SOURCES)
-
-# as=kvm, from the registers to the balloon core.
-VRING_SOURCES := $(addprefix drivers/virt/, vmmio.c vring.c)
-DIALECT_KVM := $(VRING_SOURCES) $(addprefix drivers/virt/, pc_kvm.c vballoon.c vballoon_queue.c vballoon_statistics.c)
 
 HOST_TESTS += test_vring
 HOST_test_vring := tests/host/virt/test_vring.c tests/host/fake/driver.c drivers/virt/vring.c $(KERNEL_SOURCES)
