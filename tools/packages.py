@@ -183,19 +183,81 @@ def read_file(path):
         return file.read()
 
 
-def find_module(unpacked, name):
+def read_module(path):
     """The bytes of a kernel module, however the distribution compresses it."""
-    for root in ("lib/modules", "usr/lib/modules"):
+    if path.endswith(".xz"):
+        return lzma.decompress(read_file(path))
+    if path.endswith(".gz"):
+        return gzip.decompress(read_file(path))
+    if path.endswith(".zst"):
+        return run(["zstd", "-dcq", path])
+    return read_file(path)
+
+
+MODULE_ROOTS = ("lib/modules", "usr/lib/modules")
+
+
+def find_module(unpacked, name):
+    for root in MODULE_ROOTS:
         found = glob.glob(os.path.join(unpacked, root, "*", "kernel", name + "*"))
         if found:
-            path = found[0]
-            if path.endswith(".xz"):
-                return lzma.decompress(read_file(path))
-            if path.endswith(".gz"):
-                return gzip.decompress(read_file(path))
-            if path.endswith(".zst"):
-                return run(["zstd", "-dcq", path])
-            return read_file(path)
+            return read_module(found[0])
     raise PackageError(f"the kernel package has no module {name}")
 
 
+def module_depends(data):
+    """What a module says of itself: the names of those that must be loaded before it."""
+    for field in data.split(b"\0"):
+        if field.startswith(b"depends="):
+            return [name for name in field[len(b"depends="):].decode().split(",") if name]
+    return []
+
+
+class Modules:
+    """Modules of one kernel, with all that they depend on."""
+
+    def __init__(self, unpacked):
+        self.paths = {}
+        self.data = {}
+        self.depends = {}
+        self.order = []  # names, in which they can be loaded
+        self.release = ""
+        for root in MODULE_ROOTS:
+            for path in sorted(glob.glob(os.path.join(unpacked, root, "*", "kernel", "**", "*.ko*"), recursive=True)):
+                name = os.path.basename(path).split(".ko")[0].replace("-", "_")
+                self.paths.setdefault(name, path)
+                self.release = path[len(os.path.join(unpacked, root)) + 1:].split("/")[0]
+        if not self.paths:
+            raise PackageError("the kernel's packages have no modules")
+
+    def add(self, name):
+        """False: there is no such module; it may be in the kernel itself."""
+        wanted = [name]
+        for one in wanted:  # grows
+            if one in self.paths and one not in self.depends:
+                self.data[one] = read_module(self.paths[one])
+                self.depends[one] = [other for other in module_depends(self.data[one]) if other in self.paths]
+                wanted += self.depends[one]
+        while len(self.order) < len(self.depends):
+            ready = [one for one in sorted(self.depends) if one not in self.order
+                     and all(other in self.order for other in self.depends[one])]
+            if not ready:
+                raise PackageError(f"modules that {name} needs depend on each other in a circle")
+            self.order += ready
+        return name in self.depends
+
+    def needs(self, name):
+        """All that must be loaded before it, the first to be loaded last, as modules.dep has them."""
+        wanted = list(self.depends[name])
+        for one in wanted:  # grows
+            wanted += [other for other in self.depends[one] if other not in wanted]
+        return [one for one in reversed(self.order) if one in wanted]
+
+    def write(self, archive):
+        """Into the archive, so that modprobe finds them."""
+        folder = "lib/modules/" + self.release
+        lines = []
+        for name in self.order:
+            archive.add_file(f"{folder}/{name}.ko", self.data[name], 0o644)
+            lines.append(f"{name}.ko: " + " ".join(one + ".ko" for one in self.needs(name)))
+        archive.add_file(folder + "/modules.dep", ("\n".join(lines) + "\n").encode(), 0o644)
