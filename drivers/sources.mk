@@ -14,9 +14,15 @@ HV_C_SOURCES += \
 	drivers/phys/uart.c \
 	drivers/virt/pc.c \
 	drivers/virt/pc_dialect.c \
+	drivers/virt/pc_hyperv.c \
 	drivers/virt/pc_interrupt.c \
 	drivers/virt/pc_time.c \
 	drivers/virt/vacpi.c \
+	drivers/virt/vdynmem.c \
+	drivers/virt/vdynmem_request.c \
+	drivers/virt/vguest.c \
+	drivers/virt/vhyperv.c \
+	drivers/virt/vhyperv_hint.c \
 	drivers/virt/vi8042.c \
 	drivers/virt/vioapic.c \
 	drivers/virt/vlapic.c \
@@ -29,4 +35,7 @@ HV_C_SOURCES += \
 	drivers/virt/vpit_channel.c \
 	drivers/virt/vrtc.c \
 	drivers/virt/vrtc_calendar.c \
-	drivers/virt/vuart.c
+	drivers/virt/vsynic.c \
+	drivers/virt/vuart.c \
+	drivers/virt/vvmbus.c \
+	drivers/virt/vvmring.c
