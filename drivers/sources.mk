@@ -16,8 +16,12 @@ HV_C_SOURCES += \
 	drivers/virt/pc_dialect.c \
 	drivers/virt/pc_hyperv.c \
 	drivers/virt/pc_interrupt.c \
+	drivers/virt/pc_kvm.c \
 	drivers/virt/pc_time.c \
 	drivers/virt/vacpi.c \
+	drivers/virt/vballoon.c \
+	drivers/virt/vballoon_queue.c \
+	drivers/virt/vballoon_statistics.c \
 	drivers/virt/vdynmem.c \
 	drivers/virt/vdynmem_request.c \
 	drivers/virt/vguest.c \
@@ -29,10 +33,12 @@ HV_C_SOURCES += \
 	drivers/virt/vlapic_message.c \
 	drivers/virt/vlapic_registers.c \
 	drivers/virt/vlapic_timer.c \
+	drivers/virt/vmmio.c \
 	drivers/virt/vpci.c \
 	drivers/virt/vpic.c \
 	drivers/virt/vpit.c \
 	drivers/virt/vpit_channel.c \
+	drivers/virt/vring.c \
 	drivers/virt/vrtc.c \
 	drivers/virt/vrtc_calendar.c \
 	drivers/virt/vsynic.c \

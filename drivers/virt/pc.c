@@ -67,8 +67,8 @@ static enum status create_dialect(struct vm *vm)
 	if (dialect == NULL) {
 		return STATUS_OK;
 	}
-	enum status status = frame_alloc(dialect->order, tag_of(vm, dialect->order),
-					 &platform->dialect_frames);
+	enum status status =
+		frame_alloc(dialect->order, tag_of(vm, dialect->order), &platform->dialect_frames);
 	if (status == STATUS_OK) {
 		platform->dialect = dialect;
 		platform->dialect_state = pfn_to_virt(platform->dialect_frames);

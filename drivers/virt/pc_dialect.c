@@ -5,11 +5,13 @@
 #include "arch/arch.h"
 #include "drivers/virt/pc.h"
 #include "drivers/virt/pc_hyperv.h"
+#include "drivers/virt/pc_kvm.h"
 #include "kernel/vm/vm.h"
 
 static const struct pc_dialect *const dialects[PERSONALITY_COUNT] = {
 	[AS_PLAIN] = NULL,
 	[AS_HYPERV] = &pc_hyperv,
+	[AS_KVM] = &pc_kvm,
 };
 
 const struct pc_dialect *pc_dialect_of(const struct vm *vm)

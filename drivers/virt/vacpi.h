@@ -38,8 +38,10 @@ struct vacpi_block {
 /*
  * Builds the tables of a VM with `vcpus` processors, whose APIC identifiers are 0, 1, .., into
  * `to`, as they are to lie at the guest-physical `address`, a multiple of 16: the root pointer
- * first. The block `more` ends the DSDT; NULL: there is none. Answers how many bytes they are; 0: more than `bytes`, and nothing was written.
+ * first. The block `more` ends the DSDT; NULL: there is none. Answers how many bytes they are; 0:
+ * more than `bytes`, and nothing was written.
  */
-size_t vacpi_build(unsigned vcpus, const struct vacpi_block *more, void *to, size_t bytes, uint32_t address);
+size_t vacpi_build(unsigned vcpus, const struct vacpi_block *more, void *to, size_t bytes,
+		   uint32_t address);
 
 #endif

@@ -93,7 +93,7 @@ enum status balloon_detach(struct vcpu *vcpu)
 	struct balloon *balloon = &vcpu->vm->balloon;
 	enum status status = STATUS_NOT_FOUND;
 	struct s2_locked locked = s2_lock(&vcpu->vm->s2);
-	if (balloon->attached) {
+	if (balloon->attached && !balloon->by_device) {
 		s2_unpin(locked, balloon->page_gfn);
 		balloon->attached = false;
 		balloon->page = NULL;

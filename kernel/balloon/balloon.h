@@ -32,7 +32,7 @@ MUST_CHECK enum status balloon_attach(struct vcpu *vcpu, gfn_t gfn, uint8_t vect
 /*
  * Lets the balloon page go, and the calling vCPU's doorbell if it came with it. What is in the
  * balloon stays there.
- * NOT_FOUND: not attached.
+ * NOT_FOUND: not attached, or by a device.
  */
 MUST_CHECK enum status balloon_detach(struct vcpu *vcpu);
 

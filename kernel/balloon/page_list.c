@@ -66,7 +66,8 @@ static void judge(const struct page_list *list, uint64_t limit_pages)
 }
 
 /* The first runs of what is PENDING; answers how many. */
-static unsigned gather(const struct page_list *list, struct run *runs, struct aerostat_range *ranges)
+static unsigned gather(const struct page_list *list, struct run *runs,
+		       struct aerostat_range *ranges)
 {
 	unsigned found = 0;
 

@@ -46,9 +46,10 @@ static enum status settle_devices(struct vm_config *config, enum image_kind kind
 					 "it cannot reset itself");
 		}
 		if (config->as != AS_PLAIN) {
-			return error_set(error, STATUS_INVALID,
-					 "as=%s is for VMs with devices=pc: its balloon is a device",
-					 personality_name(config->as));
+			return error_set(
+				error, STATUS_INVALID,
+				"as=%s is for VMs with devices=pc: its balloon is a device",
+				personality_name(config->as));
 		}
 		return STATUS_OK;
 	}

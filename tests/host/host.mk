@@ -80,7 +80,7 @@ HOST_test_s2_steps := tests/host/mm/test_s2_steps.c $(FAKE_WORLD) $(MM_SOURCES)
 FAKE_DEVICES := tests/host/fake/devices.c
 
 X86_GUEST_SOURCES := arch/x86/guest/breakpoint.c arch/x86/guest/guest_cr.c arch/x86/guest/guest_cpuid.c \
-	arch/x86/guest/guest_cpuid_exit.c arch/x86/guest/guest_event.c \
+	arch/x86/guest/guest_cpuid_exit.c arch/x86/guest/guest_personality.c arch/x86/guest/guest_event.c \
 	arch/x86/guest/guest_exit.c arch/x86/guest/guest_msr.c arch/x86/guest/entry_checks.c \
 	tests/host/fake/panic.c tests/host/fake/processor.c tests/host/fake/x86.c \
 	arch/x86/guest/guest_pc.c $(FAKE_DEVICES)
@@ -283,8 +283,8 @@ HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c kernel
 include tests/fuzz/fuzz.mk
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
-KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
-	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
+KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c kernel/balloon/find.c \
+	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
@@ -293,8 +293,18 @@ KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcom
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
 
+HOST_TESTS += test_balloon_find
+HOST_test_balloon_find := tests/host/balloon/test_balloon_find.c tests/host/fake/driver.c $(KERNEL_SOURCES)
+
 HOST_TESTS += test_balloon_ranges
 HOST_test_balloon_ranges := tests/host/balloon/test_balloon_ranges.c tests/host/fake/driver.c \
+	$(KERNEL_SOURCES)
+
+HOST_TESTS += test_page_list
+HOST_test_page_list := tests/host/balloon/test_page_list.c tests/host/fake/driver.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_balloon_device
+HOST_test_balloon_device := tests/host/balloon/test_balloon_device.c tests/host/fake/driver.c \
 	$(KERNEL_SOURCES)
 
 HOST_TESTS += test_vm_config
@@ -473,7 +483,7 @@ HOST_TESTS += test_vi8042
 HOST_test_vi8042 := tests/host/virt/test_vi8042.c drivers/virt/vi8042.c drivers/virt/vpci.c
 
 HOST_TESTS += test_vacpi
-HOST_test_vacpi := tests/host/virt/test_vacpi.c drivers/virt/vacpi.c
+HOST_test_vacpi := tests/host/virt/test_vacpi.c drivers/virt/vacpi.c tests/host/fake/devices.c
 
 HOST_TESTS += test_bzimage
 HOST_test_bzimage := tests/host/lib/test_bzimage.c kernel/lib/bzimage.c kernel/lib/error.c
@@ -486,14 +496,45 @@ HOST_test_foreign_elf := tests/host/lib/test_foreign_elf.c $(IMAGE_SOURCES)
 HOST_TESTS += test_load
 HOST_test_load := tests/host/lifecycle/test_load.c $(KERNEL_SOURCES)
 
+# as=kvm, from the registers to the balloon core.
+VRING_SOURCES := $(addprefix drivers/virt/, vmmio.c vring.c)
+DIALECT_KVM := $(VRING_SOURCES) $(addprefix drivers/virt/, pc_kvm.c vballoon.c vballoon_queue.c vballoon_statistics.c)
+
+HOST_TESTS += test_vring
+HOST_test_vring := tests/host/virt/test_vring.c tests/host/fake/driver.c drivers/virt/vring.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_vmmio
+HOST_test_vmmio := tests/host/virt/test_vmmio.c tests/host/fake/driver.c $(VRING_SOURCES) $(KERNEL_SOURCES)
+
+HOST_TESTS += test_vballoon_statistics
+HOST_test_vballoon_statistics := tests/host/virt/test_vballoon_statistics.c \
+	drivers/virt/vballoon_statistics.c
+
+HOST_TESTS += test_vballoon
+HOST_test_vballoon := tests/host/virt/test_vballoon.c tests/host/fake/driver.c \
+	$(filter-out drivers/virt/pc_kvm.c,$(DIALECT_KVM)) $(KERNEL_SOURCES)
+
+# as=hyper-v, from the MSRs to the balloon core.
+DIALECT_HYPERV := $(addprefix drivers/virt/, pc_hyperv.c vdynmem.c vdynmem_request.c vguest.c vhyperv.c \
+	vhyperv_hint.c vsynic.c vvmbus.c vvmring.c)
+
 # The kernel with real devices in place of the fakes.
 PC_SOURCES := tests/host/fake/modules.c kernel/vm/guest_console.c $(VLAPIC_SOURCES) \
-	$(addprefix drivers/virt/, pc.c pc_interrupt.c pc_time.c vi8042.c vioapic.c vpci.c vpic.c \
-	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) \
+	$(addprefix drivers/virt/, pc.c pc_dialect.c pc_interrupt.c pc_time.c vi8042.c vioapic.c vpci.c vpic.c \
+	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) $(DIALECT_KVM) $(DIALECT_HYPERV) \
 	$(filter-out tests/host/fake/platform.c $(FAKE_DEVICES),$(KERNEL_SOURCES))
 
 HOST_TESTS += test_pc
 HOST_test_pc := tests/host/virt/test_pc.c $(PC_SOURCES)
+
+HOST_TESTS += test_pc_kvm
+HOST_test_pc_kvm := tests/host/virt/test_pc_kvm.c $(PC_SOURCES)
+
+HOST_TESTS += test_pc_hyperv
+HOST_test_pc_hyperv := tests/host/virt/test_pc_hyperv.c $(PC_SOURCES)
+
+HOST_TESTS += test_hyperv_memory
+HOST_test_hyperv_memory := tests/host/virt/test_hyperv_memory.c $(PC_SOURCES)
 
 HOST_TESTS += test_pc_interrupt
 HOST_test_pc_interrupt := tests/host/virt/test_pc_interrupt.c $(PC_SOURCES)

@@ -104,9 +104,8 @@ void guest_cpuid_prepare(void)
 
 void guest_cpuid_choose(struct vcpu *vcpu)
 {
-	vcpu->arch->cpuid_answers = vcpu->vm->platform != NULL
-					     ? pc_answers[vcpu->vm->config.as]
-					     : native_answers;
+	vcpu->arch->cpuid_answers =
+		vcpu->vm->platform != NULL ? pc_answers[vcpu->vm->config.as] : native_answers;
 }
 
 static inline enum exit_action give(struct vcpu *vcpu, const struct cpuid *out)

@@ -66,6 +66,43 @@ static int start(void **state)
 	return 0;
 }
 
+/* ---- the name of the hypervisor ---- */
+
+static void test_personalities(void **state)
+{
+	static const struct {
+		enum personality as;
+		uint32_t leaf_max;
+		const char *name;
+	} expected[] = {
+		{AS_PLAIN, 0x40000010, "AEROSTAT-HV1"},
+		{AS_KVM, 0x40000001, "KVMKVMKVM\0\0\0"},
+		{AS_VMWARE, 0x40000000, "VMwareVMware"},
+		{AS_HYPERV, 0x40000005, "Microsoft Hv"},
+	};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(expected); i++) {
+		uint32_t name[3];
+		vm.config.as = expected[i].as;
+		guest_cpuid_choose(&vcpu);
+		vcpu.regs[GPR_RAX] = 0x40000000;
+		assert_int_equal(guest_cpuid(&vcpu), EXIT_ADVANCE);
+		name[0] = (uint32_t)vcpu.regs[GPR_RBX];
+		name[1] = (uint32_t)vcpu.regs[GPR_RCX];
+		name[2] = (uint32_t)vcpu.regs[GPR_RDX];
+		assert_memory_equal(name, expected[i].name, 12);
+		assert_int_equal(vcpu.regs[GPR_RAX], expected[i].leaf_max);
+		/* Beyond the highest leaf there is nothing of Aerostat's own either. */
+		vcpu.regs[GPR_RAX] = 0x4000001f;
+		assert_int_equal(guest_cpuid(&vcpu), EXIT_ADVANCE);
+		assert_int_equal(vcpu.regs[GPR_RAX], 0);
+		vcpu.regs[GPR_RAX] = 1;
+		assert_int_equal(guest_cpuid(&vcpu), EXIT_ADVANCE);
+		assert_true(vcpu.regs[GPR_RCX] & 1u << 31);
+	}
+	vm.config.as = AS_PLAIN;
+}
+
 /* ---- MSRs ---- */
 
 enum written { REFUSED, IGNORED, SAME };
@@ -275,6 +312,7 @@ static void test_clock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_personalities),
 		TEST(test_registers_of_the_board),
 		TEST(test_native_guests_have_none),
 		TEST(test_registers_of_the_local_apic),

@@ -9,6 +9,7 @@
 
 #include "fake/devices.h"
 
+#include "drivers/virt/pc_dialect.h"
 #include "kernel/vm/vm.h"
 
 struct fake_devices fake_devices;
@@ -104,4 +105,25 @@ uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
 	fake_devices.ticks++;
 	fake_devices.ticked_at_tsc = now_tsc;
 	return fake_devices.next_tick;
+}
+
+void platform_balloon_changed(struct vm *vm)
+{
+	assert_non_null(vm);
+	assert_true(vm->balloon.by_device);
+	fake_devices.targets_told++;
+}
+
+enum exit_action platform_hypercall(struct vcpu *vcpu, bool privileged)
+{
+	assert_true(vcpu->calls_platform);
+	fake_devices.calls++;
+	fake_devices.call_privileged = privileged;
+	return EXIT_RESUME;
+}
+
+const struct pc_dialect *pc_dialect_of(const struct vm *vm)
+{
+	(void)vm;
+	return NULL;
 }

@@ -31,6 +31,9 @@ extern struct fake_devices {
 	unsigned port_accesses;
 	uint32_t msr;
 	uint64_t msr_written;
+	unsigned targets_told; /* to the device of a balloon */
+	unsigned calls;	       /* of the hypervisor that as= names */
+	bool call_privileged;
 } fake_devices;
 
 void fake_devices_reset(void);

@@ -457,6 +457,8 @@ static void test_refused_kernels(void **state)
 	make_elf(images[0], false, false);
 	check_refused(images[0], IMAGE_BYTES, "name=a mem=4M on-reboot=stop",
 		      "on-reboot= is for VMs with devices=pc");
+	check_refused(images[0], IMAGE_BYTES, "name=a mem=4M as=kvm",
+		      "as=kvm is for VMs with devices=pc");
 	memset(images[0], 0, IMAGE_BYTES);
 	check_refused(images[0], IMAGE_BYTES, "name=a mem=4M", "not an ELF file");
 	/* RAM that the host has not. */

@@ -37,7 +37,7 @@ static uint64_t get(const uint8_t *at, unsigned bytes)
 static void build(unsigned vcpus)
 {
 	memset(tables, 0xa5, sizeof(tables));
-	used = vacpi_build(vcpus, tables, sizeof(tables), PLACE);
+	used = vacpi_build(vcpus, NULL, tables, sizeof(tables), PLACE);
 	assert_in_range(used, 1, ROOM);
 	for (size_t i = used; i < ROOM; i++) {
 		assert_int_equal(tables[i], 0xa5);
@@ -254,13 +254,14 @@ static void test_room(void **state)
 		size_t needed = used;
 		for (size_t room = 0; room < needed; room++) {
 			memset(tables, 0xa5, sizeof(tables));
-			assert_int_equal(vacpi_build(vcpus, tables, room, PLACE), 0);
+			assert_int_equal(vacpi_build(vcpus, NULL, tables, room, PLACE), 0);
 			assert_int_equal(tables[0], 0xa5);
 		}
-		assert_int_equal(vacpi_build(vcpus, tables, needed, PLACE), needed);
+		assert_int_equal(vacpi_build(vcpus, NULL, tables, needed, PLACE), needed);
 	}
 	/* Addresses follow the place. */
-	assert_int_equal(vacpi_build(1, tables, sizeof(tables), PLACE + 0x1000), used - 7 * 8);
+	assert_int_equal(vacpi_build(1, NULL, tables, sizeof(tables), PLACE + 0x1000),
+			 used - 7 * 8);
 	assert_int_equal(get(tables + 24, 8) >> 12, (PLACE >> 12) + 1);
 }
 

@@ -407,6 +407,18 @@ static void last_cpu_counts(void **state)
 	assert_true(tlb_epoch_reached(&s2, epoch));
 }
 
+/* A CPU is noted by its own bit, whichever others ran before it. */
+static void cpu_below_another_is_noted(void **state)
+{
+	(void)state;
+	run_on(3);
+	enter_on(1);
+	uint64_t epoch = tlb_epoch_request(&s2);
+	assert_false(tlb_epoch_reached(&s2, epoch));
+	tlb_leave(1);
+	assert_true(tlb_epoch_reached(&s2, epoch));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +437,7 @@ int main(void)
 		cmocka_unit_test_setup(one_of_the_two_sees_the_other, setup),
 		cmocka_unit_test_setup(every_cpu_counts, setup),
 		cmocka_unit_test_setup(last_cpu_counts, setup),
+		cmocka_unit_test_setup(cpu_below_another_is_noted, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

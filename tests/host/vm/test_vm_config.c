@@ -42,6 +42,23 @@ static void refused(const char *text, const char *one, const char *two)
 	}
 }
 
+static void test_personality(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("name=a mem=1M"), STATUS_OK);
+	assert_int_equal(config.as, AS_PLAIN);
+	for (unsigned i = 0; i < PERSONALITY_COUNT; i++) {
+		char text[64];
+		snprintf(text, sizeof(text), "name=a mem=1M as=%s",
+			 personality_name((enum personality)i));
+		assert_int_equal(parse(text), STATUS_OK);
+		assert_int_equal(config.as, i);
+	}
+	refused("name=a mem=1M as=xen", "as=xen", "plain, kvm, vmware or hyper-v");
+	refused("name=a mem=1M as=", "as=", "hyper-v");
+	refused("name=a mem=1M as=kvm as=kvm", "as=", "twice");
+}
+
 static void test_all_keys(void **state)
 {
 	(void)state;
@@ -500,6 +517,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_keys),
+		cmocka_unit_test(test_personality),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_blanks_and_order),
 		cmocka_unit_test(test_sizes),
