@@ -515,7 +515,7 @@ HOST_test_vballoon := tests/host/virt/test_vballoon.c tests/host/fake/driver.c \
 	$(filter-out drivers/virt/pc_kvm.c,$(DIALECT_KVM)) $(KERNEL_SOURCES)
 
 # as=hyper-v, from the MSRs to the balloon core.
-DIALECT_HYPERV := $(addprefix drivers/virt/, pc_hyperv.c vdynmem.c vdynmem_request.c vguest.c vhyperv.c \
+DIALECT_HYPERV := $(addprefix drivers/virt/, pc_hyperv.c vdynmem.c vdynmem_request.c vdynmem_send.c vguest.c vhyperv.c \
 	vhyperv_hint.c vsynic.c vvmbus.c vvmring.c)
 
 # The kernel with real devices in place of the fakes.
