@@ -5,7 +5,7 @@
 # Read by tests/host/host.mk, whose lists of shared sources it uses.
 
 FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode vlapic \
-	vioapic devices bzimage foreign_elf multiboot1
+	vioapic devices bzimage foreign_elf multiboot1 hyperv
 
 FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
 	mm/memmap.c kernel/lib/error.c
@@ -27,6 +27,7 @@ FUZZ_decode := tests/fuzz/fuzz_decode.c arch/x86/guest/guest_decode.c \
 	arch/x86/guest/guest_execute.c arch/x86/guest/guest_place.c
 FUZZ_vlapic := tests/fuzz/fuzz_vlapic.c $(VLAPIC_SOURCES)
 FUZZ_vioapic := tests/fuzz/fuzz_vioapic.c drivers/virt/vioapic.c
+FUZZ_hyperv := tests/fuzz/fuzz_hyperv.c $(filter-out drivers/virt/pc_hyperv.c,$(DIALECT_HYPERV)) $(KERNEL_SOURCES)
 FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
 	tests/fuzz/contents.c tests/host/fake/cpus.c $(FAKE_DEVICES) $(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) \
 	kernel/overcommit/driver_health.c \

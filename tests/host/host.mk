@@ -279,9 +279,6 @@ HOST_test_bounds := tests/host/mm/test_bounds.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_policy_failures
 HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
 
-# The fuzz targets are host tests too: each runs its corpus.
-include tests/fuzz/fuzz.mk
-
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c kernel/balloon/find.c \
 	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
@@ -289,6 +286,17 @@ KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcom
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
 	$(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) $(FAKE_DEVICES)
+
+# as=kvm, from the registers to the balloon core.
+VRING_SOURCES := $(addprefix drivers/virt/, vmmio.c vring.c)
+DIALECT_KVM := $(VRING_SOURCES) $(addprefix drivers/virt/, pc_kvm.c vballoon.c vballoon_queue.c vballoon_statistics.c)
+
+# as=hyper-v, from the MSRs to the balloon core.
+DIALECT_HYPERV := $(addprefix drivers/virt/, pc_hyperv.c vdynmem.c vdynmem_request.c vdynmem_send.c vguest.c vhyperv.c \
+	vhyperv_hint.c vsynic.c vvmbus.c vvmring.c)
+
+# The fuzz targets are host tests too: each runs its corpus.
+include tests/fuzz/fuzz.mk
 
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
@@ -496,10 +504,6 @@ HOST_test_foreign_elf := tests/host/lib/test_foreign_elf.c $(IMAGE_SOURCES)
 HOST_TESTS += test_load
 HOST_test_load := tests/host/lifecycle/test_load.c $(KERNEL_SOURCES)
 
-# as=kvm, from the registers to the balloon core.
-VRING_SOURCES := $(addprefix drivers/virt/, vmmio.c vring.c)
-DIALECT_KVM := $(VRING_SOURCES) $(addprefix drivers/virt/, pc_kvm.c vballoon.c vballoon_queue.c vballoon_statistics.c)
-
 HOST_TESTS += test_vring
 HOST_test_vring := tests/host/virt/test_vring.c tests/host/fake/driver.c drivers/virt/vring.c $(KERNEL_SOURCES)
 
@@ -513,10 +517,6 @@ HOST_test_vballoon_statistics := tests/host/virt/test_vballoon_statistics.c \
 HOST_TESTS += test_vballoon
 HOST_test_vballoon := tests/host/virt/test_vballoon.c tests/host/fake/driver.c \
 	$(filter-out drivers/virt/pc_kvm.c,$(DIALECT_KVM)) $(KERNEL_SOURCES)
-
-# as=hyper-v, from the MSRs to the balloon core.
-DIALECT_HYPERV := $(addprefix drivers/virt/, pc_hyperv.c vdynmem.c vdynmem_request.c vdynmem_send.c vguest.c vhyperv.c \
-	vhyperv_hint.c vsynic.c vvmbus.c vvmring.c)
 
 # The kernel with real devices in place of the fakes.
 PC_SOURCES := tests/host/fake/modules.c kernel/vm/guest_console.c $(VLAPIC_SOURCES) \
