@@ -18,7 +18,9 @@ HV_C_SOURCES += \
 	drivers/virt/pc_interrupt.c \
 	drivers/virt/pc_kvm.c \
 	drivers/virt/pc_time.c \
+	drivers/virt/pc_vmware.c \
 	drivers/virt/vacpi.c \
+	drivers/virt/vbackdoor.c \
 	drivers/virt/vballoon.c \
 	drivers/virt/vballoon_queue.c \
 	drivers/virt/vballoon_statistics.c \
@@ -44,5 +46,6 @@ HV_C_SOURCES += \
 	drivers/virt/vrtc_calendar.c \
 	drivers/virt/vsynic.c \
 	drivers/virt/vuart.c \
+	drivers/virt/vvmballoon.c \
 	drivers/virt/vvmbus.c \
 	drivers/virt/vvmring.c

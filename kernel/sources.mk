@@ -45,6 +45,7 @@ HV_C_SOURCES += \
 	kernel/overcommit/governor.c \
 	kernel/overcommit/oom.c \
 	kernel/overcommit/policy.c \
+	kernel/overcommit/silent_driver.c \
 	kernel/overcommit/wait_queue.c \
 	kernel/overcommit/working_set.c \
 	kernel/sched/boost.c \

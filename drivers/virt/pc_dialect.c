@@ -6,12 +6,14 @@
 #include "drivers/virt/pc.h"
 #include "drivers/virt/pc_hyperv.h"
 #include "drivers/virt/pc_kvm.h"
+#include "drivers/virt/pc_vmware.h"
 #include "kernel/vm/vm.h"
 
 static const struct pc_dialect *const dialects[PERSONALITY_COUNT] = {
 	[AS_PLAIN] = NULL,
 	[AS_HYPERV] = &pc_hyperv,
 	[AS_KVM] = &pc_kvm,
+	[AS_VMWARE] = &pc_vmware,
 };
 
 const struct pc_dialect *pc_dialect_of(const struct vm *vm)

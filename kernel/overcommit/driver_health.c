@@ -91,6 +91,18 @@ static bool is_past(const struct vm *vm, uint32_t ms, uint64_t now_tsc)
 }
 
 /*
+ * The time for its answer is over. One that comes for its target by itself may first take the time
+ * until it comes.
+ */
+static bool is_late(const struct vm *vm, uint64_t now_tsc)
+{
+	uint32_t poll_ms = vm->balloon.silent ? tunables.driver_poll_ms : 0;
+	uint32_t most = TUNABLE_NEVER - poll_ms;
+	uint32_t answer_ms = tunables.driver_answer_ms;
+	return is_past(vm, answer_ms < most ? answer_ms + poll_ms : TUNABLE_NEVER, now_tsc);
+}
+
+/*
  * True when frames came for a good part of what the driver was asked for. Its idle pages then count
  * as on their way, and no other VM is asked for them. A balloon that grows by pages without frames
  * does not count. Idle pages that the guest has used since need not be given.
@@ -158,7 +170,7 @@ void driver_health_judge(struct vm *vm, uint64_t ticks, uint64_t idle_pages, uin
 {
 	struct balloon *balloon = &vm->balloon;
 	bool answered = has_answered(balloon, idle_pages);
-	bool late = is_past(vm, tunables.driver_answer_ms, now_tsc);
+	bool late = is_late(vm, now_tsc);
 	note_chance(vm, ticks);
 	if (balloon->unresponsive) {
 		if (balloon->attached) {
@@ -201,7 +213,7 @@ bool answers_lacks_cpu(const struct vm *vm, uint64_t now_tsc)
 {
 	const struct balloon *balloon = &vm->balloon;
 	return balloon->attached && !balloon->unresponsive && balloon->asked_pages > 0 &&
-	       is_past(vm, tunables.driver_answer_ms, now_tsc) && !had_chance(vm);
+	       is_late(vm, now_tsc) && !had_chance(vm);
 }
 
 bool answers_is_deaf(const struct vm *vm)

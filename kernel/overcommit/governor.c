@@ -16,6 +16,7 @@
 #include "kernel/sched/clock.h"
 #include "kernel/overcommit/oom.h"
 #include "kernel/overcommit/policy.h"
+#include "kernel/overcommit/silent_driver.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
 #include "kernel/overcommit/wait_queue.h"
@@ -195,14 +196,14 @@ void admission_frames_freed(struct vm *vm, uint64_t freed_pages)
  * The calls of many vCPUs can keep a VM's lock busy without a gap. The boot CPU and its guests do
  * not queue up behind them every period; what the VM said last will do for a while.
  */
-static void listen(struct vm *vm, struct said *to)
+static void listen(struct vm *vm, struct said *to, uint64_t now)
 {
 	if (lock_is_taken(&vm->s2.lock) && to->busy_periods < tunables.busy_periods) {
 		to->busy_periods++;
 		return;
 	}
 	to->busy_periods = 0;
-	to->statistics = balloon_read_statistics(vm);
+	to->statistics = silent_driver_statistics(vm, balloon_read_statistics(vm), now);
 }
 
 static unsigned gather(uint64_t now)
@@ -211,7 +212,7 @@ static unsigned gather(uint64_t now)
 	governor.decided_tsc = now;
 	for (unsigned i = 0; i < vm_count; i++) {
 		struct vm *vm = &vms[i];
-		listen(vm, &said[i]);
+		listen(vm, &said[i], now);
 		struct balloon_statistics statistics = said[i].statistics;
 		bool alive = vm->state == VM_RUNNING;
 		boost_fill(vm, passed);

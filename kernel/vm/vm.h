@@ -52,6 +52,16 @@ struct balloon {
 	uint64_t asked_size_pages;
 	uint64_t given_pages; /* freed since, and of use to others; atomic */
 	bool unresponsive;    /* missed a deadline and has not given enough since */
+	/*
+	 * Of a driver that reports nothing and comes for its target itself: what it was told last
+	 * and when, and the size below which its guest could not go, and when that was seen
+	 * (kernel/overcommit/silent_driver.c). Valid while attached.
+	 */
+	bool silent;
+	uint64_t told_pages;
+	uint64_t told_tsc;
+	uint64_t least_size_pages;
+	uint64_t least_size_tsc;
 };
 
 /* What kernel/overcommit/working_set.c knows of how much memory the VM uses. */

@@ -285,6 +285,7 @@ KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcom
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
+	kernel/overcommit/silent_driver.c \
 	$(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) $(FAKE_DEVICES)
 
 # as=kvm, from the registers to the balloon core.
@@ -294,9 +295,6 @@ DIALECT_KVM := $(VRING_SOURCES) $(addprefix drivers/virt/, pc_kvm.c vballoon.c v
 # as=hyper-v, from the MSRs to the balloon core.
 DIALECT_HYPERV := $(addprefix drivers/virt/, pc_hyperv.c vdynmem.c vdynmem_request.c vdynmem_send.c vguest.c vhyperv.c \
 	vhyperv_hint.c vsynic.c vvmbus.c vvmring.c)
-
-# The fuzz targets are host tests too: each runs its corpus.
-include tests/fuzz/fuzz.mk
 
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
@@ -314,6 +312,9 @@ HOST_test_page_list := tests/host/balloon/test_page_list.c tests/host/fake/drive
 HOST_TESTS += test_balloon_device
 HOST_test_balloon_device := tests/host/balloon/test_balloon_device.c tests/host/fake/driver.c \
 	$(KERNEL_SOURCES)
+
+HOST_TESTS += test_silent_driver
+HOST_test_silent_driver := tests/host/overcommit/test_silent_driver.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_vm_config
 HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
@@ -519,9 +520,10 @@ HOST_test_vballoon := tests/host/virt/test_vballoon.c tests/host/fake/driver.c \
 	$(filter-out drivers/virt/pc_kvm.c,$(DIALECT_KVM)) $(KERNEL_SOURCES)
 
 # The kernel with real devices in place of the fakes.
+DIALECT_VMWARE := $(addprefix drivers/virt/, pc_vmware.c vbackdoor.c vvmballoon.c)
 PC_SOURCES := tests/host/fake/modules.c kernel/vm/guest_console.c $(VLAPIC_SOURCES) \
 	$(addprefix drivers/virt/, pc.c pc_dialect.c pc_interrupt.c pc_time.c vi8042.c vioapic.c vpci.c vpic.c \
-	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) $(DIALECT_KVM) $(DIALECT_HYPERV) \
+	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) $(DIALECT_KVM) $(DIALECT_VMWARE) $(DIALECT_HYPERV) \
 	$(filter-out tests/host/fake/platform.c $(FAKE_DEVICES),$(KERNEL_SOURCES))
 
 HOST_TESTS += test_pc
@@ -539,8 +541,14 @@ HOST_test_hyperv_memory := tests/host/virt/test_hyperv_memory.c $(PC_SOURCES)
 HOST_TESTS += test_pc_interrupt
 HOST_test_pc_interrupt := tests/host/virt/test_pc_interrupt.c $(PC_SOURCES)
 
+HOST_TESTS += test_vvmballoon
+HOST_test_vvmballoon := tests/host/virt/test_vvmballoon.c $(PC_SOURCES)
+
 HOST_TESTS += test_restart
 HOST_test_restart := tests/host/lifecycle/test_restart.c kernel/lifecycle/restart.c $(PC_SOURCES)
 
 HOST_TESTS += test_guest_pc
 HOST_test_guest_pc := tests/host/arch/test_guest_pc.c $(X86_GUEST_SOURCES)
+
+# The fuzz targets are host tests too: each runs its corpus. They use the lists above.
+include tests/fuzz/fuzz.mk

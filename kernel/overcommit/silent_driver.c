@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See silent_driver.h. What it keeps is in the VM's struct balloon. */
+#include "kernel/overcommit/silent_driver.h"
+
+#include "base/bits.h"
+#include "kernel/lib/tunables.h"
+#include "kernel/sched/clock.h"
+#include "kernel/vm/vm.h"
+
+#define COMES_AGAIN_MS 500 /* and not sooner: Linux comes once a second */
+
+/* What the guest has besides its balloon, populated or not. */
+static uint64_t size_pages(const struct vm *vm)
+{
+	return sub_floor_u64(vm->s2.limit_pages, vm->s2.ballooned_pages);
+}
+
+void silent_driver_begin(struct vm *vm)
+{
+	struct s2_locked locked = s2_lock(&vm->s2);
+	vm->balloon.silent = true;
+	vm->balloon.told_pages = 0;
+	vm->balloon.told_tsc = 0;
+	vm->balloon.least_size_pages = 0;
+	s2_unlock(locked);
+}
+
+/*
+ * It was told a target when it came last, and has had all the time that it takes since. What is
+ * missing now, it could not get from its guest.
+ */
+static void note_short(struct vm *vm)
+{
+	struct balloon *balloon = &vm->balloon;
+	uint64_t due = min_u64(balloon->told_pages, balloon->target_pages);
+	uint64_t ballooned = vm->s2.ballooned_pages;
+	if (sub_floor_u64(due, ballooned) > tunables.portion_least_pages) {
+		uint64_t size = size_pages(vm);
+		balloon->least_size_pages = size + size / tunables.silent_short_parts;
+		balloon->least_size_tsc = clock_now();
+	}
+}
+
+/* One that comes at once again has had no time. */
+void silent_driver_came(struct vm *vm)
+{
+	struct balloon *balloon = &vm->balloon;
+	struct s2_locked locked = s2_lock(&vm->s2);
+	uint64_t now = clock_now();
+	if (sub_floor_u64(now, balloon->told_tsc) >= ticks_from_ms(COMES_AGAIN_MS)) {
+		note_short(vm);
+		balloon->told_pages = balloon->target_pages;
+		balloon->told_tsc = now;
+	}
+	s2_unlock(locked);
+}
+
+/* The size that it is not asked to go below, and gets back. */
+static uint64_t least_size(const struct vm *vm, uint64_t now_tsc)
+{
+	const struct balloon *balloon = &vm->balloon;
+	bool past = sub_floor_u64(now_tsc, balloon->least_size_tsc) >
+		    deadline_ticks(tunables.silent_short_ms);
+	return past ? 0 : balloon->least_size_pages;
+}
+
+struct balloon_statistics silent_driver_statistics(const struct vm *vm,
+						   struct balloon_statistics said, uint64_t now_tsc)
+{
+	if (!vm->balloon.attached || !vm->balloon.silent) {
+		return said;
+	}
+	struct balloon_statistics measured = {.total_pages = said.total_pages};
+	uint64_t size = size_pages(vm);
+	uint64_t held = min_u64(vm->s2.mapped_pages, size);
+	uint64_t least = least_size(vm, now_tsc);
+	measured.wanted_pages = sub_floor_u64(least, size);
+	if (vm->working_set.known) {
+		uint64_t active = min_u64(vm->working_set.active_pages, held);
+		uint64_t kept = max_u64(active + active / tunables.silent_keep_parts, least);
+		uint64_t needed = active + active / tunables.silent_want_parts;
+		measured.free_pages = sub_floor_u64(size, kept);
+		measured.idle_pages = min_u64(held - active, measured.free_pages);
+		measured.wanted_pages = max_u64(measured.wanted_pages, sub_floor_u64(needed, size));
+	}
+	measured.wanted_pages = min_u64(measured.wanted_pages, vm->s2.ballooned_pages);
+	return measured;
+}

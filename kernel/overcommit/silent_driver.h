@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A balloon driver that says nothing of its VM, and comes for its target by itself, about once a
+ * second. What the VM could give is measured instead (kernel/overcommit/working_set.h):
+ *
+ *	idle	what it holds and does not use, as far as it keeps half as much again as it uses
+ *	wanted	what its size lacks of a quarter more than it uses
+ *
+ * What is not used may be needed all the same, and the guest cannot say so. Its driver shows it: it
+ * has come twice and given less than it was asked for. Such a VM is given a part of its size back,
+ * and for some time it is not asked to become as small again.
+ *
+ * Lock: the VM's address space, for the first two functions, which take it.
+ */
+#ifndef KERNEL_OVERCOMMIT_SILENT_DRIVER_H
+#define KERNEL_OVERCOMMIT_SILENT_DRIVER_H
+
+#include "kernel/balloon/balloon.h"
+
+/* Its driver has attached, and is such a one; until it detaches. Any CPU. */
+void silent_driver_begin(struct vm *vm);
+
+/* It has come for its target. Any CPU. */
+void silent_driver_came(struct vm *vm);
+
+/* What the policy is to go by: `said` itself, where the driver says something. Boot CPU. */
+struct balloon_statistics
+silent_driver_statistics(const struct vm *vm, struct balloon_statistics said, uint64_t now_tsc);
+
+#endif

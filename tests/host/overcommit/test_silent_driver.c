@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/overcommit/silent_driver.c: a VM whose driver says nothing, and comes for its target once
+ * a second, is asked for what it does not use, is left alone when it uses its memory, gets back
+ * what it cannot do without, and is not blamed for what it cannot give, nor for coming late.
+ */
+#include "fake/kernel.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+#include "kernel/lib/tunables.h"
+#include "kernel/overcommit/silent_driver.h"
+#include "kernel/overcommit/working_set.h"
+#include "kernel/sched/clock.h"
+
+#define FRAMES 6000
+#define SECOND 100 /* periods of the governor */
+#define FIRST 200  /* page from which on it has touched everything */
+#define HELD 4000
+#define RAM 4200
+#define SOME 100 /* pages: less than a host asks for that is short of them */
+
+static struct vm *vm;
+static struct vm *waiter;
+static struct aerostat_balloon_page page; /* its device's */
+
+/* The driver comes in this period of each second; SECOND: never. */
+static unsigned comes;
+static uint64_t least_size; /* its guest gives no page below this size */
+static uint64_t given;	    /* pages that its guest has given are those from FIRST on */
+
+static bool is_said(const char *text)
+{
+	return strstr(fake_log_text, text) != NULL;
+}
+
+static void say_active(uint64_t pages)
+{
+	vm->working_set.known = true;
+	vm->working_set.active_pages = pages;
+}
+
+static bool short_of_memory;
+static uint64_t wanted; /* pages that the waiter has touched, or waits for */
+
+/* The other VM takes all that there is, up to its RAM. */
+static void want_more(void)
+{
+	if (waiter->vcpus[0].state == VCPU_QUEUED) {
+		kernel_pick(&waiter->vcpus[0]);
+	}
+	while (!kernel_waits(waiter) && wanted < 5000) {
+		(void)kernel_touch(waiter, wanted);
+		wanted += kernel_waits(waiter) ? 0 : 1;
+	}
+}
+
+/* A VM of 4200 pages that has touched 4000; another one waits, if there is to be one. */
+static void start(bool want)
+{
+	short_of_memory = want;
+	kernel_start(FRAMES, 1);
+	memset(&page, 0, sizeof(page));
+	comes = 40;
+	least_size = 0;
+	given = 0;
+	vm = kernel_vm("silent", RAM, HELD, 100);
+	kernel_touch_pages(vm, FIRST, HELD);
+	assert_int_equal(balloon_attach_device(vm, &page), STATUS_OK);
+	silent_driver_begin(vm);
+	waiter = kernel_vm("waiter", 5000, 5000, 100);
+	wanted = 0;
+	if (short_of_memory) {
+		want_more();
+	}
+	/* What becomes of those for whom there is nothing is tested elsewhere. */
+	tunables.oom_after_ms = TUNABLE_NEVER;
+	tunables.oom_overdue_ms = TUNABLE_NEVER;
+	fake_log_clear();
+}
+
+static void set_balloon(uint64_t target)
+{
+	struct aerostat_range range = {.gfn = FIRST + given, .count = 1};
+	uint64_t most = RAM - least_size;
+
+	while (given < min_u64(target, most)) {
+		range = (struct aerostat_range){.gfn = FIRST + given, .count = 1};
+		assert_int_equal(kernel_ranges(vm, BALLOON_SURRENDER, &range, 1, UINT64_MAX), 1);
+		given++;
+	}
+	while (given > target) {
+		given--;
+		range = (struct aerostat_range){.gfn = FIRST + given, .count = 1};
+		assert_int_equal(kernel_ranges(vm, BALLOON_RETURN, &range, 1, UINT64_MAX), 1);
+	}
+}
+
+/* As Linux does: it asks for the target and does what it can, in this order. */
+static void come(void)
+{
+	silent_driver_came(vm);
+	set_balloon(page.target_pages);
+}
+
+static void pass(unsigned periods)
+{
+	static unsigned period;
+
+	for (unsigned i = 0; i < periods; i++, period++) {
+		if (period % SECOND == comes) {
+			come();
+		}
+		kernel_periods(1);
+		if (short_of_memory) {
+			want_more();
+		}
+	}
+}
+
+static struct balloon_statistics measured(void)
+{
+	return silent_driver_statistics(vm, balloon_read_statistics(vm), clock_now());
+}
+
+/* ---- What is measured ---- */
+
+static void test_measured(void **state)
+{
+	(void)state;
+	start(false);
+	page.total_pages = 4100;
+	page.idle_pages = page.free_pages = page.wanted_pages = 77; /* it says nothing */
+	struct balloon_statistics found = measured();
+	assert_int_equal(found.total_pages, 4100);
+	assert_int_equal(found.idle_pages, 0); /* nothing is known yet */
+	assert_int_equal(found.free_pages, 0);
+	assert_int_equal(found.wanted_pages, 0);
+	say_active(1000);
+	found = measured();
+	assert_int_equal(found.free_pages, RAM - 1500);
+	assert_int_equal(found.idle_pages, RAM - 1500);
+	assert_int_equal(found.wanted_pages, 0);
+	say_active(100);
+	found = measured();
+	assert_int_equal(found.free_pages, RAM - 150);
+	assert_int_equal(found.idle_pages, HELD - 100); /* the others have no frames */
+	say_active(2600);
+	found = measured();
+	assert_int_equal(found.free_pages, RAM - 3900);
+	assert_int_equal(found.idle_pages, RAM - 3900); /* of 1400 it keeps most */
+	say_active(9000);				/* an estimate may be above */
+	found = measured();
+	assert_int_equal(found.free_pages, 0);
+	assert_int_equal(found.idle_pages, 0);
+	assert_int_equal(found.wanted_pages, 0); /* its balloon is empty */
+	set_balloon(2000);
+	say_active(1760);
+	assert_int_equal(measured().wanted_pages, 0); /* 2200 serve that */
+	assert_int_equal(measured().idle_pages, 0);
+	say_active(1800);
+	assert_int_equal(measured().wanted_pages, 2250 - 2200);
+	set_balloon(30);
+	say_active(1800);
+	vm->balloon.least_size_pages = RAM - 5;
+	vm->balloon.least_size_tsc = clock_now();
+	assert_int_equal(measured().wanted_pages, 25);
+	assert_int_equal(measured().idle_pages, 0);
+	/* One that speaks for itself is believed. */
+	vm->balloon.silent = false;
+	assert_int_equal(measured().idle_pages, 77);
+	vm->balloon.silent = true;
+	balloon_detach_device(vm);
+	assert_int_equal(measured().wanted_pages, 0);
+	assert_int_equal(measured().idle_pages, 0);
+}
+
+/* ---- What comes of it ---- */
+
+static void test_gives_what_it_does_not_use(void **state)
+{
+	(void)state;
+	start(true);
+	say_active(400);
+	pass(3 * SECOND);
+	assert_true(vm->s2.ballooned_pages > SOME);
+	assert_false(kernel_waits(waiter));
+	assert_false(is_said("does not answer"));
+	/* However much is wanted, it keeps half as much again as it uses. */
+	pass(10 * SECOND);
+	assert_in_range(vm->s2.ballooned_pages, SOME, RAM - 600);
+	assert_false(is_said("silent driver does not answer"));
+	assert_int_equal(vm->state, VM_RUNNING);
+}
+
+/* Regression: it was asked for nothing, because it says that it has nothing. */
+static void test_measured_by_samples(void **state)
+{
+	(void)state;
+	start(true);
+	for (unsigned i = 0; i < 8 * SECOND && vm->s2.ballooned_pages == 0; i++) {
+		pass(1);
+		working_set_poll(fake_tsc);
+	}
+	assert_true(vm->working_set.known);
+	assert_true(vm->s2.ballooned_pages > 0);
+}
+
+static void test_left_alone(void **state)
+{
+	(void)state;
+	start(true);
+	say_active(HELD);
+	pass(3 * SECOND);
+	assert_int_equal(vm->balloon.target_peak_pages, 0);
+	assert_false(vm->balloon.unresponsive);
+	assert_false(is_said("does not answer"));
+}
+
+/* It uses more than it did: the balloon shrinks in the next period. */
+static void test_gets_back_what_it_uses(void **state)
+{
+	(void)state;
+	start(true);
+	comes = SECOND;
+	say_active(1200);
+	set_balloon(2400);
+	pass(20); /* the other one takes them */
+	balloon_set_target(vm, 2400, AEROSTAT_PRESSURE_HIGH);
+	pass(20);
+	assert_int_equal(vm->balloon.target_pages, 2400);
+	say_active(1600); /* all that it holds; its size is 1800 */
+	pass(1);
+	assert_int_equal(vm->balloon.target_pages, 2200);
+	come();
+	pass(20);
+	assert_int_equal(vm->balloon.target_pages, 2200);
+}
+
+/* ---- What it cannot give ---- */
+
+/* Of what it does not use it can do without little: nothing is held against it, and it is not
+ * pushed there again. */
+static void test_short(void **state)
+{
+	(void)state;
+	start(true);
+	least_size = RAM - SOME;
+	say_active(400);
+	pass(SECOND);
+	assert_int_equal(vm->s2.ballooned_pages, SOME);
+	assert_true(vm->balloon.target_pages > 2 * SOME);
+	pass(2 * SECOND);
+	/* It has been twice, and has some of it back. */
+	assert_int_equal(vm->balloon.least_size_pages, least_size + least_size / 8);
+	assert_int_equal(vm->s2.ballooned_pages, 0);
+	assert_int_equal(vm->balloon.target_pages, 0);
+	assert_false(vm->balloon.unresponsive);
+	fake_log_clear();
+	for (unsigned i = 0; i < 55; i++) {
+		pass(SECOND);
+		assert_int_equal(vm->balloon.target_pages, 0);
+	}
+	assert_false(is_said("silent driver does not answer"));
+	/* Perhaps it has ended what it needed that for. */
+	unsigned periods = 0;
+	while (vm->balloon.target_pages == 0) {
+		assert_true(periods++ < 10 * SECOND);
+		pass(1);
+	}
+}
+
+/* Siblings: it comes again at once, before it has done anything; or it lacks only a few pages. */
+static void test_not_short(void **state)
+{
+	(void)state;
+	start(true);
+	comes = SECOND;
+	say_active(400);
+	pass(10);
+	assert_true(page.target_pages > 2 * SOME);
+	silent_driver_came(vm);
+	pass(49);
+	silent_driver_came(vm);
+	silent_driver_came(vm);
+	assert_int_equal(vm->balloon.least_size_pages, 0);
+	least_size = RAM - page.target_pages + 64;
+	set_balloon(page.target_pages);
+	pass(10);
+	silent_driver_came(vm);
+	assert_int_equal(vm->balloon.least_size_pages, 0);
+	/* A new driver knows nothing of it. */
+	vm->balloon.least_size_pages = 4000;
+	silent_driver_begin(vm);
+	assert_int_equal(vm->balloon.least_size_pages, 0);
+	assert_int_equal(vm->balloon.told_pages, 0);
+}
+
+/* ---- Is it there? ---- */
+
+/* It may take two seconds until it comes, and a second from then on. */
+static void test_never_comes(void **state)
+{
+	(void)state;
+	start(true);
+	comes = SECOND;
+	say_active(400);
+	pass(3 * SECOND - 2);
+	assert_false(vm->balloon.unresponsive);
+	pass(5);
+	assert_true(vm->balloon.unresponsive);
+	assert_true(is_said("silent driver does not answer"));
+	/* One that never waits is never late. */
+	(void)kernel_teardown(state);
+	start(true);
+	tunables.driver_answer_ms = TUNABLE_NEVER;
+	comes = SECOND;
+	say_active(400);
+	pass(10 * SECOND);
+	assert_false(vm->balloon.unresponsive);
+}
+
+/* Regression: one that comes once a second was late before it had come. */
+static void test_comes_in_time(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < SECOND; i += 33) {
+		start(true);
+		comes = i;
+		say_active(400);
+		pass(4 * SECOND);
+		assert_false(is_said("silent driver does not answer"));
+		assert_true(vm->s2.ballooned_pages > 0);
+		(void)kernel_teardown(state);
+	}
+	start(false);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, kernel_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_measured),
+		TEST(test_gives_what_it_does_not_use),
+		TEST(test_measured_by_samples),
+		TEST(test_left_alone),
+		TEST(test_gets_back_what_it_uses),
+		TEST(test_short),
+		TEST(test_not_short),
+		TEST(test_never_comes),
+		TEST(test_comes_in_time),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
