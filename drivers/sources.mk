@@ -26,6 +26,7 @@ HV_C_SOURCES += \
 	drivers/virt/vballoon_statistics.c \
 	drivers/virt/vdynmem.c \
 	drivers/virt/vdynmem_request.c \
+	drivers/virt/vdynmem_send.c \
 	drivers/virt/vguest.c \
 	drivers/virt/vhyperv.c \
 	drivers/virt/vhyperv_hint.c \

@@ -119,8 +119,8 @@ static bool msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value, bool *f
 {
 	struct platform *platform = vcpu->vm->platform;
 	struct vguest guest = lock_guest(platform);
-	bool known = vhyperv_msr_write(state_of(platform), &guest, vcpu->index, index, value,
-				       fault);
+	bool known =
+		vhyperv_msr_write(state_of(platform), &guest, vcpu->index, index, value, fault);
 
 	step_and_unlock(platform, &guest, vcpu);
 	return known;
@@ -131,9 +131,8 @@ static enum exit_action hypercall(struct vcpu *vcpu)
 	struct platform *platform = vcpu->vm->platform;
 	struct vguest guest = lock_guest(platform);
 
-	vcpu->regs[GPR_RAX] =
-		vhyperv_hypercall(state_of(platform), &guest, vcpu->regs[GPR_RCX],
-				  vcpu->regs[GPR_RDX], vcpu->regs[GPR_R8]);
+	vcpu->regs[GPR_RAX] = vhyperv_hypercall(state_of(platform), &guest, vcpu->regs[GPR_RCX],
+						vcpu->regs[GPR_RDX], vcpu->regs[GPR_R8]);
 	step_and_unlock(platform, &guest, vcpu);
 	return EXIT_ADVANCE;
 }
@@ -142,7 +141,10 @@ static enum exit_action hypercall(struct vcpu *vcpu)
 static void target_changed(struct platform *platform)
 {
 	struct vhyperv *hyperv = state_of(platform);
+	struct vguest guest = lock_guest(platform);
 
+	vhyperv_publish(hyperv, &guest, &platform->balloon_page);
+	s2_unlock(guest.locked);
 	hyperv->next_tsc = 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See vdynmem.h: what the driver says, and in which state that fits. Requests: vdynmem_request.c. */
+/* See vdynmem.h: what the driver says, and in which state that fits. Requests: vdynmem_request.c.
+ */
 #include "drivers/virt/vdynmem.h"
 
 #include "base/bits.h"
@@ -7,10 +8,10 @@
 #include "base/time.h"
 #include "drivers/virt/vdynmem_protocol.h"
 #include "drivers/virt/vdynmem_request.h"
+#include "drivers/virt/vdynmem_send.h"
 #include "kernel/balloon/release.h"
 
 #define PACKETS_PER_STEP 4u
-#define RETRY_MS 20u /* a full ring, a page without a frame */
 #define ADD_RETRY_MS 10000u
 
 void vdynmem_reset(struct vdynmem *memory, uint64_t boot_pages)
@@ -39,14 +40,6 @@ void vdynmem_closed(struct vdynmem *memory)
 	memory->release_next = 0;
 	memory->find_next = 0;
 	memory->next_tsc = 0;
-}
-
-void vdynmem_stop(struct vdynmem *memory, const struct vdynmem_place *place, const char *reason)
-{
-	vm_log(place->guest.vm, "Dynamic Memory has stopped: %s", reason);
-	memory->state = VDYNMEM_STOPPED;
-	memory->answer_is_there = false;
-	memory->reply_bytes = 0;
 }
 
 /* ---- statistics ------------------------------------------------------------------------------ */
@@ -110,8 +103,8 @@ static void accept(struct vdynmem *memory, uint16_t type, bool accepted)
 
 static void version_request(struct vdynmem *memory, const struct dynmem_version_request *message)
 {
-	bool good = message->version == DYNMEM_VERSION_2_0 ||
-		    message->version == DYNMEM_VERSION_1_0;
+	bool good =
+		message->version == DYNMEM_VERSION_2_0 || message->version == DYNMEM_VERSION_1_0;
 
 	accept(memory, DYNMEM_VERSION_RESPONSE, good);
 	memory->state = good ? VDYNMEM_CAPABILITIES : VDYNMEM_VERSION;
@@ -198,7 +191,7 @@ static void handle(struct vdynmem *memory, const struct vdynmem_place *place, si
 	const char *wrong = judge(memory, header, bytes);
 
 	if (wrong != NULL) {
-		vdynmem_stop(memory, place, wrong);
+		vdynmem_send_stop(memory, place, wrong);
 		return;
 	}
 	switch (header->type) {
@@ -225,33 +218,6 @@ static void handle(struct vdynmem *memory, const struct vdynmem_place *place, si
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-void vdynmem_later(struct vdynmem *memory, const struct vdynmem_place *place)
-{
-	memory->next_tsc = place->now_tsc + ticks_from_ms(RETRY_MS);
-}
-
-bool vdynmem_is_sent(struct vdynmem *memory, struct vdynmem_place *place,
-		     enum vvmring_result result)
-{
-	if (result == VVMRING_BROKEN) {
-		vdynmem_stop(memory, place, "the ring to the guest is broken");
-	} else if (result != VVMRING_DONE) {
-		vdynmem_later(memory, place);
-	}
-	return result == VVMRING_DONE;
-}
-
-bool vdynmem_send(struct vdynmem *memory, struct vdynmem_place *place, const void *message,
-		  size_t bytes)
-{
-	bool signal = false;
-	enum vvmring_result result =
-		vvmring_write(place->to_guest, &place->guest, message, bytes, &signal);
-
-	place->signal = place->signal || signal;
-	return vdynmem_is_sent(memory, place, result);
-}
-
 /* False: there is no room. */
 static bool send_reply(struct vdynmem *memory, struct vdynmem_place *place)
 {
@@ -276,8 +242,8 @@ static bool release(struct vdynmem *memory, const struct vdynmem_place *place)
 static bool read_packet(struct vdynmem *memory, struct vdynmem_place *place)
 {
 	size_t bytes;
-	enum vvmring_result result = vvmring_read(place->from_guest, &place->guest,
-						  memory->packet, sizeof(memory->packet), &bytes);
+	enum vvmring_result result = vvmring_read(place->from_guest, &place->guest, memory->packet,
+						  sizeof(memory->packet), &bytes);
 
 	switch (result) {
 	case VVMRING_DONE:
@@ -287,12 +253,12 @@ static bool read_packet(struct vdynmem *memory, struct vdynmem_place *place)
 		vdynmem_request(memory, place);
 		return false;
 	case VVMRING_LATER:
-		vdynmem_later(memory, place);
+		vdynmem_send_later(memory, place);
 		return false;
 	case VVMRING_BROKEN:
 		break;
 	}
-	vdynmem_stop(memory, place, "the ring from the guest is broken");
+	vdynmem_send_stop(memory, place, "the ring from the guest is broken");
 	return false;
 }
 

@@ -103,4 +103,8 @@ static inline bool vdynmem_is_attached(const struct vdynmem *memory)
 /* Goes on with whatever there is to do: a bounded step. */
 void vdynmem_step(struct vdynmem *memory, struct vdynmem_place *place);
 
+/* Writes the statistics as they follow from what the driver said last, and from the core's target.
+ */
+void vdynmem_publish(const struct vdynmem *memory, const struct vdynmem_place *place);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The messages of Dynamic Memory, as Linux's hv_balloon and Windows have them. Units: 4 KiB pages. */
+/* The messages of Dynamic Memory, as Linux's hv_balloon and Windows have them. Units: 4 KiB pages.
+ */
 #ifndef DRIVERS_VIRT_VDYNMEM_PROTOCOL_H
 #define DRIVERS_VIRT_VDYNMEM_PROTOCOL_H
 

@@ -6,11 +6,12 @@
 #include "base/string.h"
 #include "base/time.h"
 #include "drivers/virt/vdynmem_protocol.h"
+#include "drivers/virt/vdynmem_send.h"
 #include "kernel/balloon/find.h"
 #include "kernel/balloon/ranges.h"
 
-#define ASK_PAGES_MAX 65536u   /* of one request: it cannot be taken back */
-#define BACK_PAGES_MAX 16384u  /* of one message: the driver frees them without a pause */
+#define ASK_PAGES_MAX 65536u  /* of one request: it cannot be taken back */
+#define BACK_PAGES_MAX 16384u /* of one message: the driver frees them without a pause */
 #define BACK_RUNS_MAX 16u
 #define PIECES_MAX 3u /* of a run: up to 2 MiB, large ones, the rest */
 #define CALL_RANGES_MAX (BACK_RUNS_MAX * PIECES_MAX)
@@ -35,8 +36,8 @@ static unsigned split(uint64_t gfn, uint64_t pages, struct aerostat_range *range
 			.gfn = gfn + head, .count = (uint32_t)middle, .order = ORDER_2M};
 	}
 	if (tail > 0) {
-		ranges[count++] = (struct aerostat_range){.gfn = gfn + pages - tail,
-							  .count = (uint32_t)tail};
+		ranges[count++] =
+			(struct aerostat_range){.gfn = gfn + pages - tail, .count = (uint32_t)tail};
 	}
 	return count;
 }
@@ -59,7 +60,8 @@ void vdynmem_answer_begin(struct vdynmem *memory, const struct vdynmem_place *pl
 	unsigned count = answer->ranges >> 1;
 
 	if (count > (answer->header.bytes - sizeof(*answer)) / sizeof(uint64_t)) {
-		vdynmem_stop(memory, place, "it gives more ranges than there are in its message");
+		vdynmem_send_stop(memory, place,
+				  "it gives more ranges than there are in its message");
 		return;
 	}
 	memory->answer_is_last = !(answer->ranges & 1);
@@ -127,7 +129,7 @@ static bool try_again(struct vdynmem *memory, const struct vdynmem_place *place,
 		      const struct aerostat_range *range)
 {
 	if (memory->tries++ < TRIES_MAX) {
-		vdynmem_later(memory, place);
+		vdynmem_send_later(memory, place);
 		return false;
 	}
 	vm_log(place->guest.vm, "the balloon leaves out pages=%u gfn=0x%lx: no memory",
@@ -149,7 +151,7 @@ static bool refused(struct vdynmem *memory, const struct vdynmem_place *place,
 	case AEROSTAT_RANGE_NO_MEMORY:
 		return try_again(memory, place, range);
 	}
-	vdynmem_stop(memory, place, "it gives pages that it does not have");
+	vdynmem_send_stop(memory, place, "it gives pages that it does not have");
 	return false;
 }
 
@@ -268,14 +270,14 @@ static void give_back(struct vdynmem *memory, struct vdynmem_place *place, uint6
 	struct aerostat_range ranges[CALL_RANGES_MAX];
 	struct back_message message;
 
-	if (!vdynmem_is_sent(memory, place,
-			     vvmring_room(place->to_guest, &place->guest, sizeof(message)))) {
+	if (!vdynmem_send_done(memory, place,
+			       vvmring_room(place->to_guest, &place->guest, sizeof(message)))) {
 		return;
 	}
 	unsigned count = find_back(memory, place, min_u64(pages, BACK_PAGES_MAX), ranges);
 	uint64_t taken = count > 0 ? take_back(memory, place, ranges, count, &message) : 0;
 	if (taken == 0) {
-		vdynmem_later(memory, place); /* not found yet, or no memory to cut an entry */
+		vdynmem_send_later(memory, place); /* not found yet, or no memory to cut an entry */
 		return;
 	}
 	memory->available_pages += taken;
@@ -283,16 +285,17 @@ static void give_back(struct vdynmem *memory, struct vdynmem_place *place, uint6
 	if (vdynmem_send(memory, place, &message, message.head.header.bytes)) {
 		memory->state = VDYNMEM_UNBALLOON;
 	} else if (memory->state != VDYNMEM_STOPPED) {
-		vdynmem_stop(memory, place, "the guest has filled the ring to itself");
+		vdynmem_send_stop(memory, place, "the guest has filled the ring to itself");
 	}
 }
 
-/* More RAM than it has, up to max=: when it wants some, has none in the balloon, and others none. */
+/* More RAM than it has, up to max=: when it wants some, has none in the balloon, and others none.
+ */
 static void add(struct vdynmem *memory, struct vdynmem_place *place)
 {
 	const struct aerostat_balloon_page *page = place->page;
-	uint64_t gfn = max_u64(memory->add_gfn, align_up_u64(memory->boot_pages,
-							     memory->align_pages));
+	uint64_t gfn =
+		max_u64(memory->add_gfn, align_up_u64(memory->boot_pages, memory->align_pages));
 
 	if (!memory->may_add || page->wanted_pages == 0 ||
 	    page->pressure != AEROSTAT_PRESSURE_NONE || place->now_tsc < memory->add_tsc ||

@@ -57,8 +57,7 @@ enum status vguest_find(const struct vguest *guest, uint64_t address, size_t byt
 	if (!may_populate(guest, address, bytes)) {
 		return STATUS_NO_MEMORY;
 	}
-	enum status status =
-		guest_window_open(guest->locked, (gpa_t){address}, bytes, &window);
+	enum status status = guest_window_open(guest->locked, (gpa_t){address}, bytes, &window);
 	if (status == STATUS_OK) {
 		*start = window.start;
 	}

@@ -25,7 +25,8 @@ MUST_CHECK enum status vguest_write(const struct vguest *guest, uint64_t address
 
 /*
  * Where `bytes` are that lie in one page, at a multiple of 8. Only while the lock is held and
- * nothing is taken out of the VM; through atomic accesses alone. MISALIGNED: not at such a multiple.
+ * nothing is taken out of the VM; through atomic accesses alone. MISALIGNED: not at such a
+ * multiple.
  */
 MUST_CHECK enum status vguest_find(const struct vguest *guest, uint64_t address, size_t bytes,
 				   uint8_t **start);

@@ -139,7 +139,7 @@ bool vhyperv_msr_write(struct vhyperv *hyperv, const struct vguest *guest, unsig
 
 /* ---- hypercalls ------------------------------------------------------------------------------ */
 
-#define CONTROL_CODE(control) ((control) & 0xffff)
+#define CONTROL_CODE(control) ((control)&0xffff)
 #define INPUT_ALIGN 8u
 #define VMBUS_MESSAGE_TYPE 1u
 #define CAPABILITY_COLD_MEMORY BIT(8)
@@ -255,7 +255,14 @@ void vhyperv_step(struct vhyperv *hyperv, const struct vguest *guest,
 	later = !vsynic_flush(&hyperv->synic, guest) || later;
 	hyperv->next_tsc = hyperv->memory.next_tsc;
 	if (later) {
-		hyperv->next_tsc =
-			min_u64(hyperv->next_tsc, now_tsc + ticks_from_ms(RETRY_MS));
+		hyperv->next_tsc = min_u64(hyperv->next_tsc, now_tsc + ticks_from_ms(RETRY_MS));
 	}
+}
+
+void vhyperv_publish(const struct vhyperv *hyperv, const struct vguest *guest,
+		     struct aerostat_balloon_page *page)
+{
+	const struct vdynmem_place place = {.guest = *guest, .page = page};
+
+	vdynmem_publish(&hyperv->memory, &place);
 }

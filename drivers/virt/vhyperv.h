@@ -72,4 +72,8 @@ uint64_t vhyperv_hypercall(struct vhyperv *hyperv, const struct vguest *guest, u
 void vhyperv_step(struct vhyperv *hyperv, const struct vguest *guest,
 		  struct aerostat_balloon_page *page, uint64_t now_tsc);
 
+/* The core has changed its target: what follows for the statistics, and nothing else. */
+void vhyperv_publish(const struct vhyperv *hyperv, const struct vguest *guest,
+		     struct aerostat_balloon_page *page);
+
 #endif

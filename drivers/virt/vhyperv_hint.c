@@ -15,7 +15,7 @@
 #define HINT_MASK 3u
 
 /* A range: number of pages less one, and whether they are large ones. */
-#define RANGE_COUNT(range) ((uint32_t)((range) & 0x7ff) + 1)
+#define RANGE_COUNT(range) ((uint32_t)((range)&0x7ff) + 1)
 #define RANGE_LARGE BIT(11)
 #define RANGE_GIGABYTES BIT(12)
 #define RANGE_SIZE_MASK (BIT(21) - BIT(12))

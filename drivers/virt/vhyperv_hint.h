@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The hypercall by which a guest reports free memory: hints that it is cold, and may be discarded. */
+/* The hypercall by which a guest reports free memory: hints that it is cold, and may be discarded.
+ */
 #ifndef DRIVERS_VIRT_VHYPERV_HINT_H
 #define DRIVERS_VIRT_VHYPERV_HINT_H
 

@@ -152,7 +152,8 @@ bool vsynic_flush(struct vsynic *synic, const struct vguest *guest)
 	enum status status = vguest_find(guest, (processor->messages & PAGE_MASK) + SLOT_VMBUS,
 					 SLOT_BYTES, &slot);
 	if (status != STATUS_OK) {
-		return status != STATUS_NO_MEMORY; /* where there is no RAM, it is the guest's loss */
+		return status !=
+		       STATUS_NO_MEMORY; /* where there is no RAM, it is the guest's loss */
 	}
 	if (slot_is_free(slot)) {
 		fill_slot(slot, &synic->queue[synic->first], synic->count > 1);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The synthetic interrupt controller of Hyper-V (Top-Level Functional Specification, chapter 11): of
- * each virtual processor the registers, and of its sixteen sources the one that VMBus uses. Messages
- * go into the source's slot of the page that SIMP names, one at a time; the others wait here. Events
- * are bits of the page that SIEFP names.
+ * The synthetic interrupt controller of Hyper-V (Top-Level Functional Specification, chapter 11):
+ * of each virtual processor the registers, and of its sixteen sources the one that VMBus uses.
+ * Messages go into the source's slot of the page that SIMP names, one at a time; the others wait
+ * here. Events are bits of the page that SIEFP names.
  *
  * Plain state under the platform's lock. What is to interrupt a processor is kept as a bit until
- * vsynic_take_interrupts(): the caller delivers it.
+ * vsynic_take_interrupt(): the caller delivers it.
  */
 #ifndef DRIVERS_VIRT_VSYNIC_H
 #define DRIVERS_VIRT_VSYNIC_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VMBus, version 4.0 (of Windows 10 and Server 2016): a guest asks over messages which devices there
- * are, names pages for the rings of a channel, and opens it. There is one device, Dynamic Memory.
+ * VMBus, version 4.0 (of Windows 10 and Server 2016): a guest asks over messages which devices
+ * there are, names pages for the rings of a channel, and opens it. There is one device, Dynamic
+ * Memory.
  *
  * The guest's messages are copies by the time they come here; answers go to its synthetic interrupt
  * controller. A message that does not fit the state is passed over, but where guests wait for an
@@ -48,8 +49,7 @@ void vvmbus_reset(struct vvmbus *bus);
  * A message of the guest. At least VVMBUS_ANSWERS can be posted to `synic`. False: a version that
  * is not to be talked about; the guest then tries a lower one.
  */
-MUST_CHECK bool vvmbus_message(struct vvmbus *bus, struct vsynic *synic,
-			       const struct vguest *guest, const void *message, size_t bytes,
-			       enum vvmbus_event *event);
+MUST_CHECK bool vvmbus_message(struct vvmbus *bus, struct vsynic *synic, const struct vguest *guest,
+			       const void *message, size_t bytes, enum vvmbus_event *event);
 
 #endif

@@ -71,8 +71,8 @@ static enum status copy(const struct vvmring *ring, const struct vguest *guest, 
 	while (bytes > 0 && status == STATUS_OK) {
 		uint32_t offset = at % ring->bytes;
 		size_t part = (size_t)min_u64(bytes, PAGE_BYTES - offset % PAGE_BYTES);
-		uint64_t address = (ring->gfns[1 + offset / PAGE_BYTES] << PAGE_SHIFT) +
-				   offset % PAGE_BYTES;
+		uint64_t address =
+			(ring->gfns[1 + offset / PAGE_BYTES] << PAGE_SHIFT) + offset % PAGE_BYTES;
 		status = out ? vguest_write(guest, address, data, part)
 			     : vguest_read(guest, address, data, part);
 		at += (uint32_t)part;
@@ -196,8 +196,8 @@ enum vvmring_result vvmring_write(struct vvmring *ring, const struct vguest *gue
 		status = copy(ring, guest, at + (uint32_t)bytes, rest, UNIT - bytes % UNIT, true);
 	}
 	if (status == STATUS_OK) {
-		status = copy(ring, guest, ring->index + total, (uint8_t *)&trailer,
-			      TRAILER_BYTES, true);
+		status = copy(ring, guest, ring->index + total, (uint8_t *)&trailer, TRAILER_BYTES,
+			      true);
 	}
 	if (status == STATUS_OK) {
 		status = find_indices(ring, guest, &indices);

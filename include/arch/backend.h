@@ -15,7 +15,7 @@ struct s2_format;
 struct vcpu;
 
 struct backend {
-	const char *name; /* "VT-x" */
+	const char *name;     /* "VT-x" */
 	uint8_t hypercall[3]; /* the instruction that calls the hypervisor */
 
 	/*

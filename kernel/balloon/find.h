@@ -15,11 +15,11 @@ struct balloon_run {
 };
 
 /*
- * The first run from page *next on, of at most `most` pages, which is not 0; its neighbours may be in
- * the balloon as well. *next is where to go on: the page behind the run. Bounded work, at most *work
- * entries, which is lowered by what was looked at: when it is used up before a run has begun, there
- * is none in the answer, and *next is below the end of RAM. At the end of RAM *next is 0. Lock: the
- * VM's address space, held by the caller.
+ * The first run from page *next on, of at most `most` pages, which is not 0; its neighbours may be
+ * in the balloon as well. *next is where to go on: the page behind the run. Bounded work, at most
+ * *work entries, which is lowered by what was looked at: when it is used up before a run has begun,
+ * there is none in the answer, and *next is below the end of RAM. At the end of RAM *next is 0.
+ * Lock: the VM's address space, held by the caller.
  */
 struct balloon_run balloon_find_run(struct s2_locked locked, const struct vm *vm, uint64_t most,
 				    uint64_t *next, uint64_t *work);

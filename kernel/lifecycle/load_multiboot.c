@@ -117,7 +117,8 @@ enum status load_multiboot_run(struct vm *vm, const struct load_files *files,
 	struct multiboot_info info = {
 		.flags = HAS_MEMORY | HAS_COMMAND_LINE | HAS_MODULES | HAS_MAP | HAS_LOADER_NAME,
 		.lower_kib = PC_LOW_RAM_END >> 10,
-		.upper_kib = (uint32_t)(((vm->config.boot_pages << PAGE_SHIFT) - PC_HIGH_RAM) >> 10),
+		.upper_kib =
+			(uint32_t)(((vm->config.boot_pages << PAGE_SHIFT) - PC_HIGH_RAM) >> 10),
 		.module_count = files->count - 1,
 		.map_bytes = LOAD_PC_MAP_ENTRIES * sizeof(struct multiboot_map_entry),
 	};

@@ -306,8 +306,7 @@ static enum status complete_startup(struct vm_config *config, bool given, struct
 	}
 	if (config->boot_pages < config->min_pages || config->boot_pages > config->max_pages) {
 		return error_set(
-			error, STATUS_INVALID,
-			"startup=%luK is not between min=%luK and max=%luK",
+			error, STATUS_INVALID, "startup=%luK is not between min=%luK and max=%luK",
 			config->boot_pages * 4, config->min_pages * 4, config->max_pages * 4);
 	}
 	return STATUS_OK;

@@ -58,9 +58,10 @@ struct vm_config {
 	uint64_t mem_pages; /* allotment: what it has in normal times */
 	uint64_t min_pages; /* guaranteed; the balloon never asks below it */
 	uint64_t max_pages; /* its RAM is [0, max) */
-	/* startup=: its RAM as the kernel is told at boot; as=hyper-v adds the rest while it runs. */
+	/* startup=: its RAM as the kernel is told at boot; as=hyper-v adds the rest while it runs.
+	 */
 	uint64_t boot_pages;
-	uint64_t shares;    /* weight when there is not enough for all, 1..10000 */
+	uint64_t shares; /* weight when there is not enough for all, 1..10000 */
 	enum on_touch on_touch;
 	unsigned vcpus;	   /* 1 .. AEROSTAT_VCPUS_MAX */
 	uint64_t cpu_mask; /* processors that may run it; all ones: any */

@@ -292,6 +292,10 @@ KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcom
 VRING_SOURCES := $(addprefix drivers/virt/, vmmio.c vring.c)
 DIALECT_KVM := $(VRING_SOURCES) $(addprefix drivers/virt/, pc_kvm.c vballoon.c vballoon_queue.c vballoon_statistics.c)
 
+# as=hyper-v, from the MSRs to the balloon core.
+DIALECT_HYPERV := $(addprefix drivers/virt/, pc_hyperv.c vdynmem.c vdynmem_request.c vdynmem_send.c vguest.c vhyperv.c \
+	vhyperv_hint.c vsynic.c vvmbus.c vvmring.c)
+
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
 
@@ -514,10 +518,6 @@ HOST_test_vballoon_statistics := tests/host/virt/test_vballoon_statistics.c \
 HOST_TESTS += test_vballoon
 HOST_test_vballoon := tests/host/virt/test_vballoon.c tests/host/fake/driver.c \
 	$(filter-out drivers/virt/pc_kvm.c,$(DIALECT_KVM)) $(KERNEL_SOURCES)
-
-# as=hyper-v, from the MSRs to the balloon core.
-DIALECT_HYPERV := $(addprefix drivers/virt/, pc_hyperv.c vdynmem.c vdynmem_request.c vguest.c vhyperv.c \
-	vhyperv_hint.c vsynic.c vvmbus.c vvmring.c)
 
 # The kernel with real devices in place of the fakes.
 DIALECT_VMWARE := $(addprefix drivers/virt/, pc_vmware.c vbackdoor.c vvmballoon.c)

@@ -35,8 +35,9 @@ static struct cpuid vmware_leaf(uint32_t leaf)
 }
 
 /*
- * Hyper-V (Top-Level Functional Specification, 2.4): what drivers/virt/vhyperv.c has, and nothing of
- * partitions, timers, or flushes and interrupts by hypercalls. Guests then keep the processor's own.
+ * Hyper-V (Top-Level Functional Specification, 2.4): what drivers/virt/vhyperv.c has, and nothing
+ * of partitions, timers, or flushes and interrupts by hypercalls. Guests then keep the processor's
+ * own.
  */
 #define HYPERV_INTERFACE 0x31237648u /* "Hv#1" */
 /* Leaf 3, EAX. Without the MSRs for hypercalls and VP index Linux takes this for bare metal. */
