@@ -14,6 +14,7 @@ HV_C_SOURCES += \
 	drivers/phys/uart.c \
 	drivers/virt/pc.c \
 	drivers/virt/pc_dialect.c \
+	drivers/virt/pc_hyperv.c \
 	drivers/virt/pc_interrupt.c \
 	drivers/virt/pc_kvm.c \
 	drivers/virt/pc_time.c \
@@ -23,6 +24,12 @@ HV_C_SOURCES += \
 	drivers/virt/vballoon.c \
 	drivers/virt/vballoon_queue.c \
 	drivers/virt/vballoon_statistics.c \
+	drivers/virt/vdynmem.c \
+	drivers/virt/vdynmem_request.c \
+	drivers/virt/vdynmem_send.c \
+	drivers/virt/vguest.c \
+	drivers/virt/vhyperv.c \
+	drivers/virt/vhyperv_hint.c \
 	drivers/virt/vi8042.c \
 	drivers/virt/vioapic.c \
 	drivers/virt/vlapic.c \
@@ -37,5 +44,8 @@ HV_C_SOURCES += \
 	drivers/virt/vring.c \
 	drivers/virt/vrtc.c \
 	drivers/virt/vrtc_calendar.c \
+	drivers/virt/vsynic.c \
 	drivers/virt/vuart.c \
-	drivers/virt/vvmballoon.c
+	drivers/virt/vvmballoon.c \
+	drivers/virt/vvmbus.c \
+	drivers/virt/vvmring.c

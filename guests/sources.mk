@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The guests: every name has its own folder; GUEST_name lists the sources that are not in the library.
 
-GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes flat32 backdoor
+GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes flat32 virtio backdoor
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -24,9 +24,11 @@ GUEST_leftover := guests/leftover/main.c guests/leftover/registers.c guests/left
 GUEST_modes := guests/modes/main.c guests/modes/classes.c guests/modes/mode32.S
 GUEST_flat32 := guests/flat32/main.S
 # As a VM of another hypervisor it has no native calls.
+GUEST_virtio := $(addprefix guests/virtio/,main.c board.c measure.c ring.c wrong.c) guests/lib/start.S \
+	guests/lib/memory.c
 GUEST_backdoor := $(addprefix guests/backdoor/,main.c measure.c port.c wrong.c) guests/lib/start.S \
 	guests/lib/memory.c
-GUESTS_WITHOUT_LIB := flat32 backdoor
+GUESTS_WITHOUT_LIB := flat32 virtio backdoor
 
 GUEST_LIB_C_SOURCES := \
 	guests/lib/arguments.c \

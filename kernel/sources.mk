@@ -3,6 +3,7 @@
 
 HV_C_SOURCES += \
 	kernel/balloon/balloon.c \
+	kernel/balloon/find.c \
 	kernel/balloon/page_list.c \
 	kernel/balloon/ranges.c \
 	kernel/balloon/release.c \

@@ -36,7 +36,7 @@ void platform_reset(struct vm *vm)
 	vpic_reset(&platform->pic);
 	vpit_reset(&platform->pit, now, khz);
 	vrtc_reset(&platform->rtc, now, khz, PC_EPOCH_SECONDS + (int64_t)(now / (khz * 1000)),
-		   vm->config.max_pages << PAGE_SHIFT);
+		   vm->config.boot_pages << PAGE_SHIFT);
 	vi8042_reset(&platform->keyboard);
 	vpci_reset(&platform->pci);
 	vioapic_reset(&platform->ioapic, 0);

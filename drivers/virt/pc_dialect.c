@@ -4,12 +4,14 @@
 
 #include "arch/arch.h"
 #include "drivers/virt/pc.h"
+#include "drivers/virt/pc_hyperv.h"
 #include "drivers/virt/pc_kvm.h"
 #include "drivers/virt/pc_vmware.h"
 #include "kernel/vm/vm.h"
 
 static const struct pc_dialect *const dialects[PERSONALITY_COUNT] = {
 	[AS_PLAIN] = NULL,
+	[AS_HYPERV] = &pc_hyperv,
 	[AS_KVM] = &pc_kvm,
 	[AS_VMWARE] = &pc_vmware,
 };

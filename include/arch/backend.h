@@ -15,7 +15,8 @@ struct s2_format;
 struct vcpu;
 
 struct backend {
-	const char *name; /* "VT-x" */
+	const char *name;     /* "VT-x" */
+	uint8_t hypercall[3]; /* the instruction that calls the hypervisor */
 
 	/*
 	 * Can this CPU run guests? UNSUPPORTED: *error says which feature is missing or disabled

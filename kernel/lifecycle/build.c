@@ -48,6 +48,7 @@ static enum status create_vcpus(struct vm *vm)
 {
 	enum status status = STATUS_OK;
 	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		vm->vcpus[i].calls_platform = vm->config.as != AS_PLAIN;
 		scheduler_place(&vm->vcpus[i]);
 	}
 	for (unsigned i = 0; i < vm->config.vcpus && status == STATUS_OK; i++) {

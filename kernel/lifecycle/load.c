@@ -60,6 +60,11 @@ static enum status settle_devices(struct vm_config *config, enum image_kind kind
 			"max=%luK is not what a VM with devices=pc can have: %luK to %lluK",
 			ram_bytes >> 10, PC_RAM_BYTES_MIN >> 10, PLATFORM_RAM_END_MAX >> 10);
 	}
+	if (config->boot_pages << PAGE_SHIFT < PC_RAM_BYTES_MIN) {
+		return error_set(error, STATUS_INVALID,
+				 "startup=%luK is less than the %luK that devices=pc needs",
+				 config->boot_pages * 4, PC_RAM_BYTES_MIN >> 10);
+	}
 	if (config->on_reboot == ON_REBOOT_DEFAULT) {
 		config->on_reboot = ON_REBOOT_RESTART;
 	}

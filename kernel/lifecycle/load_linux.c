@@ -50,7 +50,7 @@ enum status load_linux_plan(const struct vm_config *config, const struct load_fi
 	enum status status =
 		bzimage_check(files->file[0].bytes, files->file[0].size, &plan->bzimage, error);
 	if (status == STATUS_OK) {
-		status = bzimage_place(&plan->bzimage, config->max_pages << PAGE_SHIFT,
+		status = bzimage_place(&plan->bzimage, config->boot_pages << PAGE_SHIFT,
 				       initrd_bytes(files), &initrd, error);
 	}
 	if (status != STATUS_OK) {

@@ -55,7 +55,7 @@ enum status load_multiboot_plan(const struct vm_config *config, const struct loa
 {
 	const struct load_file *kernel = &files->file[0];
 	enum status status = multiboot1_check(kernel->bytes, kernel->size,
-					      config->max_pages << PAGE_SHIFT, &plan->elf, error);
+					      config->boot_pages << PAGE_SHIFT, &plan->elf, error);
 	if (status == STATUS_OK) {
 		/* Where every loader puts them: kernels rely on their being within reach. */
 		status = load_pc_place_files(config, files, false, plan, error);
@@ -117,7 +117,8 @@ enum status load_multiboot_run(struct vm *vm, const struct load_files *files,
 	struct multiboot_info info = {
 		.flags = HAS_MEMORY | HAS_COMMAND_LINE | HAS_MODULES | HAS_MAP | HAS_LOADER_NAME,
 		.lower_kib = PC_LOW_RAM_END >> 10,
-		.upper_kib = (uint32_t)(((vm->config.max_pages << PAGE_SHIFT) - PC_HIGH_RAM) >> 10),
+		.upper_kib =
+			(uint32_t)(((vm->config.boot_pages << PAGE_SHIFT) - PC_HIGH_RAM) >> 10),
 		.module_count = files->count - 1,
 		.map_bytes = LOAD_PC_MAP_ENTRIES * sizeof(struct multiboot_map_entry),
 	};

@@ -14,7 +14,7 @@
 
 void load_pc_map(const struct vm_config *config, struct load_pc_map_entry map[LOAD_PC_MAP_ENTRIES])
 {
-	uint64_t ram_bytes = config->max_pages << PAGE_SHIFT;
+	uint64_t ram_bytes = config->boot_pages << PAGE_SHIFT;
 	map[0] = (struct load_pc_map_entry){0, PC_LOW_RAM_END, LOAD_PC_MAP_RAM};
 	map[1] = (struct load_pc_map_entry){PC_LOW_RAM_END, PC_HIGH_RAM - PC_LOW_RAM_END,
 					    LOAD_PC_MAP_RESERVED};
@@ -156,7 +156,7 @@ const char *load_pc_command_line(const char *arguments, bool is_linux, uint64_t 
 enum status load_pc_place_files(const struct vm_config *config, const struct load_files *files,
 				bool high, struct load_plan *plan, struct error *error)
 {
-	uint64_t ram_bytes = config->max_pages << PAGE_SHIFT;
+	uint64_t ram_bytes = config->boot_pages << PAGE_SHIFT;
 	uint64_t kernel_end = align_up_u64(max_u64(plan->elf.end, PC_HIGH_RAM), PAGE_BYTES);
 	uint64_t bytes = 0;
 	for (unsigned i = 1; i < files->count; i++) {

@@ -50,7 +50,7 @@ enum status load_pvh_plan(const struct vm_config *config, const struct load_file
 	foreign_elf_notes(kernel->bytes, kernel->size, &notes);
 	plan->is_linux = notes.is_linux;
 	enum status status =
-		foreign_elf_check(kernel->bytes, kernel->size, config->max_pages << PAGE_SHIFT,
+		foreign_elf_check(kernel->bytes, kernel->size, config->boot_pages << PAGE_SHIFT,
 				  &plan->elf, &other_entry, error);
 	if (status == STATUS_OK) {
 		status = foreign_elf_set_entry(&plan->elf, notes.pvh_entry, error);

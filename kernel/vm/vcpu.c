@@ -9,7 +9,6 @@ void vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index)
 {
 	memset(vcpu, 0, sizeof(*vcpu));
 	vcpu->vm = vm;
-	vcpu->calls_platform = vm->config.as != AS_PLAIN;
 	vcpu->index = index;
 	vcpu->state = VCPU_OFF;
 	vcpu->resident = CPU_NONE;

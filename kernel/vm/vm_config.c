@@ -21,6 +21,7 @@ enum key {
 	KEY_ON_REBOOT,
 	KEY_FILES,
 	KEY_AS,
+	KEY_STARTUP,
 	KEY_COUNT
 };
 
@@ -38,6 +39,7 @@ static const char *const key_names[KEY_COUNT] = {
 	[KEY_ON_REBOOT] = "on-reboot",
 	[KEY_FILES] = "files",
 	[KEY_AS] = "as",
+	[KEY_STARTUP] = "startup",
 };
 
 #define SHARES_MAX 10000
@@ -253,6 +255,8 @@ static enum status parse_value(enum key key, struct word value, struct vm_config
 		return parse_number(key, value, VM_FILES_MAX, &config->files, error);
 	case KEY_AS:
 		return parse_as(value, config, error);
+	case KEY_STARTUP:
+		return parse_size(key, value, &config->boot_pages, error);
 	case KEY_COUNT:
 		break;
 	}
@@ -283,8 +287,29 @@ static enum status parse_pair(struct word word, struct vm_config *config, unsign
 	return error_set(
 		error, STATUS_INVALID,
 		"%.*s is not one of name= mem= min= max= shares= on-touch= vcpus= cpu= weight= "
-		"devices= on-reboot= files= as=",
+		"devices= on-reboot= files= as= startup=",
 		word_shown(word), word.text);
+}
+
+/* RAM of which the kernel is told at boot: less than max only where a device can add the rest. */
+static enum status complete_startup(struct vm_config *config, bool given, struct error *error)
+{
+	if (!given) {
+		config->boot_pages =
+			config->as == AS_HYPERV ? config->mem_pages : config->max_pages;
+		return STATUS_OK;
+	}
+	if (config->as != AS_HYPERV) {
+		return error_set(error, STATUS_INVALID,
+				 "startup= is for as=hyper-v: as=%s adds no memory later",
+				 personality_name(config->as));
+	}
+	if (config->boot_pages < config->min_pages || config->boot_pages > config->max_pages) {
+		return error_set(
+			error, STATUS_INVALID, "startup=%luK is not between min=%luK and max=%luK",
+			config->boot_pages * 4, config->min_pages * 4, config->max_pages * 4);
+	}
+	return STATUS_OK;
 }
 
 /* Defaults for what was not given, and how the sizes must stand to each other. */
@@ -309,7 +334,7 @@ static enum status complete(struct vm_config *config, unsigned seen, struct erro
 			error, STATUS_INVALID, "mem=%luK is not between min=%luK and max=%luK",
 			config->mem_pages * 4, config->min_pages * 4, config->max_pages * 4);
 	}
-	return STATUS_OK;
+	return complete_startup(config, seen & 1u << KEY_STARTUP, error);
 }
 
 /* Behind a mistake only the name is still of interest: it says whose mistake it was. */

@@ -58,7 +58,10 @@ struct vm_config {
 	uint64_t mem_pages; /* allotment: what it has in normal times */
 	uint64_t min_pages; /* guaranteed; the balloon never asks below it */
 	uint64_t max_pages; /* its RAM is [0, max) */
-	uint64_t shares;    /* weight when there is not enough for all, 1..10000 */
+	/* startup=: its RAM as the kernel is told at boot; as=hyper-v adds the rest while it runs.
+	 */
+	uint64_t boot_pages;
+	uint64_t shares; /* weight when there is not enough for all, 1..10000 */
 	enum on_touch on_touch;
 	unsigned vcpus;	   /* 1 .. AEROSTAT_VCPUS_MAX */
 	uint64_t cpu_mask; /* processors that may run it; all ones: any */
@@ -72,7 +75,8 @@ struct vm_config {
 
 /*
  * Parses `text`. name= and mem= are required; max defaults to mem, min to a quarter of mem, shares
- * to 100, on-touch to zero, vcpus to 1, cpu to all, weight to 100, as to plain, devices and
+ * to 100, on-touch to zero, vcpus to 1, cpu to all, weight to 100, as to plain,
+ * startup to mem with as=hyper-v and to max else, devices and
  * on-reboot to what the image decides. INVALID: *error says what is wrong with which value, and
  * *config holds at least the name if there was a good one. `text` must last as long as *config.
  */

@@ -280,7 +280,7 @@ HOST_TESTS += test_policy_failures
 HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
-KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
+KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c kernel/balloon/find.c \
 	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c \
@@ -292,8 +292,15 @@ KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcom
 VRING_SOURCES := $(addprefix drivers/virt/, vmmio.c vring.c)
 DIALECT_KVM := $(VRING_SOURCES) $(addprefix drivers/virt/, pc_kvm.c vballoon.c vballoon_queue.c vballoon_statistics.c)
 
+# as=hyper-v, from the MSRs to the balloon core.
+DIALECT_HYPERV := $(addprefix drivers/virt/, pc_hyperv.c vdynmem.c vdynmem_request.c vdynmem_send.c vguest.c vhyperv.c \
+	vhyperv_hint.c vsynic.c vvmbus.c vvmring.c)
+
 HOST_TESTS += test_balloon
 HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_balloon_find
+HOST_test_balloon_find := tests/host/balloon/test_balloon_find.c tests/host/fake/driver.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_balloon_ranges
 HOST_test_balloon_ranges := tests/host/balloon/test_balloon_ranges.c tests/host/fake/driver.c \
@@ -516,7 +523,7 @@ HOST_test_vballoon := tests/host/virt/test_vballoon.c tests/host/fake/driver.c \
 DIALECT_VMWARE := $(addprefix drivers/virt/, pc_vmware.c vbackdoor.c vvmballoon.c)
 PC_SOURCES := tests/host/fake/modules.c kernel/vm/guest_console.c $(VLAPIC_SOURCES) \
 	$(addprefix drivers/virt/, pc.c pc_dialect.c pc_interrupt.c pc_time.c vi8042.c vioapic.c vpci.c vpic.c \
-	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) $(DIALECT_KVM) $(DIALECT_VMWARE) \
+	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) $(DIALECT_KVM) $(DIALECT_VMWARE) $(DIALECT_HYPERV) \
 	$(filter-out tests/host/fake/platform.c $(FAKE_DEVICES),$(KERNEL_SOURCES))
 
 HOST_TESTS += test_pc
@@ -524,6 +531,12 @@ HOST_test_pc := tests/host/virt/test_pc.c $(PC_SOURCES)
 
 HOST_TESTS += test_pc_kvm
 HOST_test_pc_kvm := tests/host/virt/test_pc_kvm.c $(PC_SOURCES)
+
+HOST_TESTS += test_pc_hyperv
+HOST_test_pc_hyperv := tests/host/virt/test_pc_hyperv.c $(PC_SOURCES)
+
+HOST_TESTS += test_hyperv_memory
+HOST_test_hyperv_memory := tests/host/virt/test_hyperv_memory.c $(PC_SOURCES)
 
 HOST_TESTS += test_pc_interrupt
 HOST_test_pc_interrupt := tests/host/virt/test_pc_interrupt.c $(PC_SOURCES)

@@ -32,6 +32,7 @@ static void vcpu_evict(struct vcpu *vcpu)
 
 const struct backend svm_backend = {
 	.name = "AMD-V",
+	.hypercall = {0x0f, 0x01, 0xd9}, /* VMMCALL */
 	.probe = svm_probe,
 	.cpu_start = svm_cpu_start,
 	.s2_format = svm_s2_format,

@@ -50,6 +50,7 @@ static void vcpu_evict(struct vcpu *vcpu)
 
 const struct backend vmx_backend = {
 	.name = "VT-x",
+	.hypercall = {0x0f, 0x01, 0xc1}, /* VMCALL */
 	.probe = vmx_probe,
 	.cpu_start = vmx_cpu_start,
 	.s2_format = vmx_s2_format,

@@ -103,6 +103,36 @@ static void test_personalities(void **state)
 	vm.config.as = AS_PLAIN;
 }
 
+/* What Linux needs of Hyper-V, and nothing that it would then use. */
+static void test_hyperv_leaves(void **state)
+{
+	static const uint32_t expected[][4] = {
+		{0x31237648, 0, 0, 0},
+		{0, 0, 0, 0},
+		{0x8864, 0x100030, 0, 0x100},
+		{0x200, 0, 0, 0},
+		{AEROSTAT_VCPUS_MAX, AEROSTAT_VCPUS_MAX, 0, 0},
+		{0, 0, 0, 0},
+	};
+	(void)state;
+	vm.config.as = AS_HYPERV;
+	guest_cpuid_choose(&vcpu);
+	for (unsigned i = 0; i < ARRAY_COUNT(expected); i++) {
+		vcpu.regs[GPR_RAX] = 0x40000001 + i;
+		assert_int_equal(guest_cpuid(&vcpu), EXIT_ADVANCE);
+		assert_int_equal(vcpu.regs[GPR_RAX], expected[i][0]);
+		assert_int_equal(vcpu.regs[GPR_RBX], expected[i][1]);
+		assert_int_equal(vcpu.regs[GPR_RCX], expected[i][2]);
+		assert_int_equal(vcpu.regs[GPR_RDX], expected[i][3]);
+	}
+	for (uint32_t leaf = 0x40000080; leaf <= 0x40000082; leaf++) {
+		vcpu.regs[GPR_RAX] = leaf;
+		assert_int_equal(guest_cpuid(&vcpu), EXIT_ADVANCE);
+		assert_int_equal(vcpu.regs[GPR_RAX], 0);
+	}
+	vm.config.as = AS_PLAIN;
+}
+
 /* ---- MSRs ---- */
 
 enum written { REFUSED, IGNORED, SAME };
@@ -313,6 +343,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_personalities),
+		TEST(test_hyperv_leaves),
 		TEST(test_registers_of_the_board),
 		TEST(test_native_guests_have_none),
 		TEST(test_registers_of_the_local_apic),

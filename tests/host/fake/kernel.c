@@ -49,6 +49,7 @@ static void vcpu_dump(const struct vcpu *vcpu)
 
 static const struct backend fake_backend = {
 	.name = "fake",
+	.hypercall = {0x0f, 0x01, 0xc1},
 	.s2_format = format,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
@@ -115,6 +116,7 @@ struct vm *kernel_vm_with(unsigned vcpus, const char *name, uint64_t max_pages, 
 	vm->id = (vm_id_t)vm_count;
 	snprintf(vm->config.name, sizeof(vm->config.name), "%s", name);
 	vm->config.max_pages = max_pages;
+	vm->config.boot_pages = max_pages;
 	vm->config.mem_pages = mem_pages;
 	vm->config.min_pages = min_pages;
 	vm->config.shares = 100;

@@ -277,6 +277,32 @@ static void check_command_line(const char *text, const char *wanted)
 	world_stop();
 }
 
+/* startup=: the map and the initrd end there, and calls go to the device from the first one on. */
+static void test_startup(void **state)
+{
+	(void)state;
+	begin();
+	const uint8_t *kernel = make_linux(images[0]);
+	memset(data, 0x77, sizeof(data));
+	add(kernel, LINUX_BYTES, "name=tux mem=8M max=16M startup=4M as=hyper-v vcpus=2");
+	add(data[0], 4096, "of=tux");
+	add(make_linux(images[1]), LINUX_BYTES, "name=plain mem=4M");
+	start();
+	struct vm *vm = &vms[0];
+	uint64_t zero_page = vm->vcpus[0].regs[GPR_RSI];
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(ram(vm, zero_page + 0x218, 4), MIB(4) - 4096);
+	assert_int_equal(ram(vm, zero_page + 0x2d0 + 2 * 20, 8), MIB(1));
+	assert_int_equal(ram(vm, zero_page + 0x2d8 + 2 * 20, 8), MIB(3));
+	assert_int_equal(vm->s2.limit_pages, MIB(16) >> PAGE_SHIFT);
+	assert_true(vm->vcpus[0].calls_platform && vm->vcpus[1].calls_platform);
+	assert_false(vms[1].vcpus[0].calls_platform);
+	end_all();
+	world_stop();
+	check_refused(images[0], LINUX_BYTES, "name=a mem=4M min=1M startup=1M as=hyper-v",
+		      "startup=1024K is less than the 2048K that devices=pc needs");
+}
+
 static void test_command_line(void **state)
 {
 	char text[200];
@@ -680,6 +706,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_linux),
+		cmocka_unit_test(test_startup),
 		cmocka_unit_test(test_command_line),
 		cmocka_unit_test(test_pvh),
 		cmocka_unit_test(test_multiboot),

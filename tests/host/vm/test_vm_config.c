@@ -59,6 +59,28 @@ static void test_personality(void **state)
 	refused("name=a mem=1M as=kvm as=kvm", "as=", "twice");
 }
 
+/* What the kernel is told of at boot: all of it, but where a device adds the rest. */
+static void test_startup(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("name=a mem=8M max=16M"), STATUS_OK);
+	assert_int_equal(config.boot_pages, 4096);
+	assert_int_equal(parse("name=a mem=8M max=16M as=kvm"), STATUS_OK);
+	assert_int_equal(config.boot_pages, 4096);
+	assert_int_equal(parse("name=a mem=8M max=16M as=hyper-v"), STATUS_OK);
+	assert_int_equal(config.boot_pages, 2048);
+	assert_int_equal(parse("name=a startup=4M mem=8M as=hyper-v max=16M"), STATUS_OK);
+	assert_int_equal(config.boot_pages, 1024);
+	assert_int_equal(parse("name=a mem=8M min=4M max=16M startup=16M as=hyper-v"), STATUS_OK);
+	assert_int_equal(config.boot_pages, 4096);
+	refused("name=a mem=8M startup=4M", "startup= is for as=hyper-v", "as=plain");
+	refused("name=a mem=8M startup=4M as=kvm", "startup= is for as=hyper-v", "as=kvm");
+	refused("name=a mem=8M max=16M startup=17M as=hyper-v", "startup=17408K", "max=16384K");
+	refused("name=a mem=8M min=4M startup=3M as=hyper-v", "startup=3072K", "min=4096K");
+	refused("name=a mem=8M startup=x as=hyper-v", "startup=x", "size");
+	refused("name=a mem=8M startup=4M startup=4M as=hyper-v", "startup=", "twice");
+}
+
 static void test_all_keys(void **state)
 {
 	(void)state;
@@ -518,6 +540,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_keys),
 		cmocka_unit_test(test_personality),
+		cmocka_unit_test(test_startup),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_blanks_and_order),
 		cmocka_unit_test(test_sizes),
