@@ -47,6 +47,7 @@ HV_C_SOURCES += \
 	arch/x86/svm/svm_decode.c \
 	arch/x86/svm/svm_dump.c \
 	arch/x86/svm/svm_exit.c \
+	arch/x86/svm/svm_nmi.c \
 	arch/x86/svm/svm_run.c \
 	arch/x86/svm/svm_setup.c \
 	arch/x86/svm/svm_state.c \

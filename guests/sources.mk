@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The guests: every name has its own folder; GUEST_name lists the sources that are not in the library.
 
-GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes flat32
+GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes nmi flat32
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -22,6 +22,7 @@ GUEST_worker := guests/worker/main.c
 GUEST_leftover := guests/leftover/main.c guests/leftover/registers.c guests/leftover/xstate.c \
 	guests/probe/trap.c guests/probe/trap.S
 GUEST_modes := guests/modes/main.c guests/modes/classes.c guests/modes/mode32.S
+GUEST_nmi := guests/nmi/main.c guests/nmi/entry.S
 GUEST_flat32 := guests/flat32/main.S
 GUESTS_WITHOUT_LIB := flat32
 

@@ -37,6 +37,13 @@ const char *vmx_reason_text(unsigned reason)
 	}
 }
 
+/* Its delivery has begun, so it blocks others already; and itself, at the next entry. */
+static __attribute__((noinline, cold)) void nmi_unblock(void)
+{
+	vmcs_write_guest_interruptibility(vmcs_read_guest_interruptibility() &
+					  ~BLOCKING_BY_NMI);
+}
+
 /* An event was on its way when this exit came: the next entry delivers it again. */
 static void keep_vectoring_event(struct vmx_vcpu *vmx)
 {
@@ -52,12 +59,15 @@ static void keep_vectoring_event(struct vmx_vcpu *vmx)
 	if (event_is_software(info)) {
 		vmx->arch.event.length = vmcs_read_exit_instruction_length();
 	}
+	if ((info & EVENT_TYPE) == EVENT_TYPE_NMI) {
+		nmi_unblock();
+	}
 }
 
 /* An IRET had ended the blocking of NMIs, then faulted: it will do so again. */
 static void restore_nmi_blocking(const struct vmx_vcpu *vmx)
 {
-	if (vmx_caps.virtual_nmis && !(vmx->arch.event.info & EVENT_VALID)) {
+	if (!(vmx->arch.event.info & EVENT_VALID)) {
 		vmcs_write_guest_interruptibility(vmcs_read_guest_interruptibility() |
 						  BLOCKING_BY_NMI);
 	}
@@ -256,6 +266,7 @@ static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exi
 	case REASON_TRIPLE_FAULT:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_TRIPLE_FAULT);
 	case REASON_INTERRUPT_WINDOW:
+	case REASON_NMI_WINDOW:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_WINDOW);
 	case REASON_HLT:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_HLT);

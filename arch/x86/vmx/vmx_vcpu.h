@@ -26,6 +26,7 @@ struct vmx_vcpu {
 	uint32_t cpu;	       /* where its VMCS is the current one, or CPU_NONE */
 	uint32_t host_cpu;     /* whose host state the VMCS holds, or CPU_NONE */
 	bool filled;	       /* the VMCS has been set up: it has run */
+	bool restarted;	       /* by INIT: it begins anew at the next load */
 	bool launched;	       /* since the last VMCLEAR */
 	bool invalidate_vpid; /* drop cached translations of its own tables before the next entry */
 	uint16_t vpid;	      /* 0: none */
@@ -65,6 +66,9 @@ enum status vmx_cpu_start(struct error *error);
  * never run, and the registers are loaded. Nothing to do where it is here already.
  */
 void vmx_load(struct vmx_vcpu *vmx);
+
+/* INIT, for one that is on no CPU. */
+void vmx_reset(struct vmx_vcpu *vmx);
 
 /* The way back: all of it is in memory. Nothing to do where it is on no CPU. */
 void vmx_evict(struct vmx_vcpu *vmx);
