@@ -65,6 +65,7 @@ HV_C_SOURCES += \
 	arch/x86/vmx/vmx_dump.c \
 	arch/x86/vmx/vmx_exit.c \
 	arch/x86/vmx/vmx_fields.c \
+	arch/x86/vmx/vmx_nmi.c \
 	arch/x86/vmx/vmx_run.c \
 	arch/x86/vmx/vmx_setup.c \
 	arch/x86/vmx/vmx_state.c

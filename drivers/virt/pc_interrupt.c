@@ -34,7 +34,7 @@ static void initialize(struct vcpu *vcpu, const struct vcpu *running)
 	} else if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) == VCPU_OFF) {
 		vlapic_init(pc_lapic(vcpu));
 	} else {
-		scheduler_stop(vcpu);
+		startup_send_init(vcpu);
 	}
 	if (vcpu == running) {
 		vcpu->timer_tsc = 0; /* its run ends at once */
@@ -78,7 +78,7 @@ static bool hand_over(struct platform *platform, unsigned index, const struct ap
 		initialize(vcpu, running);
 		return true;
 	case VLAPIC_STARTING:
-		scheduler_startup(vcpu, (uint32_t)message->vector << PAGE_SHIFT);
+		startup_begin(vcpu, (uint32_t)message->vector << PAGE_SHIFT);
 		return true;
 	}
 	return false;

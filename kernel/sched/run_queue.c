@@ -305,24 +305,6 @@ void run_queue_put(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks, u
 	}
 }
 
-void run_queue_stop(struct run_queue *queue, struct vcpu *vcpu)
-{
-	uint32_t startup = vcpu->startup;
-	queue->current = NULL;
-	vcpu->startup = 0;
-	vcpu->entry_real_mode = startup != 0;
-	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
-		end(queue, vcpu);
-	} else if (startup != 0) {
-		vcpu->entry = startup & ~STARTUP_WANTED;
-		run_queue_add(queue, vcpu);
-	} else {
-		__atomic_store_n(&vcpu->state, VCPU_OFF, __ATOMIC_RELEASE);
-	}
-	/* Last: whoever sees it clear sees the new state. */
-	__atomic_store_n(&vcpu->stopping, false, __ATOMIC_RELEASE);
-}
-
 static NOT_INLINE uint64_t wake_sleepers(struct run_queue *queue, uint64_t now_tsc)
 {
 	uint64_t next_tsc = UINT64_MAX;

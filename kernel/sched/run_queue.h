@@ -55,12 +55,6 @@ struct vcpu *run_queue_give(struct run_queue *queue, unsigned cpu);
 /* The vCPU that ran for `ticks`: queued again, asleep, or ended. */
 void run_queue_put(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks, uint64_t now_tsc);
 
-/*
- * The vCPU that was taken to be run here has been stopped, and is as after INIT: it is OFF, or
- * begins again at once where a startup IPI has come since; ended with its VM.
- */
-void run_queue_stop(struct run_queue *queue, struct vcpu *vcpu);
-
 /* Takes a vCPU that is OFF, QUEUED or asleep out for good: ENDED. One that is RUNNING stays. */
 void run_queue_end(struct run_queue *queue, struct vcpu *vcpu);
 

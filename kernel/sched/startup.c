@@ -9,12 +9,12 @@
 
 bool startup_is_awaited(const struct vcpu *vcpu)
 {
-	/* In this order: run_queue_stop() clears the flag when the state has changed. */
+	/* In this order: put_down() clears the flag when the state has changed. */
 	return startup_is_to_stop(vcpu) ||
 	       __atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) == VCPU_OFF;
 }
 
-void scheduler_stop(struct vcpu *vcpu)
+void startup_send_init(struct vcpu *vcpu)
 {
 	struct run_queue *queue = scheduler_lock_home(vcpu);
 	unsigned home = vcpu->home;
@@ -36,7 +36,7 @@ void scheduler_stop(struct vcpu *vcpu)
 	}
 }
 
-void scheduler_startup(struct vcpu *vcpu, uint32_t entry)
+void startup_begin(struct vcpu *vcpu, uint32_t entry)
 {
 	struct run_queue *queue = scheduler_lock_home(vcpu);
 	if (vcpu->state == VCPU_OFF) {
@@ -51,11 +51,29 @@ void scheduler_startup(struct vcpu *vcpu, uint32_t entry)
 	lock_release(&queue->lock);
 }
 
+/* It is OFF, begins again where a startup IPI has come since, or has ended with its VM. */
+static void put_down(struct run_queue *queue, struct vcpu *vcpu)
+{
+	uint32_t startup = vcpu->startup;
+	queue->current = NULL;
+	vcpu->startup = 0;
+	vcpu->entry_real_mode = startup != 0;
+	__atomic_store_n(&vcpu->state, VCPU_OFF, __ATOMIC_RELEASE);
+	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
+		run_queue_end(queue, vcpu);
+	} else if (startup != 0) {
+		vcpu->entry = startup & ~STARTUP_WANTED;
+		run_queue_add(queue, vcpu);
+	}
+	/* Last: whoever sees it clear sees the new state. */
+	__atomic_store_n(&vcpu->stopping, false, __ATOMIC_RELEASE);
+}
+
 void startup_stop(struct run_queue *queue, struct vcpu *vcpu)
 {
 	platform_initialize(vcpu);
 	backend->vcpu_reset(vcpu);
 	lock_acquire(&queue->lock);
-	run_queue_stop(queue, vcpu);
+	put_down(queue, vcpu);
 	lock_release(&queue->lock);
 }

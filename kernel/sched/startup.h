@@ -3,7 +3,7 @@
  * INIT and startup IPIs of virtual local APICs (Intel SDM volume 3, 9.4 and 11.6.1): a vCPU stops
  * and begins again.
  *
- *   anywhere ──scheduler_stop: stopping──▶ the CPU that has it next: startup_stop ──▶ OFF
+ *   anywhere ──startup_send_init──▶ the CPU that has it next: startup_stop ──▶ OFF
  *                                             with a startup IPI that came meanwhile ──▶ QUEUED
  *
  * `stopping` and `startup` of a vCPU are written under the lock of its run queue.
@@ -19,13 +19,13 @@
  * startup IPI, its registers as after INIT. One that waits for a frame does so when it has got it.
  * Nothing happens to one that is OFF. Any CPU; no lock of rank LOCK_RUN_QUEUE or later is held.
  */
-void scheduler_stop(struct vcpu *vcpu);
+void startup_send_init(struct vcpu *vcpu);
 
 /*
  * A startup IPI: a vCPU that is OFF, or is being stopped, begins in real mode at `entry`, the
  * address of a page. It means nothing to others. Any CPU, as above.
  */
-void scheduler_startup(struct vcpu *vcpu, uint32_t entry);
+void startup_begin(struct vcpu *vcpu, uint32_t entry);
 
 /* It is OFF or about to be: no interrupt and no NMI reaches it. Any CPU. */
 bool startup_is_awaited(const struct vcpu *vcpu);
@@ -37,13 +37,5 @@ static inline bool startup_is_to_stop(const struct vcpu *vcpu)
 
 /* Stops the vCPU, which was taken from `queue` and is in no CPU's registers. */
 void startup_stop(struct run_queue *queue, struct vcpu *vcpu);
-
-/* ---- scheduler.c: what startup.c shares with it ---- */
-
-/* Locks the queue that the vCPU belongs to. */
-struct run_queue *scheduler_lock_home(struct vcpu *vcpu);
-
-/* Adds it to its queue, which is locked, unlocks that, and wakes a CPU for it. */
-void scheduler_add_and_unlock(struct run_queue *queue, struct vcpu *vcpu);
 
 #endif

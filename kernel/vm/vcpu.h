@@ -89,9 +89,9 @@ struct vcpu {
 	 */
 	bool doorbell_pending;
 	bool nmi_pending; /* with a local APIC, besides doorbell_pending: it may have an NMI */
-	bool rang;    /* it has rung, and no WAIT has returned since */
-	bool event;   /* the balloon's target has changed, and no WAIT has returned since */
-	bool granted; /* WAIT_MEMORY: it may try again */
+	bool rang;	  /* it has rung, and no WAIT has returned since */
+	bool event;	  /* the balloon's target has changed, and no WAIT has returned since */
+	bool granted;	  /* WAIT_MEMORY: it may try again */
 	/*
 	 * INIT: the CPU that takes it next stops it (kernel/sched/startup.h). `startup` is where it
 	 * then begins again, with STARTUP_WANTED; under the lock of its run queue.

@@ -37,13 +37,6 @@ const char *vmx_reason_text(unsigned reason)
 	}
 }
 
-/* Its delivery has begun, so it blocks others already; and itself, at the next entry. */
-static __attribute__((noinline, cold)) void nmi_unblock(void)
-{
-	vmcs_write_guest_interruptibility(vmcs_read_guest_interruptibility() &
-					  ~BLOCKING_BY_NMI);
-}
-
 /* An event was on its way when this exit came: the next entry delivers it again. */
 static void keep_vectoring_event(struct vmx_vcpu *vmx)
 {
@@ -60,7 +53,7 @@ static void keep_vectoring_event(struct vmx_vcpu *vmx)
 		vmx->arch.event.length = vmcs_read_exit_instruction_length();
 	}
 	if ((info & EVENT_TYPE) == EVENT_TYPE_NMI) {
-		nmi_unblock();
+		vmx_nmi_unblock();
 	}
 }
 

@@ -4,7 +4,6 @@
  * function that carries out an action. Interrupts are off throughout (SDM vol. 3, 27.6 on event
  * injection, 26.5.1 on the preemption timer).
  */
-#include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/tsc.h"
 #include "arch/x86/guest/guest_cpuid.h"
@@ -17,12 +16,10 @@
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "base/check.h"
-#include "kernel/vm/platform.h"
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
 
 #define BLOCKING_BY_STI_OR_MOV_SS 0x3u
-#define BLOCKING_BY_NMI 0x8u
 #define PENDING_SINGLE_STEP BIT(14)
 
 /* Rare, and out of the way of what is not: nothing is kept in registers for its sake. */
@@ -31,7 +28,7 @@
 /* The controls that ask for an exit as soon as the guest can take an interrupt, or an NMI. */
 #define PRIMARY_WINDOWS (PRIMARY_INTERRUPT_WINDOW | PRIMARY_NMI_WINDOW)
 
-static void control_set(struct vmx_vcpu *vmx, uint32_t window, bool wanted)
+void vmx_window_set(struct vmx_vcpu *vmx, uint32_t window, bool wanted)
 {
 	uint32_t primary = vmx->primary & ~window;
 
@@ -44,29 +41,6 @@ static void control_set(struct vmx_vcpu *vmx, uint32_t window, bool wanted)
 	}
 }
 
-static void window_set(struct vmx_vcpu *vmx, bool wanted)
-{
-	control_set(vmx, PRIMARY_INTERRUPT_WINDOW, wanted);
-}
-
-/*
- * An NMI goes before interrupts. It waits for another event, a debug trap that is due, and for the
- * shadow of MOV SS; that of STI too, which some processors insist on (SDM vol. 3, 27.3.1.5).
- */
-static COLD void nmi_prepare(struct vmx_vcpu *vmx, bool pending)
-{
-	uint32_t closed = BLOCKING_BY_STI_OR_MOV_SS | BLOCKING_BY_NMI;
-
-	if (pending && !vmx->arch.event.info && !vmcs_read_guest_pending_debug() &&
-	    !(vmcs_read_guest_interruptibility() & closed)) {
-		pending = false;
-		if (platform_nmi_take(vmx->arch.vcpu)) {
-			vmx->arch.event.info = EVENT_VALID | EVENT_TYPE_NMI | VECTOR_NMI;
-		}
-	}
-	control_set(vmx, PRIMARY_NMI_WINDOW, pending);
-}
-
 /* The doorbell rings now, or as soon as the guest lets it. */
 static void doorbell_prepare(struct vmx_vcpu *vmx)
 {
@@ -74,19 +48,19 @@ static void doorbell_prepare(struct vmx_vcpu *vmx)
 	struct guest_interrupt next = guest_interrupt_next(vcpu, vmx->cr8);
 
 	if (next.nmi || vmx->primary & PRIMARY_NMI_WINDOW) {
-		nmi_prepare(vmx, next.nmi);
+		vmx_nmi_prepare(vmx, next.nmi);
 	}
 	if (!guest_doorbell_rang(vcpu) || next.held_off) {
 		/* Task priority holds it off: a write to CR8 exits, and we come here again. */
-		window_set(vmx, false);
+		vmx_window_set(vmx, PRIMARY_INTERRUPT_WINDOW, false);
 		return;
 	}
 	if (vmx->arch.event.info || !(vmcs_read_guest_rflags() & RFLAGS_IF) ||
 	    vmcs_read_guest_interruptibility() & BLOCKING_BY_STI_OR_MOV_SS) {
-		window_set(vmx, true);
+		vmx_window_set(vmx, PRIMARY_INTERRUPT_WINDOW, true);
 		return;
 	}
-	window_set(vmx, false);
+	vmx_window_set(vmx, PRIMARY_INTERRUPT_WINDOW, false);
 	next.vector = guest_interrupt_take(vcpu, next.vector);
 	vmcs_write_entry_event(EVENT_VALID | EVENT_TYPE_EXTERNAL | next.vector);
 }
@@ -133,8 +107,7 @@ static NOT_INLINE void events_prepare(struct vmx_vcpu *vmx)
 
 static inline __attribute__((always_inline)) void entry_prepare(struct vmx_vcpu *vmx)
 {
-	if (__builtin_expect(guest_doorbell_rang(vmx->arch.vcpu) ||
-				     vmx->primary & PRIMARY_WINDOWS,
+	if (__builtin_expect(guest_doorbell_rang(vmx->arch.vcpu) || vmx->primary & PRIMARY_WINDOWS,
 			     0)) {
 		events_prepare(vmx);
 	} else if (__builtin_expect(vmx->arch.event.info != 0, 0)) {

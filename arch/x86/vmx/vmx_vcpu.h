@@ -109,6 +109,19 @@ static inline bool vmx_is_kernel(const struct vmx_vcpu *vmx)
 	return !(vmcs_read_guest_ss_rights() & VMX_RIGHTS_DPL) && vmx->arch.cr0 & CR0_PE;
 }
 
+/*
+ * vmx_nmi.c: an NMI goes before interrupts, and waits for another event, a debug trap that is due
+ * and an interrupt shadow. `pending`: the local APIC has one; it may become the event.
+ */
+void vmx_nmi_prepare(struct vmx_vcpu *vmx, bool pending) __attribute__((cold));
+
+/* vmx_nmi.c: the delivery of one has begun, so it blocks already; also itself, when it is repeated.
+ */
+void vmx_nmi_unblock(void) __attribute__((cold));
+
+/* vmx_run.c: requests or drops the exit at the first moment that `window` (vmx_caps.h) means. */
+void vmx_window_set(struct vmx_vcpu *vmx, uint32_t window, bool wanted);
+
 /* vmx_run.c: the instruction is done: what the processor does behind it, RIP to `next` included. */
 void vmx_complete(uint64_t next);
 
