@@ -11,7 +11,7 @@ GUEST_rogue := guests/rogue/main.c
 GUEST_bench := $(addprefix guests/bench/,main.c measure.c area.c exits.c pages.c extents.c driver.c \
 	pair.c doorbell.c stamp.S trace.c)
 GUEST_probe := $(addprefix guests/probe/,main.c debug.c doorbell.c registers.c trap.c steps.S trap.S)
-GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/model.c \
+GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/devices.c guests/hostile/devices_entry.S guests/hostile/model.c \
 	guests/hostile/pressure.c guests/hostile/processor.c guests/hostile/random.c \
 	guests/hostile/requests.c guests/hostile/storm.c guests/hostile/trap.c \
 	guests/hostile/requests_code.S guests/hostile/trap.S
