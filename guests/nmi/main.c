@@ -317,12 +317,15 @@ int guest_main(const struct guest_arguments *arguments)
 	lapic_on();
 	test_to_itself();
 	test_blocking();
+	console_print("%u NMIs to itself\n", nmis[0].count);
 	if (!test_halt()) {
 		return GUEST_EXIT_INTERFACE;
 	}
 	test_storm(rounds);
+	console_print("%u NMIs to vCPU 1\n", nmis[1].count);
 	test_init();
 	test_starts(rounds);
+	console_print("%u starts\n", *note(REAL_STARTS));
 	test_init_of_itself();
 	expect("NMIs in an NMI", nmis[0].nested == 0 && nmis[1].nested == 0, nmis[1].nested);
 	if (!all_right) {

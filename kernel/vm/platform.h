@@ -25,6 +25,9 @@ struct vm;
 /* The clock of the local APIC's timer is the TSC divided by this. */
 #define PLATFORM_TSC_TICKS_PER_CLOCK 4u
 
+/* Frames of the devices of one VM, besides the extent of its console's scrollback. */
+#define PLATFORM_PAGES 2u
+
 /* One access to a register of a device. */
 struct device_access {
 	bool write;
