@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * First and only process of the Linux that `make bench-linux` boots, on the bare emulated machine
- * and as a VM. It executes XCHG BX, BX, at which the emulator's debugger stops: where it begins, and
- * before and behind each operation. What it has counted itself comes in lines `probe: ...`.
+ * and as a VM. It executes XCHG BX, BX, at which the emulator's debugger stops: where it begins,
+ * and before and behind each operation. What it has counted itself comes in lines `probe: ...`.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -40,7 +40,7 @@ static long timer_interrupts(void)
 
 	while (file && fgets(line, sizeof(line), file)) {
 		char *at = strstr(line, "LOC:");
-		for (at = at ? at + 4 : NULL; at; ) {
+		for (at = at ? at + 4 : NULL; at;) {
 			char *end;
 			long count = strtol(at, &end, 10);
 			if (end == at) {
