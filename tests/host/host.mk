@@ -95,7 +95,7 @@ HOST_test_vmx := tests/host/arch/test_vmx.c arch/x86/vmx/vmx_caps.c \
 # All of VT-x but the entry code, on a fake processor.
 VTX_SOURCES := tests/host/fake/vtx.c tests/host/fake/vmcs.c tests/host/fake/processor.c \
 	$(addprefix arch/x86/vmx/, ept.c vmx_backend.c vmx_caps.c vmx_check.c vmx_cpu.c vmx_dump.c \
-	vmx_exit.c vmx_fields.c vmx_run.c vmx_setup.c vmx_state.c) \
+	vmx_exit.c vmx_fields.c vmx_quick.c vmx_run.c vmx_setup.c vmx_state.c) \
 	$(addprefix arch/x86/guest/, breakpoint.c entry_checks.c guest_cr.c guest_event.c guest_exit.c \
 	guest_msr.c guest_vcpu.c) \
 	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c \
@@ -123,7 +123,7 @@ HOST_test_svm_cr := tests/host/arch/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86
 	arch/x86/guest/guest_exit.c tests/host/fake/panic.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_svm_run
-HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_run.c \
+HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_quick.c arch/x86/svm/svm_run.c \
 	arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_svm_state
