@@ -4,6 +4,7 @@
 HV_C_SOURCES += \
 	kernel/balloon/balloon.c \
 	kernel/balloon/ranges.c \
+	kernel/balloon/single.c \
 	kernel/exit/exit.c \
 	kernel/exit/hypercall.c \
 	kernel/housekeeping.c \

@@ -12,7 +12,7 @@ endif
 FAKE_WORLD := tests/host/fake/panic.c tests/host/fake/phys.c tests/host/fake/tlb.c \
 	tests/host/fake/world.c tests/host/fake/model.c
 MM_SOURCES := mm/alloc.c mm/audit.c mm/cache.c mm/frame.c mm/guest_copy.c mm/memmap.c mm/phys.c \
-	mm/pool.c mm/promise.c mm/reclaim.c mm/stage2/map.c mm/stage2/merge.c mm/stage2/life.c mm/stage2/runs.c mm/stage2/sample.c \
+	mm/pool.c mm/promise.c mm/reclaim.c mm/stage2/map.c mm/stage2/merge.c mm/stage2/life.c mm/stage2/runs.c mm/stage2/sample.c mm/stage2/single.c \
 	mm/stage2/split.c
 
 # What makes a VM of boot modules, but for the devices themselves.
@@ -43,6 +43,9 @@ HOST_test_guest_verified_pages := tests/host/guest/test_guest_verified_pages.c $
 
 HOST_TESTS += test_guest_vcpus
 HOST_test_guest_vcpus := tests/host/guest/test_guest_vcpus.c $(GUEST_SOURCES)
+
+HOST_TESTS += test_s2_single
+HOST_test_s2_single := tests/host/mm/test_s2_single.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_alloc
 HOST_test_alloc := tests/host/mm/test_alloc.c $(FAKE_WORLD) $(MM_SOURCES)
@@ -284,7 +287,7 @@ include tests/fuzz/fuzz.mk
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
-	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
+	kernel/balloon/ranges.c kernel/balloon/single.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
@@ -296,6 +299,9 @@ HOST_test_balloon := tests/host/balloon/test_balloon.c tests/host/fake/driver.c 
 HOST_TESTS += test_balloon_ranges
 HOST_test_balloon_ranges := tests/host/balloon/test_balloon_ranges.c tests/host/fake/driver.c \
 	$(KERNEL_SOURCES)
+
+HOST_TESTS += test_single_calls
+HOST_test_single_calls := tests/host/balloon/test_single_calls.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_vm_config
 HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
