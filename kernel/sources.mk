@@ -7,6 +7,7 @@ HV_C_SOURCES += \
 	kernel/balloon/page_list.c \
 	kernel/balloon/ranges.c \
 	kernel/balloon/release.c \
+	kernel/balloon/single.c \
 	kernel/exit/exit.c \
 	kernel/exit/hypercall.c \
 	kernel/housekeeping.c \
@@ -52,6 +53,7 @@ HV_C_SOURCES += \
 	kernel/sched/clock.c \
 	kernel/sched/run_queue.c \
 	kernel/sched/scheduler.c \
+	kernel/sched/startup.c \
 	kernel/sched/stop_machine.c \
 	kernel/sched/wake.c \
 	kernel/vm/backend.c \

@@ -6,6 +6,7 @@
 #ifndef ARCH_X86_GUEST_GUEST_EXIT_H
 #define ARCH_X86_GUEST_GUEST_EXIT_H
 
+#include "abi/aerostat.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/guest_state.h"
 #include "kernel/vm/exit.h"
@@ -61,6 +62,18 @@ static inline enum exit_action guest_exit_hypercall(struct vcpu *vcpu, bool priv
 	return hypercall_handle(vcpu, privileged);
 }
 
+/*
+ * A hypercall that does nothing: its number, all arguments and the result are zero. At CPL 0 no
+ * more is to be done than to count it, as an exit and as a hypercall.
+ */
+static inline bool guest_is_null_hypercall(const struct vcpu *vcpu)
+{
+	const uint64_t *regs = vcpu->regs;
+
+	_Static_assert(AEROSTAT_CALL_NULL == 0, "one look at all registers");
+	return (regs[GPR_RAX] | regs[GPR_RDI] | regs[GPR_RSI] | regs[GPR_RDX] | regs[GPR_R10]) == 0;
+}
+
 /* What RIP becomes where its lower half has gone through zero. */
 uint64_t guest_wrap_rip(const struct vcpu *vcpu, uint64_t next) __attribute__((cold));
 
@@ -95,6 +108,7 @@ static inline void guest_doorbell_take(struct vcpu *vcpu)
 struct guest_interrupt {
 	uint8_t vector;
 	bool held_off;
+	bool nmi; /* the local APIC has an NMI, besides */
 };
 struct guest_interrupt guest_interrupt_of_apic(struct vcpu *vcpu) __attribute__((cold));
 
@@ -108,7 +122,7 @@ static inline struct guest_interrupt guest_interrupt_next(struct vcpu *vcpu, uin
 	if (vector == 0) {
 		guest_doorbell_take(vcpu); /* it had one when it rang */
 	}
-	return (struct guest_interrupt){vector, (uint64_t)vector >> 4 <= priority};
+	return (struct guest_interrupt){vector, (uint64_t)vector >> 4 <= priority, false};
 }
 
 /*
@@ -126,6 +140,9 @@ MUST_CHECK static inline uint8_t guest_interrupt_take(struct vcpu *vcpu, uint8_t
 }
 
 void guest_interrupt_put_back(struct vcpu *vcpu, uint8_t vector);
+
+/* The same for any event of an interrupt or of an NMI. */
+void guest_event_put_back(struct vcpu *vcpu, uint32_t info);
 
 /*
  * Puts vcpu->inject into arch->event, combined with what is there already. False: the exception was

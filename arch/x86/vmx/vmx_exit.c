@@ -12,6 +12,7 @@
 #include "arch/x86/guest/guest_msr.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
+#include "arch/x86/vmx/vmx_qualification.h"
 #include "arch/x86/vmx/vmx_reasons.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/bits.h"
@@ -52,12 +53,15 @@ static void keep_vectoring_event(struct vmx_vcpu *vmx)
 	if (event_is_software(info)) {
 		vmx->arch.event.length = vmcs_read_exit_instruction_length();
 	}
+	if ((info & EVENT_TYPE) == EVENT_TYPE_NMI) {
+		vmx_nmi_unblock();
+	}
 }
 
 /* An IRET had ended the blocking of NMIs, then faulted: it will do so again. */
 static void restore_nmi_blocking(const struct vmx_vcpu *vmx)
 {
-	if (vmx_caps.virtual_nmis && !(vmx->arch.event.info & EVENT_VALID)) {
+	if (!(vmx->arch.event.info & EVENT_VALID)) {
 		vmcs_write_guest_interruptibility(vmcs_read_guest_interruptibility() |
 						  BLOCKING_BY_NMI);
 	}
@@ -161,16 +165,6 @@ static enum exit_action decide_exception(struct vmx_vcpu *vmx, struct vm_exit *v
 	}
 }
 
-/* Exit qualification of a control-register access (table 28-3) */
-#define CR_NUMBER(qualification) ((qualification)&0xf)
-#define CR_ACCESS(qualification) ((qualification) >> 4 & 3)
-#define CR_GPR(qualification) ((qualification) >> 8 & 0xf)
-#define CR_LMSW_SOURCE(qualification) ((qualification) >> 16 & 0xffff)
-#define CR_ACCESS_TO 0
-#define CR_ACCESS_FROM 1
-#define CR_ACCESS_CLTS 2
-#define CR_ACCESS_LMSW 3
-
 static enum exit_action decide_cr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 {
 	struct vcpu *vcpu = vmx->arch.vcpu;
@@ -196,12 +190,6 @@ static enum exit_action decide_cr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 	}
 	return unknown(vmx, vm_exit);
 }
-
-/* Exit qualification of a port access (table 28-5) */
-#define IO_BYTES(qualification) (((qualification)&7) + 1)
-#define IO_IN BIT(3)
-#define IO_STRING BIT(4)
-#define IO_PORT(qualification) ((qualification) >> 16 & 0xffff)
 
 /* The next entry delivers their trap, together with that of a step (SDM vol. 3, table 25-4). */
 void vmx_pend_breakpoints(uint64_t causes)
@@ -256,6 +244,7 @@ static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exi
 	case REASON_TRIPLE_FAULT:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_TRIPLE_FAULT);
 	case REASON_INTERRUPT_WINDOW:
+	case REASON_NMI_WINDOW:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_WINDOW);
 	case REASON_HLT:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_HLT);

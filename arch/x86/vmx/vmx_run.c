@@ -12,6 +12,7 @@
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_reasons.h"
+#include "arch/x86/vmx/vmx_steps.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/bits.h"
 #include "base/compiler.h"
@@ -19,19 +20,20 @@
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
 
-#define BLOCKING_BY_STI_OR_MOV_SS 0x3u
 #define PENDING_SINGLE_STEP BIT(14)
 
 /* Rare, and out of the way of what is not: nothing is kept in registers for its sake. */
 #define COLD __attribute__((noinline, cold))
 
-/* Requests or drops an exit at the first moment at which the guest can take an interrupt. */
-static void window_set(struct vmx_vcpu *vmx, bool wanted)
+/* The controls that ask for an exit as soon as the guest can take an interrupt, or an NMI. */
+#define PRIMARY_WINDOWS (PRIMARY_INTERRUPT_WINDOW | PRIMARY_NMI_WINDOW)
+
+void vmx_window_set(struct vmx_vcpu *vmx, uint32_t window, bool wanted)
 {
-	uint32_t primary = vmx->primary & ~PRIMARY_INTERRUPT_WINDOW;
+	uint32_t primary = vmx->primary & ~window;
 
 	if (wanted) {
-		primary |= PRIMARY_INTERRUPT_WINDOW;
+		primary |= window;
 	}
 	if (primary != vmx->primary) {
 		vmx->primary = primary;
@@ -45,17 +47,20 @@ static void doorbell_prepare(struct vmx_vcpu *vmx)
 	struct vcpu *vcpu = vmx->arch.vcpu;
 	struct guest_interrupt next = guest_interrupt_next(vcpu, vmx->cr8);
 
+	if (next.nmi || vmx->primary & PRIMARY_NMI_WINDOW) {
+		vmx_nmi_prepare(vmx, next.nmi);
+	}
 	if (!guest_doorbell_rang(vcpu) || next.held_off) {
 		/* Task priority holds it off: a write to CR8 exits, and we come here again. */
-		window_set(vmx, false);
+		vmx_window_set(vmx, PRIMARY_INTERRUPT_WINDOW, false);
 		return;
 	}
 	if (vmx->arch.event.info || !(vmcs_read_guest_rflags() & RFLAGS_IF) ||
 	    vmcs_read_guest_interruptibility() & BLOCKING_BY_STI_OR_MOV_SS) {
-		window_set(vmx, true);
+		vmx_window_set(vmx, PRIMARY_INTERRUPT_WINDOW, true);
 		return;
 	}
-	window_set(vmx, false);
+	vmx_window_set(vmx, PRIMARY_INTERRUPT_WINDOW, false);
 	next.vector = guest_interrupt_take(vcpu, next.vector);
 	vmcs_write_entry_event(EVENT_VALID | EVENT_TYPE_EXTERNAL | next.vector);
 }
@@ -72,22 +77,10 @@ static void event_write(struct vmx_vcpu *vmx)
 	vmx->arch.event.info = 0;
 }
 
-/* The timer counts down from here; zero exits before the first instruction. */
-static inline void timer_write(const struct vmx_vcpu *vmx)
-{
-	uint64_t ticks = vmx->arch.deadline_tsc - tsc_read();
-
-	if ((int64_t)ticks < 0) {
-		ticks = 0;
-	}
-	/* 32 bits of it: the deadline is never further away (timer_deadline). */
-	vmcs_write(VMCS_preemption_timer, ticks >> vmx_caps.timer_shift);
-}
-
 /* What is left to do when no event is to be delivered and no translation to be dropped. */
 static inline void entry_prepare_last(struct vmx_vcpu *vmx)
 {
-	timer_write(vmx);
+	vmx_timer_write(vmx);
 	tlb_enter(vmx->arch.s2, vmx->cpu);
 }
 
@@ -102,8 +95,7 @@ static NOT_INLINE void events_prepare(struct vmx_vcpu *vmx)
 
 static inline __attribute__((always_inline)) void entry_prepare(struct vmx_vcpu *vmx)
 {
-	if (__builtin_expect(guest_doorbell_rang(vmx->arch.vcpu) ||
-				     vmx->primary & PRIMARY_INTERRUPT_WINDOW,
+	if (__builtin_expect(guest_doorbell_rang(vmx->arch.vcpu) || vmx->primary & PRIMARY_WINDOWS,
 			     0)) {
 		events_prepare(vmx);
 	} else if (__builtin_expect(vmx->arch.event.info != 0, 0)) {
@@ -117,13 +109,13 @@ static inline __attribute__((always_inline)) void entry_prepare(struct vmx_vcpu 
 }
 
 /* It held for one instruction, and that is over. */
-static COLD void unblock(uint32_t blocking)
+COLD void vmx_unblock(uint32_t blocking)
 {
 	vmcs_write_guest_interruptibility(blocking & ~BLOCKING_BY_STI_OR_MOV_SS);
 }
 
 /* What the processor does with the flags behind every instruction. */
-static COLD void flags_advance(uint64_t flags)
+COLD void vmx_flags_advance(uint64_t flags)
 {
 	if (flags & RFLAGS_RF) {
 		vmcs_write_guest_rflags(flags & ~(uint64_t)RFLAGS_RF);
@@ -134,35 +126,14 @@ static COLD void flags_advance(uint64_t flags)
 	}
 }
 
-/* Behind the instruction: the only place that moves RIP. */
-static inline __attribute__((always_inline)) void complete(uint64_t next)
-{
-	uint32_t blocking = vmcs_read_guest_interruptibility();
-	uint64_t flags;
-
-	if (blocking & BLOCKING_BY_STI_OR_MOV_SS) {
-		unblock(blocking);
-	}
-	vmcs_write_guest_rip(next);
-	flags = vmcs_read_guest_rflags();
-	if (__builtin_expect(flags & (RFLAGS_TF | RFLAGS_RF), 0)) {
-		flags_advance(flags);
-	}
-}
-
-static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
-{
-	complete(guest_next_rip(vcpu, vmcs_read_guest_rip(), vmcs_read_exit_instruction_length()));
-}
-
 void vmx_complete(uint64_t next)
 {
-	complete(next);
+	vmx_complete_inline(next);
 }
 
 static NOT_INLINE bool exit_finish(struct vcpu *vcpu, enum exit_action action)
 {
-	if (!guest_apply(vcpu, action, advance)) {
+	if (!guest_apply(vcpu, action, vmx_advance)) {
 		return false;
 	}
 	entry_prepare(vmx_of(vcpu));
@@ -190,7 +161,7 @@ static NOT_INLINE bool exit_instruction(struct vcpu *vcpu, uint32_t reason)
 			     0)) {
 		return exit_finish(vcpu, action);
 	}
-	advance(vcpu);
+	vmx_advance(vcpu);
 	entry_prepare_last(vmx_of(vcpu));
 	return true;
 }
@@ -227,12 +198,21 @@ bool vmx_exit_hypercall(struct vcpu *vcpu)
 {
 	enum exit_action action;
 
+	if (guest_is_null_hypercall(vcpu) && vmx_is_kernel(vmx_of(vcpu)) &&
+	    !guest_doorbell_rang(vcpu)) {
+		/* As short as vmx_exit_quick(), and for the same reasons. */
+		guest_exit_count(vcpu);
+		vcpu->hypercall_count++;
+		vmx_advance(vcpu);
+		vmx_timer_write(vmx_of(vcpu));
+		return true;
+	}
 	tlb_leave(vmx_of(vcpu)->cpu);
 	action = guest_exit_hypercall(vcpu, vmx_is_kernel(vmx_of(vcpu)));
 	if (__builtin_expect(action != EXIT_ADVANCE || guest_doorbell_rang(vcpu), 0)) {
 		return exit_finish(vcpu, action);
 	}
-	advance(vcpu);
+	vmx_advance(vcpu);
 	entry_prepare_last(vmx_of(vcpu));
 	return true;
 }

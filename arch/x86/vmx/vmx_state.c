@@ -17,6 +17,7 @@
 #define RIGHTS_BIG 0x4000  /* CS.D */
 #define RIGHTS_TYPE 0x000f
 #define TYPE_TSS_BUSY_32 11
+#define BLOCKING_BY_NMI 0x8u /* of the interruptibility state */
 
 /* Bits that a guest changes without an exit. The others are ours: it reads them from the shadow. */
 #define CR0_GUEST_OWNED ((uint64_t)(CR0_MP | CR0_EM | CR0_TS | CR0_WP | CR0_AM))
@@ -100,6 +101,11 @@ static uint64_t *word_of(struct vmx_vcpu *vmx, const struct place *place)
 	return (uint64_t *)((uint8_t *)vmx + place->word);
 }
 
+uint64_t vmx_cr0_read(const struct vmx_vcpu *vmx)
+{
+	return (vmcs_read_guest_cr0() & CR0_GUEST_OWNED) | (vmx->arch.cr0 & ~CR0_GUEST_OWNED);
+}
+
 uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
@@ -113,8 +119,7 @@ uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name)
 		       (vmcs_read_cr4_shadow() & ~cr4_guest_owned());
 	}
 	if (name == GUEST_CR0) {
-		return (vmcs_read_guest_cr0() & CR0_GUEST_OWNED) |
-		       (vmx->arch.cr0 & ~CR0_GUEST_OWNED);
+		return vmx_cr0_read(vmx);
 	}
 	if (name < ARRAY_COUNT(places) && places[name].word) {
 		return *word_of(vmx, &places[name]);
@@ -130,6 +135,8 @@ uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name)
 		return read_cr2();
 	case GUEST_CODE_BIG:
 		return (vmcs_read_guest_cs_rights() & RIGHTS_BIG) != 0;
+	case GUEST_NMI_BLOCKED:
+		return (vmcs_read_guest_interruptibility() & BLOCKING_BY_NMI) != 0;
 	case GUEST_FAULT_OPERAND:
 		return fault_is_of_operand(vmcs_read_exit_qualification());
 	case GUEST_FAULT_WRITE:
@@ -139,7 +146,7 @@ uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name)
 	}
 }
 
-static void cr0_write(struct vmx_vcpu *vmx, uint64_t value)
+void vmx_cr0_write(struct vmx_vcpu *vmx, uint64_t value)
 {
 	/* PE and PG are the guest's own choice, since it is unrestricted. */
 	uint64_t fixed = vmx_caps.cr0_fixed0 & ~((uint64_t)CR0_PE | CR0_PG);
@@ -148,6 +155,11 @@ static void cr0_write(struct vmx_vcpu *vmx, uint64_t value)
 	/* Caches stay on whatever the guest says: memory types come from our tables. */
 	vmcs_write_guest_cr0((value & ~((uint64_t)CR0_CD | CR0_NW)) | fixed);
 	vmcs_write_cr0_shadow(value);
+}
+
+static void cr0_write(struct vmx_vcpu *vmx, uint64_t value)
+{
+	vmx_cr0_write(vmx, value);
 	vmcs_write_cr0_mask(~CR0_GUEST_OWNED);
 	vmx->invalidate_vpid = true;
 }

@@ -26,6 +26,7 @@ struct vmx_vcpu {
 	uint32_t cpu;	       /* where its VMCS is the current one, or CPU_NONE */
 	uint32_t host_cpu;     /* whose host state the VMCS holds, or CPU_NONE */
 	bool filled;	       /* the VMCS has been set up: it has run */
+	bool restarted;	       /* by INIT: it begins anew at the next load */
 	bool launched;	       /* since the last VMCLEAR */
 	bool invalidate_vpid; /* drop cached translations of its own tables before the next entry */
 	uint16_t vpid;	      /* 0: none */
@@ -66,6 +67,9 @@ enum status vmx_cpu_start(struct error *error);
  */
 void vmx_load(struct vmx_vcpu *vmx);
 
+/* INIT, for one that is on no CPU. */
+void vmx_reset(struct vmx_vcpu *vmx);
+
 /* The way back: all of it is in memory. Nothing to do where it is on no CPU. */
 void vmx_evict(struct vmx_vcpu *vmx);
 
@@ -91,6 +95,10 @@ void vmx_state_save(struct vmx_vcpu *vmx);
 enum exit_action vmx_exit_s2_fault(struct vmx_vcpu *vmx); /* of an EPT violation */
 enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx, uint32_t reason);
 
+/* vmx_state.c: CR0 as the guest sees it, and a new value of it, which is sound. */
+uint64_t vmx_cr0_read(const struct vmx_vcpu *vmx);
+void vmx_cr0_write(struct vmx_vcpu *vmx, uint64_t value);
+
 /* vmx_exit.c: a debug trap behind the instruction, for `causes` as DR6 shows them. 0: none. */
 void vmx_pend_breakpoints(uint64_t causes);
 
@@ -105,6 +113,19 @@ static inline bool vmx_is_kernel(const struct vmx_vcpu *vmx)
 	return !(vmcs_read_guest_ss_rights() & VMX_RIGHTS_DPL) && vmx->arch.cr0 & CR0_PE;
 }
 
+/*
+ * vmx_nmi.c: an NMI goes before interrupts, and waits for another event, a debug trap that is due
+ * and an interrupt shadow. `pending`: the local APIC has one; it may become the event.
+ */
+void vmx_nmi_prepare(struct vmx_vcpu *vmx, bool pending) __attribute__((cold));
+
+/* vmx_nmi.c: the delivery of one has begun, so it blocks already; also itself, when it is repeated.
+ */
+void vmx_nmi_unblock(void) __attribute__((cold));
+
+/* vmx_run.c: requests or drops the exit at the first moment that `window` (vmx_caps.h) means. */
+void vmx_window_set(struct vmx_vcpu *vmx, uint32_t window, bool wanted);
+
 /* vmx_run.c: the instruction is done: what the processor does behind it, RIP to `next` included. */
 void vmx_complete(uint64_t next);
 
@@ -113,6 +134,12 @@ void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
 bool vmx_exit(struct vcpu *vcpu);		     /* called by vmx_entry.S */
 bool vmx_exit_hypercall(struct vcpu *vcpu);	     /* the same */
 _Noreturn void vmx_entry_refused(struct vcpu *vcpu); /* the same */
+
+/*
+ * vmx_quick.c, called by vmx_entry.S: an exit of VMX_QUICK_REASONS that concerns nothing but the
+ * guest's registers. True: done, the guest goes on; false: nothing was done, vmx_exit() decides.
+ */
+bool vmx_exit_quick(struct vcpu *vcpu, uint32_t reason);
 
 /* vmx_entry.S */
 void vmx_enter(struct vcpu *vcpu, bool launched);
