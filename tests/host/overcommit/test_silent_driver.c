@@ -368,6 +368,8 @@ static void test_clears_before_it_gives(void **state)
 	start_without_frames();
 	balloon_set_target(vm, 2000, AEROSTAT_PRESSURE_HIGH);
 	assert_int_equal(kernel_touch_pages(vm, FIRST, 1000), 512);
+	set_balloon(512);
+	assert_int_equal(vm->balloon.driver_debt_pages, 0); /* and may have it once more */
 }
 
 /* ---- Is it there? ---- */
