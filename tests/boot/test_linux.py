@@ -45,7 +45,7 @@ expect =
 	linux.restarts {restarts}
 	linux.held_pages == 0
 	linux.ballooned_pages == 0
-	linux.surrendered_pages > 1024
+	linux.surrendered_pages > 512
 	log ~ linux console: linux: off
 	log !~ linux console: .*(Kernel panic|BUG:|Oops|soft lockup|stall|unstable)
 	host.audit == clean
