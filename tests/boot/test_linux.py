@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What restarts of a stock Linux leave behind: as many free frames as a run without any."""
+"""What restarts of a stock Linux leave behind: as many free frames as a run without any. And in which order
+modules of a kernel are put into its initial RAM disk.
+"""
 
 import pytest
 
 import cases
 import emulators
 import judge
+import packages
 import scenario
 import test_boot
 
@@ -82,3 +85,31 @@ def test_restarts_with_a_full_balloon_lose_no_frame(tmp_path):
     again = run(tmp_path, f"reboots={LIMIT_SECONDS}", ">= 1", BALLOON_CASE, 20)
     assert again["frames_total"] == plain["frames_total"]
     assert again["frames_free"] == plain["frames_free"]
+
+
+def make_modules(folder, depends):
+    """A kernel package of these modules: the name of each, and what it says that it needs."""
+    for name, needed in depends.items():
+        path = folder / "lib/modules/6.0-test/kernel/drivers" / (name.replace("_", "-") + ".ko")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\x7fELF\0license=GPL\0depends=" + ",".join(needed).encode() + b"\0name=x\0")
+    return packages.Modules(str(folder))
+
+
+def test_modules_come_after_what_they_need(tmp_path):
+    modules = make_modules(tmp_path, {
+        "top": ["left", "right"], "left": ["low_one"], "right": ["left", "built_in"], "low_one": [], "other": []})
+    assert modules.add("top")
+    assert not modules.add("built_in")  # it is in the kernel itself
+    assert modules.order == ["low_one", "left", "right", "top"]
+    assert modules.needs("top") == ["right", "left", "low_one"]
+    archive = packages.Archive()
+    modules.write(archive)
+    assert b"top.ko: right.ko left.ko low_one.ko\n" in archive.content()
+    assert b"other" not in archive.content()
+
+
+def test_modules_in_a_circle_are_refused(tmp_path):
+    modules = make_modules(tmp_path, {"one": ["two"], "two": ["one"]})
+    with pytest.raises(packages.PackageError, match="circle"):
+        modules.add("one")
