@@ -5,11 +5,7 @@
 # Read by tests/host/host.mk, whose lists of shared sources it uses.
 
 FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode vlapic \
-<<<<<<< HEAD
-	vioapic devices bzimage foreign_elf multiboot1 hyperv
-=======
-	vioapic devices bzimage foreign_elf multiboot1 virtio vmware
->>>>>>> di
+	vioapic devices bzimage foreign_elf multiboot1 virtio vmware hyperv
 
 FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
 	mm/memmap.c kernel/lib/error.c
@@ -31,12 +27,9 @@ FUZZ_decode := tests/fuzz/fuzz_decode.c arch/x86/guest/guest_decode.c \
 	arch/x86/guest/guest_execute.c arch/x86/guest/guest_place.c
 FUZZ_vlapic := tests/fuzz/fuzz_vlapic.c $(VLAPIC_SOURCES)
 FUZZ_vioapic := tests/fuzz/fuzz_vioapic.c drivers/virt/vioapic.c
-<<<<<<< HEAD
 FUZZ_hyperv := tests/fuzz/fuzz_hyperv.c $(filter-out drivers/virt/pc_hyperv.c,$(DIALECT_HYPERV)) $(KERNEL_SOURCES)
-=======
 FUZZ_virtio := tests/fuzz/fuzz_virtio.c $(filter-out drivers/virt/pc_kvm.c,$(DIALECT_KVM)) $(KERNEL_SOURCES)
 FUZZ_vmware := tests/fuzz/fuzz_vmware.c $(PC_SOURCES)
->>>>>>> di
 FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
 	tests/fuzz/contents.c tests/host/fake/cpus.c $(FAKE_DEVICES) $(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) \
 	kernel/overcommit/driver_health.c \
