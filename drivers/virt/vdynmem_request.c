@@ -275,9 +275,13 @@ static void give_back(struct vdynmem *memory, struct vdynmem_place *place, uint6
 		return;
 	}
 	unsigned count = find_back(memory, place, min_u64(pages, BACK_PAGES_MAX), ranges);
-	uint64_t taken = count > 0 ? take_back(memory, place, ranges, count, &message) : 0;
+	if (count == 0) {
+		memory->next_tsc = place->now_tsc; /* not found yet: there is something */
+		return;
+	}
+	uint64_t taken = take_back(memory, place, ranges, count, &message);
 	if (taken == 0) {
-		vdynmem_send_later(memory, place); /* not found yet, or no memory to cut an entry */
+		vdynmem_send_later(memory, place); /* no memory to cut an entry */
 		return;
 	}
 	memory->available_pages += taken;

@@ -134,23 +134,21 @@ static struct vvmballoon_answer start(struct vvmballoon *balloon, uint32_t wante
 
 /* ---- LOCK and UNLOCK ---- */
 
-/* What becomes of a page, in the words of the driver. */
-static uint8_t page_status(uint8_t status)
+/* What becomes of a page, in the words of the driver; by what the core says. */
+static const uint8_t page_statuses[16] = {
+	[AEROSTAT_RANGE_OK] = VVMBALLOON_OK,
+	[AEROSTAT_RANGE_MISALIGNED] = VVMBALLOON_PPN_INVALID,
+	[AEROSTAT_RANGE_OUTSIDE] = VVMBALLOON_PPN_INVALID,
+	[AEROSTAT_RANGE_SURRENDERED] = VVMBALLOON_PPN_LOCKED,
+	[AEROSTAT_RANGE_NOT_SURRENDERED] = VVMBALLOON_PPN_UNLOCKED,
+	[AEROSTAT_RANGE_MIXED] = VVMBALLOON_PPN_LOCKED, /* UNLOCK never leaves that */
+	[AEROSTAT_RANGE_IN_USE] = VVMBALLOON_PPN_PINNED,
+	[AEROSTAT_RANGE_NO_MEMORY] = VVMBALLOON_BUSY,
+};
+
+static inline uint8_t page_status(uint8_t status)
 {
-	switch (status) {
-	case AEROSTAT_RANGE_OK:
-		return VVMBALLOON_OK;
-	case AEROSTAT_RANGE_SURRENDERED:
-	case AEROSTAT_RANGE_MIXED: /* UNLOCK never leaves that */
-		return VVMBALLOON_PPN_LOCKED;
-	case AEROSTAT_RANGE_NOT_SURRENDERED:
-		return VVMBALLOON_PPN_UNLOCKED;
-	case AEROSTAT_RANGE_IN_USE:
-		return VVMBALLOON_PPN_PINNED;
-	case AEROSTAT_RANGE_NO_MEMORY:
-		return VVMBALLOON_BUSY;
-	}
-	return VVMBALLOON_PPN_INVALID; /* beyond RAM, or no multiple of 2 MiB */
+	return page_statuses[status % sizeof(page_statuses)];
 }
 
 /*

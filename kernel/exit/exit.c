@@ -12,6 +12,7 @@
 #include "arch/backend.h"
 #include "kernel/balloon/balloon.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/startup.h"
 #include "kernel/vm/vm.h"
 #include "kernel/lifecycle/end.h"
 #include "kernel/vm/platform.h"
@@ -61,15 +62,19 @@ static inline enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_e
 /*
  * With a local APIC: HLT ends with an interrupt that it can deliver now, or requests later. One
  * that is requested while CR8 holds it off ends the HLT too, without being delivered; the guest
- * halts again. The flag is cleared before the look, so that no request in between is missed.
+ * halts again. An NMI ends it, unless one is being handled. The flags are cleared before the look,
+ * so that no request in between is missed.
  */
 static enum exit_action halt_with_devices(struct vcpu *vcpu)
 {
 	/* The highest vector: what holds it off holds off all. */
 	struct guest_openness open = arch_guest_openness(vcpu, UINT8_MAX);
 	vcpu->doorbell_open = open.to_interrupt;
+	vcpu->nmi_open = arch_guest_takes_nmi(vcpu);
 	__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_SEQ_CST);
-	if (open.to_interrupt && platform_interrupt_ready(vcpu) != 0) {
+	__atomic_store_n(&vcpu->nmi_pending, false, __ATOMIC_SEQ_CST);
+	if ((open.to_interrupt && platform_interrupt_ready(vcpu) != 0) ||
+	    (vcpu->nmi_open && platform_nmi_pending(vcpu))) {
 		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
 		return EXIT_ADVANCE;
 	}
@@ -111,6 +116,9 @@ static enum exit_action handle_deadline(struct vcpu *vcpu)
 		return EXIT_YIELD;
 	}
 	vcpu->timer_tsc = platform_tick(vcpu, now);
+	if (startup_is_to_stop(vcpu)) {
+		return EXIT_YIELD; /* it has stopped itself, see drivers/virt/pc_interrupt.c */
+	}
 	return arch_timer_update(vcpu) ? EXIT_RESUME : EXIT_YIELD;
 }
 

@@ -3,8 +3,8 @@
  * A balloon driver that says nothing of its VM, and comes for its target by itself, about once a
  * second. What the VM could give is measured instead (kernel/overcommit/working_set.h):
  *
- *	idle	what it holds and does not use, as far as it keeps half as much again as it uses
- *	wanted	what its size lacks of a quarter more than it uses
+ *	idle	what it holds and does not use, as far as it keeps a part more than it uses
+ *	wanted	what its size lacks of a smaller part more than it uses
  *
  * What is not used may be needed all the same, and the guest cannot say so. Its driver shows it: it
  * has come twice and given less than it was asked for. Such a VM is given a part of its size back,

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/string.h"
 #include "base/time.h"
+#include "kernel/vm/platform.h"
 
 #define NUMBER_BYTES 24
 

@@ -34,6 +34,14 @@ static void shadow_wait(const struct svm_vcpu *svm)
 	lapic_timer_arm(min_u64(svm->arch.deadline_tsc, tsc_read() + wait));
 }
 
+/* What an NMI waits for is over soon, and without an exit. */
+static void nmi_wait(struct svm_vcpu *svm)
+{
+	svm->nmi.waits = false;
+	__atomic_store_n(&svm->arch.vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
+	shadow_wait(svm);
+}
+
 /*
  * The doorbell is an event of the entry where the guest can take it at once. Where IF or an
  * interrupt shadow holds it off it is a virtual interrupt, which the processor delivers as soon as
@@ -65,6 +73,9 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 		guest_interrupt_next(vcpu, vmcb->virtual_interrupt & VIRTUAL_TPR);
 	bool shadow = (vmcb->interrupt_shadow & INTERRUPT_SHADOW) != 0;
 
+	if (__builtin_expect(next.nmi || svm->nmi.blocked, 0)) {
+		svm_nmi_prepare(svm, next.nmi);
+	}
 	if (next.vector == 0 || next.held_off || svm->step.active) {
 		return; /* the end of a step exits, too */
 	}
@@ -201,6 +212,9 @@ static NOT_INLINE void event_deliver(struct svm_vcpu *svm)
 	}
 	if (guest_doorbell_rang(svm->arch.vcpu)) {
 		doorbell_prepare(svm);
+	}
+	if (__builtin_expect(svm->nmi.waits, 0)) {
+		nmi_wait(svm);
 	}
 	if (svm->arch.event.info) {
 		vmcb->entry_event = (uint64_t)svm->arch.event.error << 32 | svm->arch.event.info;

@@ -74,6 +74,8 @@ static void start(bool want)
 	if (short_of_memory) {
 		want_more();
 	}
+	tunables.silent_keep_parts = 2;
+	tunables.silent_want_parts = 4;
 	/* What becomes of those for whom there is nothing is tested elsewhere. */
 	tunables.oom_after_ms = TUNABLE_NEVER;
 	tunables.oom_overdue_ms = TUNABLE_NEVER;

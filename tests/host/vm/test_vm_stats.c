@@ -88,7 +88,12 @@ static void test_lines_that_scripts_read(void **state)
 		"target_pages=11 target_peak_pages=12 faults=13 hypercalls=14 surrendered_pages=15 "
 		"returned_pages=16 touched_pages=17 reported_pages=18 active_pages=19 vcpus=20 "
 		"flush_kicks=21 digest=0x4bcb4895b624a50a");
-	assert_string_equal(line_of(STAT_RESULT_2), "wait_peak_us=23499 restarts=0");
+	assert_string_equal(line_of(STAT_RESULT_2),
+			    "wait_peak_us=23499 restarts=0 devices_pages=0");
+	vm.config.devices = DEVICES_PC;
+	assert_string_equal(line_of(STAT_RESULT_2),
+			    "wait_peak_us=23499 restarts=0 devices_pages=2");
+	vm.config.devices = DEVICES_NONE;
 	assert_string_equal(line_of(STAT_COSTS),
 			    "start_ticks=25 teardown_ticks=26 teardown_step_ticks=27 exits=28");
 }

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The two drivers of guests/virtio; false: something was wrong. */
+#ifndef GUESTS_VIRTIO_SPEAK_H
+#define GUESTS_VIRTIO_SPEAK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FIRST_GFN 4096ul /* of the pages that are given and taken back */
+
+bool speak_rightly(uint64_t ram_pages);
+bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed);
+
+#endif

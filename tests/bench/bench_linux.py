@@ -1,0 +1,222 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Counts what it costs to run the distribution's Linux as a VM, in Bochs.
+
+The kernel and one initial RAM disk, whose only process is tests/bench/linux/probe.c, boot on the bare
+emulated machine and as a VM; the emulator's debugger tells the time at the kernel's first instruction and
+at the probe's. Then it writes down every instruction while the VM sleeps in short steps, writes to its
+serial port and interrupts its other CPU; those of the hypervisor are counted.
+
+The figures go to tests/bench/linux.json and to their section of docs/performance.md.
+"""
+
+import argparse
+import collections
+import os
+import re
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import runs  # noqa: E402  (finds tools/ for the others)
+import page  # noqa: E402
+from runs import BenchError, emulators, faults, iso, scenario  # noqa: E402
+import packages  # noqa: E402
+
+ROOT = runs.ROOT
+WORK = os.path.join(ROOT, "build", "bench-linux")
+MEMORY = 192
+HOST_MEMORY = 256
+TIMEOUT = 280  # seconds of wall time for each machine
+ENTRY = 0x1000000  # where the kernel prefers to be loaded, and begins
+LINE = "console=ttyS0 quiet loglevel=0 nokaslr mitigations=off random.trust_cpu=on"
+STOPPED = re.compile(r"^Next at t=(\d+)")
+STEP = re.compile(r"^\((\d)\)\.\[(\d+)\] \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]+) \([^)]*\): (.*?)\s*;")
+ENTRIES = ("vmresume", "vmlaunch")
+HYPERVISOR = (0xffffffff80000000, 0xffffffff81000000)  # nokaslr puts Linux above
+BYTES, IPIS = 512, 8  # of probe.c
+
+
+def build_probe():
+    program = os.path.join(WORK, "probe")
+    done = subprocess.run([os.environ.get("CC", "gcc"), "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror",
+                           "-static", "-o", program, os.path.join(HERE, "linux", "probe.c"), "-lpthread"],
+                          check=False)
+    if done.returncode != 0:
+        raise BenchError("tests/bench/linux/probe.c does not compile")
+    return packages.read_file(program)
+
+
+def prepare():
+    """Kernel and initial RAM disk; the kernel is that of tools/linux-guest."""
+    os.makedirs(WORK, exist_ok=True)
+    done = subprocess.run([sys.executable, os.path.join(ROOT, "tools", "linux-guest")], check=False,
+                          stdout=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise BenchError("tools/linux-guest failed")
+    archive = packages.Archive()
+    for folder in ("dev", "proc"):
+        archive.add_folder(folder)
+    archive.add_file("init", build_probe())
+    disk = os.path.join(WORK, "initrd.img")
+    with open(disk, "wb") as file:
+        file.write(archive.content())
+    return os.path.join(ROOT, "build", "linux", "system", "vmlinuz"), disk
+
+
+def bare_image(kernel, disk, khz):
+    image = os.path.join(WORK, "bare.iso")
+    config = (f"set pager=0\nlinux /boot/vmlinuz {LINE} tsc_early_khz={khz}\n"
+              "initrd /boot/initrd.img\nboot\n")
+    iso.make_image(image, {"/boot/vmlinuz": kernel, "/boot/initrd.img": disk}, config, efi=False)
+    return image
+
+
+def vm_image(kernel, disk, vcpus, build):
+    image = os.path.join(WORK, f"vm-{vcpus}.iso")
+    modules = [scenario.Module(kernel, f"name=linux files=1 mem={MEMORY}M min={MEMORY}M vcpus={vcpus} "
+                               f"on-reboot=stop -- {LINE}"),
+               scenario.Module(disk, "of=linux")]
+    iso.make_iso(image, os.path.join(build, "aerostat.elf"),
+                 [iso.Entry("linux", "batch console=e9 timeout=3600 mitigations=off", modules)])
+    return image
+
+
+def debug(image, cpus, commands, begun=lambda line: None):
+    """Boots under the debugger; yields the emulator's lines as they come."""
+    directory = emulators.private_directory("bench-linux")
+    machine = emulators.Machine("bochs", image, HOST_MEMORY, cpus=cpus)
+    command = emulators.bochs_command(machine, directory, "com1: enabled=1, mode=file, dev=serial.log", commands)
+    with open(os.path.join(directory, "bochsrc"), "a", encoding="ascii") as file:
+        file.write("magic_break: enabled=1\n")
+    screen_path = os.path.join(directory, "screen.log")
+    process, screen = emulators.start(command, directory, screen_path)
+    began = time.monotonic()
+    try:
+        with open(screen_path, "rb") as file:
+            rest = b""
+            while True:
+                alive = process.poll() is None
+                chunk = file.read(1 << 20)
+                rest += chunk
+                *lines, rest = rest.split(b"\n")
+                for line in lines:
+                    yield line.decode("latin-1").rstrip("\r")
+                if not chunk and not alive:
+                    break
+                if not chunk:
+                    time.sleep(0.05)
+                if time.monotonic() - began > TIMEOUT:
+                    raise BenchError(f"{image}: not through after {TIMEOUT} s")
+    finally:
+        emulators.stop(process)
+        screen.join(timeout=5)
+        os.close(screen.descriptor)
+        subprocess.run(["rm", "-rf", directory], check=False)
+
+
+def boot_ticks(lines, stops):
+    """From the stop at the kernel's entry to that at the probe's; ends the machine."""
+    times = []
+    for line in lines:
+        match = STOPPED.match(line)
+        if match:
+            times.append(int(match.group(1)))
+        if len(times) == stops:
+            lines.close()
+            return times[-1] - times[-2]
+    raise BenchError("the machine ended before its /init began")
+
+
+class Counter:
+    """The hypervisor's instructions of one window, by CPU, and how often it left a guest."""
+
+    def __init__(self):
+        self.instructions, self.exits = 0, 0
+        self.functions = collections.Counter()
+        self.inside = {}
+
+    def add(self, match):
+        cpu, address = match.group(1), int(match.group(3), 16)
+        ours = HYPERVISOR[0] <= address < HYPERVISOR[1]
+        if ours:
+            self.instructions += 1
+            self.functions[address] += 1
+            if not self.inside.get(cpu, True):
+                self.exits += 1
+        self.inside[cpu] = ours
+
+
+def windows(lines, wanted):
+    """A Counter for each traced window, and what the log said: (counters, lines)."""
+    found, said, counter = [], [], None
+    for line in lines:
+        if line.startswith("Tracing enabled"):
+            counter = Counter()
+        elif line.startswith("Tracing disabled"):
+            found.append(counter)
+            counter = None
+        elif counter is not None:
+            match = STEP.match(line)
+            if match:
+                counter.add(match)
+        elif "probe: " in line or " - boot " in line or " result " in line or "verdict" in line:
+            said.append(line)
+    if len(found) < wanted:
+        raise BenchError(f"{len(found)} of {wanted} windows were traced")
+    return found[:wanted], said
+
+
+def trace(image, cpus, count):
+    """One VM: its boot is not traced, its operations are."""
+    commands = ("c", "c") + ("trace on", "c", "trace off", "c") * count
+    return windows(debug(image, cpus, commands), count)
+
+
+def word(lines, name):
+    match = re.search(rf"\b{name}=(\d+)", "\n".join(lines))
+    if not match:
+        raise BenchError(f"nothing says {name}")
+    return int(match.group(1))
+
+
+def measure(build):
+    kernel, disk = prepare()
+    break_at = (f"lb {ENTRY}", "c", "del 1", "c")
+    one = vm_image(kernel, disk, 1, build)
+    found = {}
+    (idle, serial), said = trace(one, 1, 2)
+    khz = word(said, "tsc_khz")
+    ticks = word(said, "timer_interrupts")
+    print(f"  traced: {idle.instructions} in {ticks} timer interrupts, {serial.instructions} for {BYTES} bytes",
+          flush=True)
+    found["tick"] = {"instructions": round(idle.instructions / ticks), "exits": round(idle.exits / ticks, 2)}
+    found["byte"] = {"instructions": round(serial.instructions / BYTES), "exits": round(serial.exits / BYTES, 2)}
+    (pair,), _ = trace(vm_image(kernel, disk, 2, build), 2, 1)
+    found["ipi"] = {"instructions": round(pair.instructions / IPIS), "exits": round(pair.exits / IPIS, 2)}
+    print(f"  traced: {pair.instructions} for {IPIS} IPIs", flush=True)
+    found["vm"] = boot_ticks(debug(one, 1, break_at), 3)
+    print(f"  as a VM: {found['vm']:,}", flush=True)
+    found["bare"] = boot_ticks(debug(bare_image(kernel, disk, khz), 1, break_at), 3)
+    print(f"  bare: {found['bare']:,}", flush=True)
+    found["kernel"] = os.path.basename(packages.read_file(kernel)[0x210:0x210].decode() or kernel)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", help="where the hypervisor is")
+    arguments = parser.parse_args()
+    print("a stock Linux, bare and as a VM, in Bochs", flush=True)
+    found = measure(arguments.build)
+    page.store_linux(found)
+    page.rewrite_linux()
+    for line in page.linux_lines():
+        print(line)
+    return 0
+
+
+faults.run("bench-linux", main)
