@@ -626,6 +626,28 @@ static void test_flags_without_a_frame(void **state)
 	assert_int_equal(hear_type(), DYNMEM_VERSION_RESPONSE);
 }
 
+/* The guest calls into its hypercall page whatever is there: it is written, once by the reserve. */
+static void test_hypercall_page_without_a_frame(void **state)
+{
+	static const uint8_t stub[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x0f, 0x01, 0xc1, 0xc3};
+	uint8_t code[sizeof(stub)];
+	(void)state;
+	touch(1000, 40);
+	struct vm *other = kernel_vm("other", HV_FRAMES, 100, 20);
+	kernel_exhaust(other);
+	assert_int_equal(kind_of(HV_CALL_GFN), S2_EMPTY);
+	set_msr(boot_vcpu, VHYPERV_MSR_GUEST_ID, 1);
+	set_msr(boot_vcpu, VHYPERV_MSR_HYPERCALL, HV_CALL_GFN << PAGE_SHIFT | 1);
+	assert_int_equal(get_msr(boot_vcpu, VHYPERV_MSR_HYPERCALL), HV_CALL_GFN << PAGE_SHIFT | 1);
+	get(HV_CALL_GFN << PAGE_SHIFT, code, sizeof(code));
+	assert_memory_equal(code, stub, sizeof(stub));
+	set_msr(boot_vcpu, VHYPERV_MSR_HYPERCALL, (HV_CALL_GFN + 1) << PAGE_SHIFT | 1);
+	assert_int_equal(get_msr(boot_vcpu, VHYPERV_MSR_HYPERCALL), (HV_CALL_GFN + 1)
+									    << PAGE_SHIFT);
+	world_check();
+	kernel_vm_end(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -650,6 +672,7 @@ int main(void)
 		HV_TEST(test_gives_its_ring),
 		HV_TEST(test_reset_with_a_full_balloon),
 		HV_TEST(test_flags_without_a_frame),
+		HV_TEST(test_hypercall_page_without_a_frame),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
