@@ -49,6 +49,7 @@ HV_C_SOURCES += \
 	arch/x86/svm/svm_dump.c \
 	arch/x86/svm/svm_exit.c \
 	arch/x86/svm/svm_nmi.c \
+	arch/x86/svm/svm_quick.c \
 	arch/x86/svm/svm_run.c \
 	arch/x86/svm/svm_setup.c \
 	arch/x86/svm/svm_state.c \
@@ -67,6 +68,7 @@ HV_C_SOURCES += \
 	arch/x86/vmx/vmx_exit.c \
 	arch/x86/vmx/vmx_fields.c \
 	arch/x86/vmx/vmx_nmi.c \
+	arch/x86/vmx/vmx_quick.c \
 	arch/x86/vmx/vmx_run.c \
 	arch/x86/vmx/vmx_setup.c \
 	arch/x86/vmx/vmx_state.c

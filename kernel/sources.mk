@@ -7,6 +7,7 @@ HV_C_SOURCES += \
 	kernel/balloon/page_list.c \
 	kernel/balloon/ranges.c \
 	kernel/balloon/release.c \
+	kernel/balloon/single.c \
 	kernel/exit/exit.c \
 	kernel/exit/hypercall.c \
 	kernel/housekeeping.c \

@@ -35,21 +35,41 @@ static void check_tag(pfn_t pfn, struct frame_tag expected)
 	}
 }
 
+/* Of a large extent eight records at once. Where gfn wraps it has no meaning: FRAME_NONE. */
+#define SHATTERED_AT_ONCE_ORDER 3
+#define FRAME_GFN_SHIFT 32
+
+static inline uint64_t shatter_some(struct frame *frame, uint64_t head)
+{
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < order_pages(SHATTERED_AT_ONCE_ORDER); i++) {
+		ASSERT(frame[i].tag.state == FRAME_TAIL || frame[i].tag.order != 0);
+		frame[i].head = head;
+		head += 1ull << FRAME_GFN_SHIFT;
+	}
+	return head;
+}
+
 void frame_shatter(pfn_t pfn, struct frame_tag tag, unsigned piece_order)
 {
 	check_tag(pfn, tag);
 	CHECK(piece_order < tag.order);
-	uint32_t gfn = frame_table[pfn.n].gfn;
 	const uint32_t piece =
 		frame_tag_word((struct frame_tag){tag.state, (uint8_t)piece_order, tag.owner});
-	const uint32_t stride = (uint32_t)order_pages(piece_order);
+	const uint64_t stride = order_pages(piece_order);
 	struct frame *const first = &frame_table[pfn.n];
 	struct frame *const end = first + order_pages(tag.order);
-	for (struct frame *frame = first; frame < end; frame += stride) {
+	uint64_t head = piece | (uint64_t)first->gfn << FRAME_GFN_SHIFT;
+	struct frame *frame = first;
+	if (piece_order == ORDER_4K && tag.order >= SHATTERED_AT_ONCE_ORDER) {
+		for (; frame < end; frame += order_pages(SHATTERED_AT_ONCE_ORDER)) {
+			head = shatter_some(frame, head);
+		}
+	}
+	for (; frame < end; frame += stride) {
 		ASSERT(frame == first || frame->tag.state == FRAME_TAIL);
-		frame->tag_word = piece;
-		frame->gfn = gfn;
-		gfn += stride;
+		frame->head = head;
+		head += stride << FRAME_GFN_SHIFT;
 	}
 }
 

@@ -57,11 +57,19 @@ struct frame_tag {
 
 struct frame {
 	union {
-		struct frame_tag tag;
-		uint32_t tag_word; /* the same, for one load or store */
+		struct {
+			union {
+				struct frame_tag tag;
+				uint32_t tag_word; /* the same, for one load or store */
+			};
+			/*
+			 * GUEST: where it is mapped. Page-table page: first gfn it translates.
+			 * Other HYPERVISOR pages of a VM: FRAME_NONE
+			 */
+			uint32_t gfn;
+		};
+		uint64_t head; /* both, for one store */
 	};
-	uint32_t gfn;  /* GUEST: where it is mapped. Page-table page: first gfn it translates.
-			  Other HYPERVISOR pages of a VM: FRAME_NONE */
 	uint32_t next; /* in a list; of a page-table page: its level and what it holds */
 	uint32_t prev;
 };

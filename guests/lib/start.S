@@ -12,6 +12,16 @@
  */
 #include "guests/lib/layout.h"
 
+/*
+ * The note that marks a native guest (AEROSTAT_NOTE_OWNER and AEROSTAT_NOTE_NATIVE in
+ * include/abi/aerostat.h): no other kind of kernel is looked for then.
+ */
+	.section .note.aerostat, "a", @note
+	.balign 4
+	.long 2f - 1f, 0, 1
+1:	.asciz "Aerostat"
+2:	.balign 4
+
 #define START_INFO_RAM_PAGES 8 /* runtime.c asserts it */
 
 #define PAGE_PRESENT 0x1

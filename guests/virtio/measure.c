@@ -13,7 +13,7 @@
 #define PATIENCE 1000000u
 
 struct costs {
-	uint64_t inflate, deflate, inflate_large, report, actual;
+	uint64_t inflate, deflate, inflate_large, report, report_small, actual;
 };
 
 static void touch(void)
@@ -70,18 +70,24 @@ static uint64_t report_all(void)
 static bool measure(struct costs *costs)
 {
 	touch();
+	costs->report_small = report_all(); /* the pages have entries of their own, but at first */
+	touch();
 	costs->report = report_all();
 	touch();
 	costs->inflate_large = move_pages(INFLATE); /* out of entries of 2 MiB */
-	uint64_t begin = cpu_read_tsc();
-	board_write(REG_ACTUAL, PAGES);
-	costs->actual = cpu_read_tsc() - begin;
+	costs->actual = UINT64_MAX;
+	for (unsigned i = 0; i < 5; i++) { /* the timer may end one of them */
+		uint64_t begin = cpu_read_tsc();
+		board_write(REG_ACTUAL, PAGES);
+		uint64_t ticks = cpu_read_tsc() - begin;
+		costs->actual = ticks < costs->actual ? ticks : costs->actual;
+	}
 	bool done = move_pages(DEFLATE) != 0;
 	touch();
 	costs->inflate = move_pages(INFLATE);
 	costs->deflate = move_pages(DEFLATE);
-	return done && costs->report != 0 && costs->inflate_large != 0 && costs->inflate != 0 &&
-	       costs->deflate != 0;
+	return done && costs->report != 0 && costs->report_small != 0 &&
+	       costs->inflate_large != 0 && costs->inflate != 0 && costs->deflate != 0;
 }
 
 bool speak_rightly(uint64_t ram_pages)
@@ -99,7 +105,8 @@ bool speak_rightly(uint64_t ram_pages)
 	}
 	board_print("virtio: ticks per 4 KiB: inflate=%u inflate-of-2M=%u deflate=%u\n",
 		    costs.inflate / PAGES, costs.inflate_large / PAGES, costs.deflate / PAGES);
-	board_print("virtio: ticks of a write of actual=%u of a report per 2 MiB=%u\n",
-		    costs.actual, costs.report / CHAIN);
+	board_print("virtio: ticks of a write of actual=%u\n", costs.actual);
+	board_print("virtio: ticks of a report per 2 MiB: one entry=%u 512 entries=%u\n",
+		    costs.report / CHAIN, costs.report_small / CHAIN);
 	return true;
 }

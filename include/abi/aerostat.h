@@ -59,6 +59,8 @@
 #define AEROSTAT_CALL_WORK_MAX 1024	  /* units of work before a call answers early */
 #define AEROSTAT_START_MAGIC 0x54534541	  /* "AEST" */
 #define AEROSTAT_BALLOON_MAGIC 0x4c424541 /* "AEBL" */
+#define AEROSTAT_NOTE_OWNER "Aerostat"	  /* of the ELF note that marks a native guest */
+#define AEROSTAT_NOTE_NATIVE 1		  /* its type; it has no contents */
 #define AEROSTAT_COMMAND_LINE_BYTES 512
 #define AEROSTAT_NAME_BYTES 24
 

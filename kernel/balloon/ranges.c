@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 #include "kernel/balloon/balloon.h"
 #include "kernel/balloon/admission.h"
+#include "kernel/balloon/single.h"
 #include "mm/reclaim.h"
 #include "mm/stage2/runs.h"
 
@@ -220,7 +221,7 @@ static NOT_INLINE uint8_t run_emergency(struct range_call *call, struct aerostat
 	return AEROSTAT_RANGE_OK;
 }
 
-static void count_pages(struct balloon *balloon, enum balloon_operation operation, uint64_t pages)
+void balloon_count_pages(struct balloon *balloon, enum balloon_operation operation, uint64_t pages)
 {
 	switch (operation) {
 	case BALLOON_SURRENDER:
@@ -236,11 +237,41 @@ static void count_pages(struct balloon *balloon, enum balloon_operation operatio
 	}
 }
 
+/* A range of one extent that is plain, in one step. False: nothing was done. */
+static inline bool run_single(struct range_call *call, struct aerostat_range *range)
+{
+	uint64_t *words = (uint64_t *)(void *)range;
+	if (!balloon_is_single(words[1], words[2]) || call->work_left < 2 ||
+	    call->operation == BALLOON_EMERGENCY) {
+		return false;
+	}
+	gfn_t gfn = {range->gfn};
+	unsigned order = range->order;
+	if (!s2_batch_find(&call->batch, gfn, order)) {
+		return false;
+	}
+	if (call->operation == BALLOON_RETURN) {
+		if (!s2_return_one(&call->batch, gfn)) {
+			return false;
+		}
+	} else if ((call->array_gfn.n - gfn.n) >> order == 0 ||
+		   !s2_take_out_one(&call->batch, gfn, call->operation == BALLOON_SURRENDER)) {
+		return false;
+	}
+	call->work_left -= 2; /* the range, and its extent */
+	call->pages += order_pages(order);
+	balloon_single_done(words, words[1], call->operation);
+	return true;
+}
+
 /* Judges and works on the ranges in order; answers how many are finished. */
 static unsigned run_all(struct range_call *call, struct aerostat_range *ranges, unsigned count)
 {
 	struct aerostat_range *range = ranges;
 	for (; range < ranges + count && call->work_left > 0; range++) {
+		if (run_single(call, range)) {
+			continue;
+		}
 		call->work_left--;
 		range->status = judge_range(call->vm, range);
 		if (range->status == AEROSTAT_RANGE_PENDING) {
@@ -253,6 +284,13 @@ static unsigned run_all(struct range_call *call, struct aerostat_range *ranges, 
 		}
 	}
 	return (unsigned)(range - ranges);
+}
+
+/* Frames that came back are free. */
+void balloon_note_freed(struct vm *vm, uint64_t freed)
+{
+	vm->balloon.driver_debt_pages = sub_floor_u64(vm->balloon.driver_debt_pages, freed);
+	admission_frames_freed(vm, freed);
 }
 
 unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
@@ -273,10 +311,8 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 	unsigned finished = run_all(&call, ranges, count);
 	s2_batch_end(&call.batch);
 	reclaim_flush(locked);
-	count_pages(&vm->balloon, operation, call.pages);
-	uint64_t freed = sub_floor_u64(held, vm->s2.mapped_pages);
-	vm->balloon.driver_debt_pages = sub_floor_u64(vm->balloon.driver_debt_pages, freed);
-	admission_frames_freed(vm, freed);
+	balloon_count_pages(&vm->balloon, operation, call.pages);
+	balloon_note_freed(vm, sub_floor_u64(held, vm->s2.mapped_pages));
 	balloon_publish_size(vm);
 	return finished;
 }

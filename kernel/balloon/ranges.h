@@ -32,4 +32,9 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 			    enum balloon_operation operation, struct aerostat_range *ranges,
 			    unsigned count, gfn_t array_gfn);
 
+/* For calls that go past the array (kernel/balloon/single.h): so many pages moved, so many freed.
+ */
+void balloon_count_pages(struct balloon *balloon, enum balloon_operation operation, uint64_t pages);
+void balloon_note_freed(struct vm *vm, uint64_t freed);
+
 #endif

@@ -11,6 +11,7 @@
 #include "arch/arch.h"
 #include "arch/backend.h"
 #include "kernel/balloon/balloon.h"
+#include "kernel/exit/port.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/sched/startup.h"
 #include "kernel/vm/vm.h"
@@ -131,14 +132,6 @@ static enum exit_action handle_interrupt(const struct vcpu *vcpu)
 	return scheduler_wants_cpu() ? EXIT_YIELD : EXIT_RESUME;
 }
 
-/* The answer of IN in RAX: EAX clears the upper half, AX and AL leave the rest. */
-static void port_answer(struct vcpu *vcpu, unsigned bytes, uint64_t value)
-{
-	uint64_t ones = ~0ull >> (64 - 8 * bytes);
-	uint64_t kept = bytes == 4 ? 0 : vcpu->regs[GPR_RAX] & ~ones;
-	vcpu->regs[GPR_RAX] = kept | (value & ones);
-}
-
 static NOT_INLINE enum exit_action handle_device_io(struct vcpu *vcpu,
 						    const struct vm_exit *vm_exit)
 {
@@ -164,7 +157,7 @@ static NOT_INLINE enum exit_action handle_device_io(struct vcpu *vcpu,
 	return EXIT_ADVANCE;
 }
 
-/* Without devices: a bus without a driver reads as ones and swallows writes. */
+/* The backends send those of a VM without devices here only when something else is to be done. */
 static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_exit)
 {
 	if (vm_exit->io.string) {
@@ -176,9 +169,7 @@ static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_ex
 	if (vcpu->vm->platform != NULL) {
 		return handle_device_io(vcpu, vm_exit);
 	}
-	if (vm_exit->io.in) {
-		port_answer(vcpu, vm_exit->io.bytes, UINT64_MAX);
-	}
+	port_of_nobody(vcpu, vm_exit->io.bytes, vm_exit->io.in);
 	return EXIT_ADVANCE;
 }
 

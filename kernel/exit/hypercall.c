@@ -12,12 +12,14 @@
 #include "arch/arch.h"
 #include "kernel/balloon/balloon.h"
 #include "kernel/balloon/ranges.h"
+#include "kernel/balloon/single.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "kernel/lifecycle/end.h"
 #include "kernel/sched/wake.h"
 #include "mm/guest_copy.h"
+#include "mm/stage2/single.h"
 
 static enum exit_action answer(struct vcpu *vcpu, int64_t result)
 {
@@ -164,6 +166,23 @@ static int64_t judge_array(uint64_t address, uint64_t count)
 	return is_aligned_u64(address, 8) ? 0 : AEROSTAT_ERROR_ADDRESS;
 }
 
+/* Nearly always the page is there already, and was found for the last call, too. */
+static inline int64_t open_window(struct s2_locked locked, struct vm *vm, gpa_t address,
+				  uint64_t bytes, struct guest_window *window)
+{
+	uint64_t offset = address.v & (PAGE_BYTES - 1);
+	gfn_t gfn = gpa_to_gfn(address);
+	uint8_t *page = offset + bytes <= PAGE_BYTES ? s2_single_page(locked, gfn) : NULL;
+	if (page != NULL) {
+		*window = (struct guest_window){.start = page + offset, .bytes = bytes};
+		return 0;
+	}
+	if (!balloon_may_populate(locked, vm, gfn)) {
+		return AEROSTAT_ERROR_ADDRESS;
+	}
+	return memory_error(guest_window_open(locked, address, bytes, window));
+}
+
 /* One page on the stack: the copy that is judged must be out of every guest's reach. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
@@ -172,19 +191,16 @@ static int64_t judge_array(uint64_t address, uint64_t count)
  * Copies the ranges in, works on them, and copies them out. They must be wholly inside one page of
  * RAM, which stays where it is meanwhile: no operation takes it out.
  */
-static int64_t work_on_ranges(struct s2_locked locked, struct vm *vm,
-			      enum balloon_operation operation, gpa_t address, uint64_t count)
+static NOT_INLINE int64_t work_on_ranges(struct s2_locked locked, struct vm *vm,
+					 enum balloon_operation operation, gpa_t address,
+					 uint64_t count)
 {
 	struct aerostat_range ranges[AEROSTAT_RANGES_MAX];
 	count = nospec_index(count, AEROSTAT_RANGES_MAX + 1);
-	if (!balloon_may_populate(locked, vm, gpa_to_gfn(address))) {
-		return AEROSTAT_ERROR_ADDRESS;
-	}
 	struct guest_window window;
-	enum status status =
-		guest_window_open(locked, address, count * sizeof(struct aerostat_range), &window);
-	if (status != STATUS_OK) {
-		return memory_error(status);
+	int64_t error = open_window(locked, vm, address, count * sizeof(ranges[0]), &window);
+	if (error != 0) {
+		return error;
 	}
 	guest_window_read(window, ranges);
 	unsigned finished = balloon_run_ranges(locked, vm, operation, ranges, (unsigned)count,
@@ -193,24 +209,34 @@ static int64_t work_on_ranges(struct s2_locked locked, struct vm *vm,
 	return finished;
 }
 
+#pragma GCC diagnostic pop
+
+static NOT_INLINE int64_t ranges_in_full(struct s2_locked locked, struct vm *vm,
+					 enum balloon_operation operation, gpa_t address,
+					 uint64_t count)
+{
+	int64_t result =
+		vm->balloon.attached ? judge_array(address.v, count) : AEROSTAT_ERROR_STATE;
+	return result != 0 ? result : work_on_ranges(locked, vm, operation, address, count);
+}
+
 static NOT_INLINE enum exit_action call_ranges(struct vcpu *vcpu, enum balloon_operation operation)
 {
 	struct vm *vm = vcpu->vm;
 	gpa_t address = {vcpu->regs[GPR_RDI]};
 	uint64_t count = vcpu->regs[GPR_RSI];
+	int64_t result = 1;
 	/* One lock from the first look to the last word: other vCPUs' calls come before or after.
 	 */
 	struct s2_locked locked = s2_lock(&vm->s2);
-	int64_t result =
-		vm->balloon.attached ? judge_array(address.v, count) : AEROSTAT_ERROR_STATE;
-	if (result == 0) {
-		result = work_on_ranges(locked, vm, operation, address, count);
+	/* Most calls move one page: those that are plain go past the array. */
+	if (count != 1 || !vm->balloon.attached ||
+	    !balloon_run_single(locked, vm, operation, address)) {
+		result = ranges_in_full(locked, vm, operation, address, count);
 	}
 	s2_unlock(locked);
 	return answer_and_yield(vcpu, result);
 }
-
-#pragma GCC diagnostic pop
 
 /* Which vCPU of its VM the caller means; NULL: there is none of that number. */
 static struct vcpu *named_vcpu(const struct vcpu *vcpu, uint64_t number)

@@ -2,6 +2,7 @@
 /* ELF kernels of others, read field by field in both classes. See the header. */
 #include "kernel/lib/foreign_elf.h"
 
+#include "abi/aerostat.h"
 #include "base/bits.h"
 #include "base/string.h"
 #include "kernel/lib/pc_layout.h"
@@ -147,6 +148,9 @@ static void take_note(const struct note *note, struct foreign_elf_notes *notes)
 {
 	if (note_is_of(note, "Linux")) {
 		notes->is_linux = true;
+	}
+	if (note_is_of(note, AEROSTAT_NOTE_OWNER) && note->type == AEROSTAT_NOTE_NATIVE) {
+		notes->is_native = true;
 	}
 	if (!note_is_of(note, "Xen")) {
 		return;

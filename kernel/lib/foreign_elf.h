@@ -15,6 +15,7 @@ struct foreign_elf_notes {
 	bool has_pvh_entry;
 	uint64_t pvh_entry; /* XEN_ELFNOTE_PHYS32_ENTRY */
 	bool is_linux;	    /* a note of Linux itself, or a guest OS of that name */
+	bool is_native;	    /* AEROSTAT_NOTE_NATIVE */
 };
 
 /* The file begins as an ELF file of these classes for x86. The rest may be damaged. */

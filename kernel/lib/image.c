@@ -16,6 +16,10 @@ enum image_kind image_kind(const void *file, uint64_t bytes)
 	if (notes.has_pvh_entry) {
 		return IMAGE_PVH;
 	}
+	/* The search for the header is the longest part of all this. */
+	if (notes.is_native && foreign_elf_is_64(file, bytes)) {
+		return IMAGE_NATIVE;
+	}
 	return multiboot1_is(file, bytes) ? IMAGE_MULTIBOOT : IMAGE_NATIVE;
 }
 

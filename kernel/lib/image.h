@@ -5,6 +5,7 @@
  *
  *	LINUX		a boot sector with Linux's setup header
  *	PVH		an ELF file for x86 with the note of a PVH entry
+ *	NATIVE		an ELF64 file for x86-64 with the note of a native guest
  *	MULTIBOOT	a multiboot (version 1) header in the first 8 KiB
  *	NATIVE		all others: an ELF64 file for x86-64, or nothing that can be booted
  */

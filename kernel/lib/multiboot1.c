@@ -41,6 +41,7 @@ static uint64_t find(const uint8_t *file, uint64_t bytes, struct basic_header *h
 	}
 	/* Native guests are searched, too: a few instructions for each word. */
 	const uint8_t *last = file + end - sizeof(*header);
+#pragma GCC unroll 8
 	for (const uint8_t *place = file; place <= last; place += SEARCH_STEP) {
 		uint32_t word;
 		__builtin_memcpy(&word, place, sizeof(word)); /* a load, not a call */

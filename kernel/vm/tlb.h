@@ -44,7 +44,11 @@ static inline void tlb_enter(struct s2 *s2, unsigned cpu)
 	}
 }
 
-/* First thing after every VM exit. */
+/*
+ * First thing after every VM exit, except where the exit is decided without a lock, without waiting
+ * for anything, and without a look at the tables: to others the CPU is in the guest all that time,
+ * and what they send it ends its next run at once.
+ */
 static inline void tlb_leave(unsigned cpu)
 {
 	__atomic_store_n(&tlb_cpus[cpu].guest, NULL, __ATOMIC_RELEASE);

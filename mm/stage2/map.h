@@ -41,6 +41,13 @@ struct s2_tlb {
 
 _Static_assert(CPUS_MAX <= 64, "ran_mask has a bit for every CPU");
 
+/* A page and where it was found; it is there still while s2_removals() is the same. */
+struct s2_found {
+	gfn_t gfn;
+	uint64_t removals;
+	uint8_t *page; /* NULL: none yet */
+};
+
 struct s2 {
 	struct lock lock;
 	vm_id_t owner;
@@ -57,6 +64,7 @@ struct s2 {
 	uint32_t revoking_head;
 	uint64_t revoking_pages;
 
+	struct s2_found found; /* by s2_single_page() */
 	struct promise promise;
 	struct s2_tlb tlb;
 };

@@ -53,6 +53,7 @@ void s2_batch_end(struct s2_batch *batch)
 {
 	count_changes(batch);
 	batch->pages = 0;
+	batch->middle_number = S2_MIDDLE_NONE;
 	if (batch->revoked_pages > 0) {
 		account(batch->s2, batch->revoked_pages);
 		batch->revoked_pages = 0;
@@ -69,6 +70,27 @@ static void set_order(struct s2_batch *batch, unsigned order)
 	batch->revoke = revoke_step(s2, order);
 }
 
+/*
+ * The table of 4 KiB pages around gfn. Pages that lie scattered have the tables above in common,
+ * and until the batch is ended nothing but runs changes any: those leave the tables above alone, or
+ * forget them.
+ */
+static inline bool find_table_of_pages(struct s2_batch *batch, gfn_t gfn)
+{
+	const struct s2_format *format = batch->s2->format;
+	uint64_t number = gfn.n >> ORDER_1G;
+	if (number != batch->middle_number) {
+		batch->middle_number = S2_MIDDLE_NONE;
+		if (!s2_find_table(batch->s2, gfn, ORDER_2M, &batch->middle)) {
+			return false;
+		}
+		batch->middle_number = number;
+	}
+	uint64_t value = entry_read(table_entry(batch->middle, entry_index(gfn, 1)));
+	batch->table = entry_pfn(format, value);
+	return entry_kind(format, value, 1) == ENTRY_TABLE;
+}
+
 bool s2_batch_go(struct s2_batch *batch, gfn_t gfn, unsigned order)
 {
 	const struct s2 *s2 = batch->s2;
@@ -76,7 +98,9 @@ bool s2_batch_go(struct s2_batch *batch, gfn_t gfn, unsigned order)
 	if (order != batch->order) {
 		set_order(batch, order);
 	}
-	if (gfn.n >= s2->limit_pages || !s2_find_table(s2, gfn, order, &batch->table)) {
+	if (gfn.n >= s2->limit_pages ||
+	    (order == ORDER_4K ? !find_table_of_pages(batch, gfn)
+			       : !s2_find_table(s2, gfn, order, &batch->table))) {
 		return false;
 	}
 	uint64_t extent_pages = order_pages(order);
@@ -106,6 +130,7 @@ static NOT_INLINE uint64_t collapse(struct s2_batch *batch, gfn_t gfn, uint64_t 
 	path.level = batch->order / 9;
 	s2_collapse(batch->s2, gfn, &path);
 	batch->pages = 0;
+	batch->middle_number = S2_MIDDLE_NONE;
 	return done;
 }
 
@@ -173,6 +198,47 @@ uint64_t s2_return_run(struct s2_batch *batch, gfn_t gfn, uint64_t count)
 	}
 	uint64_t done = (uint64_t)(entry - first);
 	return run_finish(batch, gfn, done, 0, -done);
+}
+
+/* NULL: misaligned. */
+static inline uint64_t *one_entry(const struct s2_batch *batch, gfn_t gfn)
+{
+	uint64_t offset = gfn.n - batch->first_gfn;
+	return is_aligned_u64(offset, order_pages(batch->order))
+		       ? batch->entries + (offset >> batch->order)
+		       : NULL;
+}
+
+bool s2_take_out_one(struct s2_batch *batch, gfn_t gfn, bool ballooned)
+{
+	const struct s2_format *format = batch->s2->format;
+	uint64_t *entry = one_entry(batch, gfn);
+	if (entry == NULL) {
+		return false;
+	}
+	uint64_t value = entry_read(entry);
+	bool leaf = (value & format->present_mask) != 0;
+	if (leaf ? (value & batch->decisive_flags) != batch->plain_flags : value != 0) {
+		return false;
+	}
+	entry_write(entry, ballooned ? format->ballooned_entry : 0);
+	if (leaf) {
+		reclaim_push_one(&batch->s2->revoking_head, entry_pfn(format, value),
+				 batch->revoke);
+	}
+	(void)run_finish(batch, gfn, 1, leaf ? 1 : 0, ballooned ? 1 : 0);
+	return true;
+}
+
+bool s2_return_one(struct s2_batch *batch, gfn_t gfn)
+{
+	uint64_t *entry = one_entry(batch, gfn);
+	if (entry == NULL || entry_read(entry) != batch->s2->format->ballooned_entry) {
+		return false;
+	}
+	entry_write(entry, 0);
+	(void)run_finish(batch, gfn, 1, 0, -1ull);
+	return true;
 }
 
 bool s2_clear_leaves(struct s2 *s2, pfn_t table, unsigned level)

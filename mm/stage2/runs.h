@@ -28,6 +28,10 @@ struct s2_batch {
 	uint64_t leaves_out;
 	uint64_t ballooned; /* more than before, modulo 2^64 */
 
+	/* The table whose entries stand for 2 MiB around the last gfn; its gfns, or no table. */
+	pfn_t middle;
+	uint64_t middle_number;
+
 	/* The table of the last run, and what it decides over. No pages: there is none. */
 	pfn_t table;
 	uint64_t *entries;
@@ -39,6 +43,7 @@ struct s2_batch {
 };
 
 #define S2_ORDER_NONE 0xff
+#define S2_MIDDLE_NONE UINT64_MAX
 
 static inline void s2_batch_begin(struct s2_batch *batch, struct s2_locked locked)
 {
@@ -48,6 +53,7 @@ static inline void s2_batch_begin(struct s2_batch *batch, struct s2_locked locke
 	batch->ballooned = 0;
 	batch->first_gfn = 0;
 	batch->pages = 0;
+	batch->middle_number = S2_MIDDLE_NONE;
 	batch->revoked_pages = 0;
 }
 
@@ -75,6 +81,13 @@ static inline bool s2_batch_find(struct s2_batch *batch, gfn_t gfn, unsigned ord
 uint64_t s2_surrender_run(struct s2_batch *batch, gfn_t gfn, uint64_t count);
 uint64_t s2_report_run(struct s2_batch *batch, gfn_t gfn, uint64_t count);
 uint64_t s2_return_run(struct s2_batch *batch, gfn_t gfn, uint64_t count);
+
+/*
+ * The same for one extent of the table that has just been found for it, BALLOONED then or EMPTY.
+ * False: not plain, and nothing was changed.
+ */
+MUST_CHECK bool s2_take_out_one(struct s2_batch *batch, gfn_t gfn, bool ballooned);
+MUST_CHECK bool s2_return_one(struct s2_batch *batch, gfn_t gfn);
 
 /*
  * Empties a table of level 0 or 1 that holds no further tables: leaves to quarantine, ballooned

@@ -75,6 +75,7 @@ static void split_entry(struct s2 *s2, gfn_t gfn, pfn_t parent, uint64_t *entry,
 	uint64_t child = first_child(format, value, level, &step);
 	if (kind != ENTRY_EMPTY) {
 		uint64_t *const end = table_entry(table, S2_ENTRIES);
+#pragma GCC unroll 8
 		for (uint64_t *at = table_entry(table, 0); at < end; at++) {
 			*at = child;
 			child += step;

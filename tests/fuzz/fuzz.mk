@@ -34,7 +34,7 @@ FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/mach
 	tests/fuzz/contents.c tests/host/fake/cpus.c $(FAKE_DEVICES) $(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) \
 	kernel/overcommit/driver_health.c \
 	kernel/balloon/balloon.c \
-	kernel/balloon/ranges.c \
+	kernel/balloon/ranges.c kernel/balloon/single.c \
 	kernel/sched/boost.c \
 	kernel/sched/clock.c \
 	kernel/lib/tunables.c \

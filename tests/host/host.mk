@@ -12,7 +12,7 @@ endif
 FAKE_WORLD := tests/host/fake/panic.c tests/host/fake/phys.c tests/host/fake/tlb.c \
 	tests/host/fake/world.c tests/host/fake/model.c
 MM_SOURCES := mm/alloc.c mm/audit.c mm/cache.c mm/frame.c mm/guest_copy.c mm/memmap.c mm/phys.c \
-	mm/pool.c mm/promise.c mm/reclaim.c mm/stage2/map.c mm/stage2/merge.c mm/stage2/life.c mm/stage2/runs.c mm/stage2/sample.c \
+	mm/pool.c mm/promise.c mm/reclaim.c mm/stage2/map.c mm/stage2/merge.c mm/stage2/life.c mm/stage2/runs.c mm/stage2/sample.c mm/stage2/single.c \
 	mm/stage2/split.c
 
 # What makes a VM of boot modules, but for the devices themselves.
@@ -43,6 +43,9 @@ HOST_test_guest_verified_pages := tests/host/guest/test_guest_verified_pages.c $
 
 HOST_TESTS += test_guest_vcpus
 HOST_test_guest_vcpus := tests/host/guest/test_guest_vcpus.c $(GUEST_SOURCES)
+
+HOST_TESTS += test_s2_single
+HOST_test_s2_single := tests/host/mm/test_s2_single.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_alloc
 HOST_test_alloc := tests/host/mm/test_alloc.c $(FAKE_WORLD) $(MM_SOURCES)
@@ -95,7 +98,7 @@ HOST_test_vmx := tests/host/arch/test_vmx.c arch/x86/vmx/vmx_caps.c \
 # All of VT-x but the entry code, on a fake processor.
 VTX_SOURCES := tests/host/fake/vtx.c tests/host/fake/vmcs.c tests/host/fake/processor.c \
 	$(addprefix arch/x86/vmx/, ept.c vmx_backend.c vmx_caps.c vmx_check.c vmx_cpu.c vmx_dump.c \
-	vmx_exit.c vmx_fields.c vmx_nmi.c vmx_run.c vmx_setup.c vmx_state.c) \
+	vmx_exit.c vmx_fields.c vmx_nmi.c vmx_quick.c vmx_run.c vmx_setup.c vmx_state.c) \
 	$(addprefix arch/x86/guest/, breakpoint.c entry_checks.c guest_cr.c guest_event.c guest_exit.c \
 	guest_msr.c guest_vcpu.c) \
 	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c \
@@ -123,7 +126,7 @@ HOST_test_svm_cr := tests/host/arch/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86
 	arch/x86/guest/guest_exit.c tests/host/fake/panic.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_svm_run
-HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_run.c \
+HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_quick.c arch/x86/svm/svm_run.c \
 	arch/x86/svm/svm_nmi.c arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_svm_state
@@ -281,7 +284,7 @@ HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c kernel
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c kernel/balloon/find.c \
-	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
+	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/balloon/single.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/sched/startup.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
@@ -315,6 +318,9 @@ HOST_test_balloon_device := tests/host/balloon/test_balloon_device.c tests/host/
 
 HOST_TESTS += test_silent_driver
 HOST_test_silent_driver := tests/host/overcommit/test_silent_driver.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_single_calls
+HOST_test_single_calls := tests/host/balloon/test_single_calls.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_vm_config
 HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c

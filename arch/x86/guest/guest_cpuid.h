@@ -6,6 +6,7 @@
 #include "arch/x86/cpu/cpuid.h"
 #include "arch/x86/guest/guest_state.h"
 #include "base/bits.h"
+#include "base/status.h"
 #include "kernel/vm/exit.h"
 
 #define GUEST_LEAF_FEATURES 1u
@@ -45,5 +46,13 @@ void guest_cpuid_choose(struct vcpu *vcpu);
 
 /* The exit: CPUID with the guest's EAX and ECX, answered in its registers. EXIT_ADVANCE. */
 enum exit_action guest_cpuid(struct vcpu *vcpu);
+
+/* The same where the answer needs no device and no lock. */
+enum guest_cpuid_outcome {
+	GUEST_CPUID_UNDECIDED, /* nothing was done */
+	GUEST_CPUID_DONE,
+	GUEST_CPUID_OSXSAVE, /* done, but CR4.OSXSAVE is still to be shown in ECX */
+};
+MUST_CHECK enum guest_cpuid_outcome guest_cpuid_quick(struct vcpu *vcpu);
 
 #endif

@@ -132,14 +132,19 @@ static NOT_INLINE enum exit_action give_computed(struct vcpu *vcpu)
 	return give(vcpu, &out);
 }
 
-static NOT_INLINE enum exit_action give_features(struct vcpu *vcpu, const struct cpuid *prepared)
+static inline enum guest_cpuid_outcome give_features(struct vcpu *vcpu,
+						     const struct cpuid *prepared)
 {
 	(void)give(vcpu, prepared);
 	vcpu->regs[GPR_RBX] |= vcpu->index << GUEST_L1_EBX_APIC_ID_SHIFT;
-	if (prepared->ecx & GUEST_L1_ECX_XSAVE && guest_read(vcpu, GUEST_CR4) & CR4_OSXSAVE) {
+	return prepared->ecx & GUEST_L1_ECX_XSAVE ? GUEST_CPUID_OSXSAVE : GUEST_CPUID_DONE;
+}
+
+static void show_osxsave(struct vcpu *vcpu)
+{
+	if (guest_read(vcpu, GUEST_CR4) & CR4_OSXSAVE) {
 		vcpu->regs[GPR_RCX] |= GUEST_L1_ECX_OSXSAVE;
 	}
-	return EXIT_ADVANCE;
 }
 
 /* Answers that are not the same for every vCPU at every time. */
@@ -151,7 +156,10 @@ static NOT_INLINE enum exit_action give_rest(struct vcpu *vcpu, const struct cpu
 	case ANSWER_PC_FEATURES:
 		out = answer->out;
 		guest_pc_cpuid_apic(vcpu, &out);
-		return give_features(vcpu, &out);
+		if (give_features(vcpu, &out) == GUEST_CPUID_OSXSAVE) {
+			show_osxsave(vcpu);
+		}
+		return EXIT_ADVANCE;
 	case ANSWER_FIRST_SUBLEAF:
 		return give(vcpu, (uint32_t)vcpu->regs[GPR_RCX] == 0 ? &answer->out : &zeros);
 	case ANSWER_VCPU:
@@ -173,20 +181,45 @@ static NOT_INLINE enum exit_action give_rest(struct vcpu *vcpu, const struct cpu
 	return give_computed(vcpu);
 }
 
-enum exit_action guest_cpuid(struct vcpu *vcpu)
+/* NULL: outside the groups, where all reads as zeros. */
+static inline const struct cpuid_answer *find_answer(const struct vcpu *vcpu)
 {
 	uint32_t leaf = (uint32_t)vcpu->regs[GPR_RAX];
 	uint32_t number = leaf & ((1u << GROUP_SHIFT) - 1);
-	const struct cpuid_answer *answer;
 
 	if (number >= GROUP_LEAVES) {
-		return give(vcpu, &zeros);
+		return NULL;
 	}
 	number += (leaf >> GROUP_SHIFT) * GROUP_LEAVES;
-	answer = &vcpu->arch->cpuid_answers[nospec_modulo(number, ANSWERS)];
-	if (__builtin_expect(answer->kind == ANSWER_FIXED, 1)) {
-		return give(vcpu, &answer->out);
+	return &vcpu->arch->cpuid_answers[nospec_modulo(number, ANSWERS)];
+}
+
+enum guest_cpuid_outcome guest_cpuid_quick(struct vcpu *vcpu)
+{
+	const struct cpuid_answer *answer = find_answer(vcpu);
+
+	if (answer == NULL) {
+		(void)give(vcpu, &zeros);
+		return GUEST_CPUID_DONE;
+	}
+	if (answer->kind == ANSWER_FIXED) {
+		(void)give(vcpu, &answer->out);
+		return GUEST_CPUID_DONE;
 	}
 	return answer->kind == ANSWER_FEATURES ? give_features(vcpu, &answer->out)
-					       : give_rest(vcpu, answer);
+					       : GUEST_CPUID_UNDECIDED;
+}
+
+enum exit_action guest_cpuid(struct vcpu *vcpu)
+{
+	switch (guest_cpuid_quick(vcpu)) {
+	case GUEST_CPUID_UNDECIDED:
+		return give_rest(vcpu, find_answer(vcpu));
+	case GUEST_CPUID_OSXSAVE:
+		show_osxsave(vcpu);
+		break;
+	case GUEST_CPUID_DONE:
+		break;
+	}
+	return EXIT_ADVANCE;
 }

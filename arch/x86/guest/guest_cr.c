@@ -15,12 +15,6 @@
 #include "kernel/vm/vm.h"
 #include "arch/arch.h"
 
-/* Every bit that has a meaning; writes to the others among bits 31:0 are ignored. */
-#define CR0_DEFINED                                                                                \
-	((uint64_t)(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM |        \
-		    CR0_NW | CR0_CD) |                                                             \
-	 CR0_PG)
-
 static bool is_pae_paging(const struct guest_control *control)
 {
 	return control->cr0 & CR0_PG && control->cr4 & CR4_PAE && !(control->efer & EFER_LMA);
@@ -47,7 +41,7 @@ bool guest_cr0_accept(const struct guest_control *now, uint64_t value, struct gu
 		return false;
 	}
 	*next = *now;
-	next->cr0 = (value & CR0_DEFINED) | CR0_ET;
+	next->cr0 = guest_cr0_stored(value);
 	if (value & CR0_PG && !(now->cr0 & CR0_PG)) {
 		if (!paging_enable(next)) {
 			return false;

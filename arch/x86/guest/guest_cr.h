@@ -6,6 +6,18 @@
 #include "arch/x86/guest/guest_state.h"
 #include "kernel/vm/exit.h"
 
+/* Every bit that has a meaning; writes to the others among bits 31:0 are ignored. */
+#define CR0_DEFINED                                                                                \
+	((uint64_t)(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM |        \
+		    CR0_NW | CR0_CD) |                                                             \
+	 CR0_PG)
+
+/* What CR0 holds after a write of `value` that is accepted. */
+static inline uint64_t guest_cr0_stored(uint64_t value)
+{
+	return (value & CR0_DEFINED) | CR0_ET;
+}
+
 /* What decides whether a value is acceptable, as the guest sees it. */
 struct guest_control {
 	uint64_t cr0;

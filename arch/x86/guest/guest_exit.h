@@ -6,6 +6,7 @@
 #ifndef ARCH_X86_GUEST_GUEST_EXIT_H
 #define ARCH_X86_GUEST_GUEST_EXIT_H
 
+#include "abi/aerostat.h"
 #include "arch/x86/cpu/registers.h"
 #include "arch/x86/guest/guest_state.h"
 #include "kernel/vm/exit.h"
@@ -59,6 +60,18 @@ static inline enum exit_action guest_exit_hypercall(struct vcpu *vcpu, bool priv
 {
 	guest_exit_count(vcpu);
 	return hypercall_handle(vcpu, privileged);
+}
+
+/*
+ * A hypercall that does nothing: its number, all arguments and the result are zero. At CPL 0 no
+ * more is to be done than to count it, as an exit and as a hypercall.
+ */
+static inline bool guest_is_null_hypercall(const struct vcpu *vcpu)
+{
+	const uint64_t *regs = vcpu->regs;
+
+	_Static_assert(AEROSTAT_CALL_NULL == 0, "one look at all registers");
+	return (regs[GPR_RAX] | regs[GPR_RDI] | regs[GPR_RSI] | regs[GPR_RDX] | regs[GPR_R10]) == 0;
 }
 
 /* What RIP becomes where its lower half has gone through zero. */

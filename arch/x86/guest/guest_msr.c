@@ -19,36 +19,24 @@
 /* Fast strings on; no branch trace store, no precise events. */
 #define MISC_ENABLE_VALUE 0x1801
 
-enum msr_rule {
-	RULE_ANY,
-	RULE_32_BITS,  /* bits 63:32 are reserved */
-	RULE_LOW_HALF, /* bits 63:32 are ignored */
-	RULE_CANONICAL,
-	RULE_PAT,
+#define MSR_AT(index, name, rule) [GUEST_MSR_PLACE(index)] = {index, name, rule}
+
+const struct guest_msr guest_msrs[GUEST_MSR_PLACES] = {
+	MSR_AT(MSR_IA32_PAT, GUEST_PAT, RULE_PAT),
+	MSR_AT(MSR_IA32_SYSENTER_EIP, GUEST_SYSENTER_EIP, RULE_CANONICAL),
+	MSR_AT(MSR_IA32_SYSENTER_ESP, GUEST_SYSENTER_ESP, RULE_CANONICAL),
+	MSR_AT(MSR_IA32_SYSENTER_CS, GUEST_SYSENTER_CS, RULE_LOW_HALF),
+	MSR_AT(MSR_STAR, GUEST_STAR, RULE_ANY),
+	MSR_AT(MSR_LSTAR, GUEST_LSTAR, RULE_CANONICAL),
+	MSR_AT(MSR_CSTAR, GUEST_CSTAR, RULE_CANONICAL),
+	MSR_AT(MSR_FMASK, GUEST_FMASK, RULE_32_BITS),
+	MSR_AT(MSR_FS_BASE, GUEST_FS_BASE, RULE_CANONICAL),
+	MSR_AT(MSR_GS_BASE, GUEST_GS_BASE, RULE_CANONICAL),
+	MSR_AT(MSR_KERNEL_GS_BASE, GUEST_KERNEL_GS_BASE, RULE_CANONICAL),
 };
 
-static const struct {
-	uint32_t index;
-	enum guest_register name;
-	enum msr_rule rule;
-} msr_table[] = {
-	{MSR_IA32_PAT, GUEST_PAT, RULE_PAT},
-	{MSR_IA32_SYSENTER_EIP, GUEST_SYSENTER_EIP, RULE_CANONICAL},
-	{MSR_IA32_SYSENTER_ESP, GUEST_SYSENTER_ESP, RULE_CANONICAL},
-	{MSR_IA32_SYSENTER_CS, GUEST_SYSENTER_CS, RULE_LOW_HALF},
-	{MSR_STAR, GUEST_STAR, RULE_ANY},
-	{MSR_LSTAR, GUEST_LSTAR, RULE_CANONICAL},
-	{MSR_CSTAR, GUEST_CSTAR, RULE_CANONICAL},
-	{MSR_FMASK, GUEST_FMASK, RULE_32_BITS},
-	{MSR_FS_BASE, GUEST_FS_BASE, RULE_CANONICAL},
-	{MSR_GS_BASE, GUEST_GS_BASE, RULE_CANONICAL},
-	{MSR_KERNEL_GS_BASE, GUEST_KERNEL_GS_BASE, RULE_CANONICAL},
-};
-
-bool guest_is_canonical(uint64_t address)
-{
-	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}
+/* No place without a register answers to the number 0. */
+_Static_assert(GUEST_MSR_PLACE(MSR_FMASK) == 0, "another number in the place of 0");
 
 bool guest_pat_accept(uint64_t value)
 {
@@ -65,9 +53,11 @@ bool guest_pat_accept(uint64_t value)
 	return true;
 }
 
-static bool rule_accepts(enum msr_rule rule, uint64_t *value)
+bool guest_msr_accepts_other(enum guest_msr_rule rule, uint64_t *value)
 {
 	switch (rule) {
+	case RULE_CANONICAL:
+		return guest_is_canonical(*value);
 	case RULE_ANY:
 		return true;
 	case RULE_32_BITS:
@@ -75,8 +65,6 @@ static bool rule_accepts(enum msr_rule rule, uint64_t *value)
 	case RULE_LOW_HALF:
 		*value &= 0xffffffff;
 		return true;
-	case RULE_CANONICAL:
-		return guest_is_canonical(*value);
 	case RULE_PAT:
 		return guest_pat_accept(*value);
 	}
@@ -85,15 +73,18 @@ static bool rule_accepts(enum msr_rule rule, uint64_t *value)
 
 static enum exit_action read_done(struct vcpu *vcpu, uint64_t value)
 {
-	vcpu->regs[GPR_RAX] = (uint32_t)value;
-	vcpu->regs[GPR_RDX] = value >> 32;
+	guest_msr_give(vcpu, value);
 	return EXIT_ADVANCE;
 }
 
 enum exit_action guest_msr_read(struct vcpu *vcpu, uint32_t index)
 {
+	const struct guest_msr *msr = guest_msr_find(index);
 	uint64_t value;
 
+	if (msr != NULL) {
+		return read_done(vcpu, guest_read(vcpu, (enum guest_register)msr->name));
+	}
 	switch (index) {
 	case MSR_IA32_TIME_STAMP_COUNTER:
 		return read_done(vcpu, arch_tsc());
@@ -101,11 +92,6 @@ enum exit_action guest_msr_read(struct vcpu *vcpu, uint32_t index)
 		return read_done(vcpu, MISC_ENABLE_VALUE);
 	case MSR_IA32_EFER:
 		return read_done(vcpu, guest_read(vcpu, GUEST_EFER));
-	}
-	for (size_t i = 0; i < ARRAY_COUNT(msr_table); i++) {
-		if (msr_table[i].index == index) {
-			return read_done(vcpu, guest_read(vcpu, msr_table[i].name));
-		}
 	}
 	if (vcpu->vm->platform != NULL && guest_pc_msr_read(vcpu, index, &value)) {
 		return read_done(vcpu, value);
@@ -127,17 +113,17 @@ static enum exit_action efer_write(struct vcpu *vcpu, uint64_t value)
 
 enum exit_action guest_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
+	const struct guest_msr *msr = guest_msr_find(index);
+
+	if (msr != NULL && guest_msr_accepts(msr, &value)) {
+		guest_write(vcpu, (enum guest_register)msr->name, value);
+		return EXIT_ADVANCE;
+	}
 	if (index == MSR_IA32_EFER) {
 		return efer_write(vcpu, value);
 	}
 	if (index == MSR_IA32_MISC_ENABLE && value == MISC_ENABLE_VALUE) {
 		return EXIT_ADVANCE;
-	}
-	for (size_t i = 0; i < ARRAY_COUNT(msr_table); i++) {
-		if (msr_table[i].index == index && rule_accepts(msr_table[i].rule, &value)) {
-			guest_write(vcpu, msr_table[i].name, value);
-			return EXIT_ADVANCE;
-		}
 	}
 	if (vcpu->vm->platform != NULL && guest_pc_msr_write(vcpu, index, value)) {
 		return EXIT_ADVANCE;

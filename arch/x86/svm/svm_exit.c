@@ -20,7 +20,6 @@
 #include "base/bits.h"
 
 #define VECTOR_ALIGNMENT 17
-#define HYPERCALL_BYTES 3
 
 const char *svm_exit_text(uint32_t code)
 {
@@ -44,14 +43,6 @@ static void instruction_ends(struct svm_vcpu *svm, unsigned length)
 	svm->next_rip = svm_caps.next_rip ? svm->vmcb->next_rip
 					  : guest_next_rip(svm->arch.vcpu, svm->vmcb->rip,
 							   svm_prefixes(svm) + length);
-}
-
-/* The same without prefixes: docs/abi.md wants none there, so that this way is short. */
-static inline void hypercall_ends(struct svm_vcpu *svm)
-{
-	svm->next_rip = svm_caps.next_rip
-				? svm->vmcb->next_rip
-				: guest_next_rip(svm->arch.vcpu, svm->vmcb->rip, HYPERCALL_BYTES);
 }
 
 static enum exit_action unknown(struct svm_vcpu *svm, struct vm_exit *vm_exit)
@@ -110,12 +101,6 @@ static enum exit_action decide_exception(struct svm_vcpu *svm, struct vm_exit *v
 	}
 }
 
-/* exit_info_1 of a port access (15.10.2) */
-#define IO_IN BIT(0)
-#define IO_STRING BIT(2)
-#define IO_BYTES(info) ((info) >> 4 & 7)
-#define IO_PORT(info) ((info) >> 16 & 0xffff)
-
 static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 {
 	uint64_t info = svm->vmcb->exit_info_1;
@@ -123,10 +108,10 @@ static enum exit_action decide_io(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 	uint64_t causes;
 
 	svm->next_rip = svm->vmcb->exit_info_2;
-	vm_exit->io.port = (uint16_t)IO_PORT(info);
-	vm_exit->io.bytes = (uint8_t)IO_BYTES(info);
-	vm_exit->io.in = (info & IO_IN) != 0;
-	vm_exit->io.string = (info & IO_STRING) != 0;
+	vm_exit->io.port = (uint16_t)SVM_IO_PORT(info);
+	vm_exit->io.bytes = (uint8_t)SVM_IO_BYTES(info);
+	vm_exit->io.in = (info & SVM_IO_IN) != 0;
+	vm_exit->io.string = (info & SVM_IO_STRING) != 0;
 	action = guest_exit(svm->arch.vcpu, vm_exit, VM_EXIT_IO);
 	if (action == EXIT_ADVANCE) {
 		causes = guest_port_causes(svm->arch.vcpu, *svm_dr7(svm), vm_exit->io.port,
@@ -236,7 +221,7 @@ static enum exit_action decide(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 
 enum exit_action svm_decide_hypercall(struct svm_vcpu *svm)
 {
-	hypercall_ends(svm);
+	svm_hypercall_ends(svm);
 	return guest_exit_hypercall(svm->arch.vcpu, svm_is_kernel(svm));
 }
 

@@ -6,6 +6,8 @@
 #ifndef ARCH_X86_SVM_SVM_EXITS_H
 #define ARCH_X86_SVM_SVM_EXITS_H
 
+#include "base/bits.h"
+
 #include "base/types.h"
 
 #define SVM_EXITS(EXIT)                                                                            \
@@ -66,6 +68,12 @@ enum svm_exit_code {
 
 #define SVM_EXIT_EXCEPTION 0x40u
 #define SVM_EXIT_EXCEPTION_END 0x60u
+
+/* exit_info_1 of a port access (APM vol. 2, 15.10.2); exit_info_2 is the next RIP. */
+#define SVM_IO_IN BIT(0)
+#define SVM_IO_STRING BIT(2)
+#define SVM_IO_BYTES(info) ((info) >> 4 & 7)
+#define SVM_IO_PORT(info) ((info) >> 16 & 0xffff)
 
 /* Never NULL. */
 const char *svm_exit_text(uint32_t code);

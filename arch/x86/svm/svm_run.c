@@ -313,15 +313,13 @@ static NOT_INLINE bool exit_finish(struct svm_vcpu *svm, enum exit_action action
  * single-stepping is about, its way is short. A CPU that signals after this look also sends an
  * interrupt, which ends the next run at once.
  */
-bool svm_exit(struct vcpu *vcpu)
+static NOT_INLINE bool exit_in_full(struct vcpu *vcpu, uint32_t code)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
-	uint32_t code;
 	enum exit_action action;
 
 	tlb_leave(svm->cpu->index);
-	code = (uint32_t)vmcb->exit_code; /* not all emulators write the upper half */
 	if (code != SVM_EXIT_VMMCALL || vmcb->virtual_interrupt & VIRTUAL_REQUEST ||
 	    svm->step.active) {
 		return exit_finish(svm, exit_decide(svm, code));
@@ -335,6 +333,37 @@ bool svm_exit(struct vcpu *vcpu)
 	vmcb->entry_event = 0;
 	address_space_prepare(svm, false);
 	return true;
+}
+
+/*
+ * Where nothing is to be delivered and nothing to be looked at but the instruction itself. The CPU
+ * stays announced as one in the guest: no translation changes meanwhile.
+ */
+static NOT_INLINE bool exit_quickly(struct vcpu *vcpu, uint32_t code)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
+
+	if (vmcb->virtual_interrupt & VIRTUAL_REQUEST || svm->step.active ||
+	    guest_doorbell_rang(vcpu) || vmcb->rflags & (RFLAGS_TF | RFLAGS_RF) ||
+	    !svm_decide_quick(svm, code)) {
+		return exit_in_full(vcpu, code);
+	}
+	move_rip(svm);
+	vmcb->entry_event = 0;
+	vmcb->tlb_control = TLB_KEEP;
+	return true;
+}
+
+bool svm_exit(struct vcpu *vcpu)
+{
+	/* Not all emulators write the upper half. */
+	uint32_t code = (uint32_t)svm_of(vcpu)->vmcb->exit_code;
+
+	if (code == SVM_EXIT_IO || (code == SVM_EXIT_VMMCALL && guest_is_null_hypercall(vcpu))) {
+		return exit_quickly(vcpu, code);
+	}
+	return exit_in_full(vcpu, code);
 }
 
 void svm_deadline_set(struct vcpu *vcpu, uint64_t deadline_tsc)

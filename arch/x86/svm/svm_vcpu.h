@@ -7,8 +7,10 @@
 #define ARCH_X86_SVM_SVM_VCPU_H
 
 #include "arch/x86/cpu/xstate.h"
+#include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/guest/guest_vcpu.h"
 #include "arch/x86/svm/svm_asid.h"
+#include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_decode.h"
 #include "arch/x86/svm/svm_vmcb.h"
 #include "base/error.h"
@@ -108,6 +110,19 @@ void svm_reset(struct svm_vcpu *svm);
 enum exit_action svm_exit_decide(struct svm_vcpu *svm, uint32_t code);
 enum exit_action svm_exit_s2_fault(struct svm_vcpu *svm);
 enum exit_action svm_decide_hypercall(struct svm_vcpu *svm);
+
+/* Where VMMCALL ends: docs/abi.md wants no prefixes there, so this way is short. */
+static inline void svm_hypercall_ends(struct svm_vcpu *svm)
+{
+	svm->next_rip = svm_caps.next_rip ? svm->vmcb->next_rip
+					  : guest_next_rip(svm->arch.vcpu, svm->vmcb->rip, 3);
+}
+
+/*
+ * svm_quick.c: a hypercall that does nothing, or a port of nobody: no lock, no device, no look at a
+ * translation. True: it is done and counted, svm->next_rip is set; false: nothing was done.
+ */
+MUST_CHECK bool svm_decide_quick(struct svm_vcpu *svm, uint32_t code);
 
 /* True when the guest is at CPL 0 and neither in real nor in virtual-8086 mode. */
 static inline bool svm_is_kernel(const struct svm_vcpu *svm)

@@ -15,7 +15,8 @@
  * (vmx_state.c switches them between guests).
  *
  * A hypercall reads and changes none of RBX and R12 to R15, which are in vcpu only when this returns:
- * until then C gives them back as they were.
+ * until then C gives them back as they were. So with the exits of vmx_exit_quick(), but for RBX; where
+ * that answers false it has done nothing, and vmx_exit() decides.
  *
  * Where the processor needs measures against speculation around entries and exits, vmx_enter_guarded
  * stands for vmx_enter, and HOST_RIP is vmx_exit_guarded: the same with guards.inc between.
@@ -116,7 +117,27 @@
 4:	.if !\guarded
 	store_kept_registers
 	.endif
-	call vmx_exit
+	cmpl $VMX_QUICK_REASON_LAST, %eax
+	ja 6f
+	movabsq $VMX_QUICK_REASONS, %rcx
+	btq %rax, %rcx
+	jnc 6f
+	movl %eax, %esi
+	call vmx_exit_quick
+	movq (%rsp), %rdi
+	testb %al, %al
+	.if \guarded
+	jnz 1b
+	.else
+	jz 6f
+	movq VCPU_RAX(%rdi), %rax
+	movq VCPU_RBX(%rdi), %rbx	/* of CPUID; R12 to R15 are as they were */
+	load_other_registers
+	vmresume
+	jmp 3b
+	.endif
+
+6:	call vmx_exit
 	movq (%rsp), %rdi
 	testb %al, %al
 	jnz 1b

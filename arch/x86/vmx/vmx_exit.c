@@ -12,6 +12,7 @@
 #include "arch/x86/guest/guest_msr.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
+#include "arch/x86/vmx/vmx_qualification.h"
 #include "arch/x86/vmx/vmx_reasons.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/bits.h"
@@ -164,16 +165,6 @@ static enum exit_action decide_exception(struct vmx_vcpu *vmx, struct vm_exit *v
 	}
 }
 
-/* Exit qualification of a control-register access (table 28-3) */
-#define CR_NUMBER(qualification) ((qualification)&0xf)
-#define CR_ACCESS(qualification) ((qualification) >> 4 & 3)
-#define CR_GPR(qualification) ((qualification) >> 8 & 0xf)
-#define CR_LMSW_SOURCE(qualification) ((qualification) >> 16 & 0xffff)
-#define CR_ACCESS_TO 0
-#define CR_ACCESS_FROM 1
-#define CR_ACCESS_CLTS 2
-#define CR_ACCESS_LMSW 3
-
 static enum exit_action decide_cr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 {
 	struct vcpu *vcpu = vmx->arch.vcpu;
@@ -199,12 +190,6 @@ static enum exit_action decide_cr(struct vmx_vcpu *vmx, struct vm_exit *vm_exit)
 	}
 	return unknown(vmx, vm_exit);
 }
-
-/* Exit qualification of a port access (table 28-5) */
-#define IO_BYTES(qualification) (((qualification)&7) + 1)
-#define IO_IN BIT(3)
-#define IO_STRING BIT(4)
-#define IO_PORT(qualification) ((qualification) >> 16 & 0xffff)
 
 /* The next entry delivers their trap, together with that of a step (SDM vol. 3, table 25-4). */
 void vmx_pend_breakpoints(uint64_t causes)

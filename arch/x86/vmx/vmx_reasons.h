@@ -78,6 +78,13 @@ enum vmx_reason {
 #undef VMX_REASON_ENUM
 };
 
+/* Those that vmx_exit_quick() is asked about first: a bit for each. */
+#define VMX_QUICK_REASONS                                                                          \
+	(1ull << REASON_CPUID | 1ull << REASON_CR_ACCESS | 1ull << REASON_IO |                     \
+	 1ull << REASON_RDMSR | 1ull << REASON_WRMSR)
+#define VMX_QUICK_REASON_LAST REASON_WRMSR
+_Static_assert(VMX_QUICK_REASONS >> VMX_QUICK_REASON_LAST == 1, "the last one");
+
 /* Exit reason field: bits 15:0 are the basic reason. */
 #define REASON_BASIC 0x0000ffffu
 #define REASON_ENTRY_FAILED 0x80000000u

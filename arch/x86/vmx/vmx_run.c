@@ -12,6 +12,7 @@
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_reasons.h"
+#include "arch/x86/vmx/vmx_steps.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/bits.h"
 #include "base/compiler.h"
@@ -19,7 +20,6 @@
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
 
-#define BLOCKING_BY_STI_OR_MOV_SS 0x3u
 #define PENDING_SINGLE_STEP BIT(14)
 
 /* Rare, and out of the way of what is not: nothing is kept in registers for its sake. */
@@ -77,22 +77,10 @@ static void event_write(struct vmx_vcpu *vmx)
 	vmx->arch.event.info = 0;
 }
 
-/* The timer counts down from here; zero exits before the first instruction. */
-static inline void timer_write(const struct vmx_vcpu *vmx)
-{
-	uint64_t ticks = vmx->arch.deadline_tsc - tsc_read();
-
-	if ((int64_t)ticks < 0) {
-		ticks = 0;
-	}
-	/* 32 bits of it: the deadline is never further away (timer_deadline). */
-	vmcs_write(VMCS_preemption_timer, ticks >> vmx_caps.timer_shift);
-}
-
 /* What is left to do when no event is to be delivered and no translation to be dropped. */
 static inline void entry_prepare_last(struct vmx_vcpu *vmx)
 {
-	timer_write(vmx);
+	vmx_timer_write(vmx);
 	tlb_enter(vmx->arch.s2, vmx->cpu);
 }
 
@@ -121,13 +109,13 @@ static inline __attribute__((always_inline)) void entry_prepare(struct vmx_vcpu 
 }
 
 /* It held for one instruction, and that is over. */
-static COLD void unblock(uint32_t blocking)
+COLD void vmx_unblock(uint32_t blocking)
 {
 	vmcs_write_guest_interruptibility(blocking & ~BLOCKING_BY_STI_OR_MOV_SS);
 }
 
 /* What the processor does with the flags behind every instruction. */
-static COLD void flags_advance(uint64_t flags)
+COLD void vmx_flags_advance(uint64_t flags)
 {
 	if (flags & RFLAGS_RF) {
 		vmcs_write_guest_rflags(flags & ~(uint64_t)RFLAGS_RF);
@@ -138,35 +126,14 @@ static COLD void flags_advance(uint64_t flags)
 	}
 }
 
-/* Behind the instruction: the only place that moves RIP. */
-static inline __attribute__((always_inline)) void complete(uint64_t next)
-{
-	uint32_t blocking = vmcs_read_guest_interruptibility();
-	uint64_t flags;
-
-	if (blocking & BLOCKING_BY_STI_OR_MOV_SS) {
-		unblock(blocking);
-	}
-	vmcs_write_guest_rip(next);
-	flags = vmcs_read_guest_rflags();
-	if (__builtin_expect(flags & (RFLAGS_TF | RFLAGS_RF), 0)) {
-		flags_advance(flags);
-	}
-}
-
-static inline __attribute__((always_inline)) void advance(struct vcpu *vcpu)
-{
-	complete(guest_next_rip(vcpu, vmcs_read_guest_rip(), vmcs_read_exit_instruction_length()));
-}
-
 void vmx_complete(uint64_t next)
 {
-	complete(next);
+	vmx_complete_inline(next);
 }
 
 static NOT_INLINE bool exit_finish(struct vcpu *vcpu, enum exit_action action)
 {
-	if (!guest_apply(vcpu, action, advance)) {
+	if (!guest_apply(vcpu, action, vmx_advance)) {
 		return false;
 	}
 	entry_prepare(vmx_of(vcpu));
@@ -194,7 +161,7 @@ static NOT_INLINE bool exit_instruction(struct vcpu *vcpu, uint32_t reason)
 			     0)) {
 		return exit_finish(vcpu, action);
 	}
-	advance(vcpu);
+	vmx_advance(vcpu);
 	entry_prepare_last(vmx_of(vcpu));
 	return true;
 }
@@ -231,12 +198,21 @@ bool vmx_exit_hypercall(struct vcpu *vcpu)
 {
 	enum exit_action action;
 
+	if (guest_is_null_hypercall(vcpu) && vmx_is_kernel(vmx_of(vcpu)) &&
+	    !guest_doorbell_rang(vcpu)) {
+		/* As short as vmx_exit_quick(), and for the same reasons. */
+		guest_exit_count(vcpu);
+		vcpu->hypercall_count++;
+		vmx_advance(vcpu);
+		vmx_timer_write(vmx_of(vcpu));
+		return true;
+	}
 	tlb_leave(vmx_of(vcpu)->cpu);
 	action = guest_exit_hypercall(vcpu, vmx_is_kernel(vmx_of(vcpu)));
 	if (__builtin_expect(action != EXIT_ADVANCE || guest_doorbell_rang(vcpu), 0)) {
 		return exit_finish(vcpu, action);
 	}
-	advance(vcpu);
+	vmx_advance(vcpu);
 	entry_prepare_last(vmx_of(vcpu));
 	return true;
 }

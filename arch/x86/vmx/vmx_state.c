@@ -101,6 +101,11 @@ static uint64_t *word_of(struct vmx_vcpu *vmx, const struct place *place)
 	return (uint64_t *)((uint8_t *)vmx + place->word);
 }
 
+uint64_t vmx_cr0_read(const struct vmx_vcpu *vmx)
+{
+	return (vmcs_read_guest_cr0() & CR0_GUEST_OWNED) | (vmx->arch.cr0 & ~CR0_GUEST_OWNED);
+}
+
 uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
@@ -114,8 +119,7 @@ uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name)
 		       (vmcs_read_cr4_shadow() & ~cr4_guest_owned());
 	}
 	if (name == GUEST_CR0) {
-		return (vmcs_read_guest_cr0() & CR0_GUEST_OWNED) |
-		       (vmx->arch.cr0 & ~CR0_GUEST_OWNED);
+		return vmx_cr0_read(vmx);
 	}
 	if (name < ARRAY_COUNT(places) && places[name].word) {
 		return *word_of(vmx, &places[name]);
@@ -142,7 +146,7 @@ uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name)
 	}
 }
 
-static void cr0_write(struct vmx_vcpu *vmx, uint64_t value)
+void vmx_cr0_write(struct vmx_vcpu *vmx, uint64_t value)
 {
 	/* PE and PG are the guest's own choice, since it is unrestricted. */
 	uint64_t fixed = vmx_caps.cr0_fixed0 & ~((uint64_t)CR0_PE | CR0_PG);
@@ -151,6 +155,11 @@ static void cr0_write(struct vmx_vcpu *vmx, uint64_t value)
 	/* Caches stay on whatever the guest says: memory types come from our tables. */
 	vmcs_write_guest_cr0((value & ~((uint64_t)CR0_CD | CR0_NW)) | fixed);
 	vmcs_write_cr0_shadow(value);
+}
+
+static void cr0_write(struct vmx_vcpu *vmx, uint64_t value)
+{
+	vmx_cr0_write(vmx, value);
 	vmcs_write_cr0_mask(~CR0_GUEST_OWNED);
 	vmx->invalidate_vpid = true;
 }

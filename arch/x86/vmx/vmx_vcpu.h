@@ -95,6 +95,10 @@ void vmx_state_save(struct vmx_vcpu *vmx);
 enum exit_action vmx_exit_s2_fault(struct vmx_vcpu *vmx); /* of an EPT violation */
 enum exit_action vmx_exit_decide(struct vmx_vcpu *vmx, uint32_t reason);
 
+/* vmx_state.c: CR0 as the guest sees it, and a new value of it, which is sound. */
+uint64_t vmx_cr0_read(const struct vmx_vcpu *vmx);
+void vmx_cr0_write(struct vmx_vcpu *vmx, uint64_t value);
+
 /* vmx_exit.c: a debug trap behind the instruction, for `causes` as DR6 shows them. 0: none. */
 void vmx_pend_breakpoints(uint64_t causes);
 
@@ -130,6 +134,12 @@ void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
 bool vmx_exit(struct vcpu *vcpu);		     /* called by vmx_entry.S */
 bool vmx_exit_hypercall(struct vcpu *vcpu);	     /* the same */
 _Noreturn void vmx_entry_refused(struct vcpu *vcpu); /* the same */
+
+/*
+ * vmx_quick.c, called by vmx_entry.S: an exit of VMX_QUICK_REASONS that concerns nothing but the
+ * guest's registers. True: done, the guest goes on; false: nothing was done, vmx_exit() decides.
+ */
+bool vmx_exit_quick(struct vcpu *vcpu, uint32_t reason);
 
 /* vmx_entry.S */
 void vmx_enter(struct vcpu *vcpu, bool launched);

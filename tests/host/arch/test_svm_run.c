@@ -530,6 +530,7 @@ static void test_breakpoint_behind_an_instruction(void **state)
 {
 	(void)state;
 	decided = EXIT_ADVANCE;
+	vmcb.dr7 |= 1;
 	port_causes = 5;
 	run_and_exit(SVM_EXIT_IO);
 	assert_int_equal(vmcb.entry_event, EVENT_DEBUG);
@@ -705,11 +706,107 @@ static void test_nmi_whose_delivery_is_interrupted(void **state)
 	assert_true(iret_exits());
 }
 
+/*
+ * A null hypercall and a port of nobody are decided on the spot, and the CPU stays announced; not
+ * where anything else is to be looked at: `spoil` says what.
+ */
+static bool decided_quickly(uint32_t code, void (*spoil)(void))
+{
+	start(NULL);
+	vmcb.exit_info_1 = code == SVM_EXIT_IO ? 0x80 << 16 | SVM_IO_IN | 1u << 4 : 0;
+	vmcb.exit_info_2 = RIP + 5;
+	vmcb.exit_code = code;
+	vmcb.tlb_control = 3;
+	decided = EXIT_ADVANCE;
+	if (spoil != NULL) {
+		spoil();
+	}
+	tlb_cpus[0].guest = &space;
+	assert_true(svm_exit(&vcpu));
+	vm.platform = NULL;
+	assert_int_equal(vmcb.tlb_control, TLB_KEEP);
+	return vcpu.exit_count == 1;
+}
+
+static void spoil_ring(void)
+{
+	ring();
+}
+
+static void spoil_flags(void)
+{
+	vmcb.rflags |= RFLAGS_RF;
+}
+
+static void spoil_request(void)
+{
+	vmcb.virtual_interrupt |= VIRTUAL_REQUEST;
+	vmcb.virtual_vector = DOORBELL;
+}
+
+static void spoil_breakpoint(void)
+{
+	vmcb.dr7 |= 1;
+}
+
+static void spoil_event(void)
+{
+	vmcb.exit_event = EVENT_VALID | EVENT_TYPE_EXCEPTION | VECTOR_DEBUG;
+}
+
+static void spoil_string(void)
+{
+	vmcb.exit_info_1 |= SVM_IO_STRING;
+}
+
+static void spoil_devices(void)
+{
+	vm.platform = (struct platform *)&vm;
+}
+
+static void spoil_privilege(void)
+{
+	vmcb.cpl = 3;
+}
+
+static void spoil_argument(void)
+{
+	vcpu.regs[GPR_R10] = 1;
+}
+
+static void test_quick_exits(void **state)
+{
+	(void)state;
+	assert_true(decided_quickly(SVM_EXIT_VMMCALL, NULL));
+	assert_int_equal(vmcb.rip, RIP + 3);
+	assert_int_equal(vcpu.hypercall_count, 1);
+	assert_false(decided_quickly(SVM_EXIT_VMMCALL, spoil_ring));
+	assert_false(decided_quickly(SVM_EXIT_VMMCALL, spoil_flags));
+	assert_false(decided_quickly(SVM_EXIT_VMMCALL, spoil_request));
+	assert_false(decided_quickly(SVM_EXIT_VMMCALL, spoil_privilege));
+	assert_false(decided_quickly(SVM_EXIT_VMMCALL, spoil_argument));
+	assert_int_equal(vcpu.hypercall_count, 0);
+	assert_true(decided_quickly(SVM_EXIT_IO, NULL));
+	assert_int_equal(vmcb.rip, RIP + 5);
+	assert_int_equal(vcpu.regs[GPR_RAX], 0xff);
+	assert_int_equal(vcpu.hypercall_count, 0);
+	assert_false(decided_quickly(SVM_EXIT_IO, spoil_ring));
+	assert_false(decided_quickly(SVM_EXIT_IO, spoil_flags));
+	assert_false(decided_quickly(SVM_EXIT_IO, spoil_request));
+	assert_false(decided_quickly(SVM_EXIT_IO, spoil_breakpoint));
+	assert_false(decided_quickly(SVM_EXIT_IO, spoil_event));
+	assert_false(decided_quickly(SVM_EXIT_IO, spoil_string));
+	assert_false(decided_quickly(SVM_EXIT_IO, spoil_devices));
+	assert_int_equal(vcpu.regs[GPR_RAX], 0);
+	assert_false(decided_quickly(SVM_EXIT_CPUID, NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_doorbell_at_once, start),
 		cmocka_unit_test_setup(test_guarded_entry, start),
+		cmocka_unit_test_setup(test_quick_exits, start),
 		cmocka_unit_test_setup(test_doorbell_where_injected_ones_repeat, start),
 		cmocka_unit_test_setup(test_doorbell_when_interrupts_are_enabled, start),
 		cmocka_unit_test_setup(test_doorbell_is_due, start),

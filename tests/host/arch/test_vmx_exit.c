@@ -46,6 +46,12 @@ static void test_hypercalls_know_who_calls(void **state)
 		assert_true(vtx_hypercall());
 		assert_int_equal(vtx_privileged, callers[i].privileged);
 		assert_int_equal(vtx_vcpu->exit_count, before + 1);
+		/* The null hypercall asks for itself. */
+		vtx_exits = 0;
+		vtx_vcpu->regs[GPR_RAX] = 0;
+		assert_true(vtx_hypercall());
+		assert_int_equal(vtx_exits, !callers[i].privileged);
+		vtx_vcpu->regs[GPR_RAX] = AEROSTAT_CALL_WAIT;
 	}
 }
 
@@ -74,7 +80,7 @@ static void test_port_access(void **state)
 		bool in = i / 3 % 2, string = i / 6;
 
 		fake_vmx_set(VMCS_exit_qualification, qualification(port, bytes, in, string));
-		assert_true(vtx_exit_with(REASON_IO, 1));
+		assert_true(vtx_exit_in_full(REASON_IO, 1));
 		assert_int_equal(vtx_exit.kind, VM_EXIT_IO);
 		assert_int_equal(vtx_exit.io.port, port);
 		assert_int_equal(vtx_exit.io.bytes, bytes);

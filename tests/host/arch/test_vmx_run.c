@@ -615,6 +615,7 @@ static void test_vpid_is_flushed_once(void **state)
 
 	vtx_on_exit = write_cr3_of_guest;
 	vtx_action = EXIT_ADVANCE;
+	vtx_vcpu->regs[GPR_RAX] = 0; /* to CR0: protected mode ends */
 	assert_true(vtx_exit_with(REASON_CR_ACCESS, 3));
 	assert_int_equal(fake_vmx_invvpids, before + 1);
 	vtx_on_exit = NULL;
@@ -627,6 +628,46 @@ static void test_vpid_is_flushed_once(void **state)
 	vtx_on_exit = NULL;
 	assert_true(vtx_exit_with(REASON_CPUID, 2));
 	assert_int_equal(fake_vmx_invvpids, before + 2);
+}
+
+/*
+ * What is decided on the spot: to other CPUs this one is in the guest all the time. It is not while
+ * the hypervisor looks at anything but the guest's registers.
+ */
+static void test_quick_exits_stay_announced(void **state)
+{
+	unsigned before = fake_vmx_invvpids;
+	(void)state;
+
+	tlb_cpus[0].guest = &vtx_vm.s2;
+	vtx_vcpu->regs[GPR_RAX] = 0;
+	fake_vmx_set(VMCS_exit_instruction_length, 3);
+	assert_true(vmx_exit_hypercall(vtx_vcpu));
+	assert_ptr_equal(tlb_cpus[0].guest, &vtx_vm.s2);
+	assert_int_equal(vtx_exits, 0);
+	assert_int_equal(vtx_vcpu->hypercall_count, 1);
+	/* MOV to CR0 that leaves the mode: no translation is dropped. */
+	fake_vmx_set(VMCS_exit_qualification, 0);
+	vtx_vcpu->regs[GPR_RAX] = CR0_PE | CR0_ET | CR0_CD;
+	assert_true(vmx_exit_quick(vtx_vcpu, REASON_CR_ACCESS));
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CR0), CR0_PE | CR0_ET | CR0_CD);
+	assert_int_equal(fake_vmx_invvpids, before);
+	/* The mode ends: not on the spot. */
+	vtx_vcpu->regs[GPR_RAX] = CR0_ET;
+	assert_false(vmx_exit_quick(vtx_vcpu, REASON_CR_ACCESS));
+	/* Nor for a VM with devices, nor with a doorbell to deliver. */
+	assert_true(vmx_exit_quick(vtx_vcpu, REASON_IO));
+	vtx_vm.platform = (struct platform *)&vtx_vm;
+	assert_false(vmx_exit_quick(vtx_vcpu, REASON_IO));
+	fake_vmx_set(VMCS_exit_qualification, 8);
+	vtx_vcpu->regs[GPR_RAX] = 3;
+	assert_false(vmx_exit_quick(vtx_vcpu, REASON_CR_ACCESS));
+	vtx_vm.platform = NULL;
+	assert_true(vmx_exit_quick(vtx_vcpu, REASON_CR_ACCESS));
+	assert_int_equal(vtx_vmx()->cr8, 3);
+	vtx_ring();
+	assert_false(vmx_exit_quick(vtx_vcpu, REASON_CR_ACCESS));
+	vtx_vcpu->doorbell_pending = false;
 }
 
 /* ---- Entries ---- */
@@ -705,6 +746,7 @@ int main(void)
 		TEST(test_timer_of_other_processors),
 		TEST(test_flush_before_every_entry),
 		TEST(test_vpid_is_flushed_once),
+		TEST(test_quick_exits_stay_announced),
 		TEST(test_guarded_entry),
 		TEST(test_guarded_exit),
 		TEST(test_refused_entry),

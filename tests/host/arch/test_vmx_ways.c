@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two short ways of arch/x86/vmx/vmx_run.c, of a hypercall and of a second-stage fault, against
- * the long one: from random states of a guest, all that an exit and the entry behind it can change
- * is the same. ROUNDS in the environment: how many states.
+ * The short ways of arch/x86/vmx/vmx_run.c, of a hypercall, of a second-stage fault and of the
+ * exits that are decided on the spot, against the long one: from random states of a guest, all that
+ * an exit and the entry behind it can change is the same. ROUNDS in the environment: how many
+ * states.
  */
 #include "fake/vtx.h"
 
@@ -12,6 +13,7 @@
 #include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/vmx/vmx_reasons.h"
 #include "fake/environment.h"
+#include "kernel/exit/port.h"
 
 static const enum vmcs_field all_fields[] = {
 #define FIELD_VALUE(name, encoding, width) VMCS_##name,
@@ -172,6 +174,120 @@ static void test_instructions_by_both_ways(void **state)
 	vtx_on_exit = NULL;
 }
 
+/* What kernel/exit does with it, as far as the way there is concerned. */
+static void port_is_nobodys(struct vcpu *vcpu)
+{
+	if (vtx_exit.kind == VM_EXIT_IO) {
+		port_of_nobody(vcpu, vtx_exit.io.bytes, vtx_exit.io.in);
+	}
+}
+
+/* Values that are near the edges of what registers take. */
+static uint64_t random_value(void)
+{
+	static const uint64_t values[] = {
+		0,
+		1,
+		0xf,
+		0x10,
+		0xffffffff,
+		0x100000000,
+		0x7fffffffffff,
+		0x800000000000,
+		0xffff800000000000,
+		0x0007040600070406,
+		CR0_PE | CR0_ET | CR0_NE,
+		CR0_PE | CR0_NW,
+		CR0_PE | CR0_CD | CR0_NW,
+		CR0_PE | 0x1f << 6,
+		CR0_PG | CR0_PE,
+	};
+	return values[random_number(sizeof(values) / sizeof(values[0]))];
+}
+
+static void randomize_registers(void)
+{
+	static const uint32_t msrs[] = {0x277,	    0x174,	0x175,	    0x176,	0xc0000081,
+					0xc0000084, 0xc0000100, 0xc0000102, 0xc0000080, 0x10,
+					0,	    0x1a0,	0x57};
+
+	for (unsigned gpr = 0; gpr < GPR_COUNT; gpr++) {
+		vtx_vcpu->regs[gpr] = random_value();
+	}
+	vtx_vcpu->regs[GPR_RCX] = msrs[random_number(sizeof(msrs) / sizeof(msrs[0]))];
+	guest_write(vtx_vcpu, GUEST_CR0, random_number(8) ? CR0_PE | CR0_ET : CR0_ET);
+	guest_write(vtx_vcpu, GUEST_CR4, random_number(2) ? CR4_OSXSAVE | CR4_PAE : CR4_PAE);
+	vtx_vmx()->invalidate_vpid = false;
+	fake_vmx_set(VMCS_guest_dr7, random_number(4) ? 0x400 : 0x401);
+	vtx_cpuid_quick = (enum guest_cpuid_outcome)(1 + random_number(2));
+}
+
+static uint64_t random_qualification(uint32_t reason)
+{
+	static const unsigned sizes[] = {0, 1, 3};
+	static const unsigned crs[] = {0, 0, 8, 8, 4};
+
+	if (reason == REASON_IO) {
+		return random_number(2) << 3 | (random_number(8) == 0) << 4 |
+		       random_number(0x10000) << 16 | sizes[random_number(3)];
+	}
+	return crs[random_number(5)] | (random_number(8) ? 0 : random_number(4)) << 4 |
+	       random_number(16) << 8;
+}
+
+/* Those that are decided on the spot, and others that look like them. */
+static void test_quick_exits_by_both_ways(void **state)
+{
+	static const uint32_t reasons[] = {REASON_CPUID, REASON_RDMSR, REASON_WRMSR, REASON_IO,
+					   REASON_CR_ACCESS};
+	uint64_t rounds = environment_number("ROUNDS", 20000);
+	static struct image before, quick, slow;
+	(void)state;
+
+	guest_features.cr4 |= CR4_OSXSAVE;
+	vtx_on_exit = port_is_nobodys;
+	for (uint64_t round = 0; round < rounds; round++) {
+		uint32_t reason = reasons[random_number(5)];
+
+		randomize();
+		randomize_registers();
+		vtx_action = EXIT_ADVANCE;
+		fake_vmx_set(VMCS_exit_qualification, random_qualification(reason));
+		image_take(&before, false);
+		image_take(&quick, vtx_exit_with(reason, 2));
+		image_put(&before);
+		image_take(&slow, vtx_exit_in_full(reason, 2));
+		images_compare(&quick, &slow, round);
+	}
+	assert_true(vtx_quick_exits > rounds / 4);
+	vtx_on_exit = NULL;
+}
+
+static void count_hypercall(struct vcpu *vcpu)
+{
+	vcpu->hypercall_count++;
+}
+
+static void test_null_hypercalls_by_both_ways(void **state)
+{
+	uint64_t rounds = environment_number("ROUNDS", 20000);
+	static struct image before, quick, slow;
+	(void)state;
+
+	vtx_on_exit = count_hypercall;
+	for (uint64_t round = 0; round < rounds; round++) {
+		randomize();
+		memset(vtx_vcpu->regs, 0, sizeof(vtx_vcpu->regs));
+		vtx_action = EXIT_ADVANCE;
+		image_take(&before, false);
+		image_take(&quick, vtx_hypercall());
+		image_put(&before);
+		image_take(&slow, vtx_exit_in_full(REASON_HLT, 3));
+		images_compare(&quick, &slow, round);
+	}
+	vtx_on_exit = NULL;
+}
+
 /* The long way: a task switch has an event that is to be delivered again, too. */
 static void test_faults_by_both_ways(void **state)
 {
@@ -213,8 +329,8 @@ static void test_faults_by_both_ways(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_hypercalls_by_both_ways),
-		TEST(test_instructions_by_both_ways),
+		TEST(test_hypercalls_by_both_ways),  TEST(test_instructions_by_both_ways),
+		TEST(test_quick_exits_by_both_ways), TEST(test_null_hypercalls_by_both_ways),
 		TEST(test_faults_by_both_ways),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

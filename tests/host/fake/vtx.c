@@ -39,6 +39,8 @@ void (*vtx_on_exit)(struct vcpu *vcpu);
 struct vm_exit vtx_exit;
 unsigned vtx_exits;
 bool vtx_privileged;
+enum guest_cpuid_outcome vtx_cpuid_quick;
+unsigned vtx_quick_exits;
 unsigned vtx_guarded_entries, vtx_l1d_flushes;
 unsigned vtx_catch_ups, vtx_interrupts;
 uint8_t vtx_interrupt;
@@ -123,9 +125,32 @@ void guest_cpuid_prepare(void)
 	assert_true(guest_features.cr4 != 0);
 }
 
+static void cpuid_told(struct vcpu *vcpu)
+{
+	vcpu->regs[GPR_RAX] = 0x11;
+	vcpu->regs[GPR_RBX] = 0x22;
+	vcpu->regs[GPR_RCX] = 0x33;
+	vcpu->regs[GPR_RDX] = 0x44;
+}
+
 enum exit_action guest_cpuid(struct vcpu *vcpu)
 {
-	return answer(vcpu);
+	if (vtx_cpuid_quick == GUEST_CPUID_UNDECIDED) {
+		return answer(vcpu);
+	}
+	cpuid_told(vcpu);
+	if (vtx_cpuid_quick == GUEST_CPUID_OSXSAVE && guest_read(vcpu, GUEST_CR4) & CR4_OSXSAVE) {
+		vcpu->regs[GPR_RCX] |= GUEST_L1_ECX_OSXSAVE;
+	}
+	return EXIT_ADVANCE;
+}
+
+enum guest_cpuid_outcome guest_cpuid_quick(struct vcpu *vcpu)
+{
+	if (vtx_cpuid_quick != GUEST_CPUID_UNDECIDED) {
+		cpuid_told(vcpu);
+	}
+	return vtx_cpuid_quick;
 }
 
 enum exit_action hypercall_handle(struct vcpu *vcpu, bool privileged)
@@ -166,11 +191,24 @@ static bool go_on(bool again)
 	return again;
 }
 
-bool vtx_exit_with(uint32_t reason, uint32_t length)
+bool vtx_exit_in_full(uint32_t reason, uint32_t length)
 {
 	fake_vmx_set(VMCS_exit_reason, reason);
 	fake_vmx_set(VMCS_exit_instruction_length, length);
 	return go_on(vmx_exit(vtx_vcpu));
+}
+
+/* As vmx_entry.S does. */
+bool vtx_exit_with(uint32_t reason, uint32_t length)
+{
+	fake_vmx_set(VMCS_exit_reason, reason);
+	fake_vmx_set(VMCS_exit_instruction_length, length);
+	if (reason <= VMX_QUICK_REASON_LAST && VMX_QUICK_REASONS >> reason & 1 &&
+	    vmx_exit_quick(vtx_vcpu, reason)) {
+		vtx_quick_exits++;
+		return go_on(true);
+	}
+	return vtx_exit_in_full(reason, length);
 }
 
 bool vtx_hypercall(void)
@@ -232,6 +270,8 @@ void vtx_start(void)
 	vtx_tsc = 1000000;
 	vtx_action = EXIT_RESUME;
 	vtx_on_exit = NULL;
+	vtx_cpuid_quick = GUEST_CPUID_UNDECIDED;
+	vtx_quick_exits = 0;
 	vtx_exits = vtx_guarded_entries = vtx_l1d_flushes = 0;
 	vtx_catch_ups = vtx_interrupts = 0;
 	fake_vmx_reset();
@@ -306,6 +346,7 @@ int vtx_setup(void **state)
 	fake_vmx_set(VMCS_exit_event, 0);
 	fake_vmx_set(VMCS_guest_physical_address, 0x5000);
 	vtx_flags(RFLAGS_IF);
+	vtx_vcpu->regs[GPR_RAX] = AEROSTAT_CALL_WAIT; /* of hypercalls; the null one is quick */
 	return 0;
 }
 

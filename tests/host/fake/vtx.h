@@ -10,6 +10,7 @@
 #include "fake/world.h"
 
 #include "arch/x86/vmx/vmx_caps.h"
+#include "arch/x86/guest/guest_cpuid.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "kernel/vm/vm.h"
 
@@ -49,6 +50,10 @@ extern struct vm_exit vtx_exit; /* the last one */
 extern unsigned vtx_exits;
 extern bool vtx_privileged; /* the last hypercall's */
 
+/* What guest_cpuid_quick answers, and how many exits vmx_exit_quick has finished. */
+extern enum guest_cpuid_outcome vtx_cpuid_quick;
+extern unsigned vtx_quick_exits;
+
 /* Of the entries: how many were the guarded way, and how many flushed the L1 data cache. */
 extern unsigned vtx_guarded_entries, vtx_l1d_flushes;
 extern unsigned vtx_catch_ups;
@@ -57,6 +62,7 @@ extern uint8_t vtx_interrupt; /* vector of the last one that interrupt_handle wa
 
 /* The guest exits with `reason` after `length` bytes of instruction; true: it has gone on. */
 bool vtx_exit_with(uint32_t reason, uint32_t length);
+bool vtx_exit_in_full(uint32_t reason, uint32_t length); /* past vmx_exit_quick */
 bool vtx_hypercall(void);
 
 /* cmocka setup and teardown: the first vCPU, which has a doorbell, runs on CPU 0. */

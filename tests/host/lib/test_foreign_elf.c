@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "abi/aerostat.h"
 #include "kernel/lib/foreign_elf.h"
 #include "kernel/lib/image.h"
 #include "kernel/lib/multiboot1.h"
@@ -462,11 +463,22 @@ static void test_kinds(void **state)
 	assert_int_equal(image_kind(file, FILE_BYTES), IMAGE_PVH);
 	put(0x2814 + 8, 17, 4);
 	assert_int_equal(image_kind(file, FILE_BYTES), IMAGE_MULTIBOOT);
+	/* A native guest's note: its header is not looked for, but a PVH entry counts before. */
+	put_note(0x2814, AEROSTAT_NOTE_OWNER, AEROSTAT_NOTE_NATIVE, 0, 0);
+	assert_int_equal(image_kind(file, FILE_BYTES), IMAGE_NATIVE);
+	put_note(0x2814, AEROSTAT_NOTE_OWNER, AEROSTAT_NOTE_NATIVE + 1, 0, 0);
+	assert_int_equal(image_kind(file, FILE_BYTES), IMAGE_MULTIBOOT);
+	put_note(0x2814, "Aerostats", AEROSTAT_NOTE_NATIVE, 0, 0);
+	assert_int_equal(image_kind(file, FILE_BYTES), IMAGE_MULTIBOOT);
 	put(0x100c, 0, 4);
 	assert_int_equal(image_kind(file, FILE_BYTES), IMAGE_NATIVE);
 	make(false);
 	assert_int_equal(image_kind(file, FILE_BYTES), IMAGE_PVH);
 	assert_false(image_may_be_native(file, FILE_BYTES));
+	/* No native guest is an ELF32 file, whatever its notes say. */
+	make_multiboot(0);
+	put_note(0x2814, AEROSTAT_NOTE_OWNER, AEROSTAT_NOTE_NATIVE, 0, 0);
+	assert_int_equal(image_kind(file, FILE_BYTES), IMAGE_MULTIBOOT);
 	/* A boot sector of Linux counts before all. */
 	memset(file, 0, sizeof(file));
 	make_multiboot(0);
