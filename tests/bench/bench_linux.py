@@ -85,7 +85,7 @@ def vm_image(kernel, disk, vcpus, build):
     return image
 
 
-def debug(image, cpus, commands, begun=lambda line: None):
+def debug(image, cpus, commands):
     """Boots under the debugger; yields the emulator's lines as they come."""
     directory = emulators.private_directory("bench-linux")
     machine = emulators.Machine("bochs", image, HOST_MEMORY, cpus=cpus)
@@ -202,7 +202,6 @@ def measure(build):
     print(f"  as a VM: {found['vm']:,}", flush=True)
     found["bare"] = boot_ticks(debug(bare_image(kernel, disk, khz), 1, break_at), 3)
     print(f"  bare: {found['bare']:,}", flush=True)
-    found["kernel"] = os.path.basename(packages.read_file(kernel)[0x210:0x210].decode() or kernel)
     return found
 
 

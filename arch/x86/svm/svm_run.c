@@ -27,9 +27,9 @@
 #define SHADOW_TICKS_PER_KHZ 100
 #define SHADOW_CARRIED_MAX 8
 
-static void shadow_wait(const struct svm_vcpu *svm)
+static void wait_a_moment(const struct svm_vcpu *svm, unsigned doublings)
 {
-	uint64_t wait = (arch_tsc_khz() / SHADOW_TICKS_PER_KHZ) << svm->shadow.carried;
+	uint64_t wait = (arch_tsc_khz() / SHADOW_TICKS_PER_KHZ) << doublings;
 
 	lapic_timer_arm(min_u64(svm->arch.deadline_tsc, tsc_read() + wait));
 }
@@ -39,7 +39,8 @@ static void nmi_wait(struct svm_vcpu *svm)
 {
 	svm->nmi.waits = false;
 	__atomic_store_n(&svm->arch.vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
-	shadow_wait(svm);
+	wait_a_moment(svm, svm->nmi.waited);
+	svm->nmi.waited += svm->nmi.waited < SHADOW_CARRIED_MAX;
 }
 
 /*
@@ -87,7 +88,7 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 		if (svm->arch.event.info == 0 && svm_can_step(svm)) {
 			(void)svm_step_begin(svm, false);
 		} else {
-			shadow_wait(svm);
+			wait_a_moment(svm, svm->shadow.carried);
 		}
 		return;
 	}
