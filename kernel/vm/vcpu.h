@@ -55,6 +55,7 @@ enum vcpu_wait {
 
 #define WAKE_NEVER UINT64_MAX
 #define CPU_NONE UINT32_MAX
+#define EXIT_REASONS 162
 #define STARTUP_WANTED 1u /* the rest is the address of a page */
 
 /*
@@ -121,9 +122,29 @@ struct vcpu {
 	uint64_t ran_seen_ticks;
 
 	uint64_t exit_count; /* by the backend */
+#ifdef AEROSTAT_DEBUG
+	uint32_t exits_by_reason[EXIT_REASONS]; /* slots of vcpu_count_reason() */
+#endif
 	uint64_t fault_count;
 	uint64_t hypercall_count;
 };
+
+/*
+ * Debug builds only: one more exit of this reason, the processor's number for it. All that VT-x has
+ * and those of AMD-V have a slot of their own, nested page faults the last but one; the last is for
+ * numbers that did not exist when this was written.
+ */
+static inline void vcpu_count_reason(struct vcpu *vcpu, uint32_t reason)
+{
+#ifdef AEROSTAT_DEBUG
+	uint32_t slot = reason < EXIT_REASONS - 2 ? reason : EXIT_REASONS - 1;
+
+	vcpu->exits_by_reason[reason == 0x400 ? EXIT_REASONS - 2 : slot]++;
+#else
+	(void)vcpu;
+	(void)reason;
+#endif
+}
 
 /* Empties the slot of vCPU `index`; it is OFF. Boot. */
 void vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index);

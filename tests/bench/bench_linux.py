@@ -75,12 +75,12 @@ def bare_image(kernel, disk, khz):
     return image
 
 
-def vm_image(kernel, disk, vcpus, build):
-    image = os.path.join(WORK, f"vm-{vcpus}.iso")
+def vm_image(kernel, disk, vcpus, elf, words=""):
+    image = os.path.join(WORK, f"vm-{vcpus}{words and '-stop'}.iso")
     modules = [scenario.Module(kernel, f"name=linux files=1 mem={MEMORY}M min={MEMORY}M vcpus={vcpus} "
-                               f"on-reboot=stop -- {LINE}"),
+                               f"on-reboot=stop -- {LINE}{words}"),
                scenario.Module(disk, "of=linux")]
-    iso.make_iso(image, os.path.join(build, "aerostat.elf"),
+    iso.make_iso(image, elf,
                  [iso.Entry("linux", "batch console=e9 timeout=3600 mitigations=off", modules)])
     return image
 
@@ -176,6 +176,27 @@ def trace(image, cpus, count):
     return windows(debug(image, cpus, commands), count)
 
 
+def count_exits(kernel, disk):
+    """By reason, from the kernel's first instruction to the probe: a debug build counts them."""
+    build = os.path.join(WORK, "debug")
+    elf = os.path.join(build, "aerostat.elf")
+    done = subprocess.run(["make", "-C", ROOT, f"B={build}", "DEBUG=1", elf], check=False,
+                          stdout=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise BenchError("the debug build failed")
+    image = vm_image(kernel, disk, 1, elf, " stop=yes")
+    outcome = emulators.run(emulators.Machine("bochs", image, HOST_MEMORY), TIMEOUT, label="bench-linux")
+    match = re.search(r" linux exits (0x.*)$", outcome.log, re.MULTILINE)
+    if not match:
+        raise BenchError("the log of the debug build has no line of exits:\n" + outcome.log[-2000:])
+    counts = {int(reason, 16): int(count) for reason, count in
+              (pair.split("=") for pair in match.group(1).split())}
+    with open(os.path.join(ROOT, "arch/x86/vmx/vmx_reasons.h"), encoding="ascii") as file:
+        names = {int(number): name for name, number in re.findall(r"REASON\((\w+), (\d+),", file.read())}
+    return {names.get(reason, hex(reason)): count
+            for reason, count in sorted(counts.items(), key=lambda pair: -pair[1])}
+
+
 def word(lines, name):
     match = re.search(rf"\b{name}=(\d+)", "\n".join(lines))
     if not match:
@@ -186,8 +207,10 @@ def word(lines, name):
 def measure(build):
     kernel, disk = prepare()
     break_at = (f"lb {ENTRY}", "c", "del 1", "c")
-    one = vm_image(kernel, disk, 1, build)
-    found = {}
+    elf = os.path.join(build, "aerostat.elf")
+    one = vm_image(kernel, disk, 1, elf)
+    found = {"exits": count_exits(kernel, disk)}
+    print(f"  exits: {found['exits']}", flush=True)
     (idle, serial), said = trace(one, 1, 2)
     khz = word(said, "tsc_khz")
     ticks = word(said, "timer_interrupts")
@@ -195,7 +218,7 @@ def measure(build):
           flush=True)
     found["tick"] = {"instructions": round(idle.instructions / ticks), "exits": round(idle.exits / ticks, 2)}
     found["byte"] = {"instructions": round(serial.instructions / BYTES), "exits": round(serial.exits / BYTES, 2)}
-    (pair,), _ = trace(vm_image(kernel, disk, 2, build), 2, 1)
+    (pair,), _ = trace(vm_image(kernel, disk, 2, elf), 2, 1)
     found["ipi"] = {"instructions": round(pair.instructions / IPIS), "exits": round(pair.exits / IPIS, 2)}
     print(f"  traced: {pair.instructions} for {IPIS} IPIs", flush=True)
     found["vm"] = boot_ticks(debug(one, 1, break_at), 3)

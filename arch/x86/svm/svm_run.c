@@ -323,6 +323,7 @@ bool svm_exit(struct vcpu *vcpu)
 
 	tlb_leave(svm->cpu->index);
 	code = (uint32_t)vmcb->exit_code; /* not all emulators write the upper half */
+	vcpu_count_reason(vcpu, code);
 	if (code != SVM_EXIT_VMMCALL || vmcb->virtual_interrupt & VIRTUAL_REQUEST ||
 	    svm->step.active) {
 		return exit_finish(svm, exit_decide(svm, code));

@@ -213,6 +213,7 @@ bool vmx_exit(struct vcpu *vcpu)
 
 	tlb_leave(vmx->cpu);
 	reason = vmcs_read_exit_reason();
+	vcpu_count_reason(vcpu, reason);
 	if (reason != REASON_EPT_VIOLATION) {
 		if (reason == REASON_CPUID || reason == REASON_RDMSR || reason == REASON_WRMSR) {
 			return exit_instruction(vcpu, reason);
