@@ -288,7 +288,7 @@ static void charge(struct run_queue *queue, struct vcpu *vcpu, uint64_t all_tick
 /* It must not go to sleep. One that waits for a frame does, and is stopped when it has that. */
 static bool is_to_stop(const struct vcpu *vcpu)
 {
-	return flag(&vcpu->stopping) && vcpu->wait != WAIT_MEMORY;
+	return vcpu_is_to_stop(vcpu) && vcpu->wait != WAIT_MEMORY;
 }
 
 void run_queue_put(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks, uint64_t now_tsc)

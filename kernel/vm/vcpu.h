@@ -129,6 +129,12 @@ struct vcpu {
 	uint64_t hypercall_count;
 };
 
+/* It is to be stopped (kernel/sched/startup.h): a run of it ends at the next exit. */
+static inline bool vcpu_is_to_stop(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->stopping, __ATOMIC_ACQUIRE);
+}
+
 /*
  * Debug builds only: one more exit of this reason, the processor's number for it. All that VT-x has
  * and those of AMD-V have a slot of their own, nested page faults the last but one; the last is for

@@ -53,7 +53,7 @@ const char *vm_state_name(enum vm_state state);
 
 /*
  * Debug builds only: how many exits there were of each reason, `0x30=17 ...` by the processor's
- * numbers, but hypercalls on VT-x, whose way does not look. False: none is known.
+ * numbers. False: none is known.
  */
 bool vm_stats_print_reasons(const struct vm *vm, char *text, size_t bytes);
 

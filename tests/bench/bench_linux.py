@@ -185,7 +185,7 @@ def count_exits(kernel, disk):
     if done.returncode != 0:
         raise BenchError("the debug build failed")
     image = vm_image(kernel, disk, 1, elf, " stop=yes")
-    outcome = emulators.run(emulators.Machine("bochs", image, HOST_MEMORY), TIMEOUT, label="bench-linux")
+    outcome = emulators.run(emulators.Machine("bochs", image, HOST_MEMORY, console="e9"), TIMEOUT, label="bench-linux")
     match = re.search(r" linux exits (0x.*)$", outcome.log, re.MULTILINE)
     if not match:
         raise BenchError("the log of the debug build has no line of exits:\n" + outcome.log[-2000:])

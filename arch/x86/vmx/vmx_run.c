@@ -233,6 +233,7 @@ bool vmx_exit_hypercall(struct vcpu *vcpu)
 	enum exit_action action;
 
 	tlb_leave(vmx_of(vcpu)->cpu);
+	vcpu_count_reason(vcpu, REASON_VMCALL);
 	action = guest_exit_hypercall(vcpu, vmx_is_kernel(vmx_of(vcpu)));
 	if (__builtin_expect(action != EXIT_ADVANCE || guest_doorbell_rang(vcpu), 0)) {
 		return exit_finish(vcpu, action);
