@@ -135,23 +135,6 @@ static inline bool vcpu_is_to_stop(const struct vcpu *vcpu)
 	return __atomic_load_n(&vcpu->stopping, __ATOMIC_ACQUIRE);
 }
 
-/*
- * Debug builds only: one more exit of this reason, the processor's number for it. All that VT-x has
- * and those of AMD-V have a slot of their own, nested page faults the last but one; the last is for
- * numbers that did not exist when this was written.
- */
-static inline void vcpu_count_reason(struct vcpu *vcpu, uint32_t reason)
-{
-#ifdef AEROSTAT_DEBUG
-	uint32_t slot = reason < EXIT_REASONS - 2 ? reason : EXIT_REASONS - 1;
-
-	vcpu->exits_by_reason[reason == 0x400 ? EXIT_REASONS - 2 : slot]++;
-#else
-	(void)vcpu;
-	(void)reason;
-#endif
-}
-
 /* Empties the slot of vCPU `index`; it is OFF. Boot. */
 void vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index);
 

@@ -17,6 +17,7 @@
 #include "base/compiler.h"
 #include "base/time.h"
 #include "arch/arch.h"
+#include "kernel/vm/exit_reasons.h"
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
 

@@ -16,6 +16,7 @@
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "base/check.h"
+#include "kernel/vm/exit_reasons.h"
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "kernel/vm/exit_reasons.h"
 #include "kernel/vm/vm_stats.h"
 
 uint64_t arch_tsc_khz(void)
