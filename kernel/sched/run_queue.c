@@ -285,19 +285,15 @@ static void charge(struct run_queue *queue, struct vcpu *vcpu, uint64_t all_tick
 	vcpu->virtual_ticks += ticks * WEIGHT_NORMAL / vcpu->vm->config.weight;
 }
 
-/* It must not go to sleep. One that waits for a frame does, and is stopped when it has that. */
-static bool is_to_stop(const struct vcpu *vcpu)
-{
-	return flag(&vcpu->stopping) && vcpu->wait != WAIT_MEMORY;
-}
-
 void run_queue_put(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks, uint64_t now_tsc)
 {
 	queue->current = NULL;
 	charge(queue, vcpu, ticks);
 	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
 		end(queue, vcpu);
-	} else if (run_queue_wait_is_over(vcpu, now_tsc) || is_to_stop(vcpu)) {
+	} else if (run_queue_wait_is_over(vcpu, now_tsc) ||
+		   (vcpu_is_to_stop(vcpu) && vcpu->wait != WAIT_MEMORY)) {
+		/* One that is to be stopped gets its frame first. */
 		run_queue_add(queue, vcpu);
 	} else {
 		__atomic_store_n(&vcpu->state, VCPU_ASLEEP, __ATOMIC_RELEASE);

@@ -310,7 +310,7 @@ static struct vcpu *next(struct worker *worker, uint64_t now, uint64_t *next_wak
 
 static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
 {
-	if (__builtin_expect(startup_is_to_stop(vcpu), 0)) {
+	if (__builtin_expect(vcpu_is_to_stop(vcpu), 0)) {
 		evict(worker);
 		startup_stop(worker->queue, vcpu);
 		return;
