@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/string.h"
 #include "base/time.h"
+#include "kernel/overcommit/decisions.h"
 #include "kernel/overcommit/driver_health.h"
 #include "arch/arch.h"
 #include "kernel/balloon/balloon.h"
@@ -93,6 +94,7 @@ void governor_init(void)
 	memset(said, 0, sizeof(said));
 	wait_queue_init();
 	oom_init(clock_now());
+	decisions_init();
 }
 
 static bool flag(const bool *value)
@@ -213,7 +215,7 @@ static unsigned gather(uint64_t now)
 		struct vm *vm = &vms[i];
 		listen(vm, &said[i]);
 		struct balloon_statistics statistics = said[i].statistics;
-		bool alive = vm->state == VM_RUNNING;
+		bool alive = vm->state == VM_RUNNING && !vm_is_paused(vm);
 		boost_fill(vm, passed);
 		if (alive) {
 			driver_health_judge(vm, passed, statistics.idle_pages, now);
@@ -231,7 +233,7 @@ static unsigned gather(uint64_t now)
 			.active_pages = vm->working_set.active_pages,
 			.active_known = vm->working_set.known,
 			.shares = max_u64(vm->config.shares, 1),
-			.attached = alive && vm->balloon.attached,
+			.attached = alive && vm->balloon.attached && !vm->balloon.fixed,
 			.slow = answers_is_slow(vm, now),
 			.unresponsive = vm->balloon.unresponsive,
 			.waiting = vm_waits_for_memory(vm),
@@ -270,6 +272,19 @@ static void boost(struct vm *vm, uint64_t target_pages, uint64_t idle_pages)
 	}
 }
 
+/* What the operator has set goes before what the policy has decided, within what it may ask. */
+static uint64_t target_of(const struct vm *vm, const struct policy_vm *decided)
+{
+	uint64_t most = sub_floor_u64(vm->config.max_pages, vm->config.min_pages);
+	return vm->balloon.fixed ? min_u64(vm->balloon.fixed_pages, most)
+				 : decided->new_target_pages;
+}
+
+static bool can_be_told(const struct vm *vm)
+{
+	return vm->state == VM_RUNNING && !vm_is_paused(vm) && vm->balloon.attached;
+}
+
 static void publish(const struct policy_host *host, unsigned count, uint64_t now)
 {
 	bool waiting = false;
@@ -287,14 +302,16 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 	say_pressure(host, now);
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t old = vms[i].balloon.target_pages;
-		uint64_t target = policy_vms[i].new_target_pages;
-		if (!policy_vms[i].attached) {
+		uint64_t target = target_of(&vms[i], &policy_vms[i]);
+		if (!can_be_told(&vms[i])) {
+			decisions_note(&vms[i], host, &policy_vms[i], old, waiting, now);
 			boost_want(&vms[i], false);
 			continue;
 		}
 		if (said[i].busy_periods > 0) {
 			continue; /* one that is busy is told in the next period */
 		}
+		decisions_note(&vms[i], host, &policy_vms[i], target, waiting, now);
 		driver_health_note_target(&vms[i], target, said[i].statistics.idle_pages, now);
 		boost(&vms[i], target, said[i].statistics.idle_pages);
 		balloon_set_target(&vms[i], target, pressure);

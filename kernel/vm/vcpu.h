@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "kernel/vm/exit.h"
 
 struct vm;
 struct arch_vcpu; /* what the backend and arch/x86/guest keep: control structure, MSRs, xstate */
@@ -114,6 +115,7 @@ struct vcpu {
 	uint64_t exit_count; /* by the backend */
 	uint64_t fault_count;
 	uint64_t hypercall_count;
+	uint64_t exits_by_kind[VM_EXIT_KINDS]; /* but second-stage faults; kernel/exit/exit.c */
 };
 
 /* Empties the slot of vCPU `index`; it is OFF. Boot. */
