@@ -34,6 +34,7 @@ HV_C_SOURCES += \
 	arch/x86/guest/guest_msr.c \
 	arch/x86/guest/guest_pc.c \
 	arch/x86/guest/guest_place.c \
+	arch/x86/guest/guest_steps.c \
 	arch/x86/guest/guest_vcpu.c \
 	arch/x86/guest/guest_walk.c \
 	arch/x86/svm/npt.c \
@@ -64,6 +65,7 @@ HV_C_SOURCES += \
 	arch/x86/vmx/vmx_dump.c \
 	arch/x86/vmx/vmx_exit.c \
 	arch/x86/vmx/vmx_fields.c \
+	arch/x86/vmx/vmx_inspect.c \
 	arch/x86/vmx/vmx_run.c \
 	arch/x86/vmx/vmx_setup.c \
 	arch/x86/vmx/vmx_state.c

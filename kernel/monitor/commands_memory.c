@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands that show memory: which VM owns which frame, and how an address of a guest is
+ * Commands that show memory: which VM owns which frame, and (walk.c) how an address of a guest is
  * translated. They change nothing. Tags of frames are read one by one without a lock, so a frame
  * that changes hands meanwhile is counted where it was or where it is.
  */
@@ -8,11 +8,10 @@
 
 #include "base/bits.h"
 #include "base/string.h"
-#include "arch/arch.h"
 #include "kernel/monitor/output.h"
+#include "kernel/monitor/walk.h"
 #include "kernel/vm/vm.h"
 #include "mm/frame.h"
-#include "mm/stage2/steps.h"
 
 #define RECORDS_AT_ONCE 16384 /* some 0.1 ms */
 #define RUNS_MOST 48
@@ -178,73 +177,6 @@ static enum status frames(const struct command_call *call, struct error *error)
 	return STATUS_OK;
 }
 
-static const char *const level_words[S2_LEVELS] = {"4 KiB", "2 MiB", "1 GiB", "512 GiB"};
-
-static void show_step(const struct s2_step *step)
-{
-	char where[80];
-	snprintf(where, sizeof(where), "  level %u (%s): entry %u of table 0x%lx is 0x%lx",
-		 step->level + 1, level_words[step->level], step->index, pfn_to_hpa(step->table).v,
-		 step->entry);
-	switch (step->kind) {
-	case S2_STEP_EMPTY:
-		output_print("%s: nothing is there yet", where);
-		break;
-	case S2_STEP_BALLOONED:
-		output_print("%s: all %s are in the balloon", where, level_words[step->level]);
-		break;
-	case S2_STEP_TABLE:
-		output_print("%s: table 0x%lx%s", where, pfn_to_hpa(step->pfn).v,
-			     step->accessed ? ", accessed" : "");
-		break;
-	case S2_STEP_LEAF:
-		output_print("%s: frames at 0x%lx%s%s", where, pfn_to_hpa(step->pfn).v,
-			     step->accessed ? ", accessed" : "",
-			     step->pinned ? ", pinned (the balloon page)" : "");
-		break;
-	}
-}
-
-static void show_walk(struct vm *vm, gpa_t address)
-{
-	struct s2_step steps[S2_LEVELS];
-	struct s2_locked locked = s2_lock(&vm->s2);
-	unsigned count = s2_steps(locked, gpa_to_gfn(address), steps);
-	s2_unlock(locked);
-	for (unsigned i = 0; i < count; i++) {
-		show_step(&steps[i]);
-	}
-	const struct s2_step *last = &steps[count - 1];
-	if (last->kind == S2_STEP_LEAF) {
-		uint64_t inside = address.v & ((PAGE_BYTES << (9 * last->level)) - 1);
-		output_print("  host-physical 0x%lx", pfn_to_hpa(last->pfn).v + inside);
-	} else {
-		output_print("  no frame: a touch %s", last->kind == S2_STEP_EMPTY
-							       ? "is given a zeroed one"
-							       : "is answered as on-touch= says");
-	}
-}
-
-static enum status walk(const struct command_call *call, struct error *error)
-{
-	struct vm *vm = call->vm;
-	uint64_t address;
-	if (!vm->s2_exists) {
-		return error_set(error, STATUS_INVALID, "%s has no memory any more", vm_name(vm));
-	}
-	if (!word_parse_number(call->words[1], &address)) {
-		return error_set(error, STATUS_INVALID, "%.*s is not an address such as 0x200000",
-				 word_shown(call->words[1]), call->words[1].text);
-	}
-	if (address >> PAGE_SHIFT >= vm->s2.limit_pages) {
-		return error_set(error, STATUS_OUTSIDE, "0x%lx is beyond the RAM of %s, 0x%lx",
-				 address, vm_name(vm), vm->s2.limit_pages << PAGE_SHIFT);
-	}
-	output_print("%s: guest-physical 0x%lx", vm_name(vm), address);
-	show_walk(vm, (gpa_t){address});
-	return STATUS_OK;
-}
-
 static const struct command table[] = {
 	{
 		.name = "frames",
@@ -256,13 +188,15 @@ static const struct command table[] = {
 	},
 	{
 		.name = "walk",
-		.arguments = "NAME ADDRESS",
-		.meaning = "the second-stage tables at a guest-physical address, in words",
+		.arguments = "NAME [virtual] ADDRESS [VCPU]",
+		.meaning = "how a guest-physical address is translated, or both walks of a virtual "
+			   "one",
 		.example = "walk steady 0x200000",
 		.least = 2,
-		.most = 2,
+		.most = 4,
 		.takes_vm = true,
-		.run = walk,
+		.choices = "virtual",
+		.run = walk_run,
 	},
 };
 

@@ -4,6 +4,7 @@
  * changes anything.
  */
 #include "kernel/monitor/commands.h"
+#include "kernel/monitor/commands_steer.h"
 
 #include "base/bits.h"
 #include "base/log.h"
@@ -164,7 +165,7 @@ static enum status pause_vm(const struct command_call *call, struct error *error
 	return STATUS_OK;
 }
 
-static void resume_vm(struct vm *vm)
+void commands_steer_resume(struct vm *vm)
 {
 	driver_health_note_resumed(vm, clock_now());
 	pause_end(vm);
@@ -179,7 +180,7 @@ static enum status resume_one(const struct command_call *call, struct error *err
 	if (!vm_is_paused(call->vm)) {
 		return error_set(error, STATUS_INVALID, "%s is not paused", vm_name(call->vm));
 	}
-	resume_vm(call->vm);
+	commands_steer_resume(call->vm);
 	log_event(vm_name(call->vm), "operator resume");
 	return STATUS_OK;
 }
@@ -207,7 +208,7 @@ static enum status restart_vm(const struct command_call *call, struct error *err
 				 vm_name(vm));
 	}
 	if (vm_is_paused(vm)) {
-		resume_vm(vm);
+		commands_steer_resume(vm);
 	}
 	vm_restart_or_finish(vm);
 	return STATUS_OK;

@@ -280,11 +280,6 @@ static uint64_t target_of(const struct vm *vm, const struct policy_vm *decided)
 				 : decided->new_target_pages;
 }
 
-static bool can_be_told(const struct vm *vm)
-{
-	return vm->state == VM_RUNNING && !vm_is_paused(vm) && vm->balloon.attached;
-}
-
 static void publish(const struct policy_host *host, unsigned count, uint64_t now)
 {
 	bool waiting = false;
@@ -303,7 +298,8 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t old = vms[i].balloon.target_pages;
 		uint64_t target = target_of(&vms[i], &policy_vms[i]);
-		if (!can_be_told(&vms[i])) {
+		if (vms[i].state != VM_RUNNING || vm_is_paused(&vms[i]) ||
+		    !vms[i].balloon.attached) {
 			decisions_note(&vms[i], host, &policy_vms[i], old, waiting, now);
 			boost_want(&vms[i], false);
 			continue;

@@ -186,7 +186,7 @@ HOST_TESTS += test_uart
 HOST_test_uart := tests/host/boot/test_uart.c tests/host/fake/board.c drivers/phys/uart.c
 
 HOST_TESTS += test_x86_walk
-HOST_test_x86_walk := tests/host/arch/test_x86_walk.c arch/x86/guest/guest_walk.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_x86_walk := tests/host/arch/test_x86_walk.c arch/x86/guest/guest_steps.c arch/x86/guest/guest_walk.c $(FAKE_WORLD) $(MM_SOURCES)
 
 GUEST_DECODE := arch/x86/guest/guest_decode.c arch/x86/guest/guest_execute.c \
 	arch/x86/guest/guest_place.c
@@ -318,7 +318,7 @@ HOST_test_output := tests/host/monitor/test_output.c kernel/monitor/output.c
 COMMAND_SOURCES := tests/host/fake/commands.c kernel/lib/words.c kernel/monitor/command.c \
 	kernel/monitor/commands_host.c kernel/monitor/commands_memory.c \
 	kernel/monitor/commands_steer.c kernel/monitor/commands_vm.c kernel/monitor/output.c kernel/sched/pause.c \
-	kernel/monitor/script.c kernel/monitor/table.c kernel/monitor/top.c kernel/vm/vm_stats.c
+	kernel/monitor/script.c kernel/monitor/table.c kernel/monitor/top.c kernel/monitor/walk.c kernel/vm/vm_stats.c
 
 HOST_TESTS += test_command
 HOST_test_command := tests/host/monitor/test_command.c $(COMMAND_SOURCES) \

@@ -43,6 +43,18 @@ void attach_begin(struct vm *vm)
 	attached_vm = vm;
 }
 
+struct arch_walk guest_walk;
+bool guest_has_run;
+
+bool arch_guest_walk(struct vcpu *vcpu, uint64_t linear, struct arch_walk *walk)
+{
+	(void)linear;
+	assert_int_not_equal(vcpu->state, VCPU_RUNNING);
+	assert_int_equal(vcpu->resident, CPU_NONE);
+	*walk = guest_walk;
+	return guest_has_run;
+}
+
 bool report_results(bool details)
 {
 	assert_true(details);

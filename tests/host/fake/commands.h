@@ -3,11 +3,16 @@
 #ifndef FAKE_COMMANDS_H
 #define FAKE_COMMANDS_H
 
+#include "arch/walk.h"
 #include "fake/kernel.h"
 
 extern char terminal[65536];
 extern struct vm *attached_vm;
 extern bool results_pass;
+
+/* What arch_guest_walk() answers, and tells. */
+extern struct arch_walk guest_walk;
+extern bool guest_has_run;
 
 /* A world of VMs `one` and `two`, with drivers, of 4000 frames each, and 1000 touched; a clear
  * terminal. */

@@ -347,6 +347,73 @@ static void test_walk(void **state)
 	vms[1].s2_exists = true;
 }
 
+/* The guest's tables, each of whose entries the second stage translates; the VM stands still. */
+static void test_walk_of_both(void **state)
+{
+	struct vm *vm = &vms[0];
+	struct error error;
+	(void)state;
+	guest_has_run = true;
+	guest_walk = (struct arch_walk){
+		.levels = 4,
+		.count = 2,
+		.steps = {{.at = {0x64008},
+			   .entry = 0x65007,
+			   .readable = true,
+			   .present = true,
+			   .writable = true,
+			   .user = true},
+			  {.at = {0xf9f000}, .readable = true}},
+	};
+	refuse("walk one virtuel 4", "virtuel is not the word virtual");
+	refuse("walk one virtual x", "x is not an address");
+	refuse("walk one virtual 4 1", "1 is not a vCPU of one, 0 to 0");
+	/* It runs: it is paused, and waited for. */
+	assert_int_equal(command_run("walk one virtual 0x1234", false, &error), STATUS_OK);
+	assert_true(vm_is_paused(vm));
+	command_step(fake_tsc, -1);
+	assert_true(command_is_busy());
+	kernel_settle(&vm->vcpus[0]);
+	command_step(fake_tsc, -1);
+	assert_false(command_is_busy());
+	assert_false(vm_is_paused(vm));
+	assert_int_equal(vm->vcpus[0].state, VCPU_QUEUED);
+	terminal_clear();
+	output_flush();
+	assert_non_null(strstr(terminal, "one: linear 0x1234 of vCPU 0\n"));
+	assert_non_null(strstr(terminal, "guest level 4 (PML4): entry at guest-physical 0x64008 "
+					 "(host-physical 0x"));
+	assert_non_null(strstr(terminal, "is 0x65007: present, writable, user\n"));
+	assert_non_null(strstr(terminal, "guest level 3 (directory pointers): entry at "
+					 "guest-physical 0xf9f000 (not mapped, reads as zeros)"));
+	assert_non_null(strstr(terminal, "no translation: the guest gets a page fault"));
+	/* Paused before, and still so behind it. */
+	assert_int_equal(command_type("pause one"), STATUS_OK);
+	kernel_pick(&vm->vcpus[0]);
+	kernel_settle(&vm->vcpus[0]);
+	guest_walk.translated = true;
+	guest_walk.address = (gpa_t){0x64123};
+	expect("walk one virtual 0x1123 0", "  guest-physical 0x64123\n");
+	assert_non_null(strstr(terminal, "level 1 (4 KiB): entry 100 of table"));
+	assert_true(vm_is_paused(vm));
+	guest_walk.address = (gpa_t){0xfee00000};
+	expect("walk one virtual 0x1123", "beyond its RAM: a device, or nothing");
+	guest_walk = (struct arch_walk){.translated = true, .address = {0x64123}};
+	expect("walk one virtual 0x64123", "paging is off: linear is guest-physical");
+	guest_has_run = false;
+	expect("walk one virtual 0x1123", "this vCPU of one has never run");
+	/* One that does not come out is not waited for without end. */
+	assert_int_equal(command_type("resume one"), STATUS_OK);
+	kernel_pick(&vm->vcpus[0]);
+	assert_int_equal(command_run("walk one virtual 4", false, &error), STATUS_OK);
+	fake_tsc += 2000000;
+	command_step(fake_tsc, -1);
+	terminal_clear();
+	output_flush();
+	assert_string_equal(terminal, "one does not leave its CPU\n");
+	assert_false(vm_is_paused(vm));
+}
+
 static void test_log_level(void **state)
 {
 	(void)state;
@@ -424,6 +491,7 @@ int main(void)
 		TEST(test_kill_and_restart),
 		TEST(test_frames),
 		TEST(test_walk),
+		TEST(test_walk_of_both),
 		TEST(test_log_level),
 		TEST(test_attach),
 		TEST(test_ends),

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/lock.h"
@@ -112,7 +113,16 @@ enum status command_run(const char *line, bool script, struct error *error)
 	assert_false(script);
 	assert_true(strlen(line) < sizeof(ran));
 	strcpy(ran, line);
+	/* All that the one before had to say has been shown. */
+	if (runs > 0) {
+		char answer[32];
+		snprintf(answer, sizeof(answer), "answer %u, line 19\n", runs);
+		assert_non_null(strstr(terminal, answer));
+	}
 	runs++;
+	for (unsigned i = 0; i < 20; i++) {
+		output_print("answer %u, line %u", runs, i);
+	}
 	strcpy(error->text, "there is no such command");
 	busy = strcmp(line, "top") == 0;
 	return strcmp(line, "bad") == 0 ? STATUS_INVALID : STATUS_OK;
@@ -241,7 +251,9 @@ static int setup(void **state)
 	(void)state;
 	prompting = false;
 	terminal_bytes = 0;
+	terminal[0] = '\0';
 	keys = NULL;
+	output_flush();
 	runs = 0;
 	busy = false;
 	script_runs = false;
@@ -262,10 +274,12 @@ static int setup(void **state)
 /* All that comes of it is shown. */
 static void settle(const struct options *options)
 {
+	unsigned polls = 0;
 	do {
 		now++;
 		monitor_poll(options, now);
 		assert_int_equal(locks_held, 0);
+		assert_true(++polls < 10000);
 	} while (!output_is_empty() || (keys != NULL && *keys != '\0'));
 }
 
