@@ -47,18 +47,6 @@ static struct {
 	uint64_t unknown_tsc; /* when a key without a meaning was last complained about */
 } monitor = {.first = -1};
 
-static void audit_now(void)
-{
-	struct audit_report report;
-	vms_audit(&report);
-	if (report.error_count == 0) {
-		log_event(NULL, "audit clean");
-	} else {
-		log_event(NULL, "audit errors=%llu: %s", (unsigned long long)report.error_count,
-			  report.first_error);
-	}
-}
-
 static const char *const what_q_does[] = {
 	[END_POWER_OFF] = "switches off",
 	[END_REBOOT] = "reboots",
@@ -123,7 +111,7 @@ static bool obey_key(int key, const struct options *options)
 		toggle_table();
 		break;
 	case 'a':
-		audit_now();
+		vms_audit_and_tell();
 		break;
 	case 'c':
 		attach_ask();

@@ -328,6 +328,10 @@ HOST_TESTS += test_script
 HOST_test_script := tests/host/monitor/test_script.c $(COMMAND_SOURCES) \
 	$(filter-out kernel/lib/words.c,$(KERNEL_SOURCES))
 
+HOST_TESTS += test_scripts
+HOST_test_scripts := tests/host/test_scripts.c kernel/lib/error.c kernel/lib/words.c \
+	kernel/scripts.c kernel/vm/vm_config.c
+
 HOST_TESTS += test_log
 HOST_test_log := tests/host/monitor/test_log.c kernel/log/log.c
 
