@@ -250,7 +250,7 @@ static bool swallow_noise(int key, uint64_t now_tsc)
 
 static void end_noise(uint64_t now_tsc)
 {
-	if (monitor.noisy && now_tsc - monitor.noise_tsc >= ticks_from_ms(NOISE_MS)) {
+	if (now_tsc - monitor.noise_tsc >= ticks_from_ms(NOISE_MS)) {
 		log_event(NULL,
 			  "console: %u bytes came with bytes that are no keys; nothing of them is "
 			  "obeyed",
@@ -294,7 +294,9 @@ static bool all_over(void)
 
 static void poll_keys(const struct options *options, uint64_t now_tsc)
 {
-	end_noise(now_tsc);
+	if (monitor.noisy) {
+		end_noise(now_tsc);
+	}
 	for (unsigned i = 0; i < KEYS_AT_ONCE && may_read(options); i++) {
 		int key = arch_console_read();
 		if (key < 0) {
@@ -324,13 +326,17 @@ void monitor_poll(const struct options *options, uint64_t now_tsc)
 	if (command_is_busy()) {
 		command_step(now_tsc, -1);
 	}
-	script_poll(now_tsc, all_over());
+	if (script_is_busy()) {
+		script_poll(now_tsc, all_over());
+	}
 	if (table && !attach_is_on() && !monitor.open && !command_is_busy() &&
 	    now_tsc >= next_tsc) {
 		next_tsc = now_tsc + ticks_from_seconds(1);
 		table_print();
 	}
-	output_poll();
+	if (!output_is_empty()) {
+		output_poll();
+	}
 	if (monitor.open) {
 		scheduler_set_typing(true);
 		show_line();

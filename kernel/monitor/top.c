@@ -403,8 +403,7 @@ static void show_screen(uint64_t now_tsc)
 	}
 	const struct column *column = &columns[top.view][top.sort > 0 ? top.sort - 1 : 0];
 	snprintf(line, sizeof(line),
-		 "%s: m memory b balloon r rates o other; 1-8 order (%s) 0 "
-		 "none; n page; q leaves",
+		 "%s: q leaves; m b r o other columns; 1-8 order by (now %s); n page",
 		 view_names[top.view], top.sort > 0 ? column->title : "none");
 	show(line);
 	if (top.sort > 0) {

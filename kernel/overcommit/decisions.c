@@ -9,10 +9,10 @@
 static struct history {
 	uint64_t count; /* since the start */
 	struct decision kept[DECISIONS_KEPT];
-	struct policy_vm view;
 } histories[VMS_MAX];
 
-static struct policy_host last_host;
+static const struct policy_host *last_host;
+static const struct policy_vm *last_views;
 
 static const char *const reason_texts[POLICY_REASONS] = {
 	[POLICY_KEEPS] = "it stays as it is",
@@ -29,10 +29,11 @@ static const char *const reason_texts[POLICY_REASONS] = {
 	[POLICY_RETURNED] = "the host has plenty, so its balloon may shrink",
 };
 
-void decisions_init(void)
+void decisions_init(const struct policy_host *host, const struct policy_vm *views)
 {
 	memset(histories, 0, sizeof(histories));
-	memset(&last_host, 0, sizeof(last_host));
+	last_host = host;
+	last_views = views;
 }
 
 static struct history *history_of(const struct vm *vm)
@@ -40,15 +41,21 @@ static struct history *history_of(const struct vm *vm)
 	return &histories[vm->id - 1];
 }
 
-void decisions_note(const struct vm *vm, const struct policy_host *host, const struct policy_vm *is,
-		    uint64_t target_pages, bool waiting, uint64_t now_tsc)
+const struct policy_vm *decisions_last_view(const struct vm *vm)
+{
+	return &last_views[vm->id - 1];
+}
+
+const struct policy_host *decisions_last_host(void)
+{
+	return last_host;
+}
+
+void decisions_add(const struct vm *vm, uint64_t target_pages, bool waiting, uint64_t now_tsc)
 {
 	struct history *history = history_of(vm);
-	history->view = *is;
-	last_host = *host;
-	if (target_pages == is->target_pages) {
-		return;
-	}
+	const struct policy_host *host = last_host;
+	const struct policy_vm *is = decisions_last_view(vm);
 	history->kept[history->count++ % DECISIONS_KEPT] = (struct decision){
 		.tsc = now_tsc,
 		.reason = is->reason,
@@ -80,16 +87,6 @@ bool decisions_read(const struct vm *vm, unsigned back, struct decision *decisio
 	}
 	*decision = history->kept[(history->count - 1 - back) % DECISIONS_KEPT];
 	return true;
-}
-
-const struct policy_vm *decisions_last_view(const struct vm *vm)
-{
-	return &history_of(vm)->view;
-}
-
-const struct policy_host *decisions_last_host(void)
-{
-	return &last_host;
 }
 
 const char *decisions_reason_text(enum policy_reason reason)

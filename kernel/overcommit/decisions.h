@@ -29,12 +29,23 @@ struct decision {
 	uint64_t wanted_pages;
 };
 
-/* None has been made. Boot. */
-void decisions_init(void);
+/*
+ * None has been made. `views` are what the policy sees of each VM, in the order of their table, and
+ * `host` of the host: the caller keeps them up to date. Boot.
+ */
+void decisions_init(const struct policy_host *host, const struct policy_vm *views);
 
-/* The policy has decided about the VM, whose target is to be `target_pages`. */
-void decisions_note(const struct vm *vm, const struct policy_host *host, const struct policy_vm *is,
-		    uint64_t target_pages, bool waiting, uint64_t now_tsc);
+/* The target of a VM changes to `target_pages`, by the policy or by the operator. */
+void decisions_add(const struct vm *vm, uint64_t target_pages, bool waiting, uint64_t now_tsc);
+
+/* The same where it mostly stays as it is. */
+static inline void decisions_note(const struct vm *vm, const struct policy_vm *is,
+				  uint64_t target_pages, bool waiting, uint64_t now_tsc)
+{
+	if (__builtin_expect(target_pages != is->target_pages, 0)) {
+		decisions_add(vm, target_pages, waiting, now_tsc);
+	}
+}
 
 /* The one before which `back` others were made later; false: it is not kept. */
 bool decisions_read(const struct vm *vm, unsigned back, struct decision *decision);

@@ -46,6 +46,7 @@ static struct governor {
 	uint64_t looked_tsc; /* when it was last here; atomic */
 } governor;
 
+static struct policy_host policy_host;
 static struct policy_vm policy_vms[VMS_MAX];
 
 /* Of each VM: what it said when it was last read, and for how many periods it has been too busy. */
@@ -94,7 +95,7 @@ void governor_init(void)
 	memset(said, 0, sizeof(said));
 	wait_queue_init();
 	oom_init(clock_now());
-	decisions_init();
+	decisions_init(&policy_host, policy_vms);
 }
 
 static bool flag(const bool *value)
@@ -300,14 +301,13 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 		uint64_t target = target_of(&vms[i], &policy_vms[i]);
 		if (vms[i].state != VM_RUNNING || vm_is_paused(&vms[i]) ||
 		    !vms[i].balloon.attached) {
-			decisions_note(&vms[i], host, &policy_vms[i], old, waiting, now);
 			boost_want(&vms[i], false);
 			continue;
 		}
 		if (said[i].busy_periods > 0) {
 			continue; /* one that is busy is told in the next period */
 		}
-		decisions_note(&vms[i], host, &policy_vms[i], target, waiting, now);
+		decisions_note(&vms[i], &policy_vms[i], target, waiting, now);
 		driver_health_note_target(&vms[i], target, said[i].statistics.idle_pages, now);
 		boost(&vms[i], target, said[i].statistics.idle_pages);
 		balloon_set_target(&vms[i], target, pressure);
@@ -322,15 +322,15 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 
 static void decide(uint64_t now_tsc)
 {
-	struct policy_host host = {
+	policy_host = (struct policy_host){
 		.spare_pages = spare_pages(),
 		.low_pages = governor.low_pages,
 		.high_pages = governor.high_pages,
 		.idle_tax_percent = tunables.idle_tax_percent,
 	};
 	unsigned count = gather(now_tsc);
-	policy_decide(&host, policy_vms, count);
-	publish(&host, count, now_tsc);
+	policy_decide(&policy_host, policy_vms, count);
+	publish(&policy_host, count, now_tsc);
 	oom_check(now_tsc);
 }
 

@@ -103,13 +103,14 @@ static void test_the_last_ones_are_kept(void **state)
 	struct vm *vm = kernel_vm("a", 4000, 3000, 100);
 	struct policy_vm view = vm_with(7, 0, 0);
 	view.reason = POLICY_SPARE;
+	decisions_init(&short_host, &view);
 	assert_false(decisions_read(vm, 0, &decision));
-	decisions_note(vm, &short_host, &view, 7, false, 1); /* no change */
+	decisions_note(vm, &view, 7, false, 1); /* no change */
 	assert_false(decisions_read(vm, 0, &decision));
 	assert_int_equal(decisions_last_view(vm)->held_pages, 2000);
 	assert_int_equal(decisions_last_host()->low_pages, 200);
 	for (unsigned i = 0; i < 3 * DECISIONS_KEPT; i++) {
-		decisions_note(vm, &short_host, &view, 100 + i, true, i);
+		decisions_note(vm, &view, 100 + i, true, i);
 	}
 	for (unsigned back = 0; back < DECISIONS_KEPT; back++) {
 		assert_true(decisions_read(vm, back, &decision));
