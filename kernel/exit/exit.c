@@ -172,6 +172,7 @@ static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_ex
 /* Slow path, out of line: a second-stage fault need not save the registers that these cases use. */
 static NOT_INLINE enum exit_action handle_rest(struct vcpu *vcpu, const struct vm_exit *vm_exit)
 {
+	vcpu->exits_by_kind[vm_exit->kind]++;
 	switch (vm_exit->kind) {
 	case VM_EXIT_SLICE_END:
 		return handle_deadline(vcpu);

@@ -10,6 +10,7 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm_stats.h"
 #include "kernel/monitor/audit.h"
+#include "kernel/monitor/script.h"
 #include "mm/audit.h"
 #include "mm/frame.h"
 
@@ -77,7 +78,7 @@ bool report_results(bool details)
 	unsigned finished = 0;
 	unsigned killed = 0;
 	unsigned refused = absent_vms;
-	bool pass = !timed_out && !incomplete;
+	bool pass = !timed_out && !incomplete && !script_has_failed();
 	vms_audit(&audit);
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];

@@ -50,6 +50,9 @@ static bool flag(const bool *value)
 
 bool run_queue_wait_is_over(const struct vcpu *vcpu, uint64_t now_tsc)
 {
+	if (__builtin_expect(vm_is_paused(vcpu->vm), 0)) {
+		return false;
+	}
 	switch (vcpu->wait) {
 	case WAIT_NOTHING:
 		return true;
@@ -311,6 +314,8 @@ static NOT_INLINE uint64_t wake_sleepers(struct run_queue *queue, uint64_t now_t
 		if (run_queue_wait_is_over(vcpu, now_tsc)) {
 			list_remove(&vcpu->link);
 			run_queue_add(queue, vcpu);
+		} else if (vm_is_paused(vcpu->vm)) {
+			continue; /* no clock wakes it */
 		} else if (vcpu->wait == WAIT_EVENT) {
 			next_tsc = min_u64(next_tsc, vcpu->wake_tsc);
 		} else if (vcpu->wait == WAIT_DOORBELL && vcpu->doorbell_open) {

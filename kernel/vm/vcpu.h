@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "kernel/vm/exit.h"
 
 struct vm;
 struct arch_vcpu; /* what the backend and arch/x86/guest keep: control structure, MSRs, xstate */
@@ -127,6 +128,7 @@ struct vcpu {
 #endif
 	uint64_t fault_count;
 	uint64_t hypercall_count;
+	uint64_t exits_by_kind[VM_EXIT_KINDS]; /* but second-stage faults; kernel/exit/exit.c */
 	bool calls_platform; /* VMCALL is for platform_hypercall() */
 };
 
