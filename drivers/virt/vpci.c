@@ -6,10 +6,44 @@
 #define RESET_PROCESSOR 0x04 /* its rise resets */
 #define RESET_KEPT 0x0e	     /* full, processor, system */
 
+/* The address: a bit that enables it, then bus, device, function, register. */
+#define ADDRESS_ENABLED 0x80000000u
+#define ADDRESS_FUNCTION(address) ((address) >> 8 & 0xffff)
+#define ADDRESS_REGISTER(address) ((address)&0xfc)
+#define REGISTER_ID 0x00
+#define REGISTER_CLASS 0x08
+
 /* An access of another width does not reach the address: each of its bytes is a port of its own. */
 static bool is_address(uint16_t port, unsigned bytes)
 {
 	return port == VPCI_PORT && bytes == ADDRESS_BYTES;
+}
+
+/* The word of configuration space that the data ports show. */
+static uint32_t data(const struct vpci *pci)
+{
+	if (!(pci->address & ADDRESS_ENABLED) || ADDRESS_FUNCTION(pci->address) != 0) {
+		return UINT32_MAX;
+	}
+	switch (ADDRESS_REGISTER(pci->address)) {
+	case REGISTER_ID:
+		return VPCI_BRIDGE_DEVICE << 16 | VPCI_BRIDGE_VENDOR;
+	case REGISTER_CLASS:
+		return VPCI_CLASS_HOST_BRIDGE << 8;
+	default:
+		return 0;
+	}
+}
+
+static uint8_t read_byte(const struct vpci *pci, unsigned port)
+{
+	if (port == VPCI_RESET_PORT) {
+		return pci->reset_control;
+	}
+	if (port >= VPCI_DATA_PORT && port < VPCI_PORT + VPCI_PORTS) {
+		return (uint8_t)(data(pci) >> 8 * (port - VPCI_DATA_PORT));
+	}
+	return UINT8_MAX;
 }
 
 void vpci_reset(struct vpci *pci)
@@ -24,8 +58,7 @@ uint32_t vpci_read(const struct vpci *pci, uint16_t port, unsigned bytes)
 		return pci->address;
 	}
 	for (unsigned i = 0; i < bytes && i < ADDRESS_BYTES; i++) {
-		uint32_t byte = port + i == VPCI_RESET_PORT ? pci->reset_control : 0xff;
-		value |= byte << (8 * i);
+		value |= (uint32_t)read_byte(pci, port + i) << (8 * i);
 	}
 	return value;
 }

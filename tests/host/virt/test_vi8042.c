@@ -180,10 +180,41 @@ static void test_pci_address(void **state)
 	assert_int_equal(vpci_read(&pci, 0xcf8, 4), 0x80000000);
 }
 
-static void test_pci_bus_is_empty(void **state)
+static uint32_t config(uint32_t address, uint16_t port, unsigned bytes)
+{
+	vpci_write(&pci, 0xcf8, 4, address);
+	return vpci_read(&pci, port, bytes);
+}
+
+/* What Linux looks for before it believes in mechanism 1, and what a scan of the bus sees. */
+static void test_pci_bridge(void **state)
 {
 	(void)state;
-	for (uint32_t address = 0; address < 0x100000; address += 0x104) {
+	assert_int_equal(config(0x80000000, 0xcfc, 4), 0x00081b36);
+	assert_int_equal(config(0x80000000, 0xcfc, 2), 0x1b36);
+	assert_int_equal(config(0x80000000, 0xcfe, 2), 0x0008);
+	assert_int_equal(config(0x80000000, 0xcfd, 1), 0x1b);
+	assert_int_equal(config(0x80000008, 0xcfe, 2), 0x0600);
+	assert_int_equal(config(0x80000008, 0xcfc, 4), 0x06000000);
+	/* No BAR, no capability, one function; registers are words, whatever the last two bits. */
+	for (uint32_t offset = 0x0c; offset < 0x100; offset += 4) {
+		vpci_write(&pci, 0xcf8, 4, 0x80000000 | offset);
+		vpci_write(&pci, 0xcfc, 4, 0xffffffff);
+		assert_int_equal(vpci_read(&pci, 0xcfc, 4), 0);
+	}
+	assert_int_equal(config(0x80000003, 0xcfc, 4), 0x00081b36);
+	assert_int_equal(config(0x80000000, 0xcff, 2), 0xff00); /* half of it beyond the ports */
+	/* Not enabled, or of a part of the address that means nothing. */
+	assert_int_equal(config(0x00000000, 0xcfc, 4), 0xffffffff);
+	assert_int_equal(config(0x80000100, 0xcfc, 4), 0xffffffff);
+	assert_int_equal(config(0x80000800, 0xcfc, 4), 0xffffffff);
+	assert_int_equal(config(0x80010000, 0xcfc, 4), 0xffffffff);
+}
+
+static void test_pci_bus_is_empty_otherwise(void **state)
+{
+	(void)state;
+	for (uint32_t address = 0x104; address < 0x1000000; address += 0x1004) {
 		vpci_write(&pci, 0xcf8, 4, 0x80000000 | address);
 		vpci_write(&pci, 0xcfc, 4, address);
 		for (unsigned bytes = 1; bytes <= 4; bytes *= 2) {
@@ -230,7 +261,8 @@ int main(void)
 		cmocka_unit_test_setup(test_ways_to_reset, setup),
 		cmocka_unit_test_setup(test_a20, setup),
 		cmocka_unit_test_setup(test_pci_address, setup),
-		cmocka_unit_test_setup(test_pci_bus_is_empty, setup),
+		cmocka_unit_test_setup(test_pci_bridge, setup),
+		cmocka_unit_test_setup(test_pci_bus_is_empty_otherwise, setup),
 		cmocka_unit_test_setup(test_pci_reset_register, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
