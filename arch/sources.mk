@@ -47,6 +47,7 @@ HV_C_SOURCES += \
 	arch/x86/svm/svm_decode.c \
 	arch/x86/svm/svm_dump.c \
 	arch/x86/svm/svm_exit.c \
+	arch/x86/svm/svm_nmi.c \
 	arch/x86/svm/svm_run.c \
 	arch/x86/svm/svm_setup.c \
 	arch/x86/svm/svm_state.c \
@@ -64,6 +65,7 @@ HV_C_SOURCES += \
 	arch/x86/vmx/vmx_dump.c \
 	arch/x86/vmx/vmx_exit.c \
 	arch/x86/vmx/vmx_fields.c \
+	arch/x86/vmx/vmx_nmi.c \
 	arch/x86/vmx/vmx_run.c \
 	arch/x86/vmx/vmx_setup.c \
 	arch/x86/vmx/vmx_state.c

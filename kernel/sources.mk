@@ -48,6 +48,7 @@ HV_C_SOURCES += \
 	kernel/sched/clock.c \
 	kernel/sched/run_queue.c \
 	kernel/sched/scheduler.c \
+	kernel/sched/startup.c \
 	kernel/sched/stop_machine.c \
 	kernel/sched/wake.c \
 	kernel/vm/backend.c \

@@ -5,53 +5,62 @@
 #include "arch/arch.h"
 #include "base/bits.h"
 #include "drivers/virt/vlapic_message.h"
+#include "kernel/lifecycle/end.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/startup.h"
 #include "kernel/vm/platform.h"
 
 /* There is something for it: it looks when it runs next, and at once if it runs elsewhere. */
 static void kick(struct vcpu *vcpu, const struct vcpu *running)
 {
+	if (vlapic_nmi_pending(pc_lapic(vcpu))) {
+		__atomic_store_n(&vcpu->nmi_pending, true, __ATOMIC_SEQ_CST);
+	}
 	__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_SEQ_CST);
 	if (vcpu != running) {
 		scheduler_signal(vcpu);
 	}
 }
 
-/* A startup IPI: a vCPU that has not been started begins in real mode (SDM vol. 3, 9.4.4). */
-static void start(struct vcpu *vcpu, uint8_t page)
-{
-	if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) == VCPU_OFF) {
-		vcpu->entry_real_mode = true;
-		/* A second startup IPI finds it started; that is how it is meant. */
-		(void)(scheduler_start(vcpu, (uint32_t)page << PAGE_SHIFT, 0) == STATUS_OK);
-	}
-}
-
-/* An INIT message: it begins what a startup IPI completes, for a vCPU that has not been started. */
-static bool initialize(struct vcpu *vcpu)
-{
-	if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) != VCPU_OFF) {
-		vm_log(vcpu->vm, "vCPU %u goes on: an INIT stops no vCPU that was started",
-		       vcpu->index);
-		return false;
-	}
-	vlapic_init(pc_lapic(vcpu));
-	return true;
-}
-
 /*
- * Hands a message to one of its targets. True: accepted. NMIs are refused, as is INIT for a vCPU
- * that was started: the log says so, and nothing else happens.
+ * An INIT message. The boot processor goes through the reset vector, to firmware, which starts the
+ * machine anew (SDM vol. 3, 9.4.2); the others wait for a startup IPI (9.4.4).
  */
+static void initialize(struct vcpu *vcpu)
+{
+	if (vcpu->index == 0) {
+		vm_log(vcpu->vm, "INIT for vCPU 0, the boot processor: a reset");
+		vm_restart_or_finish(vcpu->vm);
+	} else if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) == VCPU_OFF) {
+		vlapic_init(pc_lapic(vcpu));
+	} else {
+		startup_send_init(vcpu);
+	}
+}
+
+void platform_initialize(struct vcpu *vcpu)
+{
+	struct platform *platform = vcpu->vm->platform;
+
+	vlapic_init(pc_lapic(vcpu));
+	platform->pic_vector[vcpu->index] = 0;
+	platform->pic_taken[vcpu->index] = 0;
+	vcpu->timer_tsc = WAKE_NEVER;
+	vcpu->nmi_open = false;
+	vcpu->doorbell_open = false;
+	__atomic_store_n(&vcpu->nmi_pending, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_SEQ_CST);
+}
+
+/* Hands a message to one of its targets. True: accepted. */
 static bool hand_over(struct platform *platform, unsigned index, const struct apic_message *message,
 		      const struct vcpu *running)
 {
 	struct vlapic *lapic = &platform->lapics[index];
 	struct vcpu *vcpu = &platform->vm->vcpus[index];
 
-	if (message->delivery == APIC_NMI) {
-		vm_log(platform->vm, "vCPU %u gets no NMI: the virtual PC delivers none", index);
-		return false;
+	if (message->delivery == APIC_NMI && startup_is_awaited(vcpu)) {
+		return false; /* or it would meet it before it has a table of vectors */
 	}
 	switch (vlapic_accept(lapic, message)) {
 	case VLAPIC_REFUSED:
@@ -63,9 +72,10 @@ static bool hand_over(struct platform *platform, unsigned index, const struct ap
 		kick(vcpu, running);
 		return true;
 	case VLAPIC_RESET:
-		return initialize(vcpu);
+		initialize(vcpu);
+		return true;
 	case VLAPIC_STARTING:
-		start(vcpu, message->vector);
+		startup_begin(vcpu, (uint32_t)message->vector << PAGE_SHIFT);
 		return true;
 	}
 	return false;
@@ -162,6 +172,22 @@ void pc_pulse_pit(struct platform *platform, const struct vcpu *running)
 
 /* ---- towards the processor ---- */
 
+bool platform_nmi_pending(const struct vcpu *vcpu)
+{
+	return vlapic_nmi_pending(pc_lapic(vcpu));
+}
+
+bool platform_nmi_take(struct vcpu *vcpu)
+{
+	return vlapic_take_nmi(pc_lapic(vcpu));
+}
+
+void platform_nmi_put_back(struct vcpu *vcpu)
+{
+	(void)vlapic_request_nmi(pc_lapic(vcpu)); /* another one may have come: they are one */
+	kick(vcpu, vcpu);
+}
+
 uint8_t platform_interrupt_ready(struct vcpu *vcpu)
 {
 	struct platform *platform = vcpu->vm->platform;
@@ -237,8 +263,9 @@ void pc_look_at_lapic(struct vcpu *vcpu)
 	const struct platform *platform = vcpu->vm->platform;
 	const struct vlapic *lapic = pc_lapic(vcpu);
 
-	if (vlapic_ready(lapic) != 0 || (__atomic_load_n(&platform->pic_output, __ATOMIC_ACQUIRE) &&
-					 vlapic_accepts_pic(lapic))) {
+	if (vlapic_ready(lapic) != 0 || vlapic_nmi_pending(lapic) ||
+	    (__atomic_load_n(&platform->pic_output, __ATOMIC_ACQUIRE) &&
+	     vlapic_accepts_pic(lapic))) {
 		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
 	}
 }

@@ -98,6 +98,9 @@ struct guest_openness {
 };
 struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vector);
 
+/* As above, for an NMI: none is being handled. A vCPU with a local APIC. */
+bool arch_guest_takes_nmi(const struct vcpu *vcpu);
+
 /*
  * vcpu->timer_tsc has changed while an exit of the vCPU is being handled: the run ends there, or at
  * the end of its slice. False: the slice is over.

@@ -52,6 +52,12 @@ struct backend {
 	 */
 	void (*vcpu_evict)(struct vcpu *vcpu);
 
+	/*
+	 * Its registers become what INIT makes of them (SDM vol. 3, table 9-1); its next run begins
+	 * at vcpu->entry. What INIT leaves alone stays. No CPU has any of its state.
+	 */
+	void (*vcpu_reset)(struct vcpu *vcpu);
+
 	/* Drops every translation of `s2` on this CPU (INVEPT single-context). */
 	void (*flush_s2)(const struct s2 *s2);
 

@@ -35,7 +35,7 @@ static NOT_INLINE enum exit_action handle_beyond(struct vcpu *vcpu, gpa_t addres
 	}
 	switch (outcome) {
 	case ARCH_DEVICE_DONE:
-		return EXIT_ADVANCE_DECODED;
+		return vm_lets_go_on(vcpu) ? EXIT_ADVANCE_DECODED : EXIT_YIELD;
 	case ARCH_DEVICE_AGAIN:
 		return EXIT_RESUME;
 	case ARCH_DEVICE_REFUSED:
@@ -61,15 +61,19 @@ static inline enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_e
 /*
  * With a local APIC: HLT ends with an interrupt that it can deliver now, or requests later. One
  * that is requested while CR8 holds it off ends the HLT too, without being delivered; the guest
- * halts again. The flag is cleared before the look, so that no request in between is missed.
+ * halts again. An NMI ends it, unless one is being handled. The flags are cleared before the look,
+ * so that no request in between is missed.
  */
 static enum exit_action halt_with_devices(struct vcpu *vcpu)
 {
 	/* The highest vector: what holds it off holds off all. */
 	struct guest_openness open = arch_guest_openness(vcpu, UINT8_MAX);
 	vcpu->doorbell_open = open.to_interrupt;
+	vcpu->nmi_open = arch_guest_takes_nmi(vcpu);
 	__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_SEQ_CST);
-	if (open.to_interrupt && platform_interrupt_ready(vcpu) != 0) {
+	__atomic_store_n(&vcpu->nmi_pending, false, __ATOMIC_SEQ_CST);
+	if ((open.to_interrupt && platform_interrupt_ready(vcpu) != 0) ||
+	    (vcpu->nmi_open && platform_nmi_pending(vcpu))) {
 		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
 		return EXIT_ADVANCE;
 	}
@@ -144,8 +148,8 @@ static NOT_INLINE enum exit_action handle_device_io(struct vcpu *vcpu,
 	if (vcpu->timer_tsc != timer) {
 		(void)arch_timer_update(vcpu);
 	}
-	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
-		return EXIT_KILL; /* it has switched itself off */
+	if (!vm_lets_go_on(vcpu)) {
+		return EXIT_YIELD;
 	}
 	if (vm_exit->io.in) {
 		port_answer(vcpu, vm_exit->io.bytes, access.value);

@@ -54,7 +54,8 @@ bool run_queue_wait_is_over(const struct vcpu *vcpu, uint64_t now_tsc)
 	case WAIT_NOTHING:
 		return true;
 	case WAIT_DOORBELL:
-		return vcpu_is_called(vcpu) || (vcpu->doorbell_open && vcpu->timer_tsc <= now_tsc);
+		return vcpu_is_called(vcpu) || vcpu_has_open_nmi(vcpu) ||
+		       (vcpu->doorbell_open && vcpu->timer_tsc <= now_tsc);
 	case WAIT_EVENT:
 		return vcpu->wake_tsc <= now_tsc || vcpu_has_news(vcpu);
 	case WAIT_MEMORY:
@@ -290,7 +291,9 @@ void run_queue_put(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks, u
 	charge(queue, vcpu, ticks);
 	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
 		end(queue, vcpu);
-	} else if (run_queue_wait_is_over(vcpu, now_tsc)) {
+	} else if (run_queue_wait_is_over(vcpu, now_tsc) ||
+		   (vcpu_is_to_stop(vcpu) && vcpu->wait != WAIT_MEMORY)) {
+		/* One that is to be stopped gets its frame first. */
 		run_queue_add(queue, vcpu);
 	} else {
 		__atomic_store_n(&vcpu->state, VCPU_ASLEEP, __ATOMIC_RELEASE);

@@ -17,6 +17,7 @@
 #include "kernel/sched/background.h"
 #include "kernel/sched/stop_machine.h"
 #include "kernel/sched/run_queue.h"
+#include "kernel/sched/startup.h"
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 #include "mm/alloc.h"
@@ -92,7 +93,7 @@ bool scheduler_is_idle(unsigned cpu)
  * is read again under the lock. The CPU that wrote it may have held another lock: the load-acquire
  * pairs with the store in run_queue_add().
  */
-static struct run_queue *lock_home(struct vcpu *vcpu)
+struct run_queue *scheduler_lock_home(struct vcpu *vcpu)
 {
 	for (;;) {
 		unsigned home = __atomic_load_n(&vcpu->home, __ATOMIC_ACQUIRE);
@@ -128,7 +129,7 @@ static bool is_before_current(const struct run_queue *queue, const struct vcpu *
 
 void scheduler_signal(struct vcpu *vcpu)
 {
-	struct run_queue *queue = lock_home(vcpu);
+	struct run_queue *queue = scheduler_lock_home(vcpu);
 	unsigned home = vcpu->home;
 	bool added = vcpu->state == VCPU_ASLEEP && run_queue_wait_is_over(vcpu, arch_tsc());
 	bool running = vcpu->state == VCPU_RUNNING;
@@ -146,12 +147,22 @@ void scheduler_signal(struct vcpu *vcpu)
 	}
 }
 
+void scheduler_add_and_unlock(struct run_queue *queue, struct vcpu *vcpu)
+{
+	unsigned home = vcpu->home;
+	run_queue_add(queue, vcpu);
+	bool idle = queue->idle;
+	bool overtakes = is_before_current(queue, vcpu);
+	lock_release(&queue->lock);
+	announce(vcpu, home, idle, overtakes);
+}
+
 void scheduler_boost(struct vcpu *vcpu)
 {
 	if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) != VCPU_QUEUED) {
 		return; /* when it wakes it goes before others by itself */
 	}
-	struct run_queue *queue = lock_home(vcpu);
+	struct run_queue *queue = scheduler_lock_home(vcpu);
 	run_queue_boost(queue, vcpu);
 	lock_release(&queue->lock);
 }
@@ -180,19 +191,14 @@ void scheduler_place(struct vcpu *vcpu)
 
 enum status scheduler_start(struct vcpu *vcpu, uint32_t entry, uint32_t argument)
 {
-	struct run_queue *queue = lock_home(vcpu);
+	struct run_queue *queue = scheduler_lock_home(vcpu);
 	if (vcpu->state != VCPU_OFF) {
 		lock_release(&queue->lock);
 		return STATUS_EXISTS;
 	}
 	vcpu->entry = entry;
 	vcpu->regs[GPR_RBX] = argument;
-	unsigned home = vcpu->home;
-	run_queue_add(queue, vcpu);
-	bool idle = queue->idle;
-	bool overtakes = is_before_current(queue, vcpu);
-	lock_release(&queue->lock);
-	announce(vcpu, home, idle, overtakes);
+	scheduler_add_and_unlock(queue, vcpu);
 	return STATUS_OK;
 }
 
@@ -209,7 +215,7 @@ static void evict(struct worker *worker)
 /* True: none of its state is in any CPU. */
 static bool retire_vcpu(struct vcpu *vcpu)
 {
-	struct run_queue *queue = lock_home(vcpu);
+	struct run_queue *queue = scheduler_lock_home(vcpu);
 	unsigned home = vcpu->home;
 	run_queue_end(queue, vcpu);
 	bool running = vcpu->state == VCPU_RUNNING;
@@ -304,6 +310,11 @@ static struct vcpu *next(struct worker *worker, uint64_t now, uint64_t *next_wak
 
 static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
 {
+	if (__builtin_expect(vcpu_is_to_stop(vcpu), 0)) {
+		evict(worker);
+		startup_stop(worker->queue, vcpu);
+		return;
+	}
 	if (worker->resident != vcpu) {
 		evict(worker);
 		worker->resident = vcpu;

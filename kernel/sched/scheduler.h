@@ -58,6 +58,11 @@ bool scheduler_is_idle(unsigned cpu);
 struct vm;
 bool scheduler_retire(struct vm *vm);
 
+/* For startup.c: locks the queue that the vCPU belongs to; adds it, unlocks that, wakes a CPU. */
+struct run_queue;
+struct run_queue *scheduler_lock_home(struct vcpu *vcpu);
+void scheduler_add_and_unlock(struct run_queue *queue, struct vcpu *vcpu);
+
 /* What one CPU has done, for the report. */
 struct scheduler_counts {
 	uint64_t slices;

@@ -25,6 +25,9 @@ struct vm;
 /* The clock of the local APIC's timer is the TSC divided by this. */
 #define PLATFORM_TSC_TICKS_PER_CLOCK 4u
 
+/* Frames of the devices of one VM, besides the extent of its console's scrollback. */
+#define PLATFORM_PAGES 2u
+
 /* One access to a register of a device. */
 struct device_access {
 	bool write;
@@ -76,6 +79,20 @@ MUST_CHECK bool platform_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t v
 uint8_t platform_interrupt_ready(struct vcpu *vcpu);
 MUST_CHECK uint8_t platform_interrupt_take(struct vcpu *vcpu, uint8_t vector);
 void platform_interrupt_put_back(struct vcpu *vcpu, uint8_t vector);
+
+/*
+ * NMIs, which know neither IF nor a priority; several that wait are one. `take` forgets it and says
+ * whether there was one; `put_back`: the processor has not delivered it.
+ */
+bool platform_nmi_pending(const struct vcpu *vcpu);
+MUST_CHECK bool platform_nmi_take(struct vcpu *vcpu);
+void platform_nmi_put_back(struct vcpu *vcpu);
+
+/*
+ * The vCPU is being stopped by INIT: its local APIC as it is after that. By the CPU that has the
+ * vCPU in its hands; it does not run.
+ */
+void platform_initialize(struct vcpu *vcpu);
 
 /* The class below which no interrupt is delivered, as CR8 shows it: 0 to 15. */
 uint8_t platform_task_priority(const struct vcpu *vcpu);

@@ -33,12 +33,12 @@ enum gpr {
 };
 
 /*
- *   OFF ──start──▶ QUEUED ──picked──▶ RUNNING ──slice over──▶ QUEUED
+ *   OFF ──start──▶ QUEUED ──picked──▶ RUNNING ──slice over──▶ QUEUED     RUNNING ──INIT──▶ OFF
  *                    ▲                  │ has a reason to wait
  *                    └──── woken ─── ASLEEP            any of them ──VM over──▶ ENDED
  */
 enum vcpu_state {
-	VCPU_OFF, /* its guest has not started it yet */
+	VCPU_OFF, /* its guest has not started it yet, or has stopped it by INIT */
 	VCPU_QUEUED,
 	VCPU_RUNNING, /* some CPU has it in its hands */
 	VCPU_ASLEEP,
@@ -55,6 +55,8 @@ enum vcpu_wait {
 
 #define WAKE_NEVER UINT64_MAX
 #define CPU_NONE UINT32_MAX
+#define EXIT_REASONS 162
+#define STARTUP_WANTED 1u /* the rest is the address of a page */
 
 /*
  * Written by the CPU that runs it while it is RUNNING, and under the lock of its run queue
@@ -79,6 +81,7 @@ struct vcpu {
 	 * nothing can change that, for only the vCPU itself writes them.
 	 */
 	bool doorbell_open;
+	bool nmi_open; /* with a local APIC, as of its last HLT: no NMI is being handled */
 
 	/* Set by others, read by the CPU that runs it. */
 	/*
@@ -86,9 +89,16 @@ struct vcpu {
 	 * vector to deliver (kernel/vm/platform.h).
 	 */
 	bool doorbell_pending;
-	bool rang;    /* it has rung, and no WAIT has returned since */
-	bool event;   /* the balloon's target has changed, and no WAIT has returned since */
-	bool granted; /* WAIT_MEMORY: it may try again */
+	bool nmi_pending; /* with a local APIC, besides doorbell_pending: it may have an NMI */
+	bool rang;	  /* it has rung, and no WAIT has returned since */
+	bool event;	  /* the balloon's target has changed, and no WAIT has returned since */
+	bool granted;	  /* WAIT_MEMORY: it may try again */
+	/*
+	 * INIT: the CPU that takes it next stops it (kernel/sched/startup.h). `startup` is where it
+	 * then begins again, with STARTUP_WANTED; under the lock of its run queue.
+	 */
+	bool stopping;
+	uint32_t startup;
 
 	/* The scheduler's (kernel/sched/scheduler.c). */
 	enum vcpu_state state;
@@ -112,9 +122,18 @@ struct vcpu {
 	uint64_t ran_seen_ticks;
 
 	uint64_t exit_count; /* by the backend */
+#ifdef AEROSTAT_DEBUG
+	uint32_t exits_by_reason[EXIT_REASONS]; /* slots of vcpu_count_reason() */
+#endif
 	uint64_t fault_count;
 	uint64_t hypercall_count;
 };
+
+/* It is to be stopped (kernel/sched/startup.h): a run of it ends at the next exit. */
+static inline bool vcpu_is_to_stop(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->stopping, __ATOMIC_ACQUIRE);
+}
 
 /* Empties the slot of vCPU `index`; it is OFF. Boot. */
 void vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index);
@@ -126,6 +145,12 @@ void vcpu_set_doorbell(struct vcpu *vcpu, uint8_t vector);
 static inline bool vcpu_is_called(const struct vcpu *vcpu)
 {
 	return vcpu->doorbell_open && __atomic_load_n(&vcpu->doorbell_pending, __ATOMIC_ACQUIRE);
+}
+
+/* The same of an NMI, which ends a HLT whatever IF says. */
+static inline bool vcpu_has_open_nmi(const struct vcpu *vcpu)
+{
+	return vcpu->nmi_open && __atomic_load_n(&vcpu->nmi_pending, __ATOMIC_ACQUIRE);
 }
 
 /*

@@ -137,6 +137,12 @@ static inline enum vm_state vm_state_now(const struct vm *vm)
 	return __atomic_load_n(&vm->state, __ATOMIC_ACQUIRE);
 }
 
+/* Behind an access to a device: it may have stopped the vCPU (INIT), or ended or reset the VM. */
+static inline bool vm_lets_go_on(const struct vcpu *vcpu)
+{
+	return vm_state_now(vcpu->vm) == VM_RUNNING && !vcpu_is_to_stop(vcpu);
+}
+
 /* It ran and does not run any more. */
 static inline bool vm_is_over(const struct vm *vm)
 {

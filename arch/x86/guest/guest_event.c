@@ -33,11 +33,11 @@ static enum exception_class event_class(const struct guest_event *event)
 }
 
 enum event_outcome event_combine(const struct guest_event *first, const struct guest_event *second,
-				 struct guest_event *result, bool *lost_external)
+				 struct guest_event *result, bool *lost)
 {
 	enum exception_class before, now;
 
-	*lost_external = false;
+	*lost = false;
 	*result = *second;
 	if (!(first->info & EVENT_VALID)) {
 		return EVENT_DELIVER;
@@ -56,6 +56,7 @@ enum event_outcome event_combine(const struct guest_event *first, const struct g
 		return EVENT_DELIVER;
 	}
 	/* One after the other: exceptions and software events come again by themselves. */
-	*lost_external = (first->info & EVENT_TYPE) == EVENT_TYPE_EXTERNAL;
+	*lost = (first->info & EVENT_TYPE) == EVENT_TYPE_EXTERNAL ||
+		(first->info & EVENT_TYPE) == EVENT_TYPE_NMI;
 	return EVENT_DELIVER;
 }

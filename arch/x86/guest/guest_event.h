@@ -37,11 +37,17 @@ static inline bool event_is_software(uint32_t info)
 	       type == EVENT_TYPE_SOFTWARE_EXCEPTION;
 }
 
-/* AMD-V: some emulators report an interrupt as an exception, which has a vector below 32. */
+/*
+ * AMD-V: some emulators report an interrupt as an exception, which has a vector below 32 and is not
+ * the NMI's.
+ */
 static inline uint32_t event_normal(uint32_t info)
 {
 	if ((info & EVENT_TYPE) == EVENT_TYPE_EXCEPTION && (info & EVENT_VECTOR) > 31) {
 		return (info & ~(EVENT_TYPE | EVENT_HAS_ERROR)) | EVENT_TYPE_EXTERNAL;
+	}
+	if ((info & (EVENT_TYPE | EVENT_VECTOR)) == (EVENT_TYPE_EXCEPTION | 2)) {
+		return (info & ~(EVENT_TYPE | EVENT_HAS_ERROR)) | EVENT_TYPE_NMI;
 	}
 	return info;
 }
@@ -66,9 +72,9 @@ enum event_outcome {
 
 /*
  * The exception `second` arose while `first` (perhaps none) was being delivered: SDM vol. 3, 6.15,
- * table 6-5. *lost_external: `first` was an external interrupt and has not been delivered.
+ * table 6-5. *lost: `first` was an external interrupt or an NMI and has not been delivered.
  */
 enum event_outcome event_combine(const struct guest_event *first, const struct guest_event *second,
-				 struct guest_event *result, bool *lost_external);
+				 struct guest_event *result, bool *lost);
 
 #endif

@@ -105,6 +105,7 @@ struct guest_interrupt guest_interrupt_of_apic(struct vcpu *vcpu)
 
 	/* In this order: a request that comes in between sets the flag again. */
 	guest_doorbell_take(vcpu);
+	next.nmi = platform_nmi_pending(vcpu);
 	next.vector = platform_interrupt_ready(vcpu);
 	if (next.vector != 0) {
 		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
@@ -123,6 +124,20 @@ void guest_interrupt_put_back(struct vcpu *vcpu, uint8_t vector)
 		platform_interrupt_put_back(vcpu, vector);
 	}
 	__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
+}
+
+void guest_event_put_back(struct vcpu *vcpu, uint32_t info)
+{
+	if ((info & EVENT_TYPE) == EVENT_TYPE_NMI) {
+		platform_nmi_put_back(vcpu);
+	} else {
+		guest_interrupt_put_back(vcpu, info & EVENT_VECTOR);
+	}
+}
+
+bool arch_guest_takes_nmi(const struct vcpu *vcpu)
+{
+	return guest_read(vcpu, GUEST_NMI_BLOCKED) == 0;
 }
 
 /* In place of a pointer in the table of each backend: an exit takes no indirect branch. */
@@ -156,12 +171,12 @@ bool guest_event_raise(struct vcpu *vcpu)
 		.error = vcpu->inject.error,
 	};
 	struct vm_exit vm_exit = {.kind = VM_EXIT_TRIPLE_FAULT};
-	bool lost_external;
+	bool lost;
 
 	if (vcpu->inject.has_error) {
 		second.info |= EVENT_HAS_ERROR;
 	}
-	if (event_combine(&first, &second, &arch->event, &lost_external) == EVENT_TRIPLE_FAULT) {
+	if (event_combine(&first, &second, &arch->event, &lost) == EVENT_TRIPLE_FAULT) {
 		CHECK(vm_exit_handle(vcpu, &vm_exit) == EXIT_KILL);
 		return false;
 	}
@@ -170,8 +185,8 @@ bool guest_event_raise(struct vcpu *vcpu)
 		/* Real mode has no error codes, and VT-x insists (SDM vol. 3, 27.2.1.3). */
 		arch->event.info &= ~EVENT_HAS_ERROR;
 	}
-	if (lost_external) {
-		guest_interrupt_put_back(vcpu, first.info & EVENT_VECTOR);
+	if (lost) {
+		guest_event_put_back(vcpu, first.info);
 	}
 	return true;
 }

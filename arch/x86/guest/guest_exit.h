@@ -95,6 +95,7 @@ static inline void guest_doorbell_take(struct vcpu *vcpu)
 struct guest_interrupt {
 	uint8_t vector;
 	bool held_off;
+	bool nmi; /* the local APIC has an NMI, besides */
 };
 struct guest_interrupt guest_interrupt_of_apic(struct vcpu *vcpu) __attribute__((cold));
 
@@ -108,7 +109,7 @@ static inline struct guest_interrupt guest_interrupt_next(struct vcpu *vcpu, uin
 	if (vector == 0) {
 		guest_doorbell_take(vcpu); /* it had one when it rang */
 	}
-	return (struct guest_interrupt){vector, (uint64_t)vector >> 4 <= priority};
+	return (struct guest_interrupt){vector, (uint64_t)vector >> 4 <= priority, false};
 }
 
 /*
@@ -126,6 +127,9 @@ MUST_CHECK static inline uint8_t guest_interrupt_take(struct vcpu *vcpu, uint8_t
 }
 
 void guest_interrupt_put_back(struct vcpu *vcpu, uint8_t vector);
+
+/* The same for any event of an interrupt or of an NMI. */
+void guest_event_put_back(struct vcpu *vcpu, uint32_t info);
 
 /*
  * Puts vcpu->inject into arch->event, combined with what is there already. False: the exception was

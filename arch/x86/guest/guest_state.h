@@ -62,6 +62,7 @@ enum guest_register {
 	GUEST_FAULT_OPERAND,
 	GUEST_FAULT_WRITE, /* 1 when it was a write */
 	GUEST_DR7,
+	GUEST_NMI_BLOCKED, /* 1 when an NMI is being handled */
 };
 
 /*

@@ -2,12 +2,14 @@
 /* Frames, first segments, extended state and register report of a virtual processor. */
 #include "arch/x86/guest/guest_vcpu.h"
 
+#include "arch/x86/cpu/cpuid.h"
 #include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/xstate.h"
 #include "arch/x86/guest/guest_cpuid.h"
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/string.h"
 #include "kernel/vm/vm.h"
 #include "mm/alloc.h"
 #include "mm/phys.h"
@@ -61,12 +63,19 @@ struct guest_segment guest_entry_segment(const struct vcpu *vcpu, enum guest_seg
 
 uint64_t guest_entry_cr0(const struct vcpu *vcpu)
 {
-	return vcpu->entry_real_mode ? CR0_ET : CR0_PE | CR0_ET;
+	uint64_t kept = vcpu->arch->cr0 & (CR0_CD | CR0_NW); /* by INIT; 0 before it ever ran */
+
+	return kept | (vcpu->entry_real_mode ? CR0_ET : CR0_PE | CR0_ET);
 }
 
 uint64_t guest_entry_rip(const struct vcpu *vcpu)
 {
 	return vcpu->entry_real_mode ? 0 : vcpu->entry;
+}
+
+uint32_t guest_entry_table_limit(const struct vcpu *vcpu)
+{
+	return vcpu->entry_real_mode ? 0xffff : 0;
 }
 
 const uint8_t guest_exit_always[3 * PAGE_BYTES] __attribute__((aligned(4096))) = {
@@ -110,6 +119,18 @@ enum status guest_vcpu_alloc(struct vcpu *vcpu, struct s2 *s2, size_t bytes,
 	vcpu->arch = arch;
 	guest_cpuid_choose(vcpu);
 	return STATUS_OK;
+}
+
+void guest_vcpu_reset(struct vcpu *vcpu)
+{
+	struct arch_vcpu *arch = vcpu->arch;
+
+	memset(vcpu->regs, 0, sizeof(vcpu->regs));
+	vcpu->regs[GPR_RDX] = cpuid_read(1, 0).eax; /* family, model, stepping */
+	arch->debug = (struct debug_registers){.dr6 = GUEST_ENTRY_DR6};
+	arch->event = (struct guest_event){.info = 0};
+	arch->entry_failed = false;
+	arch->doubtful = false;
 }
 
 void guest_vcpu_free(struct vcpu *vcpu)

@@ -38,6 +38,9 @@ struct guest_segment guest_entry_segment(const struct vcpu *vcpu, enum guest_seg
 uint64_t guest_entry_cr0(const struct vcpu *vcpu);
 uint64_t guest_entry_rip(const struct vcpu *vcpu);
 
+/* Of GDTR and IDTR, whose bases are 0. In real mode the vectors lie there. */
+uint32_t guest_entry_table_limit(const struct vcpu *vcpu);
+
 #define GUEST_SEGMENT_UNUSABLE 0x10000u
 #define GUEST_ENTRY_DR6 0xffff0ff0u
 #define GUEST_ENTRY_DR7 0x400u
@@ -55,6 +58,12 @@ extern const uint8_t guest_exit_always[3 * PAGE_BYTES];
  */
 MUST_CHECK enum status guest_vcpu_alloc(struct vcpu *vcpu, struct s2 *s2, size_t bytes,
 					const struct guest_access *access);
+
+/*
+ * What INIT does to the part that is in memory: general registers, debug registers, events (SDM
+ * vol. 3, table 9-1). Extended state and XCR0 stay, as do the MSRs of system calls.
+ */
+void guest_vcpu_reset(struct vcpu *vcpu);
 
 /* Gives both frames back. */
 void guest_vcpu_free(struct vcpu *vcpu);

@@ -30,6 +30,11 @@ static void vcpu_evict(struct vcpu *vcpu)
 	svm_evict(svm_of(vcpu));
 }
 
+static void vcpu_reset(struct vcpu *vcpu)
+{
+	svm_reset(svm_of(vcpu));
+}
+
 const struct backend svm_backend = {
 	.name = "AMD-V",
 	.probe = svm_probe,
@@ -39,6 +44,7 @@ const struct backend svm_backend = {
 	.vcpu_destroy = vcpu_destroy,
 	.vcpu_run = svm_vcpu_run,
 	.vcpu_evict = vcpu_evict,
+	.vcpu_reset = vcpu_reset,
 	.flush_s2 = svm_flush_s2,
 	.vcpu_dump = guest_dump_registers,
 };

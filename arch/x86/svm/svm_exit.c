@@ -208,6 +208,8 @@ static enum exit_action decide(struct svm_vcpu *svm, struct vm_exit *vm_exit)
 		return decide_interrupt(svm, vm_exit);
 	case SVM_EXIT_VINTR:
 		return EXIT_RESUME; /* the doorbell is due: it becomes an event */
+	case SVM_EXIT_IRET:
+		return svm_decide_iret(svm);
 	case SVM_EXIT_NMI:
 		return EXIT_RESUME; /* STGI in svm_entry.S has let it in */
 	case SVM_EXIT_EXCEPTION ... SVM_EXIT_EXCEPTION_END - 1:

@@ -17,6 +17,7 @@
 #include "base/compiler.h"
 #include "base/time.h"
 #include "arch/arch.h"
+#include "kernel/vm/exit_reasons.h"
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
 
@@ -27,11 +28,20 @@
 #define SHADOW_TICKS_PER_KHZ 100
 #define SHADOW_CARRIED_MAX 8
 
-static void shadow_wait(const struct svm_vcpu *svm)
+static void wait_a_moment(const struct svm_vcpu *svm, unsigned doublings)
 {
-	uint64_t wait = (arch_tsc_khz() / SHADOW_TICKS_PER_KHZ) << svm->shadow.carried;
+	uint64_t wait = (arch_tsc_khz() / SHADOW_TICKS_PER_KHZ) << doublings;
 
 	lapic_timer_arm(min_u64(svm->arch.deadline_tsc, tsc_read() + wait));
+}
+
+/* What an NMI waits for is over soon, and without an exit. */
+static void nmi_wait(struct svm_vcpu *svm)
+{
+	svm->nmi.waits = false;
+	__atomic_store_n(&svm->arch.vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
+	wait_a_moment(svm, svm->nmi.waited);
+	svm->nmi.waited += svm->nmi.waited < SHADOW_CARRIED_MAX;
 }
 
 /*
@@ -65,6 +75,9 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 		guest_interrupt_next(vcpu, vmcb->virtual_interrupt & VIRTUAL_TPR);
 	bool shadow = (vmcb->interrupt_shadow & INTERRUPT_SHADOW) != 0;
 
+	if (__builtin_expect(next.nmi || svm->nmi.blocked, 0)) {
+		svm_nmi_prepare(svm, next.nmi);
+	}
 	if (next.vector == 0 || next.held_off || svm->step.active) {
 		return; /* the end of a step exits, too */
 	}
@@ -76,7 +89,7 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 		if (svm->arch.event.info == 0 && svm_can_step(svm)) {
 			(void)svm_step_begin(svm, false);
 		} else {
-			shadow_wait(svm);
+			wait_a_moment(svm, svm->shadow.carried);
 		}
 		return;
 	}
@@ -202,6 +215,9 @@ static NOT_INLINE void event_deliver(struct svm_vcpu *svm)
 	if (guest_doorbell_rang(svm->arch.vcpu)) {
 		doorbell_prepare(svm);
 	}
+	if (__builtin_expect(svm->nmi.waits, 0)) {
+		nmi_wait(svm);
+	}
 	if (svm->arch.event.info) {
 		vmcb->entry_event = (uint64_t)svm->arch.event.error << 32 | svm->arch.event.info;
 		svm->entered_event = vmcb->entry_event;
@@ -308,6 +324,7 @@ bool svm_exit(struct vcpu *vcpu)
 
 	tlb_leave(svm->cpu->index);
 	code = (uint32_t)vmcb->exit_code; /* not all emulators write the upper half */
+	vcpu_count_reason(vcpu, code);
 	if (code != SVM_EXIT_VMMCALL || vmcb->virtual_interrupt & VIRTUAL_REQUEST ||
 	    svm->step.active) {
 		return exit_finish(svm, exit_decide(svm, code));

@@ -11,6 +11,7 @@
 #include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/bits.h"
+#include "base/string.h"
 #include "mm/stage2/map.h"
 
 #define VECTOR_ALIGNMENT 17
@@ -109,6 +110,26 @@ static uint16_t attributes_of(uint32_t rights)
 	return (uint16_t)((rights & 0xff) | (rights >> 4 & 0xf00));
 }
 
+static void setup_tables(struct svm_vcpu *svm)
+{
+	struct vmcb_segment table = {.limit = guest_entry_table_limit(svm->arch.vcpu)};
+
+	svm->vmcb->segments[VMCB_GDTR] = table;
+	svm->vmcb->segments[VMCB_IDTR] = table;
+}
+
+/* None is on its way, and nothing blocks one. */
+static void setup_events(struct svm_vcpu *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	vmcb->interrupt_shadow = 0;
+	vmcb->intercept_1 &= ~(uint32_t)INTERCEPT_IRET;
+	memset(&svm->nmi, 0, sizeof(svm->nmi));
+	memset(&svm->shadow, 0, sizeof(svm->shadow));
+	svm->offered = 0;
+}
+
 void svm_setup_guest(struct svm_vcpu *svm)
 {
 	static const uint8_t places[GUEST_SEGMENT_COUNT] = {
@@ -129,11 +150,19 @@ void svm_setup_guest(struct svm_vcpu *svm)
 			.base = segment.base,
 		};
 	}
+	setup_tables(svm);
+	vmcb->cpl = 0;
 	guest_write(vcpu, GUEST_EFER, 0);
 	guest_write(vcpu, GUEST_CR0, guest_entry_cr0(vcpu));
+	guest_write(vcpu, GUEST_CR3, 0);
 	guest_write(vcpu, GUEST_CR4, 0);
-	guest_write(vcpu, GUEST_PAT, GUEST_PAT_RESET);
+	guest_write(vcpu, GUEST_CR8, 0);
+	if (!svm->filled) {
+		guest_write(vcpu, GUEST_PAT, GUEST_PAT_RESET); /* INIT leaves it alone */
+	}
 	vmcb->rip = guest_entry_rip(vcpu);
+	vmcb->rsp = 0;
 	vmcb->rflags = RFLAGS_FIXED;
 	svm_debug_setup(svm);
+	setup_events(svm);
 }

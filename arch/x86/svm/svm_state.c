@@ -56,11 +56,22 @@ void svm_load(struct svm_vcpu *svm)
 		svm_setup_controls(svm);
 		svm_setup_guest(svm);
 		svm->filled = true;
+	} else if (svm->restarted) {
+		svm_setup_guest(svm);
 	}
+	svm->restarted = false;
 	guest_state_load(&svm->arch);
 	svm_cr2_write(svm, svm->vmcb->cr2);
 	cpu->loaded = svm;
 	svm->cpu = cpu;
+}
+
+void svm_reset(struct svm_vcpu *svm)
+{
+	CHECK(svm->cpu == NULL);
+	guest_vcpu_reset(svm->arch.vcpu);
+	svm->vmcb->cr2 = 0;
+	svm->restarted = true;
 }
 
 void svm_evict(struct svm_vcpu *svm)
@@ -147,6 +158,8 @@ uint64_t svm_guest_read(const struct vcpu *vcpu, enum guest_register name)
 		return vmcb->segments[VMCB_SS].base;
 	case GUEST_DS_BASE:
 		return vmcb->segments[VMCB_DS].base;
+	case GUEST_NMI_BLOCKED:
+		return svm_nmi_is_blocked(svm);
 	case GUEST_FAULT_OPERAND:
 		return (vmcb->exit_info_1 & (FAULT_FETCH | FAULT_WALK)) == 0;
 	case GUEST_DR7:

@@ -28,6 +28,7 @@ struct svm_vcpu {
 	struct svm_asid asid;
 	struct svm_cpu *cpu;	/* in whose registers parts of it are, or NULL */
 	bool filled;		/* the VMCB has been set up: it has run */
+	bool restarted;		/* by INIT: it begins anew at the next load */
 	uint64_t entered_event; /* for reports: the processor clears its own word */
 	uint64_t dr7;		/* as the guest reads it, where the processor has another one */
 	uint64_t next_rip;	/* of an exit caused by an instruction: where it ends */
@@ -42,6 +43,13 @@ struct svm_vcpu {
 		unsigned carried; /* exits since the processor said so */
 		uint64_t rip;	  /* of that entry */
 	} shadow;
+	struct {
+		bool blocked;	 /* one is being handled, until its IRET, which exits, is done */
+		bool leaving;	 /* that IRET has exited and is about to be executed, */
+		uint64_t rip;	 /* here */
+		bool waits;	 /* another one has to wait for something that does not exit, */
+		unsigned waited; /* so often already */
+	} nmi;
 };
 
 /* AVX-512 is the largest extended state offered. */
@@ -94,6 +102,9 @@ void svm_setup_guest(struct svm_vcpu *svm);
 void svm_load(struct svm_vcpu *svm);
 void svm_evict(struct svm_vcpu *svm);
 
+/* svm_state.c: INIT, for one that is on no CPU. */
+void svm_reset(struct svm_vcpu *svm);
+
 /* svm_exit.c: decides over the exit that just happened; a hypercall may come through either. */
 enum exit_action svm_exit_decide(struct svm_vcpu *svm, uint32_t code);
 enum exit_action svm_exit_s2_fault(struct svm_vcpu *svm);
@@ -143,6 +154,18 @@ enum exit_action svm_step_exception(struct svm_vcpu *svm, uint8_t vector);
  * them; several become one. 0: none.
  */
 void svm_trap(struct svm_vcpu *svm, uint64_t causes);
+
+/* svm_nmi.c: an NMI is being handled. */
+static inline bool svm_nmi_is_blocked(const struct svm_vcpu *svm)
+{
+	return svm->nmi.blocked && !(svm->nmi.leaving && svm->vmcb->rip != svm->nmi.rip);
+}
+
+/* svm_nmi.c: before an entry; `pending`: the local APIC has one. It may become the event. */
+void svm_nmi_prepare(struct svm_vcpu *svm, bool pending);
+
+/* svm_nmi.c: an IRET is about to end the blocking. */
+enum exit_action svm_decide_iret(struct svm_vcpu *svm);
 
 /* svm_run.c: the instruction is done: what the processor does behind it, RIP to `next` included. */
 void svm_complete(struct svm_vcpu *svm, uint64_t next);

@@ -125,6 +125,7 @@ _Static_assert(sizeof(struct vmcb) == PAGE_BYTES, "APM vol. 2, appendix B");
 #define INTERCEPT_VINTR BIT(4)
 #define INTERCEPT_RDPMC BIT(15)
 #define INTERCEPT_CPUID BIT(18)
+#define INTERCEPT_IRET BIT(20)
 #define INTERCEPT_INVD BIT(22)
 #define INTERCEPT_HLT BIT(24)
 #define INTERCEPT_INVLPGA BIT(26)

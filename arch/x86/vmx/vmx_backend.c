@@ -48,6 +48,11 @@ static void vcpu_evict(struct vcpu *vcpu)
 	vmx_evict(vmx_of(vcpu));
 }
 
+static void vcpu_reset(struct vcpu *vcpu)
+{
+	vmx_reset(vmx_of(vcpu));
+}
+
 const struct backend vmx_backend = {
 	.name = "VT-x",
 	.probe = vmx_probe,
@@ -57,6 +62,7 @@ const struct backend vmx_backend = {
 	.vcpu_destroy = vcpu_destroy,
 	.vcpu_run = vmx_vcpu_run,
 	.vcpu_evict = vcpu_evict,
+	.vcpu_reset = vcpu_reset,
 	.flush_s2 = vmx_flush_s2,
 	.vcpu_dump = vmx_vcpu_dump,
 };

@@ -33,8 +33,8 @@ static const struct control pin_controls[] = {
 	{PIN_EXTERNAL_INTERRUPT_EXITING, LACKS("exits on external interrupts")},
 	/* so does an NMI */
 	{PIN_NMI_EXITING, LACKS("exits on non-maskable interrupts")},
-	/* host NMIs come through even where a guest blocks its own */
-	{PIN_VIRTUAL_NMIS, NULL},
+	/* host NMIs come through where a guest blocks its own, and its own can be delivered */
+	{PIN_VIRTUAL_NMIS, LACKS("virtual NMIs")},
 	/* ends the time slice of a guest that never exits by itself */
 	{PIN_PREEMPTION_TIMER, LACKS("the preemption timer")},
 };
@@ -225,7 +225,6 @@ enum status vmx_caps_compute(const struct vmx_msrs *msrs, struct vmx_caps *caps,
 	if (missing) {
 		return error_set(error, STATUS_UNSUPPORTED, "%s", missing);
 	}
-	caps->virtual_nmis = (caps->pin & PIN_VIRTUAL_NMIS) != 0;
 	caps->encls_exiting = (caps->secondary & SECONDARY_ENCLS_EXITING) != 0;
 	return STATUS_OK;
 }
@@ -235,7 +234,7 @@ bool vmx_caps_alike(const struct vmx_caps *one, const struct vmx_caps *other)
 	return one->revision == other->revision && one->pin == other->pin &&
 	       one->primary == other->primary && one->secondary == other->secondary &&
 	       one->exit == other->exit && one->entry == other->entry && one->vpid == other->vpid &&
-	       one->vpid_single == other->vpid_single && one->virtual_nmis == other->virtual_nmis &&
+	       one->vpid_single == other->vpid_single &&
 	       one->encls_exiting == other->encls_exiting &&
 	       one->timer_shift == other->timer_shift &&
 	       one->ept_leaf_level == other->ept_leaf_level &&

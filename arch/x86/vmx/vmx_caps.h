@@ -35,7 +35,6 @@ struct vmx_caps {
 	uint32_t entry; /* for a guest outside IA-32e mode */
 	bool vpid;
 	bool vpid_single; /* INVVPID for one VPID; else it drops all of them */
-	bool virtual_nmis;
 	bool encls_exiting;
 	unsigned timer_shift;	 /* the preemption timer counts once in 2^n TSC ticks */
 	unsigned ept_leaf_level; /* highest that may map memory */
@@ -63,6 +62,7 @@ struct vmx_caps {
 #define PRIMARY_CR3_STORE_EXITING 0x00010000u
 #define PRIMARY_CR8_LOAD_EXITING 0x00080000u
 #define PRIMARY_CR8_STORE_EXITING 0x00100000u
+#define PRIMARY_NMI_WINDOW 0x00400000u
 #define PRIMARY_UNCONDITIONAL_IO 0x01000000u
 #define PRIMARY_MSR_BITMAPS 0x10000000u
 #define PRIMARY_MONITOR_EXITING 0x20000000u

@@ -235,7 +235,7 @@ static void check_non_register(const struct vmx_guest_state *state, struct entry
 		       "an external interrupt is injected into an interrupt shadow");
 		BREAKS(type == EVENT_TYPE_NMI && blocking & BLOCKING_MOV_SS,
 		       "an NMI is injected while MOV SS blocks");
-		BREAKS(type == EVENT_TYPE_NMI && state->virtual_nmis && blocking & BLOCKING_NMI,
+		BREAKS(type == EVENT_TYPE_NMI && blocking & BLOCKING_NMI,
 		       "an NMI is injected while NMIs are blocked");
 	}
 	BREAKS(state->pending_debug & PENDING_DEBUG_RESERVED, "pending debug: reserved bits");

@@ -27,7 +27,6 @@ struct vmx_guest_state {
 	uint64_t link_pointer;
 	uint32_t interruptibility, activity;
 	uint32_t entry_controls, entry_event;
-	bool virtual_nmis;
 	unsigned physical_bits;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 };

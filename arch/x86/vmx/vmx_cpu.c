@@ -187,8 +187,20 @@ void vmx_load(struct vmx_vcpu *vmx)
 		vmx_setup_controls(vmx);
 		vmx_setup_guest(vmx);
 		vmx->filled = true;
+	} else if (vmx->restarted) {
+		vmx_setup_guest(vmx);
 	}
+	vmx->restarted = false;
 	vmx_state_load(vmx);
+}
+
+void vmx_reset(struct vmx_vcpu *vmx)
+{
+	CHECK(vmx->cpu == CPU_NONE);
+	guest_vcpu_reset(vmx->arch.vcpu);
+	vmx->cr2 = 0;
+	vmx->cr8 = 0;
+	vmx->restarted = true;
 }
 
 void vmx_evict(struct vmx_vcpu *vmx)

@@ -60,7 +60,6 @@ static void guest_state_read(struct vmx_guest_state *state)
 	state->activity = vmcs_read_guest_activity();
 	state->entry_controls = vmcs_read_entry_controls();
 	state->entry_event = vmcs_read_entry_event();
-	state->virtual_nmis = vmx_caps.virtual_nmis;
 	state->physical_bits = cpu_features.physical_bits;
 	state->cr0_fixed0 = vmx_caps.cr0_fixed0;
 	state->cr0_fixed1 = vmx_caps.cr0_fixed1;

@@ -52,12 +52,15 @@ static void keep_vectoring_event(struct vmx_vcpu *vmx)
 	if (event_is_software(info)) {
 		vmx->arch.event.length = vmcs_read_exit_instruction_length();
 	}
+	if ((info & EVENT_TYPE) == EVENT_TYPE_NMI) {
+		vmx_nmi_unblock();
+	}
 }
 
 /* An IRET had ended the blocking of NMIs, then faulted: it will do so again. */
 static void restore_nmi_blocking(const struct vmx_vcpu *vmx)
 {
-	if (vmx_caps.virtual_nmis && !(vmx->arch.event.info & EVENT_VALID)) {
+	if (!(vmx->arch.event.info & EVENT_VALID)) {
 		vmcs_write_guest_interruptibility(vmcs_read_guest_interruptibility() |
 						  BLOCKING_BY_NMI);
 	}
@@ -256,6 +259,7 @@ static enum exit_action decide_rest(struct vmx_vcpu *vmx, struct vm_exit *vm_exi
 	case REASON_TRIPLE_FAULT:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_TRIPLE_FAULT);
 	case REASON_INTERRUPT_WINDOW:
+	case REASON_NMI_WINDOW:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_WINDOW);
 	case REASON_HLT:
 		return guest_exit(vcpu, vm_exit, VM_EXIT_HLT);

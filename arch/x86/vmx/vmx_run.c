@@ -16,6 +16,7 @@
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "base/check.h"
+#include "kernel/vm/exit_reasons.h"
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
 
@@ -25,13 +26,15 @@
 /* Rare, and out of the way of what is not: nothing is kept in registers for its sake. */
 #define COLD __attribute__((noinline, cold))
 
-/* Requests or drops an exit at the first moment at which the guest can take an interrupt. */
-static void window_set(struct vmx_vcpu *vmx, bool wanted)
+/* The controls that ask for an exit as soon as the guest can take an interrupt, or an NMI. */
+#define PRIMARY_WINDOWS (PRIMARY_INTERRUPT_WINDOW | PRIMARY_NMI_WINDOW)
+
+void vmx_window_set(struct vmx_vcpu *vmx, uint32_t window, bool wanted)
 {
-	uint32_t primary = vmx->primary & ~PRIMARY_INTERRUPT_WINDOW;
+	uint32_t primary = vmx->primary & ~window;
 
 	if (wanted) {
-		primary |= PRIMARY_INTERRUPT_WINDOW;
+		primary |= window;
 	}
 	if (primary != vmx->primary) {
 		vmx->primary = primary;
@@ -45,17 +48,20 @@ static void doorbell_prepare(struct vmx_vcpu *vmx)
 	struct vcpu *vcpu = vmx->arch.vcpu;
 	struct guest_interrupt next = guest_interrupt_next(vcpu, vmx->cr8);
 
+	if (next.nmi || vmx->primary & PRIMARY_NMI_WINDOW) {
+		vmx_nmi_prepare(vmx, next.nmi);
+	}
 	if (!guest_doorbell_rang(vcpu) || next.held_off) {
 		/* Task priority holds it off: a write to CR8 exits, and we come here again. */
-		window_set(vmx, false);
+		vmx_window_set(vmx, PRIMARY_INTERRUPT_WINDOW, false);
 		return;
 	}
 	if (vmx->arch.event.info || !(vmcs_read_guest_rflags() & RFLAGS_IF) ||
 	    vmcs_read_guest_interruptibility() & BLOCKING_BY_STI_OR_MOV_SS) {
-		window_set(vmx, true);
+		vmx_window_set(vmx, PRIMARY_INTERRUPT_WINDOW, true);
 		return;
 	}
-	window_set(vmx, false);
+	vmx_window_set(vmx, PRIMARY_INTERRUPT_WINDOW, false);
 	next.vector = guest_interrupt_take(vcpu, next.vector);
 	vmcs_write_entry_event(EVENT_VALID | EVENT_TYPE_EXTERNAL | next.vector);
 }
@@ -102,8 +108,7 @@ static NOT_INLINE void events_prepare(struct vmx_vcpu *vmx)
 
 static inline __attribute__((always_inline)) void entry_prepare(struct vmx_vcpu *vmx)
 {
-	if (__builtin_expect(guest_doorbell_rang(vmx->arch.vcpu) ||
-				     vmx->primary & PRIMARY_INTERRUPT_WINDOW,
+	if (__builtin_expect(guest_doorbell_rang(vmx->arch.vcpu) || vmx->primary & PRIMARY_WINDOWS,
 			     0)) {
 		events_prepare(vmx);
 	} else if (__builtin_expect(vmx->arch.event.info != 0, 0)) {
@@ -209,6 +214,7 @@ bool vmx_exit(struct vcpu *vcpu)
 
 	tlb_leave(vmx->cpu);
 	reason = vmcs_read_exit_reason();
+	vcpu_count_reason(vcpu, reason);
 	if (reason != REASON_EPT_VIOLATION) {
 		if (reason == REASON_CPUID || reason == REASON_RDMSR || reason == REASON_WRMSR) {
 			return exit_instruction(vcpu, reason);
@@ -228,6 +234,7 @@ bool vmx_exit_hypercall(struct vcpu *vcpu)
 	enum exit_action action;
 
 	tlb_leave(vmx_of(vcpu)->cpu);
+	vcpu_count_reason(vcpu, REASON_VMCALL);
 	action = guest_exit_hypercall(vcpu, vmx_is_kernel(vmx_of(vcpu)));
 	if (__builtin_expect(action != EXIT_ADVANCE || guest_doorbell_rang(vcpu), 0)) {
 		return exit_finish(vcpu, action);

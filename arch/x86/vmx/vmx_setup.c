@@ -94,9 +94,9 @@ static void setup_segments(const struct vcpu *vcpu)
 		vmcs_write(VMCS_guest_es_rights + step, segment.rights);
 	}
 	vmcs_write_guest_gdtr_base(0);
-	vmcs_write_guest_gdtr_limit(0);
+	vmcs_write_guest_gdtr_limit(guest_entry_table_limit(vcpu));
 	vmcs_write_guest_idtr_base(0);
-	vmcs_write_guest_idtr_limit(0);
+	vmcs_write_guest_idtr_limit(guest_entry_table_limit(vcpu));
 }
 
 void vmx_setup_guest(struct vmx_vcpu *vmx)
@@ -107,7 +107,6 @@ void vmx_setup_guest(struct vmx_vcpu *vmx)
 	guest_write(vcpu, GUEST_EFER, 0);
 	guest_write(vcpu, GUEST_CR0, guest_entry_cr0(vcpu));
 	guest_write(vcpu, GUEST_CR4, 0);
-	guest_write(vcpu, GUEST_PAT, GUEST_PAT_RESET);
 	vmcs_write_guest_cr3(0);
 	vmcs_write_guest_rip(guest_entry_rip(vcpu));
 	vmcs_write_guest_rsp(0);
@@ -117,6 +116,10 @@ void vmx_setup_guest(struct vmx_vcpu *vmx)
 	vmcs_write_guest_pending_debug(0);
 	vmcs_write_guest_interruptibility(0);
 	vmcs_write_guest_activity(0); /* active, for ever: HLT waits in the scheduler */
+	if (vmx->filled) {
+		return; /* the rest INIT leaves alone */
+	}
+	guest_write(vcpu, GUEST_PAT, GUEST_PAT_RESET);
 	vmcs_write_guest_sysenter_cs(0);
 	vmcs_write_guest_sysenter_esp(0);
 	vmcs_write_guest_sysenter_eip(0);

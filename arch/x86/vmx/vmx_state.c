@@ -17,6 +17,7 @@
 #define RIGHTS_BIG 0x4000  /* CS.D */
 #define RIGHTS_TYPE 0x000f
 #define TYPE_TSS_BUSY_32 11
+#define BLOCKING_BY_NMI 0x8u /* of the interruptibility state */
 
 /* Bits that a guest changes without an exit. The others are ours: it reads them from the shadow. */
 #define CR0_GUEST_OWNED ((uint64_t)(CR0_MP | CR0_EM | CR0_TS | CR0_WP | CR0_AM))
@@ -130,6 +131,8 @@ uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name)
 		return read_cr2();
 	case GUEST_CODE_BIG:
 		return (vmcs_read_guest_cs_rights() & RIGHTS_BIG) != 0;
+	case GUEST_NMI_BLOCKED:
+		return (vmcs_read_guest_interruptibility() & BLOCKING_BY_NMI) != 0;
 	case GUEST_FAULT_OPERAND:
 		return fault_is_of_operand(vmcs_read_exit_qualification());
 	case GUEST_FAULT_WRITE:

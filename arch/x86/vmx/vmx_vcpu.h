@@ -26,6 +26,7 @@ struct vmx_vcpu {
 	uint32_t cpu;	       /* where its VMCS is the current one, or CPU_NONE */
 	uint32_t host_cpu;     /* whose host state the VMCS holds, or CPU_NONE */
 	bool filled;	       /* the VMCS has been set up: it has run */
+	bool restarted;	       /* by INIT: it begins anew at the next load */
 	bool launched;	       /* since the last VMCLEAR */
 	bool invalidate_vpid; /* drop cached translations of its own tables before the next entry */
 	uint16_t vpid;	      /* 0: none */
@@ -66,6 +67,9 @@ enum status vmx_cpu_start(struct error *error);
  */
 void vmx_load(struct vmx_vcpu *vmx);
 
+/* INIT, for one that is on no CPU. */
+void vmx_reset(struct vmx_vcpu *vmx);
+
 /* The way back: all of it is in memory. Nothing to do where it is on no CPU. */
 void vmx_evict(struct vmx_vcpu *vmx);
 
@@ -104,6 +108,19 @@ static inline bool vmx_is_kernel(const struct vmx_vcpu *vmx)
 {
 	return !(vmcs_read_guest_ss_rights() & VMX_RIGHTS_DPL) && vmx->arch.cr0 & CR0_PE;
 }
+
+/*
+ * vmx_nmi.c: an NMI goes before interrupts, and waits for another event, a debug trap that is due
+ * and an interrupt shadow. `pending`: the local APIC has one; it may become the event.
+ */
+void vmx_nmi_prepare(struct vmx_vcpu *vmx, bool pending) __attribute__((cold));
+
+/* vmx_nmi.c: the delivery of one has begun, so it blocks already; also itself, when it is repeated.
+ */
+void vmx_nmi_unblock(void) __attribute__((cold));
+
+/* vmx_run.c: requests or drops the exit at the first moment that `window` (vmx_caps.h) means. */
+void vmx_window_set(struct vmx_vcpu *vmx, uint32_t window, bool wanted);
 
 /* vmx_run.c: the instruction is done: what the processor does behind it, RIP to `next` included. */
 void vmx_complete(uint64_t next);
