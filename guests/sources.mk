@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The guests: every name has its own folder; GUEST_name lists the sources that are not in the library.
 
-GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes flat32
+GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes nmi flat32
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -11,7 +11,7 @@ GUEST_rogue := guests/rogue/main.c
 GUEST_bench := $(addprefix guests/bench/,main.c measure.c area.c exits.c pages.c extents.c driver.c \
 	pair.c doorbell.c stamp.S trace.c)
 GUEST_probe := $(addprefix guests/probe/,main.c debug.c doorbell.c registers.c trap.c steps.S trap.S)
-GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/model.c \
+GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/devices.c guests/hostile/devices_entry.S guests/hostile/model.c \
 	guests/hostile/pressure.c guests/hostile/processor.c guests/hostile/random.c \
 	guests/hostile/requests.c guests/hostile/storm.c guests/hostile/trap.c \
 	guests/hostile/requests_code.S guests/hostile/trap.S
@@ -22,6 +22,7 @@ GUEST_worker := guests/worker/main.c
 GUEST_leftover := guests/leftover/main.c guests/leftover/registers.c guests/leftover/xstate.c \
 	guests/probe/trap.c guests/probe/trap.S
 GUEST_modes := guests/modes/main.c guests/modes/classes.c guests/modes/mode32.S
+GUEST_nmi := guests/nmi/main.c guests/nmi/entry.S
 GUEST_flat32 := guests/flat32/main.S
 GUESTS_WITHOUT_LIB := flat32
 

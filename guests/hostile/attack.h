@@ -86,6 +86,7 @@ int play_h12_search(const struct attack_arguments *arguments);
 int play_h12_cr3(const struct attack_arguments *arguments);
 int play_report(const struct attack_arguments *arguments);
 int play_emergency(const struct attack_arguments *arguments);
+int play_devices(const struct attack_arguments *arguments);
 int play_random(const struct attack_arguments *arguments);
 
 #endif

@@ -42,6 +42,7 @@ static const struct {
 	{"h12-cr3", play_h12_cr3},
 	{"report", play_report},
 	{"emergency", play_emergency},
+	{"devices", play_devices},
 	{"random", play_random},
 };
 

@@ -42,6 +42,7 @@ FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/mach
 	kernel/overcommit/policy.c \
 	kernel/sched/run_queue.c \
 	kernel/sched/scheduler.c \
+	kernel/sched/startup.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c \
 	kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c \
 	kernel/monitor/audit.c \

@@ -95,7 +95,7 @@ HOST_test_vmx := tests/host/arch/test_vmx.c arch/x86/vmx/vmx_caps.c \
 # All of VT-x but the entry code, on a fake processor.
 VTX_SOURCES := tests/host/fake/vtx.c tests/host/fake/vmcs.c tests/host/fake/processor.c \
 	$(addprefix arch/x86/vmx/, ept.c vmx_backend.c vmx_caps.c vmx_check.c vmx_cpu.c vmx_dump.c \
-	vmx_exit.c vmx_fields.c vmx_run.c vmx_setup.c vmx_state.c) \
+	vmx_exit.c vmx_fields.c vmx_nmi.c vmx_run.c vmx_setup.c vmx_state.c) \
 	$(addprefix arch/x86/guest/, breakpoint.c entry_checks.c guest_cr.c guest_event.c guest_exit.c \
 	guest_msr.c guest_vcpu.c) \
 	arch/x86/cpu/xstate.c $(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c \
@@ -124,7 +124,7 @@ HOST_test_svm_cr := tests/host/arch/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86
 
 HOST_TESTS += test_svm_run
 HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_run.c \
-	arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c $(FAKE_DEVICES)
+	arch/x86/svm/svm_nmi.c arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_svm_state
 HOST_test_svm_state := tests/host/arch/test_svm_state.c arch/x86/svm/svm_state.c \
@@ -233,7 +233,7 @@ HOST_test_run_queue := tests/host/sched/test_run_queue.c tests/host/fake/panic.c
 	kernel/sched/run_queue.c kernel/lib/error.c kernel/lib/tunables.c
 
 SCHEDULER_SOURCES := tests/host/fake/contexts.c tests/host/fake/cpus.c tests/host/fake/panic.c \
-	kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/vm/vcpu.c kernel/sched/wake.c \
+	kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/sched/startup.c kernel/vm/vcpu.c kernel/sched/wake.c \
 	kernel/lib/error.c kernel/lib/tunables.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_scheduler
@@ -250,7 +250,7 @@ THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads test_vl
 
 HOST_TESTS += test_scheduler_threads
 HOST_test_scheduler_threads := tests/host/sched/test_scheduler_threads.c kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c \
-	kernel/sched/scheduler.c kernel/vm/tlb.c kernel/vm/vcpu.c kernel/sched/wake.c $(FAKE_DEVICES) kernel/lib/error.c kernel/lib/tunables.c
+	kernel/sched/scheduler.c kernel/sched/startup.c kernel/vm/tlb.c kernel/vm/vcpu.c kernel/sched/wake.c $(FAKE_DEVICES) kernel/lib/error.c kernel/lib/tunables.c
 
 HOST_TESTS += test_mm_threads
 HOST_test_mm_threads := tests/host/mm/test_mm_threads.c tests/host/fake/machines.c \
@@ -285,7 +285,7 @@ include tests/fuzz/fuzz.mk
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c \
 	kernel/balloon/ranges.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
-	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c \
+	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/sched/startup.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
 	$(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) $(FAKE_DEVICES)

@@ -594,6 +594,8 @@ static void test_normal_events(void **state)
 	assert_int_equal(event_normal(doorbell), doorbell);
 	assert_int_equal(event_normal(EVENT_VALID | EVENT_TYPE_EXCEPTION | 64), doorbell);
 	assert_int_equal(event_normal(fault), fault);
+	assert_int_equal(event_normal(EVENT_VALID | EVENT_TYPE_EXCEPTION | 2),
+			 EVENT_VALID | EVENT_TYPE_NMI | 2);
 	assert_int_equal(event_normal(0), 0);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_msr.h"
 #include "arch/x86/guest/guest_walk.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_exits.h"
@@ -56,6 +57,11 @@ uint64_t guest_entry_cr0(const struct vcpu *of)
 {
 	(void)of;
 	return CR0_PE | CR0_ET;
+}
+
+uint32_t guest_entry_table_limit(const struct vcpu *of)
+{
+	return of->entry_real_mode ? 0xffff : 0;
 }
 
 uint64_t guest_entry_rip(const struct vcpu *of)
@@ -191,6 +197,42 @@ static void test_virtual_interrupts_exit_where_their_delivery_is_misreported(voi
 	svm_caps.virtual_exits = true;
 	svm_setup_controls(&svm);
 	assert_int_equal(vmcb.intercept_1, intercepts | INTERCEPT_VINTR);
+}
+
+/* INIT: what a guest may have left in the VMCB is gone, but for what INIT leaves alone. */
+static void test_setup_of_one_that_has_run(void **state)
+{
+	uint32_t intercepts = vmcb.intercept_1;
+	(void)state;
+
+	svm_setup_guest(&svm);
+	assert_int_equal(registers[GUEST_PAT], GUEST_PAT_RESET);
+	svm.filled = true;
+	registers[GUEST_PAT] = 0x0606060606060606;
+	vmcb.intercept_1 |= INTERCEPT_IRET;
+	vmcb.interrupt_shadow = INTERRUPT_SHADOW;
+	vmcb.cpl = 3;
+	vmcb.rsp = 0x9000;
+	vmcb.segments[VMCB_IDTR].base = 0x8000;
+	svm.nmi.blocked = true;
+	svm.shadow.entered = true;
+	vcpu.entry_real_mode = true;
+	vcpu.entry = 0x9a000;
+	svm_setup_guest(&svm);
+	vcpu.entry_real_mode = false;
+	assert_int_equal(registers[GUEST_PAT], 0x0606060606060606);
+	assert_int_equal(registers[GUEST_CR3], 0);
+	assert_int_equal(registers[GUEST_CR8], 0);
+	assert_int_equal(registers[GUEST_EFER], 0);
+	assert_int_equal(vmcb.intercept_1, intercepts);
+	assert_int_equal(vmcb.interrupt_shadow, 0);
+	assert_int_equal(vmcb.cpl, 0);
+	assert_int_equal(vmcb.rsp, 0);
+	assert_int_equal(vmcb.rip, 0x9a000);
+	assert_int_equal(vmcb.rflags, RFLAGS_FIXED);
+	assert_int_equal(vmcb.segments[VMCB_IDTR].base, 0);
+	assert_int_equal(vmcb.segments[VMCB_IDTR].limit, 0xffff);
+	assert_false(svm.nmi.blocked || svm.shadow.entered);
 }
 
 /* ---- Reads ---- */
@@ -540,6 +582,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(
 			test_virtual_interrupts_exit_where_their_delivery_is_misreported, start),
+		cmocka_unit_test_setup(test_setup_of_one_that_has_run, start),
 		cmocka_unit_test_setup(test_every_read_is_of_the_register_in_the_instruction,
 				       start),
 		cmocka_unit_test_setup(test_reads_of_cr0_and_cr4_are_intercepted, start),

@@ -17,6 +17,7 @@
 #include "arch/x86/cpu/mitigations.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "base/lock.h"
+#include "fake/devices.h"
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
 #include "mm/frame.h"
@@ -187,6 +188,7 @@ static int start(void **state)
 	svm.arch.cr0 = CR0_PE;
 	vmcb.cr0 = CR0_PE;
 	vcpu.arch = &svm.arch;
+	vm.platform = NULL;
 	vcpu.vm = &vm;
 	vcpu.timer_tsc = WAKE_NEVER;
 	vcpu.doorbell_vector = DOORBELL;
@@ -572,6 +574,166 @@ static void test_guarded_entry(void **state)
 	speculation_actions = 0;
 }
 
+/* ---- NMIs ---- */
+
+#define EVENT_NMI (EVENT_VALID | EVENT_TYPE_NMI | 2)
+
+static void have_devices(void)
+{
+	fake_devices_reset();
+	vm.platform = fake_devices_of_a_vm();
+	vcpu.doorbell_vector = 0;
+}
+
+static void nmi_comes(void)
+{
+	fake_devices.nmi = true;
+	ring();
+}
+
+static bool iret_exits(void)
+{
+	return (vmcb.intercept_1 & INTERCEPT_IRET) != 0;
+}
+
+static void iret(void)
+{
+	vmcb.exit_code = SVM_EXIT_IRET;
+	vmcb.entry_event = 0;
+	decided = svm_decide_iret(&svm);
+	assert_true(svm_exit(&vcpu));
+	assert_false(iret_exits());
+}
+
+static void test_nmi_at_once(void **state)
+{
+	(void)state;
+	have_devices();
+	vmcb.rflags &= ~(uint64_t)RFLAGS_IF;
+	vmcb.virtual_interrupt |= 15;
+	nmi_comes();
+	run_and_exit(SVM_EXIT_INTR);
+	assert_int_equal(vmcb.entry_event, EVENT_NMI);
+	assert_true(iret_exits() && svm_nmi_is_blocked(&svm));
+	/* Once. */
+	run_and_exit(SVM_EXIT_INTR);
+	assert_int_equal(vmcb.entry_event, 0);
+	assert_int_equal(fake_devices.nmis_taken, 1);
+}
+
+/* The next one comes when the IRET of the first is done, not when it exits. */
+static void test_nmi_behind_an_nmi(void **state)
+{
+	(void)state;
+	have_devices();
+	nmi_comes();
+	run_and_exit(SVM_EXIT_INTR);
+	nmi_comes();
+	run_and_exit(SVM_EXIT_INTR);
+	assert_int_equal(vmcb.entry_event, 0);
+	assert_true(fake_devices.nmi && iret_exits());
+	armed = 0;
+	iret();
+	assert_int_equal(vmcb.entry_event, 0);
+	assert_true(armed != 0 && armed < FAR);	  /* nothing else would exit */
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT); /* of its stack */
+	assert_int_equal(vmcb.entry_event, 0);
+	vmcb.rip = RIP + 0x500;
+	run_and_exit(SVM_EXIT_INTR);
+	assert_int_equal(vmcb.entry_event, EVENT_NMI);
+	assert_true(iret_exits());
+	/* That one ends, and one comes later. */
+	iret();
+	vmcb.rip = RIP;
+	run_and_exit(SVM_EXIT_INTR);
+	assert_false(svm_nmi_is_blocked(&svm));
+	nmi_comes();
+	run_and_exit(SVM_EXIT_INTR);
+	assert_int_equal(vmcb.entry_event, EVENT_NMI);
+}
+
+/*
+ * Regression: the moment was over before the guest had executed the IRET, again and again, where a
+ * hypervisor below needs longer for an entry. It is twice as long each time.
+ */
+static void test_nmi_waits_longer_each_time(void **state)
+{
+	(void)state;
+	have_devices();
+	nmi_comes();
+	run_and_exit(SVM_EXIT_INTR);
+	nmi_comes();
+	run_and_exit(SVM_EXIT_INTR);
+	uint64_t least = TSC_KHZ / 100;
+	for (unsigned i = 0; i < 8; i++, least *= 2) {
+		uint64_t now = tsc_read();
+		if (i == 0) {
+			iret();
+		} else {
+			run_and_exit(SVM_EXIT_INTR);
+		}
+		assert_int_equal(vmcb.entry_event, 0);
+		assert_true(armed >= now + least);
+	}
+	vmcb.rip = RIP + 0x500;
+	run_and_exit(SVM_EXIT_INTR);
+	assert_int_equal(vmcb.entry_event, EVENT_NMI);
+	assert_int_equal(svm.nmi.waited, 0);
+}
+
+/* Behind another event, or a shadow: a moment later. An interrupt waits behind the NMI. */
+static void test_nmi_that_waits(void **state)
+{
+	(void)state;
+	have_devices();
+	vmcb.interrupt_shadow = INTERRUPT_SHADOW;
+	nmi_comes();
+	armed = 0;
+	run_and_exit(SVM_EXIT_INTR);
+	assert_int_equal(vmcb.entry_event, 0);
+	assert_true(armed != 0 && armed < FAR && vcpu.doorbell_pending);
+	vmcb.interrupt_shadow = 0;
+	fake_devices.ready = 0x51;
+	run_and_exit(SVM_EXIT_INTR);
+	assert_int_equal(vmcb.entry_event, EVENT_NMI);
+	assert_true(vmcb.virtual_interrupt & VIRTUAL_REQUEST);
+	assert_int_equal(vmcb.virtual_vector, 0x51);
+
+	vmcb.virtual_interrupt &= ~VIRTUAL_REQUEST;
+	svm.nmi.blocked = false;
+	nmi_comes();
+	armed = 0;
+	vcpu.inject.vector = 6;
+	decided = EXIT_INJECT;
+	run_and_exit(SVM_EXIT_RDPMC);
+	assert_int_equal(vmcb.entry_event, EVENT_VALID | EVENT_TYPE_EXCEPTION | 6);
+	assert_true(armed != 0 && armed < FAR && vcpu.doorbell_pending);
+	decided = EXIT_RESUME;
+	run_and_exit(SVM_EXIT_INTR);
+	assert_int_equal(vmcb.entry_event, EVENT_NMI);
+}
+
+/* Delivered again, as which some emulators report it; an exception instead leaves it pending. */
+static void test_nmi_whose_delivery_is_interrupted(void **state)
+{
+	(void)state;
+	have_devices();
+	nmi_comes();
+	run_and_exit(SVM_EXIT_INTR);
+	vmcb.exit_event = EVENT_NMI;
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	assert_int_equal(vmcb.entry_event, EVENT_NMI);
+	vmcb.exit_event = EVENT_VALID | EVENT_TYPE_EXCEPTION | 2;
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	assert_int_equal(vmcb.entry_event, EVENT_NMI);
+	decided = EXIT_INJECT;
+	vcpu.inject.vector = 1;
+	run_and_exit(SVM_EXIT_NESTED_PAGE_FAULT);
+	assert_int_equal(vmcb.entry_event, EVENT_VALID | EVENT_TYPE_EXCEPTION | 1);
+	assert_int_equal(fake_devices.nmis_put_back, 1);
+	assert_true(iret_exits());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -593,6 +755,11 @@ int main(void)
 		cmocka_unit_test_setup(test_behind_a_decoded_instruction, start),
 		cmocka_unit_test_setup(test_breakpoint_behind_an_instruction, start),
 		cmocka_unit_test_setup(test_resume_flag_of_faults, start),
+		cmocka_unit_test_setup(test_nmi_at_once, start),
+		cmocka_unit_test_setup(test_nmi_behind_an_nmi, start),
+		cmocka_unit_test_setup(test_nmi_waits_longer_each_time, start),
+		cmocka_unit_test_setup(test_nmi_that_waits, start),
+		cmocka_unit_test_setup(test_nmi_whose_delivery_is_interrupted, start),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

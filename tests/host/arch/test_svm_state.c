@@ -52,9 +52,18 @@ void svm_setup_controls(struct svm_vcpu *of)
 	(void)of;
 }
 
+static unsigned setups;
+
 void svm_setup_guest(struct svm_vcpu *of)
 {
-	(void)of;
+	assert_ptr_equal(of, &svm);
+	setups++;
+}
+
+void guest_vcpu_reset(struct vcpu *of)
+{
+	assert_ptr_equal(of, &vcpu);
+	of->regs[GPR_RDX] = 77;
 }
 
 void guest_state_save(struct arch_vcpu *arch)
@@ -81,7 +90,42 @@ static int start(void **state)
 	vcpu.arch = &svm.arch;
 	flushes = 0;
 	completed = 0;
+	setups = 0;
 	return 0;
+}
+
+/* INIT: its first registers are made anew at the next load, once. */
+static void test_reset(void **state)
+{
+	(void)state;
+	svm_load(&svm);
+	assert_int_equal(setups, 1);
+	expect_panic("svm->cpu == NULL", svm_reset(&svm));
+	svm_evict(&svm);
+	vmcb.cr2 = 9;
+	svm_reset(&svm);
+	assert_int_equal(vcpu.regs[GPR_RDX], 77);
+	assert_int_equal(vmcb.cr2, 0);
+	assert_true(svm.filled); /* what INIT leaves alone stays */
+	for (unsigned i = 0; i < 2; i++) {
+		svm_load(&svm);
+		svm_evict(&svm);
+		assert_int_equal(setups, 2);
+	}
+}
+
+static void test_nmi_is_handled(void **state)
+{
+	(void)state;
+	assert_int_equal(guest_read(&vcpu, GUEST_NMI_BLOCKED), 0);
+	svm.nmi.blocked = true;
+	assert_int_equal(guest_read(&vcpu, GUEST_NMI_BLOCKED), 1);
+	svm.nmi.leaving = true;
+	svm.nmi.rip = 0x1000;
+	vmcb.rip = 0x1000; /* at its IRET */
+	assert_int_equal(guest_read(&vcpu, GUEST_NMI_BLOCKED), 1);
+	vmcb.rip = 0x2000;
+	assert_int_equal(guest_read(&vcpu, GUEST_NMI_BLOCKED), 0);
 }
 
 static bool is_dropped(enum guest_register name)
@@ -176,6 +220,8 @@ static void test_rip_completes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_reset, start),
+		cmocka_unit_test_setup(test_nmi_is_handled, start),
 		cmocka_unit_test_setup(test_registers_by_name, start),
 		cmocka_unit_test_setup(test_segments, start),
 		cmocka_unit_test_setup(test_kinds_of_fault, start),

@@ -81,7 +81,6 @@ static void test_caps_of_a_good_processor(void **state)
 	assert_true(caps.ept_accessed);
 	assert_true(caps.vpid);
 	assert_true(caps.vpid_single);
-	assert_true(caps.virtual_nmis);
 	/* What must be one is one, what may not be one is zero. */
 	assert_int_equal(caps.pin & 0x16, 0x16);
 	assert_int_equal(caps.primary & 0x04006172, 0x04006172);
@@ -120,6 +119,8 @@ static void test_caps_missing_controls(void **state)
 	(void)state;
 	forbid(&msrs.pin, PIN_PREEMPTION_TIMER);
 	expect_error("preemption timer");
+	forbid(&msrs.pin, PIN_VIRTUAL_NMIS);
+	expect_error("virtual NMIs");
 	forbid(&msrs.pin, PIN_EXTERNAL_INTERRUPT_EXITING);
 	expect_error("external interrupts");
 	forbid(&msrs.primary, PRIMARY_MSR_BITMAPS);
@@ -155,14 +156,12 @@ static void test_caps_missing_ept(void **state)
 static void test_caps_optional(void **state)
 {
 	(void)state;
-	forbid(&msrs.pin, PIN_VIRTUAL_NMIS);
 	forbid(&msrs.secondary,
 	       SECONDARY_VPID | SECONDARY_WBINVD_EXITING | SECONDARY_ENCLS_EXITING);
 	msrs.ept_vpid &= ~(BIT(16) | BIT(17) | BIT(21));
 	expect_ok();
 	assert_false(caps.ept_accessed);
 	assert_false(caps.vpid);
-	assert_false(caps.virtual_nmis);
 	assert_false(caps.encls_exiting);
 	assert_int_equal(caps.ept_leaf_level, 0);
 	/* A VPID that cannot be dropped is not used. */
@@ -226,6 +225,7 @@ static void test_events(void **state)
 {
 	struct guest_event none = {0, 0, 0};
 	struct guest_event external = {.info = EVENT_VALID | EVENT_TYPE_EXTERNAL | 0x40};
+	struct guest_event nmi = {.info = EVENT_VALID | EVENT_TYPE_NMI | 2};
 	struct guest_event software = {.info = EVENT_VALID | EVENT_TYPE_SOFTWARE_INTERRUPT | 0x80};
 	bool lost;
 	(void)state;
@@ -246,6 +246,8 @@ static void test_events(void **state)
 	assert_int_equal(meet(software, 13, &lost), 13);
 	assert_false(lost);
 	assert_int_equal(meet(external, 13, &lost), 13);
+	assert_true(lost);
+	assert_int_equal(meet(nmi, 13, &lost), 13);
 	assert_true(lost);
 }
 

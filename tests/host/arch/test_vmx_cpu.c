@@ -414,6 +414,64 @@ static void test_registers_come_along(void **state)
 	vtx_vcpus_destroy();
 }
 
+/* INIT (SDM vol. 3, table 9-1): what it makes, and what it leaves alone. */
+static void test_reset(void **state)
+{
+	struct vmx_vcpu *of = vmx(0);
+	(void)state;
+
+	processor_cpuid_set(1, 0, (struct cpuid){0x50654, 0, 1u << 5, 0});
+	run(0);
+	guest_write(vtx_vcpu, GUEST_CR0, CR0_PE | CR0_PG | CR0_CD);
+	guest_write(vtx_vcpu, GUEST_CR3, 0x3000);
+	guest_write(vtx_vcpu, GUEST_CR8, 7);
+	guest_write(vtx_vcpu, GUEST_PAT, 0x0606060606060606);
+	guest_write(vtx_vcpu, GUEST_SYSENTER_EIP, 0x1234);
+	guest_write(vtx_vcpu, GUEST_LSTAR, 0x5678);
+	guest_write(vtx_vcpu, GUEST_RSP, 0x9000);
+	guest_write(vtx_vcpu, GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	vtx_blocking(VTX_BY_NMI);
+	fake_vmx_set(VMCS_guest_dr7, 0x455);
+	write_cr2(5);
+	write_dr0(6);
+	vtx_vcpu->regs[GPR_RSI] = 77;
+	expect_panic("vmx->cpu == CPU_NONE", vmx_reset(of));
+	vmx_evict(of);
+	of->arch.event.info = VTX_EVENT_DOORBELL;
+	vtx_vcpu->entry_real_mode = true;
+	vtx_vcpu->entry = 0x9a000;
+	vmx_reset(of);
+	assert_int_equal(vtx_vcpu->regs[GPR_RSI], 0);
+	assert_int_equal(vtx_vcpu->regs[GPR_RDX], 0x50654);
+	run(0);
+	assert_int_equal(fake_vmx_delivered.info, 0);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CR0), CR0_ET | CR0_CD);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CR3), 0);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CR4), 0);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CR8), 0);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_EFER), 0);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_RSP), 0);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_RIP), 0);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_RFLAGS), RFLAGS_FIXED);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CS_SELECTOR), 0x9a00);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_CS_BASE), 0x9a000);
+	assert_int_equal(fake_vmx_get(VMCS_guest_idtr_limit), 0xffff);
+	assert_int_equal(fake_vmx_get(VMCS_guest_interruptibility), 0);
+	assert_int_equal(fake_vmx_get(VMCS_guest_dr7), 0x400);
+	assert_int_equal(read_cr2(), 0);
+	assert_int_equal(read_dr0(), 0);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_PAT), 0x0606060606060606);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_SYSENTER_EIP), 0x1234);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_LSTAR), 0x5678);
+	/* Once: what it does then stays. */
+	guest_write(vtx_vcpu, GUEST_RSP, 0x8000);
+	vmx_evict(of);
+	run(0);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_RSP), 0x8000);
+	vmx_evict(of);
+	vtx_vcpus_destroy();
+}
+
 static bool is_dropped(enum guest_register name)
 {
 	return name == GUEST_CR0 || name == GUEST_CR3 || name == GUEST_CR4 || name == GUEST_EFER;
@@ -596,6 +654,7 @@ int main(void)
 		TEST_RUN(test_from_processor_to_processor),
 		TEST_RUN(test_from_the_wrong_processor),
 		TEST_RUN(test_registers_come_along),
+		TEST_RUN(test_reset),
 		TEST_RUN(test_registers_by_name),
 		TEST_RUN(test_registers_of_a_fault),
 		TEST_RUN(test_control_registers_in_two_views),

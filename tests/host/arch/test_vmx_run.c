@@ -13,6 +13,7 @@
 #include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/vmx/vmx_reasons.h"
 #include "base/bits.h"
+#include "fake/devices.h"
 #include "fake/environment.h"
 #include "kernel/vm/tlb.h"
 
@@ -239,6 +240,133 @@ static void test_nmi_blocking_of_an_iret_that_faulted(void **state)
 	fake_vmx_set(VMCS_vectoring_event, VTX_EVENT_DOORBELL);
 	assert_true(vtx_exit_with(REASON_EPT_VIOLATION, 0));
 	assert_int_equal(fake_vmx_get(VMCS_guest_interruptibility), 0);
+}
+
+/* ---- NMIs ---- */
+
+#define EVENT_NMI (EVENT_VALID | EVENT_TYPE_NMI | 2)
+
+static void nmi_comes(void)
+{
+	fake_devices.nmi = true;
+	vtx_ring();
+}
+
+static void expect_nmi(bool event, bool window)
+{
+	uint64_t controls = fake_vmx_get(VMCS_primary_controls);
+
+	assert_int_equal(fake_vmx_delivered.info, event ? EVENT_NMI : 0);
+	assert_int_equal((controls & PRIMARY_NMI_WINDOW) != 0, window);
+	assert_int_equal(controls, vtx_vmx()->primary);
+	assert_int_equal(fake_devices.nmi, window);
+}
+
+static void have_devices(void)
+{
+	fake_devices_reset();
+	vtx_vm.platform = fake_devices_of_a_vm();
+	vtx_vcpu->doorbell_vector = 0;
+}
+
+/* Whatever IF and CR8 say. */
+static void test_nmi_at_once(void **state)
+{
+	(void)state;
+	have_devices();
+	for (unsigned enabled = 0; enabled < 2; enabled++) {
+		vtx_flags(enabled ? RFLAGS_IF : 0);
+		vtx_vmx()->cr8 = 15;
+		nmi_comes();
+		assert_true(vtx_exit_with(REASON_EXTERNAL_INTERRUPT, 0));
+		expect_nmi(true, false);
+		assert_true(vtx_exit_with(REASON_EXTERNAL_INTERRUPT, 0));
+		expect_nmi(false, false);
+	}
+	assert_int_equal(fake_devices.nmis_taken, 2);
+}
+
+/* Where it cannot be delivered the processor tells when it can; an exit meanwhile changes nothing.
+ */
+static void test_nmi_that_waits(void **state)
+{
+	static const uint32_t closed[] = {VTX_BY_STI, VTX_BY_MOV_SS, VTX_BY_NMI};
+	(void)state;
+
+	have_devices();
+	for (unsigned i = 0; i < sizeof(closed) / sizeof(closed[0]); i++) {
+		vtx_blocking(closed[i]);
+		nmi_comes();
+		assert_true(vtx_exit_with(REASON_EXTERNAL_INTERRUPT, 0));
+		expect_nmi(false, true);
+		assert_true(vtx_exit_with(REASON_EPT_VIOLATION, 0));
+		expect_nmi(false, true);
+		vtx_blocking(0);
+		assert_true(vtx_exit_with(REASON_NMI_WINDOW, 0));
+		expect_nmi(true, false);
+	}
+	/* A debug trap that is due goes first. */
+	fake_vmx_set(VMCS_guest_pending_debug, VTX_STEP);
+	nmi_comes();
+	assert_true(vtx_exit_with(REASON_EXTERNAL_INTERRUPT, 0));
+	expect_nmi(false, true);
+	fake_vmx_set(VMCS_guest_pending_debug, 0);
+	assert_true(vtx_exit_with(REASON_NMI_WINDOW, 0));
+	expect_nmi(true, false);
+}
+
+/* An event goes first, and an interrupt behind it. */
+static void test_nmi_between_others(void **state)
+{
+	(void)state;
+	have_devices();
+	vtx_action = EXIT_INJECT;
+	vtx_vcpu->inject.vector = 6;
+	vtx_vcpu->inject.has_error = false;
+	fake_devices.ready = 0x51;
+	nmi_comes();
+	assert_true(vtx_exit_with(REASON_HLT, 1));
+	assert_int_equal(fake_vmx_delivered.info, EVENT_VALID | EVENT_TYPE_EXCEPTION | 6);
+	vtx_action = EXIT_RESUME;
+	assert_true(vtx_exit_with(REASON_NMI_WINDOW, 0));
+	expect_nmi(true, false);
+	assert_true(vtx_vmx()->primary & PRIMARY_INTERRUPT_WINDOW);
+	assert_int_equal(fake_devices.taken, 0);
+	assert_true(vtx_exit_with(REASON_INTERRUPT_WINDOW, 0));
+	assert_int_equal(fake_vmx_delivered.info, EVENT_VALID | EVENT_TYPE_EXTERNAL | 0x51);
+}
+
+/* What an exit interrupted blocks itself in the processor's eyes: entry wants that undone. */
+static void test_nmi_whose_delivery_is_interrupted(void **state)
+{
+	(void)state;
+	have_devices();
+	fake_vmx_set(VMCS_vectoring_event, EVENT_NMI);
+	vtx_blocking(VTX_BY_NMI);
+	assert_true(vtx_exit_with(REASON_EPT_VIOLATION, 0));
+	assert_int_equal(fake_vmx_delivered.info, EVENT_NMI);
+	assert_int_equal(fake_vmx_get(VMCS_guest_interruptibility), 0);
+	/* An exception instead: it is pending again, and not lost. */
+	vtx_blocking(VTX_BY_NMI);
+	vtx_action = EXIT_INJECT;
+	vtx_vcpu->inject.vector = 6;
+	assert_true(vtx_exit_with(REASON_EPT_VIOLATION, 0));
+	assert_int_equal(fake_vmx_delivered.info, EVENT_VALID | EVENT_TYPE_EXCEPTION | 6);
+	assert_int_equal(fake_devices.nmis_put_back, 1);
+	assert_true(vtx_vmx()->primary & PRIMARY_NMI_WINDOW);
+	vtx_action = EXIT_RESUME;
+	fake_vmx_set(VMCS_vectoring_event, 0);
+	assert_true(vtx_exit_with(REASON_NMI_WINDOW, 0));
+	expect_nmi(true, false);
+}
+
+static void test_nmi_is_handled(void **state)
+{
+	(void)state;
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_NMI_BLOCKED), 0);
+	vtx_blocking(VTX_BY_NMI);
+	assert_int_equal(guest_read(vtx_vcpu, GUEST_NMI_BLOCKED), 1);
+	assert_false(arch_guest_takes_nmi(vtx_vcpu));
 }
 
 /* ---- Behind an instruction ---- */
@@ -562,6 +690,11 @@ int main(void)
 		TEST(test_interrupted_deliveries),
 		TEST(test_event_of_a_run_that_has_ended),
 		TEST(test_nmi_blocking_of_an_iret_that_faulted),
+		TEST(test_nmi_at_once),
+		TEST(test_nmi_that_waits),
+		TEST(test_nmi_between_others),
+		TEST(test_nmi_whose_delivery_is_interrupted),
+		TEST(test_nmi_is_handled),
 		TEST(test_flags_behind_an_instruction),
 		TEST(test_shadow_behind_an_instruction),
 		TEST(test_nothing_behind_an_unfinished_instruction),

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "fake/devices.h"
+
 #include "kernel/vm/exit.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/sched/wake.h"
@@ -104,6 +106,59 @@ static void test_single_step(void **state)
 	kernel_vm_end(vm);
 }
 
+/* With a local APIC an NMI ends HLT whatever IF says, but not while one is being handled. */
+static void test_nmi(void **state)
+{
+	(void)state;
+	start(2);
+	fake_devices_reset();
+	vm->platform = fake_devices_of_a_vm();
+	fake_interrupts_on = false;
+	fake_devices.nmi = true;
+	assert_int_equal(halt(), EXIT_ADVANCE);
+	assert_true(vcpu->doorbell_pending);
+	fake_nmi_is_handled = true;
+	vcpu->nmi_pending = true;
+	assert_int_equal(halt(), EXIT_WAIT);
+	assert_int_equal(vcpu->state, VCPU_ASLEEP);
+	assert_false(vcpu->nmi_open);
+	scheduler_signal(vcpu);
+	assert_int_equal(vcpu->state, VCPU_ASLEEP);
+	vcpu->nmi_open = true;
+	vcpu->nmi_pending = true;
+	scheduler_signal(vcpu);
+	assert_int_equal(vcpu->state, VCPU_QUEUED);
+	/* The flag of one that has been taken ends nothing. */
+	fake_nmi_is_handled = false;
+	fake_devices.nmi = false;
+	assert_int_equal(halt(), EXIT_WAIT);
+	assert_int_equal(vcpu->state, VCPU_ASLEEP);
+	assert_false(vcpu->nmi_pending);
+	vm->platform = NULL;
+	kernel_vm_end(vm);
+}
+
+/*
+ * Regression: an INIT that it has sent to itself ended the run by a timer, which came some
+ * milliseconds late under another hypervisor. Now the run ends with the access.
+ */
+static void test_stopped_by_itself(void **state)
+{
+	(void)state;
+	const struct vm_exit port = {.kind = VM_EXIT_IO, .io = {.port = 0x80, .bytes = 1}};
+	start(2);
+	fake_devices_reset();
+	vm->platform = fake_devices_of_a_vm();
+	kernel_pick(vcpu);
+	assert_int_equal(vm_exit_handle(vcpu, &port), EXIT_ADVANCE);
+	assert_true(vm_lets_go_on(vcpu));
+	vcpu->stopping = true;
+	assert_int_equal(vm_exit_handle(vcpu, &port), EXIT_YIELD);
+	vcpu->stopping = false;
+	vm->platform = NULL;
+	kernel_vm_end(vm);
+}
+
 /*
  * A VM with a vCPU that waits for a frame may be asked for others while another vCPU can act; one
  * that has halted for good cannot.
@@ -134,6 +189,8 @@ int main(void)
 		TEST(test_held_off),
 		TEST(test_alone),
 		TEST(test_single_step),
+		TEST(test_nmi),
+		TEST(test_stopped_by_itself),
 		TEST(test_halted_for_good_does_not_act),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,10 +76,20 @@ static void vcpu_evict(struct vcpu *vcpu)
 	}
 }
 
+unsigned context_resets;
+
+static void vcpu_reset(struct vcpu *vcpu)
+{
+	assert_int_equal(vcpu->state, VCPU_RUNNING);
+	assert_int_equal(vcpu->resident, CPU_NONE);
+	context_resets++;
+}
+
 static const struct backend fake_backend = {
 	.name = "fake",
 	.vcpu_run = vcpu_run,
 	.vcpu_evict = vcpu_evict,
+	.vcpu_reset = vcpu_reset,
 };
 const struct backend *backend = &fake_backend;
 

@@ -40,6 +40,7 @@ extern unsigned context_running;     /* CPU whose context runs, or CONTEXTS: the
 extern bool context_more_to_do;	     /* what the next round of the housekeeping answers */
 extern uint64_t context_house_ticks; /* that such a round takes */
 extern uint64_t context_dirty_frames;
+extern unsigned context_resets;	 /* of vCPUs, by INIT */
 extern unsigned context_windows; /* how often an idle CPU has just let interrupts in */
 
 /* So many CPUs, no VM; the test acts on CPU 0. */

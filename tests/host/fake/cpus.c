@@ -23,6 +23,7 @@ bool fake_slice_is_over;
 unsigned fake_device_accesses;
 uint64_t fake_device_address;
 bool fake_single_steps;
+bool fake_nmi_is_handled;
 void (*fake_on_kick)(unsigned cpu);
 void (*fake_on_pause)(void);
 void (*fake_on_idle)(uint64_t deadline_tsc);
@@ -38,6 +39,7 @@ void fake_cpus_reset(unsigned count)
 	fake_kick_count = 0;
 	fake_interrupts_on = true;
 	fake_single_steps = false;
+	fake_nmi_is_handled = false;
 	fake_on_kick = NULL;
 	fake_on_pause = NULL;
 	fake_on_idle = NULL;
@@ -82,6 +84,12 @@ struct guest_openness arch_guest_openness(const struct vcpu *vcpu, uint8_t vecto
 {
 	(void)vcpu;
 	return (struct guest_openness){vector != 0 && fake_interrupts_on, fake_single_steps};
+}
+
+bool arch_guest_takes_nmi(const struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return !fake_nmi_is_handled;
 }
 
 enum arch_device arch_device_access(struct vcpu *vcpu, gpa_t address)

@@ -19,6 +19,7 @@ extern unsigned fake_kick_count;
 /* What every guest is like at its exits: IF set and CR8 low (so at first), TF set. */
 extern bool fake_interrupts_on;
 extern bool fake_single_steps;
+extern bool fake_nmi_is_handled;
 
 /* What arch_device_access() answers, how often it was asked, and about which address last. */
 extern enum arch_device fake_device;

@@ -86,6 +86,36 @@ void platform_interrupt_put_back(struct vcpu *vcpu, uint8_t vector)
 	fake_devices.ready = vector;
 }
 
+bool platform_nmi_pending(const struct vcpu *vcpu)
+{
+	has_devices(vcpu);
+	return fake_devices.nmi;
+}
+
+bool platform_nmi_take(struct vcpu *vcpu)
+{
+	has_devices(vcpu);
+	bool taken = fake_devices.nmi;
+	fake_devices.nmi = false;
+	fake_devices.nmis_taken += taken;
+	return taken;
+}
+
+void platform_nmi_put_back(struct vcpu *vcpu)
+{
+	has_devices(vcpu);
+	fake_devices.nmi = true;
+	fake_devices.nmis_put_back++;
+	__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
+}
+
+void platform_initialize(struct vcpu *vcpu)
+{
+	has_devices(vcpu);
+	fake_devices.initialized++;
+	vcpu->timer_tsc = WAKE_NEVER;
+}
+
 uint8_t platform_task_priority(const struct vcpu *vcpu)
 {
 	has_devices(vcpu);

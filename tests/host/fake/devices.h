@@ -15,6 +15,7 @@
 extern struct fake_devices {
 	/* Answers. */
 	uint8_t ready;	    /* the vector to deliver now, or 0 */
+	bool nmi;	    /* there is one */
 	uint8_t instead;    /* what is taken in place of it; 0: itself */
 	uint8_t priority;   /* the task priority's class */
 	uint64_t next_tick; /* of platform_tick() */
@@ -24,6 +25,7 @@ extern struct fake_devices {
 	/* What was asked. */
 	unsigned looks;
 	uint8_t taken, put_back;
+	unsigned nmis_taken, nmis_put_back, initialized;
 	unsigned ticks;
 	uint64_t ticked_at_tsc;
 	uint16_t port;

@@ -26,6 +26,7 @@ static const struct s2_format *format(void)
 }
 
 bool fake_vcpu_fails;
+unsigned fake_vcpu_resets;
 
 static enum status vcpu_create(struct vcpu *vcpu, struct s2 *s2)
 {
@@ -42,6 +43,12 @@ static void vcpu_destroy(struct vcpu *vcpu)
 	assert_non_null(vcpu->arch);
 }
 
+static void vcpu_reset(struct vcpu *vcpu)
+{
+	assert_int_equal(vcpu->state, VCPU_RUNNING);
+	fake_vcpu_resets++;
+}
+
 static void vcpu_dump(const struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -52,6 +59,7 @@ static const struct backend fake_backend = {
 	.s2_format = format,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
+	.vcpu_reset = vcpu_reset,
 	.vcpu_dump = vcpu_dump,
 };
 

@@ -19,6 +19,7 @@ void kernel_start(uint64_t frames, unsigned max_leaf_level);
 
 /* The backend finds no memory for a vCPU. */
 extern bool fake_vcpu_fails;
+extern unsigned fake_vcpu_resets; /* by INIT, so far */
 
 /* cmocka teardown. */
 int kernel_teardown(void **state);

@@ -83,6 +83,12 @@ struct descriptor_table read_idtr(void)
 
 void processor_cpuid_set(uint32_t leaf, uint32_t subleaf, struct cpuid answer)
 {
+	for (unsigned i = 0; i < leaf_count; i++) {
+		if (leaves[i].leaf == leaf && leaves[i].subleaf == subleaf) {
+			leaves[i].answer = answer;
+			return;
+		}
+	}
 	assert_true(leaf_count < LEAVES_MAX);
 	leaves[leaf_count].leaf = leaf;
 	leaves[leaf_count].subleaf = subleaf;

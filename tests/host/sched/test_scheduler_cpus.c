@@ -8,7 +8,9 @@
 #include "base/bits.h"
 #include "kernel/sched/stop_machine.h"
 #include "kernel/sched/run_queue.h"
+#include "fake/devices.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sched/startup.h"
 
 /* ---- Several CPUs ---- */
 
@@ -87,6 +89,50 @@ static void what_is_in_the_registers_stays(void **state)
 	assert_int_equal(scheduler_counts(1).steals, 0);
 	assert_int_equal(context_go(0), IN_GUEST);
 	assert_ptr_equal(context_guest(0), a);
+}
+
+/* INIT: the CPU that runs it lets go of it, stops it, and does something else. */
+static void init_stops_it(void **state)
+{
+	(void)state;
+	context_start(2);
+	context_act_as(0);
+	fake_devices_reset();
+	struct vm *vm = context_vm(0, 2, BIT(1));
+	struct vcpu *a = &vm->vcpus[0];
+	vm->platform = fake_devices_of_a_vm();
+	a->timer_tsc = WAKE_NEVER;
+	context_resets = 0;
+	assert_int_equal(scheduler_start(a, 0x1000, 0), STATUS_OK);
+	assert_int_equal(context_go(1), IN_GUEST);
+	unsigned kicks = fake_kicks[1];
+	startup_send_init(a);
+	assert_int_equal(fake_kicks[1], kicks + 1);
+	assert_true(run_queues[1].wanted && startup_is_awaited(a));
+	/* It comes out of the guest, and is not run again. */
+	assert_int_equal(context_go(1), ASLEEP);
+	assert_int_equal(a->state, VCPU_OFF);
+	assert_int_equal(a->resident, CPU_NONE);
+	assert_null(run_queues[1].current);
+	assert_int_equal(context_resets, 1);
+	assert_int_equal(fake_devices.initialized, 1);
+	assert_true(startup_is_awaited(a));
+	startup_send_init(a); /* it is stopped */
+	assert_false(a->stopping);
+	startup_begin(a, 0x7000);
+	assert_false(startup_is_awaited(a));
+	assert_int_equal(context_go(1), IN_GUEST);
+	assert_ptr_equal(context_guest(1), a);
+	assert_int_equal(a->entry, 0x7000);
+	/* Both messages while it is in the guest. */
+	startup_send_init(a);
+	startup_begin(a, 0x8000);
+	assert_int_equal(context_go(1), IN_GUEST);
+	assert_int_equal(context_resets, 2);
+	assert_ptr_equal(context_guest(1), a);
+	assert_int_equal(a->entry, 0x8000);
+	assert_int_equal(run_queues[1].member_count, 2);
+	vm->platform = NULL;
 }
 
 /* A busy CPU takes its share of a longer queue, now and then. */
@@ -302,6 +348,7 @@ int main(void)
 		TEST(idle_cpu_steals),
 		TEST(what_is_in_the_registers_stays),
 		TEST(busy_cpus_balance),
+		TEST(init_stops_it),
 		TEST(notified_while_it_moves),
 		TEST(retire_what_does_not_run),
 		TEST(retire_what_runs_elsewhere),

@@ -17,10 +17,10 @@ static void test_made_and_ended(void **state)
 	platform_destroy(pc);
 	assert_null(pc->platform);
 	assert_null(pc->console);
-	assert_int_equal(frame_count_free(), before + 2 + (1u << PC_SCROLLBACK_ORDER));
+	assert_int_equal(frame_count_free(), before + PLATFORM_PAGES + (1u << PC_SCROLLBACK_ORDER));
 	world_check();
 	platform_destroy(pc); /* there is none: nothing happens */
-	assert_int_equal(frame_count_free(), before + 2 + (1u << PC_SCROLLBACK_ORDER));
+	assert_int_equal(frame_count_free(), before + PLATFORM_PAGES + (1u << PC_SCROLLBACK_ORDER));
 	assert_int_equal(platform_create(pc), STATUS_OK);
 	assert_non_null(pc->console);
 	assert_int_equal(frame_count_free(), before);

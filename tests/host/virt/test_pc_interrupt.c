@@ -5,6 +5,9 @@
  */
 #include "pc_fixture.h"
 
+#include "kernel/sched/startup.h"
+#include "kernel/sched/wake.h"
+
 /* Starts vCPU `index` as a guest does; its local APIC is on, and it runs. */
 static struct vcpu *start_vcpu(unsigned index)
 {
@@ -304,32 +307,188 @@ static void test_startup(void **state)
 	assert_int_equal(pc->vcpus[2].state, VCPU_OFF);
 }
 
-/* What is not carried out: one line says so, and nothing changes. */
-static void test_refused_commands(void **state)
+static bool has_nmi_flag(struct vcpu *vcpu)
+{
+	return __atomic_exchange_n(&vcpu->nmi_pending, false, __ATOMIC_SEQ_CST);
+}
+
+static void test_nmi(void **state)
 {
 	(void)state;
 	struct vcpu *second = start_vcpu(1);
-	fake_log_clear();
-	send(boot_vcpu, 1, 0x4500);
-	assert_non_null(strstr(fake_log_text, "vCPU 1 goes on: an INIT stops no vCPU"));
-	assert_int_equal(second->state, VCPU_QUEUED);
-	assert_int_equal(peek(pc_lapic(second), REG_SVR), 0x1ff);
-	assert_false(has_rung(second));
 	send(boot_vcpu, 1, 0x4400);
-	assert_non_null(strstr(fake_log_text, "vCPU 1 gets no NMI"));
-	assert_false(vlapic_nmi_pending(pc_lapic(second)));
-	assert_false(has_rung(second));
-	/* From a line, under the lock; and the log is not flooded. */
-	ioapic_entry(PC_IRQ_COM1, 0x400);
-	for (unsigned i = 0; i < 200; i++) {
-		com1_line(true);
-		com1_line(false);
-	}
-	unsigned lines = 0;
-	for (const char *at = fake_log_text; (at = strstr(at, "gets no NMI")) != NULL; at++) {
-		lines++;
-	}
-	assert_in_range(lines, 2, VM_LOG_LINES_PER_SECOND);
+	assert_true(has_rung(second) && has_nmi_flag(second));
+	assert_true(platform_nmi_pending(second));
+	assert_int_equal(platform_interrupt_ready(second), 0);
+	/* Two are one. */
+	send(boot_vcpu, 1, 0x4400);
+	assert_true(platform_nmi_take(second));
+	assert_false(platform_nmi_take(second) || platform_nmi_pending(second));
+	/* Not delivered after all: the flags are as if it had just come. */
+	(void)has_rung(second);
+	(void)has_nmi_flag(second);
+	platform_nmi_put_back(second);
+	assert_true(has_rung(second) && has_nmi_flag(second) && platform_nmi_take(second));
+	/* To itself, and from a line of the IOAPIC. */
+	send(boot_vcpu, 0, 0x4400);
+	assert_true(has_rung(boot_vcpu) && platform_nmi_take(boot_vcpu));
+	ioapic_entry(PC_IRQ_COM1, 1ull << 56 | 0x400);
+	com1_line(true);
+	assert_true(has_rung(second) && platform_nmi_take(second));
+	/* What is requested between the look and the take of an interrupt rings again. */
+	assert_true(vlapic_request(pc_lapic(second), 0x51, false));
+	send(boot_vcpu, 1, 0x4400);
+	(void)has_rung(second);
+	expect_interrupt(second, 0x51);
+	assert_true(has_rung(second));
+}
+
+/* HLT with interrupts off: an NMI ends it, an interrupt does not. */
+static void test_nmi_wakes(void **state)
+{
+	(void)state;
+	struct vcpu *second = start_vcpu(1);
+	kernel_pick(second);
+	second->wait = WAIT_DOORBELL;
+	second->doorbell_open = false;
+	second->nmi_open = true;
+	kernel_settle(second);
+	send(boot_vcpu, 1, 0x4061);
+	assert_int_equal(second->state, VCPU_ASLEEP);
+	send(boot_vcpu, 1, 0x4400);
+	assert_int_equal(second->state, VCPU_QUEUED);
+	/* Not where one is being handled. */
+	assert_true(platform_nmi_take(second) && has_nmi_flag(second));
+	kernel_pick(second);
+	second->wait = WAIT_DOORBELL;
+	second->nmi_open = false;
+	kernel_settle(second);
+	send(boot_vcpu, 1, 0x4400);
+	assert_int_equal(second->state, VCPU_ASLEEP);
+}
+
+/* One that waits for a startup IPI has no table of vectors. */
+static void test_nmi_before_the_start(void **state)
+{
+	(void)state;
+	struct vcpu *second = &pc->vcpus[1];
+	send(boot_vcpu, 1, 0x4400);
+	assert_false(platform_nmi_pending(second) || has_rung(second));
+	(void)start_vcpu(1);
+	send(boot_vcpu, 1, 0x4500);
+	send(boot_vcpu, 1, 0x4400);
+	assert_false(platform_nmi_pending(second) || has_rung(second));
+}
+
+/* What its CPU does when it takes it next (kernel/sched/scheduler.c). */
+static void stop_now(struct vcpu *vcpu)
+{
+	unsigned before = fake_vcpu_resets;
+	kernel_pick(vcpu);
+	startup_stop(&run_queues[vcpu->home], vcpu);
+	assert_int_equal(fake_vcpu_resets, before + 1);
+	assert_false(vcpu->stopping);
+}
+
+static void test_init_of_a_started_vcpu(void **state)
+{
+	(void)state;
+	struct vcpu *second = start_vcpu(1);
+	lapic_write(second, REG_TIMER, 0x20040);
+	lapic_write(second, REG_INITIAL, 1000);
+	assert_true(second->timer_tsc != WAKE_NEVER);
+	assert_true(vlapic_request(pc_lapic(second), 0x51, false));
+	send(boot_vcpu, 1, 0x4500);
+	assert_true(second->stopping);
+	assert_int_equal(second->state, VCPU_QUEUED);
+	/* Its registers belong to the CPU that runs it, until that stops it. */
+	assert_int_equal(peek(pc_lapic(second), REG_SVR), 0x1ff);
+	stop_now(second);
+	assert_int_equal(second->state, VCPU_OFF);
+	assert_int_equal(peek(pc_lapic(second), REG_SVR), 0xff);
+	assert_int_equal(platform_interrupt_ready(second), 0);
+	assert_int_equal(second->timer_tsc, WAKE_NEVER);
+	assert_false(second->entry_real_mode);
+	send(boot_vcpu, 1, 0x4612);
+	assert_int_equal(second->state, VCPU_QUEUED);
+	assert_true(second->entry_real_mode);
+	assert_int_equal(second->entry, 0x12000);
+	/* It runs: another one has no effect. */
+	send(boot_vcpu, 1, 0x4634);
+	assert_int_equal(second->entry, 0x12000);
+	assert_false(second->stopping);
+}
+
+/* Both messages come before any CPU has had it in its hands; and again. */
+static void test_init_and_startup_in_a_row(void **state)
+{
+	(void)state;
+	struct vcpu *second = start_vcpu(1);
+	send(boot_vcpu, 1, 0x4500);
+	send(boot_vcpu, 1, 0x4600); /* page 0 is one, too */
+	stop_now(second);
+	assert_int_equal(second->state, VCPU_QUEUED);
+	assert_int_equal(second->entry, 0);
+	assert_true(second->entry_real_mode);
+	/* A second INIT: the startup IPI before it does not count. */
+	send(boot_vcpu, 1, 0x4500);
+	send(boot_vcpu, 1, 0x4655);
+	send(boot_vcpu, 1, 0x4500);
+	stop_now(second);
+	assert_int_equal(second->state, VCPU_OFF);
+}
+
+/* Asleep for good, it is stopped all the same; while it waits for a frame, it gets that first. */
+static void test_init_of_a_sleeper(void **state)
+{
+	(void)state;
+	struct vcpu *second = start_vcpu(1);
+	kernel_pick(second);
+	second->wait = WAIT_DOORBELL;
+	second->doorbell_open = false;
+	kernel_settle(second);
+	send(boot_vcpu, 1, 0x4500);
+	assert_int_equal(second->state, VCPU_QUEUED);
+	/* About to sleep. */
+	kernel_pick(second);
+	second->wait = WAIT_DOORBELL;
+	kernel_settle(second);
+	assert_int_equal(second->state, VCPU_QUEUED);
+	kernel_pick(second);
+	second->wait = WAIT_MEMORY;
+	kernel_settle(second);
+	assert_int_equal(second->state, VCPU_ASLEEP);
+	send(boot_vcpu, 1, 0x4500);
+	assert_int_equal(second->state, VCPU_ASLEEP);
+	vcpu_wake_for_memory(second);
+	stop_now(second);
+	assert_int_equal(second->state, VCPU_OFF);
+}
+
+static void test_init_of_itself(void **state)
+{
+	(void)state;
+	struct vcpu *second = start_vcpu(1);
+	kernel_pick(second);
+	send(second, 1, 0x4500);
+	assert_true(second->stopping);
+	assert_false(vm_lets_go_on(second)); /* so its run ends with the access */
+	startup_stop(&run_queues[second->home], second);
+	assert_int_equal(second->state, VCPU_OFF);
+}
+
+/* Firmware would start the machine anew. */
+static void test_init_of_the_boot_processor(void **state)
+{
+	(void)state;
+	struct vcpu *second = start_vcpu(1);
+	send(second, 0, 0x4500);
+	assert_non_null(strstr(fake_log_text, "INIT for vCPU 0, the boot processor: a reset"));
+	assert_int_equal(pc->state, VM_FINISHED);
+	/* Nor does a vCPU that is stopped outlive its VM. */
+	send(boot_vcpu, 1, 0x4500);
+	stop_now(second);
+	assert_int_equal(second->state, VCPU_ENDED);
 }
 
 /* ---- timers ---- */
@@ -408,7 +567,14 @@ int main(void)
 		PC_TEST(test_shorthands),
 		PC_TEST(test_receiver_is_kicked),
 		PC_TEST(test_startup),
-		PC_TEST(test_refused_commands),
+		PC_TEST(test_nmi),
+		PC_TEST(test_nmi_wakes),
+		PC_TEST(test_nmi_before_the_start),
+		PC_TEST(test_init_of_a_started_vcpu),
+		PC_TEST(test_init_and_startup_in_a_row),
+		PC_TEST(test_init_of_a_sleeper),
+		PC_TEST(test_init_of_itself),
+		PC_TEST(test_init_of_the_boot_processor),
 		PC_TEST(test_board_timer),
 		PC_TEST(test_board_timer_of_another_vcpu),
 		PC_TEST(test_ticks_are_apart),
