@@ -30,6 +30,9 @@ static void print_vm(const struct vm *vm)
 	/* What the VM cost the host at its two ends; for tests/bench. */
 	vm_stats_print_line(vm, STAT_COSTS, text, sizeof(text));
 	log_event(vm_name(vm), "costs %s", text);
+	if (vm_stats_print_reasons(vm, text, sizeof(text))) {
+		log_event(vm_name(vm), "exits %s", text);
+	}
 }
 
 void report_timeout(uint64_t seconds)
