@@ -60,7 +60,7 @@ static struct vvmballoon_answer say_target(const struct vvmballoon *balloon, uin
 	return (struct vvmballoon_answer){
 		.status = status,
 		.has_target = true,
-		.target_pages = __atomic_load_n(&balloon->page->target_pages, __ATOMIC_ACQUIRE),
+		.target_pages = silent_driver_target(balloon->vm),
 	};
 }
 

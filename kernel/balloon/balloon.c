@@ -161,21 +161,40 @@ static enum exit_action answer_touch(struct vcpu *vcpu)
 	return EXIT_KILL;
 }
 
+/* So many freed frames repay one of the reserve. A device's driver gives it back as it is. */
+static uint64_t reserve_price(const struct balloon *balloon)
+{
+	return balloon->by_device ? 1 : tunables.driver_reserve_price;
+}
+
+/* What it may owe the reserve. */
+static uint64_t reserve_debt_most(const struct balloon *balloon, bool asked)
+{
+	uint64_t pages = balloon->by_device && asked ? max_u64(tunables.device_reserve_pages,
+							       tunables.driver_reserve_pages)
+						     : tunables.driver_reserve_pages;
+	return pages * reserve_price(balloon);
+}
+
 /*
  * The VM is asked to give, or will be if it goes on, for it has less than its allotment: perhaps
  * its driver needs a frame to be able to give (for metadata or a stack). A few come from the
  * emergency reserve: without them a driver and the VMs that wait for its memory could wait for each
  * other. Each must be repaid by several freed frames (driver_debt_pages), so that a VM cannot drain
  * the reserve by freeing and faulting in turn.
+ *
+ * The driver of another hypervisor takes whole batches of pages before it gives the first, and a
+ * kernel may clear them all, though it has never touched them. While it is asked it may have 2 MiB,
+ * once: they come back with the batch.
  */
 bool balloon_may_use_reserve(const struct vm *vm)
 {
 	const struct balloon *balloon = &vm->balloon;
 	bool asked = balloon->target_pages > vm->s2.ballooned_pages;
 	bool entitled = vm->s2.mapped_pages < vm->config.mem_pages;
-	uint64_t debt = balloon->driver_debt_pages + tunables.driver_reserve_price;
+	uint64_t debt = balloon->driver_debt_pages + reserve_price(balloon);
 	return balloon->attached && (asked || entitled) &&
-	       debt <= tunables.driver_reserve_pages * tunables.driver_reserve_price;
+	       debt <= reserve_debt_most(balloon, asked);
 }
 
 /* There is no frame for what the VM touches but in the reserve. */
@@ -189,7 +208,7 @@ static enum status touch_for_driver(struct s2_locked locked, struct vm *vm, gfn_
 	enum status status =
 		s2_fault(locked, gfn, ORDER_4K, vm->config.on_touch == ON_TOUCH_ZERO, was, pages);
 	vm->s2.promise.emergency = false;
-	vm->balloon.driver_debt_pages += status == STATUS_OK ? tunables.driver_reserve_price : 0;
+	vm->balloon.driver_debt_pages += status == STATUS_OK ? reserve_price(&vm->balloon) : 0;
 	return status;
 }
 

@@ -6,6 +6,8 @@
 #include "kernel/lib/tunables.h"
 #include "kernel/sched/clock.h"
 #include "kernel/vm/vm.h"
+#include "mm/frame.h"
+#include "mm/promise.h"
 
 #define COMES_AGAIN_MS 500 /* and not sooner: Linux comes once a second */
 
@@ -26,13 +28,32 @@ void silent_driver_begin(struct vm *vm)
 }
 
 /*
+ * How many frames the guest may need before its driver gives the first page: as many as it has
+ * pages without one, for it may take those, and may clear them.
+ */
+static uint64_t clearing_pages(const struct vm *vm)
+{
+	return sub_floor_u64(size_pages(vm), vm->s2.mapped_pages);
+}
+
+uint64_t silent_driver_target(const struct vm *vm)
+{
+	uint64_t target = __atomic_load_n(&vm->balloon.target_pages, __ATOMIC_RELAXED);
+	uint64_t spare = min_u64(promise_spare(), frame_count_free());
+	uint64_t step = max_u64(order_pages(ORDER_2M), spare / 2);
+
+	return clearing_pages(vm) <= step ? target : min_u64(target, vm->s2.ballooned_pages + step);
+}
+
+/*
  * It was told a target when it came last, and has had all the time that it takes since. What is
  * missing now, it could not get from its guest.
  */
 static void note_short(struct vm *vm)
 {
 	struct balloon *balloon = &vm->balloon;
-	uint64_t due = min_u64(balloon->told_pages, balloon->target_pages);
+	uint64_t told = __atomic_load_n(&balloon->told_pages, __ATOMIC_RELAXED);
+	uint64_t due = min_u64(told, balloon->target_pages);
 	uint64_t ballooned = vm->s2.ballooned_pages;
 	if (sub_floor_u64(due, ballooned) > tunables.portion_least_pages) {
 		uint64_t size = size_pages(vm);
@@ -49,7 +70,7 @@ void silent_driver_came(struct vm *vm)
 	uint64_t now = clock_now();
 	if (sub_floor_u64(now, balloon->told_tsc) >= ticks_from_ms(COMES_AGAIN_MS)) {
 		note_short(vm);
-		balloon->told_pages = balloon->target_pages;
+		__atomic_store_n(&balloon->told_pages, silent_driver_target(vm), __ATOMIC_RELAXED);
 		balloon->told_tsc = now;
 	}
 	s2_unlock(locked);
@@ -64,12 +85,24 @@ static uint64_t least_size(const struct vm *vm, uint64_t now_tsc)
 	return past ? 0 : balloon->least_size_pages;
 }
 
-struct balloon_statistics silent_driver_statistics(const struct vm *vm,
-						   struct balloon_statistics said, uint64_t now_tsc)
+/*
+ * A target that was lower for a moment is no target that it had all the time to meet. That it may
+ * overwrite a new one with an older, lower one is as good.
+ */
+static void note_lower_target(struct balloon *balloon)
+{
+	if (balloon->target_pages < __atomic_load_n(&balloon->told_pages, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&balloon->told_pages, balloon->target_pages, __ATOMIC_RELAXED);
+	}
+}
+
+struct balloon_statistics silent_driver_statistics(struct vm *vm, struct balloon_statistics said,
+						   uint64_t now_tsc)
 {
 	if (!vm->balloon.attached || !vm->balloon.silent) {
 		return said;
 	}
+	note_lower_target(&vm->balloon);
 	struct balloon_statistics measured = {.total_pages = said.total_pages};
 	uint64_t size = size_pages(vm);
 	uint64_t held = min_u64(vm->s2.mapped_pages, size);

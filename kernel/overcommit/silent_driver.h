@@ -23,8 +23,19 @@ void silent_driver_begin(struct vm *vm);
 /* It has come for its target. Any CPU. */
 void silent_driver_came(struct vm *vm);
 
-/* What the policy is to go by: `said` itself, where the driver says something. Boot CPU. */
-struct balloon_statistics
-silent_driver_statistics(const struct vm *vm, struct balloon_statistics said, uint64_t now_tsc);
+/*
+ * The target that it is told: that of the policy, but in steps where its guest may need many frames
+ * to reach it. A kernel may clear each page that its driver takes (Linux: init_on_alloc), and a
+ * page that was never touched has no frame yet; the driver gives the page only after that, and with
+ * it the frame. A host that is short has few frames to lend. Any context.
+ */
+uint64_t silent_driver_target(const struct vm *vm);
+
+/*
+ * What the policy is to go by: `said` itself, where the driver says something. After each change of
+ * the target, before the next one. Boot CPU.
+ */
+struct balloon_statistics silent_driver_statistics(struct vm *vm, struct balloon_statistics said,
+						   uint64_t now_tsc);
 
 #endif

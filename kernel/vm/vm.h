@@ -54,8 +54,9 @@ struct balloon {
 	bool unresponsive;    /* missed a deadline and has not given enough since */
 	/*
 	 * Of a driver that reports nothing and comes for its target itself: what it was told last
-	 * and when, and the size below which its guest could not go, and when that was seen
-	 * (kernel/overcommit/silent_driver.c). Valid while attached.
+	 * (or less, where the target was lower since; atomic) and when, and the size below which
+	 * its guest could not go, and when that was seen (kernel/overcommit/silent_driver.c). Valid
+	 * while attached.
 	 */
 	bool silent;
 	uint64_t told_pages;

@@ -156,6 +156,21 @@ def test_a_part_without_its_tool_skips_and_counts(name, words, what, tmp_path):
         assert file.read().strip() == what
 
 
+@pytest.mark.parametrize("line", ["not ok 2 # SKIP test_b", "ok 2 # SKIP test_b"])
+def test_a_host_test_that_is_skipped_has_not_failed(line, tmp_path):
+    program = tmp_path / "test_one"
+    program.write_text(f"#!/bin/sh\necho 1..2\necho 'ok 1 - test_a'\necho '{line}'\n")
+    program.chmod(0o755)
+    build = str(tmp_path / "build")
+    done = subprocess.run(["/usr/bin/python3", "-B", "tools/run-host-tests", build, str(program)],
+                          cwd=scenario.ROOT, check=False, stdout=subprocess.PIPE)
+    assert done.returncode == 0 and b"test_one: test_b cannot be made here" in done.stdout
+    with open(os.path.join(build, "summary", "host"), encoding="ascii") as file:
+        assert file.read().strip() == "1 0 1"
+    with open(os.path.join(build, "junit", "host.xml"), encoding="utf-8") as file:
+        assert 'skipped="1"' in file.read()
+
+
 def test_figures_are_compared_within_one_pair_of_tools(monkeypatch, tmp_path):
     monkeypatch.setattr(rows, "OTHERS", str(tmp_path))
     main = rows.main_tools("bochs")

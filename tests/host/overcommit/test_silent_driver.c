@@ -292,11 +292,84 @@ static void test_not_short(void **state)
 	pass(10);
 	silent_driver_came(vm);
 	assert_int_equal(vm->balloon.least_size_pages, 0);
+	/* The target was lower meanwhile, so it has stopped. */
+	least_size = RAM;
+	set_balloon(0);
+	vm->balloon.told_pages = 3000;
+	balloon_set_target(vm, 0, AEROSTAT_PRESSURE_NONE);
+	(void)measured();
+	balloon_set_target(vm, 3000, AEROSTAT_PRESSURE_LOW);
+	(void)measured();
+	vm->balloon.told_tsc = 0;
+	silent_driver_came(vm);
+	assert_int_equal(vm->balloon.least_size_pages, 0);
+	assert_int_equal(vm->balloon.told_pages, 512); /* the next step */
+	vm->balloon.told_tsc = 0;
+	silent_driver_came(vm);
+	assert_true(vm->balloon.least_size_pages > 0);
 	/* A new driver knows nothing of it. */
 	vm->balloon.least_size_pages = 4000;
 	silent_driver_begin(vm);
 	assert_int_equal(vm->balloon.least_size_pages, 0);
 	assert_int_equal(vm->balloon.told_pages, 0);
+}
+
+/* ---- Pages without a frame ---- */
+
+/* It has given 1000 pages and has them back; the other VM has their frames. */
+static void start_without_frames(void)
+{
+	start(true);
+	comes = SECOND;
+	set_balloon(1000);
+	pass(20);
+	set_balloon(0);
+	assert_true(kernel_waits(waiter));
+	assert_int_equal(vm->s2.mapped_pages, HELD - 1000);
+}
+
+/*
+ * Regression: its kernel clears each page that the driver takes. It took all that it was told, of
+ * which no page had a frame, and it and the host waited for each other.
+ */
+static void test_told_in_steps(void **state)
+{
+	(void)state;
+	start(true);
+	balloon_set_target(vm, 2000, AEROSTAT_PRESSURE_HIGH);
+	assert_int_equal(silent_driver_target(vm), 2000); /* it lacks 200 frames at most */
+	(void)kernel_teardown(state);
+	start_without_frames();
+	balloon_set_target(vm, 2000, AEROSTAT_PRESSURE_HIGH);
+	assert_int_equal(silent_driver_target(vm), 512);
+	balloon_set_target(vm, 400, AEROSTAT_PRESSURE_HIGH);
+	assert_int_equal(silent_driver_target(vm), 400);
+	balloon_set_target(vm, 2000, AEROSTAT_PRESSURE_HIGH);
+	set_balloon(512);
+	assert_int_equal(silent_driver_target(vm), 1024);
+	set_balloon(1000); /* what is left has its frames */
+	assert_int_equal(silent_driver_target(vm), 2000);
+	(void)kernel_teardown(state);
+	start(false);
+	comes = SECOND;
+	set_balloon(3900);
+	set_balloon(0);
+	balloon_set_target(vm, 4000, AEROSTAT_PRESSURE_HIGH);
+	assert_in_range(silent_driver_target(vm), 1024, 3999); /* as far as the host can lend */
+}
+
+/* And what one step needs there is. */
+static void test_clears_before_it_gives(void **state)
+{
+	(void)state;
+	start_without_frames();
+	assert_int_equal(kernel_touch_pages(vm, FIRST, 1000), 32); /* it is not asked */
+	(void)kernel_teardown(state);
+	start_without_frames();
+	balloon_set_target(vm, 2000, AEROSTAT_PRESSURE_HIGH);
+	assert_int_equal(kernel_touch_pages(vm, FIRST, 1000), 512);
+	set_balloon(512);
+	assert_int_equal(vm->balloon.driver_debt_pages, 0); /* and may have it once more */
 }
 
 /* ---- Is it there? ---- */
@@ -351,6 +424,8 @@ int main(void)
 		TEST(test_gets_back_what_it_uses),
 		TEST(test_short),
 		TEST(test_not_short),
+		TEST(test_told_in_steps),
+		TEST(test_clears_before_it_gives),
 		TEST(test_never_comes),
 		TEST(test_comes_in_time),
 	};

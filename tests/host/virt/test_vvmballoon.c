@@ -260,6 +260,7 @@ static void test_rewritten_batch(void **state)
 	steps = 0;
 	while (in_once(boot_vcpu, VBACKDOOR_BALLOON_PORT)) {
 		steps++;
+		assert_true(steps < VMWARE_STEPS_MAX);
 		world_check();
 		fill_batch(3, 7, 0);
 		/* Commands without pages do not stand in its way. */

@@ -16,6 +16,7 @@
 #define VMWARE_FRAMES 6000
 #define VMWARE_RAM 4096ull /* pages: eight times 2 MiB */
 #define VMWARE_BATCH_GFN 7ull
+#define VMWARE_STEPS_MAX 5000 /* of one command */
 
 static struct vm *pc;
 static struct vcpu *boot_vcpu;
@@ -73,6 +74,7 @@ static inline uint32_t command(uint64_t number, uint64_t first, uint64_t second)
 {
 	set_call(boot_vcpu, number, first, second);
 	for (steps = 1; in_once(boot_vcpu, VBACKDOOR_BALLOON_PORT); steps++) {
+		assert_true(steps < VMWARE_STEPS_MAX);
 		assert_int_equal(boot_vcpu->regs[GPR_RAX], VBACKDOOR_BALLOON_MAGIC);
 		assert_int_equal(boot_vcpu->regs[GPR_RBX], first);
 		world_check();
