@@ -320,6 +320,25 @@ static void test_batch_across_gigabytes(void **state)
 	world_destroy_all();
 }
 
+/* The end of an address space: once for the pages of a table, once for the tables themselves. */
+static void test_flush_at_the_end(void **state)
+{
+	static struct s2 ended;
+	(void)state;
+	world_start(64, 8000, 0);
+	assert_int_equal(s2_create(&ended, &fake_format, 9, LIMIT, 0), STATUS_OK);
+	world_adopt(&ended);
+	world_write(&ended, 600, 7);
+	world_write(&ended, 601, 8);
+	uint64_t epochs = ended.tlb.requested;
+	world_forget(&ended);
+	assert_true(s2_destroy_step(&ended, 4096));
+	assert_int_equal(ended.tlb.requested, epochs + 2);
+	assert_int_equal(frame_count(FRAME_GUEST), 0);
+	assert_int_equal(frame_count(FRAME_REVOKING), 0);
+	world_check();
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, world_teardown)
 
 int main(void)
@@ -330,6 +349,7 @@ int main(void)
 		TEST(test_flush_comes_before_reuse),
 		TEST(test_page_that_was_found),
 		TEST(test_batch_across_gigabytes),
+		TEST(test_flush_at_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
