@@ -129,7 +129,7 @@ struct vcpu {
 	uint64_t fault_count;
 	uint64_t hypercall_count;
 	uint64_t exits_by_kind[VM_EXIT_KINDS]; /* but second-stage faults; kernel/exit/exit.c */
-	bool calls_platform; /* VMCALL is for platform_hypercall() */
+	bool calls_platform;		       /* VMCALL is for platform_hypercall() */
 };
 
 /* It is to be stopped (kernel/sched/startup.h): a run of it ends at the next exit. */
