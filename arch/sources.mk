@@ -35,6 +35,7 @@ HV_C_SOURCES += \
 	arch/x86/guest/guest_pc.c \
 	arch/x86/guest/guest_personality.c \
 	arch/x86/guest/guest_place.c \
+	arch/x86/guest/guest_steps.c \
 	arch/x86/guest/guest_vcpu.c \
 	arch/x86/guest/guest_walk.c \
 	arch/x86/svm/npt.c \
@@ -67,6 +68,7 @@ HV_C_SOURCES += \
 	arch/x86/vmx/vmx_dump.c \
 	arch/x86/vmx/vmx_exit.c \
 	arch/x86/vmx/vmx_fields.c \
+	arch/x86/vmx/vmx_inspect.c \
 	arch/x86/vmx/vmx_nmi.c \
 	arch/x86/vmx/vmx_quick.c \
 	arch/x86/vmx/vmx_run.c \

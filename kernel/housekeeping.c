@@ -8,9 +8,9 @@
 #include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/overcommit/governor.h"
-#include "kernel/monitor/attach.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
+#include "kernel/monitor/script.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
 #include "kernel/overcommit/working_set.h"
@@ -78,7 +78,7 @@ static bool all_ended(void)
 static void check_end(uint64_t now)
 {
 	const struct options *options = house.options;
-	if (all_ended() && !house.reported) {
+	if (all_ended() && !house.reported && !script_is_busy()) {
 		house.reported = true;
 		bool pass = report_results(options->batch);
 		if (options->batch) {
@@ -143,7 +143,7 @@ bool background_poll(uint64_t now_tsc, bool at_once)
 
 uint64_t background_next_tsc(uint64_t now_tsc)
 {
-	uint64_t ms = attach_is_on() ? TYPING_MS : POLL_MS;
+	uint64_t ms = monitor_is_typing() ? TYPING_MS : POLL_MS;
 	return min_u64(governor_next_tsc(), now_tsc + ticks_from_ms(ms));
 }
 

@@ -11,6 +11,7 @@
 #include "kernel/housekeeping.h"
 #include "kernel/lib/options.h"
 #include "kernel/monitor/results.h"
+#include "kernel/scripts.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
 #include "kernel/lifecycle/build.h"
@@ -68,7 +69,8 @@ static uint64_t count_vms(const struct boot_info *boot_info)
 {
 	uint64_t count = boot_info->modules_left_out;
 	for (unsigned i = 0; i < boot_info->module_count; i++) {
-		count += vm_config_is_file(boot_info->modules[i].text) ? 0 : 1;
+		const struct boot_module *module = &boot_info->modules[i];
+		count += module->released || vm_config_is_file(module->text) ? 0 : 1;
 	}
 	return count;
 }
@@ -116,12 +118,13 @@ static void start_guests(struct boot_info *boot_info)
 			 (unsigned long long)promise_spare() * 4, GUEST_PAGES_LEAST * 4);
 		halt(message);
 	}
+	uint64_t freed = scripts_take(&options, boot_info);
 	count_modules(boot_info);
 	vms_start(boot_info->modules, boot_info->module_count, &pages);
 	log_event(NULL, "modules count=%u freed_pages=%llu kept_pages=%llu",
-		  boot_info->module_count, (unsigned long long)pages.freed,
+		  boot_info->module_count, (unsigned long long)(freed + pages.freed),
 		  (unsigned long long)pages.kept);
-	governor_note_released(pages.freed);
+	governor_note_released(freed + pages.freed);
 	vms_release();
 }
 

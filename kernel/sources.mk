@@ -40,8 +40,20 @@ HV_C_SOURCES += \
 	kernel/main.c \
 	kernel/monitor/attach.c \
 	kernel/monitor/audit.c \
+	kernel/monitor/command.c \
+	kernel/monitor/commands_host.c \
+	kernel/monitor/commands_memory.c \
+	kernel/monitor/commands_steer.c \
+	kernel/monitor/commands_vm.c \
+	kernel/monitor/line.c \
 	kernel/monitor/monitor.c \
+	kernel/monitor/output.c \
 	kernel/monitor/results.c \
+	kernel/monitor/script.c \
+	kernel/monitor/table.c \
+	kernel/monitor/top.c \
+	kernel/monitor/walk.c \
+	kernel/overcommit/decisions.c \
 	kernel/overcommit/driver_health.c \
 	kernel/overcommit/governor.c \
 	kernel/overcommit/oom.c \
@@ -51,11 +63,13 @@ HV_C_SOURCES += \
 	kernel/overcommit/working_set.c \
 	kernel/sched/boost.c \
 	kernel/sched/clock.c \
+	kernel/sched/pause.c \
 	kernel/sched/run_queue.c \
 	kernel/sched/scheduler.c \
 	kernel/sched/startup.c \
 	kernel/sched/stop_machine.c \
 	kernel/sched/wake.c \
+	kernel/scripts.c \
 	kernel/vm/backend.c \
 	kernel/vm/guest_console.c \
 	kernel/vm/tlb.c \

@@ -149,17 +149,23 @@ static inline struct frame_step frame_step(struct frame_tag expected, struct fra
  * returns its record. A caller that takes many steps at once accounts for all of them after, under
  * frame_lock.
  */
-static inline struct frame *frame_step_take(struct frame_step step, pfn_t pfn)
+static inline struct frame *frame_step_take_of(struct frame *frames, uint64_t count,
+					       struct frame_step step, pfn_t pfn)
 {
-	if (pfn.n >= frame_table_count) {
+	if (pfn.n >= count) {
 		frame_mismatch(pfn, step.expected);
 	}
-	struct frame *frame = &frame_table[pfn.n];
+	struct frame *frame = &frames[pfn.n];
 	if (__builtin_expect(frame->tag_word != step.expected, 0)) {
 		frame_mismatch(pfn, step.expected);
 	}
 	__atomic_store_n(&frame->tag_word, step.next, __ATOMIC_RELAXED);
 	return frame;
+}
+
+static inline struct frame *frame_step_take(struct frame_step step, pfn_t pfn)
+{
+	return frame_step_take_of(frame_table, frame_table_count, step, pfn);
 }
 
 static inline void frame_step_account(enum frame_state from, enum frame_state to, uint64_t pages)

@@ -104,6 +104,17 @@ void pool_put_dirty(pfn_t pfn)
 	pool_push(&dirty_pool, pfn);
 }
 
+void pool_put_dirty_run(struct pool_run run, unsigned order)
+{
+	uint32_t head = dirty_pool.heads[order];
+	frame_table[run.last].next = head;
+	if (head != FRAME_NONE) {
+		frame_table[head].prev = run.last;
+	}
+	dirty_pool.heads[order] = run.head;
+	dirty_pool.orders |= 1u << order;
+}
+
 /*
  * The frames of a run of one order are linked through `next` already; what they lack is the way
  * back, and the run its place at the head of the pool's list. Only that last step is under
@@ -127,13 +138,7 @@ static uint32_t take_revoked_run(uint32_t first, vm_id_t owner)
 	} while (at != FRAME_NONE && frame_table[at].tag.order == order);
 	lock_acquire(&frame_lock);
 	frame_step_account(FRAME_REVOKING, FRAME_DIRTY, count << order);
-	uint32_t head = dirty_pool.heads[order];
-	frame_table[last].next = head;
-	if (head != FRAME_NONE) {
-		frame_table[head].prev = last;
-	}
-	dirty_pool.heads[order] = first;
-	dirty_pool.orders |= 1u << order;
+	pool_put_dirty_run((struct pool_run){.head = first, .last = last}, order);
 	lock_release(&frame_lock);
 	return at;
 }

@@ -33,6 +33,13 @@ bool pool_is_awaited(void);
 /* Puts an extent whose state is DIRTY into its list. */
 void pool_put_dirty(pfn_t pfn);
 
+/* DIRTY extents of one order that are linked both ways; prev of the head is FRAME_NONE. */
+struct pool_run {
+	uint32_t head;
+	uint32_t last;
+};
+void pool_put_dirty_run(struct pool_run run, unsigned order);
+
 /*
  * Makes a list of REVOKING extents of `owner`, linked through frame->next from `head`, DIRTY. The
  * caller has seen the flush epoch reached, and does not hold frame_lock.

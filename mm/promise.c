@@ -75,6 +75,23 @@ enum status promise_make(struct promise *promise, uint64_t min_pages, uint64_t t
 	return status;
 }
 
+enum status promise_change(struct promise *promise, uint64_t min_pages)
+{
+	enum status status = STATUS_NO_MEMORY;
+	lock_acquire(&frame_lock);
+	(void)frame_caches_drain();
+	uint64_t before = unmet(promise);
+	uint64_t after = before - sub_floor_u64(promise->min_pages, promise->held_pages) +
+			 sub_floor_u64(min_pages, promise->held_pages);
+	if (after <= before || after - before <= promise_spare_locked()) {
+		promise->min_pages = min_pages;
+		owed_pages = owed_pages - before + after;
+		status = STATUS_OK;
+	}
+	lock_release(&frame_lock);
+	return status;
+}
+
 void promise_withdraw(struct promise *promise)
 {
 	lock_acquire(&frame_lock);

@@ -53,6 +53,12 @@ uint64_t promise_spare_locked(void);
 MUST_CHECK enum status promise_make(struct promise *promise, uint64_t min_pages,
 				    uint64_t table_pages_worst);
 
+/*
+ * Another minimum for a promise that was made. NO_MEMORY: what it would be owed more is not spare,
+ * and nothing has changed. The lock of its address space is held; takes frame_lock.
+ */
+MUST_CHECK enum status promise_change(struct promise *promise, uint64_t min_pages);
+
 /* Withdraws it; nothing of the VM is mapped any more. Takes frame_lock. */
 void promise_withdraw(struct promise *promise);
 

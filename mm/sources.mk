@@ -18,4 +18,5 @@ HV_C_SOURCES += \
 	mm/stage2/runs.c \
 	mm/stage2/sample.c \
 	mm/stage2/single.c \
-	mm/stage2/split.c
+	mm/stage2/split.c \
+	mm/stage2/steps.c

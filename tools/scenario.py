@@ -81,11 +81,6 @@ def lines_of(text):
     return [line for line in stripped if line and not line.startswith("#")]
 
 
-def count_vms(modules):
-    """A module that says of=NAME is a further file of the VM of that name."""
-    return sum(not module.string.strip('"').startswith("of=") for module in modules)
-
-
 def new_parser():
     return configparser.ConfigParser(
         interpolation=None, delimiters=("=",), comment_prefixes=("#",), strict=True
@@ -97,8 +92,8 @@ def guest_image(name):
 
 
 def is_vm(string):
-    """What the hypervisor takes this module's string for."""
-    return not string.lstrip(" ").startswith("of=")
+    """What the hypervisor takes this module's string for: a VM, a further file of one, or commands."""
+    return not string.lstrip(" ").startswith("of=") and string.split() != ["script"]
 
 
 def count_vms(modules):

@@ -122,7 +122,11 @@ static bool msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value, bool *f
 	bool known =
 		vhyperv_msr_write(state_of(platform), &guest, vcpu->index, index, value, fault);
 
-	step_and_unlock(platform, &guest, vcpu);
+	if (known) {
+		step_and_unlock(platform, &guest, vcpu);
+	} else {
+		s2_unlock(guest.locked); /* one of the board's */
+	}
 	return known;
 }
 

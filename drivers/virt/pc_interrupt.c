@@ -26,7 +26,7 @@ static void kick(struct vcpu *vcpu, const struct vcpu *running)
  * An INIT message. The boot processor goes through the reset vector, to firmware, which starts the
  * machine anew (SDM vol. 3, 9.4.2); the others wait for a startup IPI (9.4.4).
  */
-static void initialize(struct vcpu *vcpu, const struct vcpu *running)
+static void initialize(struct vcpu *vcpu)
 {
 	if (vcpu->index == 0) {
 		vm_log(vcpu->vm, "INIT for vCPU 0, the boot processor: a reset");
@@ -35,9 +35,6 @@ static void initialize(struct vcpu *vcpu, const struct vcpu *running)
 		vlapic_init(pc_lapic(vcpu));
 	} else {
 		startup_send_init(vcpu);
-	}
-	if (vcpu == running) {
-		vcpu->timer_tsc = 0; /* its run ends at once */
 	}
 }
 
@@ -75,7 +72,7 @@ static bool hand_over(struct platform *platform, unsigned index, const struct ap
 		kick(vcpu, running);
 		return true;
 	case VLAPIC_RESET:
-		initialize(vcpu, running);
+		initialize(vcpu);
 		return true;
 	case VLAPIC_STARTING:
 		startup_begin(vcpu, (uint32_t)message->vector << PAGE_SHIFT);

@@ -9,8 +9,10 @@
 #include "drivers/virt/vdynmem_send.h"
 #include "kernel/balloon/find.h"
 #include "kernel/balloon/ranges.h"
+#include "mm/promise.h"
 
-#define ASK_PAGES_MAX 65536u  /* of one request: it cannot be taken back */
+#define ASK_PAGES_MAX 16384u  /* of one request: it cannot be taken back */
+#define ASK_PAGES_LEAST 32u   /* there are frames for that in the reserve for drivers */
 #define BACK_PAGES_MAX 16384u /* of one message: the driver frees them without a pause */
 #define BACK_RUNS_MAX 16u
 #define PIECES_MAX 3u /* of a run: up to 2 MiB, large ones, the rest */
@@ -23,21 +25,21 @@
 static unsigned split(uint64_t gfn, uint64_t pages, struct aerostat_range *ranges)
 {
 	const uint64_t large = order_pages(ORDER_2M);
-	uint64_t head = min_u64(align_up_u64(gfn, large) - gfn, pages);
-	uint64_t middle = (pages - head) / large;
-	uint64_t tail = pages - head - middle * large;
+	const uint64_t head = min_u64(align_up_u64(gfn, large) - gfn, pages);
+	const uint64_t middle = (pages - head) / large;
+	const uint64_t tail = pages - head - middle * large;
+	const struct aerostat_range pieces[PIECES_MAX] = {
+		{.gfn = gfn, .count = (uint32_t)head},
+		{.gfn = gfn + head, .count = (uint32_t)middle, .order = ORDER_2M},
+		{.gfn = gfn + pages - tail, .count = (uint32_t)tail},
+	};
 	unsigned count = 0;
 
-	if (head > 0) {
-		ranges[count++] = (struct aerostat_range){.gfn = gfn, .count = (uint32_t)head};
-	}
-	if (middle > 0) {
-		ranges[count++] = (struct aerostat_range){
-			.gfn = gfn + head, .count = (uint32_t)middle, .order = ORDER_2M};
-	}
-	if (tail > 0) {
-		ranges[count++] =
-			(struct aerostat_range){.gfn = gfn + pages - tail, .count = (uint32_t)tail};
+	for (unsigned i = 0; i < PIECES_MAX; i++) {
+		if (pieces[i].count > 0) {
+			ranges[count] = pieces[i];
+			count++;
+		}
 	}
 	return count;
 }
@@ -190,10 +192,27 @@ static struct dynmem_header header(struct vdynmem *memory, uint16_t type, size_t
 	return (struct dynmem_header){type, (uint16_t)bytes, ++memory->transaction};
 }
 
+/*
+ * The most that one request may ask for. Linux clears pages before it gives them, and gives none
+ * before it has all of a request. Those that have no frame get one for that; if there were not
+ * enough, the VM would wait for frames that it is about to give. So no more than there are frames
+ * for, whichever pages it takes.
+ */
+static uint64_t ask_most(const struct vdynmem *memory, const struct vdynmem_place *place)
+{
+	const struct s2 *s2 = &place->guest.vm->s2;
+	uint64_t assigned =
+		sub_floor_u64(memory->boot_pages + memory->added_pages, s2->ballooned_pages);
+	uint64_t unbacked = sub_floor_u64(assigned, s2->mapped_pages);
+	uint64_t frames = ASK_PAGES_LEAST + promise_spare() / 2;
+
+	return unbacked <= frames ? ASK_PAGES_MAX : min_u64(frames, ASK_PAGES_MAX);
+}
+
 /* Never for what the driver has said that it needs: it would be asked in vain. */
 static void ask(struct vdynmem *memory, struct vdynmem_place *place, uint64_t pages)
 {
-	pages = min_u64(min_u64(pages, ASK_PAGES_MAX), place->page->free_pages);
+	pages = min_u64(min_u64(pages, ask_most(memory, place)), place->page->free_pages);
 	if (pages == 0) {
 		return;
 	}
@@ -275,9 +294,13 @@ static void give_back(struct vdynmem *memory, struct vdynmem_place *place, uint6
 		return;
 	}
 	unsigned count = find_back(memory, place, min_u64(pages, BACK_PAGES_MAX), ranges);
-	uint64_t taken = count > 0 ? take_back(memory, place, ranges, count, &message) : 0;
+	if (count == 0) {
+		memory->next_tsc = place->now_tsc; /* not found yet: there is something */
+		return;
+	}
+	uint64_t taken = take_back(memory, place, ranges, count, &message);
 	if (taken == 0) {
-		vdynmem_send_later(memory, place); /* not found yet, or no memory to cut an entry */
+		vdynmem_send_later(memory, place); /* no memory to cut an entry */
 		return;
 	}
 	memory->available_pages += taken;

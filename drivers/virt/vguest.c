@@ -44,6 +44,17 @@ enum status vguest_write(const struct vguest *guest, uint64_t address, const voi
 	return guest_copy_out(guest->locked, (gpa_t){address}, from, bytes);
 }
 
+enum status vguest_write_reserve(const struct vguest *guest, uint64_t address, const void *from,
+				 size_t bytes)
+{
+	struct promise *promise = &guest->vm->s2.promise;
+
+	promise->emergency = true;
+	enum status status = guest_copy_out(guest->locked, (gpa_t){address}, from, bytes);
+	promise->emergency = false;
+	return status;
+}
+
 enum status vguest_find(const struct vguest *guest, uint64_t address, size_t bytes, uint8_t **start)
 {
 	struct guest_window window;

@@ -24,6 +24,13 @@ MUST_CHECK enum status vguest_write(const struct vguest *guest, uint64_t address
 				    size_t bytes);
 
 /*
+ * The same with a frame of the emergency reserve, if need be. For what a guest must not be without;
+ * the caller sees to it that one VM has it once.
+ */
+MUST_CHECK enum status vguest_write_reserve(const struct vguest *guest, uint64_t address,
+					    const void *from, size_t bytes);
+
+/*
  * Where `bytes` are that lie in one page, at a multiple of 8. Only while the lock is held and
  * nothing is taken out of the VM; through atomic accesses alone. MISALIGNED: not at such a
  * multiple.

@@ -75,7 +75,7 @@ static void guest_id_write(struct vhyperv *hyperv, uint64_t value)
 }
 
 /* The instruction and a return, behind one that is a target of indirect calls (CET). */
-static enum status write_stub(const struct vguest *guest, uint64_t address)
+static enum status write_stub(struct vhyperv *hyperv, const struct vguest *guest, uint64_t address)
 {
 	static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
 	uint8_t code[sizeof(endbr64) + sizeof(backend->hypercall) + 1];
@@ -83,7 +83,13 @@ static enum status write_stub(const struct vguest *guest, uint64_t address)
 	memcpy(code, endbr64, sizeof(endbr64));
 	memcpy(code + sizeof(endbr64), backend->hypercall, sizeof(backend->hypercall));
 	code[sizeof(code) - 1] = 0xc3;
-	return vguest_write(guest, address, code, sizeof(code));
+	enum status status = vguest_write(guest, address, code, sizeof(code));
+	if (status == STATUS_NO_MEMORY && !hyperv->reserve_used) {
+		/* The guest calls into that page next, whatever it finds there. */
+		status = vguest_write_reserve(guest, address, code, sizeof(code));
+		hyperv->reserve_used = status == STATUS_OK;
+	}
+	return status;
 }
 
 static void hypercall_write(struct vhyperv *hyperv, const struct vguest *guest, uint64_t value,
@@ -96,7 +102,7 @@ static void hypercall_write(struct vhyperv *hyperv, const struct vguest *guest, 
 		value &= ~(uint64_t)VHYPERV_HYPERCALL_ENABLED;
 	}
 	if (value & VHYPERV_HYPERCALL_ENABLED) {
-		enum status status = write_stub(guest, value & PAGE_MASK);
+		enum status status = write_stub(hyperv, guest, value & PAGE_MASK);
 		if (status == STATUS_NO_MEMORY) {
 			/* The guest reads back whether it is enabled. */
 			vm_log(guest->vm, "no hypercall page: no memory");

@@ -53,6 +53,7 @@ struct vhyperv {
 	struct vdynmem memory;
 	bool event;	   /* the guest has not been told yet that its ring has something */
 	bool attached;	   /* the balloon */
+	bool reserve_used; /* a frame of the reserve was taken for the hypercall page */
 	uint64_t next_tsc; /* something of it could not be delivered: WAKE_NEVER; or the memory's */
 };
 

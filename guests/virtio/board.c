@@ -7,6 +7,8 @@
 #define COM1 0x3f8
 #define SLEEP_CONTROL 0x600
 #define SLEEP_S5 0x34 /* SLP_EN, and the type of S5 */
+#define KEYBOARD_COMMAND 0x64
+#define KEYBOARD_RESET 0xfe
 #define DIGITS_MAX 20
 
 #define ENTRY_PRESENT 0x1ul
@@ -79,5 +81,12 @@ void board_power_off(void)
 {
 	for (;;) {
 		write_port(SLEEP_CONTROL, SLEEP_S5);
+	}
+}
+
+void board_reset(void)
+{
+	for (;;) {
+		write_port(KEYBOARD_COMMAND, KEYBOARD_RESET);
 	}
 }

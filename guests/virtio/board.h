@@ -32,4 +32,7 @@ void board_print(const char *format, ...);
 
 _Noreturn void board_power_off(void);
 
+/* Resets the VM by the keyboard controller. */
+_Noreturn void board_reset(void);
+
 #endif

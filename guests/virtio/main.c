@@ -7,6 +7,9 @@
  *				looks at a page: what it wrote is there, or zeros if it ever gave it
  *	measure			speaks rightly, and says what each message costs in ticks of the TSC
  *
+ *	fill=1 until=S		fills its balloon and resets the VM, in the first S seconds of the
+ *TSC
+ *
  * The last line is `virtio: ok` or says what was wrong; then the VM switches itself off.
  */
 #include <stdbool.h>
@@ -54,7 +57,10 @@ void runtime_main(const struct aerostat_start_info *info)
 
 	cpu_interrupts_off();
 	board_map();
-	if (messages > 0) {
+	if (number_of(info->command_line, "fill") > 0) {
+		right = speak_until(ram_pages, cpu_read_tsc(), info->tsc_khz * 1000,
+				    number_of(info->command_line, "until"));
+	} else if (messages > 0) {
 		right = speak_wrongly(ram_pages, messages, number_of(info->command_line, "seed"));
 		board_print("virtio: messages=%u\n", messages);
 	} else {

@@ -110,3 +110,23 @@ bool speak_rightly(uint64_t ram_pages)
 		    costs.report / CHAIN, costs.report_small / CHAIN);
 	return true;
 }
+
+bool speak_until(uint64_t ram_pages, uint64_t begin_tsc, uint64_t ticks_per_second,
+		 uint64_t seconds)
+{
+	if (ram_pages < FIRST_GFN + PAGES) {
+		return false;
+	}
+	ring_connect(FEATURES_ALL);
+	touch();
+	if (move_pages(INFLATE) == 0) {
+		return false;
+	}
+	if (begin_tsc < seconds * ticks_per_second) {
+		while (cpu_read_tsc() - begin_tsc < ticks_per_second + ticks_per_second / 5) {
+			(void)board_read(REG_STATUS);
+		}
+		board_reset();
+	}
+	return true;
+}

@@ -59,6 +59,13 @@ struct backend {
 	 */
 	void (*vcpu_reset)(struct vcpu *vcpu);
 
+	/*
+	 * Makes guest registers of a vCPU readable here that is in no CPU, until vcpu_close().
+	 * False: it has never run. NULL: they always are. Nothing runs in between.
+	 */
+	bool (*vcpu_open)(struct vcpu *vcpu);
+	void (*vcpu_close)(struct vcpu *vcpu);
+
 	/* Drops every translation of `s2` on this CPU (INVEPT single-context). */
 	void (*flush_s2)(const struct s2 *s2);
 

@@ -13,7 +13,6 @@
 #include "kernel/balloon/balloon.h"
 #include "kernel/exit/port.h"
 #include "kernel/sched/scheduler.h"
-#include "kernel/sched/startup.h"
 #include "kernel/vm/vm.h"
 #include "kernel/lifecycle/end.h"
 #include "kernel/vm/platform.h"
@@ -37,7 +36,7 @@ static NOT_INLINE enum exit_action handle_beyond(struct vcpu *vcpu, gpa_t addres
 	}
 	switch (outcome) {
 	case ARCH_DEVICE_DONE:
-		return EXIT_ADVANCE_DECODED;
+		return vm_lets_go_on(vcpu) ? EXIT_ADVANCE_DECODED : EXIT_YIELD;
 	case ARCH_DEVICE_AGAIN:
 		return EXIT_RESUME;
 	case ARCH_DEVICE_REFUSED:
@@ -117,9 +116,6 @@ static enum exit_action handle_deadline(struct vcpu *vcpu)
 		return EXIT_YIELD;
 	}
 	vcpu->timer_tsc = platform_tick(vcpu, now);
-	if (startup_is_to_stop(vcpu)) {
-		return EXIT_YIELD; /* it has stopped itself, see drivers/virt/pc_interrupt.c */
-	}
 	return arch_timer_update(vcpu) ? EXIT_RESUME : EXIT_YIELD;
 }
 
@@ -145,8 +141,8 @@ static NOT_INLINE enum exit_action handle_device_io(struct vcpu *vcpu,
 	if (vcpu->timer_tsc != timer) {
 		(void)arch_timer_update(vcpu);
 	}
-	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
-		return EXIT_KILL; /* it has switched itself off */
+	if (!vm_lets_go_on(vcpu)) {
+		return EXIT_YIELD;
 	}
 	if (access.again) {
 		return EXIT_YIELD;
@@ -176,6 +172,7 @@ static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_ex
 /* Slow path, out of line: a second-stage fault need not save the registers that these cases use. */
 static NOT_INLINE enum exit_action handle_rest(struct vcpu *vcpu, const struct vm_exit *vm_exit)
 {
+	vcpu->exits_by_kind[vm_exit->kind]++;
 	switch (vm_exit->kind) {
 	case VM_EXIT_SLICE_END:
 		return handle_deadline(vcpu);

@@ -118,8 +118,27 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 		complain(
 			complaints, word,
 			"it is not one of batch console= end= table= timeout= audit= maxcpus= vms= "
-			"mitigations=");
+			"mitigations= exec=");
 	}
+}
+
+/* The one value that is longer than a word otherwise may be. True: it was that option. */
+static bool take_exec(const char *text, size_t length, struct options *options,
+		      struct options_complaints *complaints)
+{
+	const char *value = value_of(text, "exec=");
+	if (value == NULL || length < (size_t)(value - text)) {
+		return false;
+	}
+	size_t bytes = length - (size_t)(value - text);
+	if (bytes == 0 || bytes >= sizeof(options->exec)) {
+		complain(complaints,
+			 "exec=", "commands are 1 to " LIMIT_TEXT(OPTIONS_EXEC_MOST) " bytes");
+		return true;
+	}
+	memcpy(options->exec, value, bytes);
+	options->exec[bytes] = '\0';
+	return true;
 }
 
 void options_parse(const char *text, struct options *options, struct options_complaints *complaints)
@@ -134,6 +153,11 @@ void options_parse(const char *text, struct options *options, struct options_com
 		size_t length = 0;
 		while (text[length] != '\0' && text[length] != ' ') {
 			length++;
+		}
+		if (take_exec(text, length, options, complaints)) {
+			text += length;
+			text += *text == ' ' ? 1 : 0;
+			continue;
 		}
 		if (length >= sizeof(word)) {
 			memcpy(word, text, sizeof(word) - 1);

@@ -8,6 +8,9 @@
 #include "arch/arch.h"
 #include "arch/console.h"
 
+#define OPTIONS_EXEC_MOST 511
+#define OPTIONS_EXEC_BYTES (OPTIONS_EXEC_MOST + 1)
+
 struct options {
 	bool batch;		  /* finish when every VM has ended, then switch off */
 	bool table;		  /* show the table of VMs once a second */
@@ -18,7 +21,8 @@ struct options {
 	uint64_t vms;		  /* modules that there should be, 0: not said */
 	enum end end;		  /* what follows the verdict, or the key q */
 	struct console console;
-	char console_name[40]; /* as it was given, for error messages */
+	char console_name[40];	       /* as it was given, for error messages */
+	char exec[OPTIONS_EXEC_BYTES]; /* commands of the monitor, as they were given */
 };
 
 #define OPTIONS_COMPLAINTS_MAX 4

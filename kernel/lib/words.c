@@ -24,6 +24,34 @@ bool word_parse_decimal(struct word word, uint64_t *value)
 	return word.length > 0;
 }
 
+/* 16: it is none. */
+static unsigned hexadecimal(char c)
+{
+	if (c >= '0' && c <= '9') {
+		return (unsigned)(c - '0');
+	}
+	if (c >= 'a' && c <= 'f') {
+		return (unsigned)(c - 'a') + 10;
+	}
+	return c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10 : 16;
+}
+
+bool word_parse_number(struct word word, uint64_t *value)
+{
+	if (word.length < 3 || word.text[0] != '0' || word.text[1] != 'x') {
+		return word_parse_decimal(word, value);
+	}
+	*value = 0;
+	for (size_t i = 2; i < word.length; i++) {
+		unsigned digit = hexadecimal(word.text[i]);
+		if (digit == 16 || *value >> 60 != 0) {
+			return false;
+		}
+		*value = *value << 4 | digit;
+	}
+	return true;
+}
+
 int word_shown(struct word word)
 {
 	return (int)min_u64(word.length, SHOWN_MAX);

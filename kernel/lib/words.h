@@ -16,6 +16,9 @@ bool word_is(struct word word, const char *text);
 /* Its number, if it is one of decimal digits that fits. */
 bool word_parse_decimal(struct word word, uint64_t *value);
 
+/* The same, or hexadecimal digits behind 0x. */
+bool word_parse_number(struct word word, uint64_t *value);
+
 /* Cuts for %.*s: no error message shows more of a word. */
 int word_shown(struct word word);
 

@@ -189,6 +189,7 @@ static void renew_vcpu(struct vm *vm, unsigned index)
 	vcpu->exit_count = before.exit_count;
 	vcpu->fault_count = before.fault_count;
 	vcpu->hypercall_count = before.hypercall_count;
+	memcpy(vcpu->exits_by_kind, before.exits_by_kind, sizeof(vcpu->exits_by_kind));
 }
 
 /*
@@ -299,6 +300,9 @@ void vms_start(struct boot_module *modules, unsigned count, struct vms_pages *pa
 	memset(pages, 0, sizeof(*pages));
 	files_init(modules, count);
 	for (unsigned i = 0; i < count; i++) {
+		if (modules[i].released) {
+			continue; /* it was for the hypervisor itself */
+		}
 		if (!vm_config_is_file(modules[i].text)) {
 			pages->freed += start_vm(i, &modules[i]);
 		} else if (!files_is_taken(i)) {

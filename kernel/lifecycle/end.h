@@ -27,8 +27,11 @@ bool vm_teardown_step(struct vm *vm);
 /* Frees what the backend keeps for its vCPUs. None of them runs any more. */
 void vm_destroy_vcpus(struct vm *vm);
 
-/* Entries of second-stage tables that one step of a teardown looks at: it bounds that step. */
-#define TEARDOWN_ENTRIES_PER_STEP 8192
+/*
+ * Entries of second-stage tables that one step of a teardown looks at: it bounds that step, during
+ * which interrupts are off. Six tables of pages.
+ */
+#define TEARDOWN_ENTRIES_PER_STEP 3072
 
 /* Every vCPU that was started waits, and nothing outside the VM will ever wake one. */
 bool vm_is_stuck(const struct vm *vm);

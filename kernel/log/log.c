@@ -19,6 +19,24 @@
 static struct lock log_lock = LOCK_INITIALIZER(LOCK_LOG);
 static bool log_lock_broken;
 static uint64_t log_start_tsc;
+static enum log_level level = LOG_NORMAL; /* one word; the boot CPU writes it */
+
+/* Under log_lock. */
+static struct {
+	char text[LOG_PROMPT_BYTES];
+	size_t bytes;
+	size_t behind;
+} prompt;
+
+void log_level_set(enum log_level to)
+{
+	__atomic_store_n(&level, to, __ATOMIC_RELAXED);
+}
+
+enum log_level log_level_now(void)
+{
+	return __atomic_load_n(&level, __ATOMIC_RELAXED);
+}
 
 void log_start(uint64_t tsc)
 {
@@ -32,10 +50,11 @@ uint64_t log_origin_tsc(void)
 
 void log_break_lock(void)
 {
-	/* The CPU that holds it was stopped in the middle of a line. */
-	if (lock_is_taken(&log_lock)) {
+	/* The CPU that holds it was stopped in the middle of a line; or there is what was typed. */
+	if (lock_is_taken(&log_lock) || prompt.bytes > 0) {
 		arch_console_write("\n", 1);
 	}
+	prompt.bytes = 0;
 	log_lock_broken = true;
 }
 
@@ -110,13 +129,76 @@ void log_event(const char *vm, const char *format, ...)
 	log_text(line, used);
 }
 
+static void show_prompt(void)
+{
+	char text[LOG_PROMPT_BYTES + 16];
+	size_t used = prompt.bytes;
+	memcpy(text, prompt.text, used);
+	if (prompt.behind > 0) {
+		/* CUB: so many columns back (ECMA-48, 8.3.14). */
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "\x1b[%uD",
+					 (unsigned)prompt.behind);
+	}
+	arch_console_write(text, used);
+}
+
+/* To the first column, and EL: away with what stands in the line (ECMA-48, 8.3.41). */
+static void hide_prompt(void)
+{
+	if (prompt.bytes > 0) {
+		arch_console_write("\r\x1b[K", 4);
+	}
+}
+
+static bool lock_log(void)
+{
+	if (log_lock_broken) {
+		return false;
+	}
+	lock_acquire(&log_lock);
+	return true;
+}
+
 void log_text(const char *text, size_t bytes)
 {
-	bool locked = !log_lock_broken;
-	if (locked) {
-		lock_acquire(&log_lock);
-	}
+	bool locked = lock_log();
+	hide_prompt();
 	arch_console_write(text, bytes);
+	if (prompt.bytes > 0) {
+		show_prompt();
+	}
+	if (locked) {
+		lock_release(&log_lock);
+	}
+}
+
+/* The old one and some more behind it, which is what a line is mostly changed by. */
+static bool is_longer(const char *text, size_t bytes, size_t behind)
+{
+	return prompt.bytes > 0 && bytes > prompt.bytes && behind == 0 && prompt.behind == 0 &&
+	       memcmp(text, prompt.text, prompt.bytes) == 0;
+}
+
+void log_prompt(const char *text, size_t bytes, size_t behind)
+{
+	bytes = bytes < LOG_PROMPT_BYTES ? bytes : LOG_PROMPT_BYTES;
+	if (bytes == prompt.bytes && behind == prompt.behind &&
+	    memcmp(text, prompt.text, bytes) == 0) {
+		return; /* only this CPU changes it */
+	}
+	bool locked = lock_log();
+	bool longer = is_longer(text, bytes, behind);
+	if (longer) {
+		arch_console_write(text + prompt.bytes, bytes - prompt.bytes);
+	} else {
+		hide_prompt();
+	}
+	memcpy(prompt.text, text, bytes);
+	prompt.bytes = bytes;
+	prompt.behind = behind;
+	if (bytes > 0 && !longer) {
+		show_prompt();
+	}
 	if (locked) {
 		lock_release(&log_lock);
 	}

@@ -12,4 +12,12 @@ uint64_t log_origin_tsc(void);
 /* Lines as they are, without time and name, under the lock of the log. Not for guests' text. */
 void log_text(const char *text, size_t bytes);
 
+/*
+ * What the operator is typing stays below all other lines: each takes it away, and shows it again
+ * behind itself. At most LOG_PROMPT_BYTES, printable; the cursor stands `behind` of them before the
+ * end. 0 bytes: nothing is being typed. Boot CPU.
+ */
+#define LOG_PROMPT_BYTES 80
+void log_prompt(const char *text, size_t bytes, size_t behind);
+
 #endif

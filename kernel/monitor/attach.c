@@ -33,7 +33,7 @@ bool attach_is_on(void)
 	return attach.vm != NULL;
 }
 
-static void begin(struct vm *vm)
+void attach_begin(struct vm *vm)
 {
 	log_event(NULL, "console of %s: Ctrl-] leaves", vm_name(vm));
 	attach.vm = vm;
@@ -67,7 +67,7 @@ void attach_ask(void)
 		return;
 	}
 	if (count == 1) {
-		begin(only);
+		attach_begin(only);
 		return;
 	}
 	for (unsigned i = 0; i < vm_count; i++) {
@@ -96,7 +96,7 @@ bool attach_choose(int key, uint64_t now_tsc)
 		   vms[attach.number - 1].console == NULL) {
 		log_event(NULL, "console: VM %u has none", attach.number);
 	} else {
-		begin(&vms[attach.number - 1]);
+		attach_begin(&vms[attach.number - 1]);
 		attach_poll(now_tsc);
 	}
 	return true;
@@ -165,7 +165,7 @@ void attach_poll(uint64_t now_tsc)
 	for (unsigned i = 0; i < vm_count; i++) {
 		if (vms[i].console != NULL) {
 			guest_console_poll(vms[i].console, vm_name(&vms[i]), now_tsc,
-					   &vms[i] == vm);
+					   &vms[i] == vm || log_level_now() == LOG_QUIET);
 		}
 	}
 }

@@ -11,12 +11,17 @@
 
 #define ATTACH_LEAVE 0x1d /* Ctrl-] */
 
+struct vm;
+
 /* The key c: attaches to the only VM with a console, or lists them and waits for a number. */
 void attach_ask(void);
 
 /* After attach_ask(): digits and Enter choose a VM by its place in the table. False: not waiting
  * for a number, so the key means something else. */
 bool attach_choose(int key, uint64_t now_tsc);
+
+/* Attaches to this VM, which has a console. */
+void attach_begin(struct vm *vm);
 
 /* The terminal is a VM's console. */
 bool attach_is_on(void);

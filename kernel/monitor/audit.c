@@ -2,6 +2,7 @@
 /* See audit.h. */
 #include "kernel/monitor/audit.h"
 
+#include "base/log.h"
 #include "kernel/sched/stop_machine.h"
 #include "kernel/vm/vm.h"
 
@@ -17,4 +18,15 @@ void vms_audit(struct audit_report *report)
 	stop_machine();
 	audit_run(spaces, count, report);
 	stop_machine_release();
+}
+
+void vms_audit_and_tell(void)
+{
+	struct audit_report report;
+	vms_audit(&report);
+	if (report.error_count == 0) {
+		log_event(NULL, "audit clean");
+	} else {
+		log_event(NULL, "audit errors=%lu: %s", report.error_count, report.first_error);
+	}
 }

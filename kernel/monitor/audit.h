@@ -8,4 +8,7 @@
 /* Runs the auditor (mm/audit.h) over all VMs. All other CPUs stand still meanwhile. */
 void vms_audit(struct audit_report *report);
 
+/* The same for the operator: one line of the log says what came of it. */
+void vms_audit_and_tell(void);
+
 #endif

@@ -11,6 +11,9 @@
  */
 void monitor_poll(const struct options *options, uint64_t now_tsc);
 
+/* The operator types: a serial port holds few keys, so looks are to be frequent. */
+bool monitor_is_typing(void);
+
 /* All VMs have ended: shows the table once more, stops it, and says how to leave. */
 void monitor_finish(const struct options *options);
 

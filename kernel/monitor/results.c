@@ -10,6 +10,7 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm_stats.h"
 #include "kernel/monitor/audit.h"
+#include "kernel/monitor/script.h"
 #include "mm/audit.h"
 #include "mm/frame.h"
 
@@ -30,6 +31,9 @@ static void print_vm(const struct vm *vm)
 	/* What the VM cost the host at its two ends; for tests/bench. */
 	vm_stats_print_line(vm, STAT_COSTS, text, sizeof(text));
 	log_event(vm_name(vm), "costs %s", text);
+	if (vm_stats_print_reasons(vm, text, sizeof(text))) {
+		log_event(vm_name(vm), "exits %s", text);
+	}
 }
 
 void report_timeout(uint64_t seconds)
@@ -74,7 +78,7 @@ bool report_results(bool details)
 	unsigned finished = 0;
 	unsigned killed = 0;
 	unsigned refused = absent_vms;
-	bool pass = !timed_out && !incomplete;
+	bool pass = !timed_out && !incomplete && !script_has_failed();
 	vms_audit(&audit);
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];

@@ -228,3 +228,16 @@ void driver_health_note_given(struct vm *vm, uint64_t pages)
 {
 	__atomic_fetch_add(&vm->balloon.given_pages, pages, __ATOMIC_RELAXED);
 }
+
+void driver_health_note_resumed(struct vm *vm, uint64_t now_tsc)
+{
+	vm->balloon.asked_tsc = now_tsc;
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		struct vcpu *vcpu = &vm->vcpus[i];
+		vcpu->chance_ticks = 0;
+		vcpu->ran_seen_ticks = __atomic_load_n(&vcpu->ran_ticks, __ATOMIC_RELAXED);
+		if (__atomic_load_n(&vcpu->wait, __ATOMIC_ACQUIRE) == WAIT_MEMORY) {
+			vcpu->blocked_since_tsc = now_tsc;
+		}
+	}
+}

@@ -45,6 +45,10 @@ unsigned driver_health_neediest(const struct vm *vm);
  */
 unsigned driver_health_next_boosted(const struct vm *vm);
 
+/* It was paused, and could do nothing: what it was asked for and what it waits for count from now.
+ */
+void driver_health_note_resumed(struct vm *vm, uint64_t now_tsc);
+
 /* Frames came back from the VM that others can have. Any CPU. */
 void driver_health_note_given(struct vm *vm, uint64_t pages);
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/string.h"
 #include "base/time.h"
+#include "kernel/overcommit/decisions.h"
 #include "kernel/overcommit/driver_health.h"
 #include "arch/arch.h"
 #include "kernel/balloon/balloon.h"
@@ -46,6 +47,7 @@ static struct governor {
 	uint64_t looked_tsc; /* when it was last here; atomic */
 } governor;
 
+static struct policy_host policy_host;
 static struct policy_vm policy_vms[VMS_MAX];
 
 /* Of each VM: what it said when it was last read, and for how many periods it has been too busy. */
@@ -94,6 +96,7 @@ void governor_init(void)
 	memset(said, 0, sizeof(said));
 	wait_queue_init();
 	oom_init(clock_now());
+	decisions_init(&policy_host, policy_vms);
 }
 
 static bool flag(const bool *value)
@@ -214,7 +217,7 @@ static unsigned gather(uint64_t now)
 		struct vm *vm = &vms[i];
 		listen(vm, &said[i], now);
 		struct balloon_statistics statistics = said[i].statistics;
-		bool alive = vm->state == VM_RUNNING;
+		bool alive = vm->state == VM_RUNNING && !vm_is_paused(vm);
 		boost_fill(vm, passed);
 		if (alive) {
 			driver_health_judge(vm, passed, statistics.idle_pages, now);
@@ -232,7 +235,7 @@ static unsigned gather(uint64_t now)
 			.active_pages = vm->working_set.active_pages,
 			.active_known = vm->working_set.known,
 			.shares = max_u64(vm->config.shares, 1),
-			.attached = alive && vm->balloon.attached,
+			.attached = alive && vm->balloon.attached && !vm->balloon.fixed,
 			.slow = answers_is_slow(vm, now),
 			.unresponsive = vm->balloon.unresponsive,
 			.waiting = vm_waits_for_memory(vm),
@@ -271,6 +274,14 @@ static void boost(struct vm *vm, uint64_t target_pages, uint64_t idle_pages)
 	}
 }
 
+/* What the operator has set goes before what the policy has decided, within what it may ask. */
+static uint64_t target_of(const struct vm *vm, const struct policy_vm *decided)
+{
+	uint64_t most = sub_floor_u64(vm->config.max_pages, vm->config.min_pages);
+	return vm->balloon.fixed ? min_u64(vm->balloon.fixed_pages, most)
+				 : decided->new_target_pages;
+}
+
 static void publish(const struct policy_host *host, unsigned count, uint64_t now)
 {
 	bool waiting = false;
@@ -288,14 +299,16 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 	say_pressure(host, now);
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t old = vms[i].balloon.target_pages;
-		uint64_t target = policy_vms[i].new_target_pages;
-		if (!policy_vms[i].attached) {
+		uint64_t target = target_of(&vms[i], &policy_vms[i]);
+		if (vms[i].state != VM_RUNNING || vm_is_paused(&vms[i]) ||
+		    !vms[i].balloon.attached) {
 			boost_want(&vms[i], false);
 			continue;
 		}
 		if (said[i].busy_periods > 0) {
 			continue; /* one that is busy is told in the next period */
 		}
+		decisions_note(&vms[i], &policy_vms[i], target, waiting, now);
 		driver_health_note_target(&vms[i], target, said[i].statistics.idle_pages, now);
 		boost(&vms[i], target, said[i].statistics.idle_pages);
 		balloon_set_target(&vms[i], target, pressure);
@@ -310,15 +323,15 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 
 static void decide(uint64_t now_tsc)
 {
-	struct policy_host host = {
+	policy_host = (struct policy_host){
 		.spare_pages = spare_pages(),
 		.low_pages = governor.low_pages,
 		.high_pages = governor.high_pages,
 		.idle_tax_percent = tunables.idle_tax_percent,
 	};
 	unsigned count = gather(now_tsc);
-	policy_decide(&host, policy_vms, count);
-	publish(&host, count, now_tsc);
+	policy_decide(&policy_host, policy_vms, count);
+	publish(&policy_host, count, now_tsc);
 	oom_check(now_tsc);
 }
 

@@ -14,7 +14,7 @@
 #define WEIGHT_UNIT 1024
 #define TAX_PERCENT_MAX 99
 
-enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH };
+enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH }; /* in the order of their reasons */
 
 /* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
 static bool can_give(const struct policy_vm *vm)
@@ -119,6 +119,7 @@ static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint6
 		uint64_t amount = min_u64(min_u64(step, need), best_capacity);
 		best->new_target_pages =
 			max_u64(best->new_target_pages, best->ballooned_pages) + amount;
+		best->reason = (enum policy_reason)(POLICY_SPARE + tier);
 		need -= amount;
 	}
 	return need;
@@ -143,6 +144,7 @@ static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
 		}
 		uint64_t amount = min_u64(min_u64(step, surplus), best->new_target_pages);
 		best->new_target_pages -= amount;
+		best->reason = POLICY_RETURNED;
 		surplus -= amount;
 	}
 }
@@ -171,6 +173,7 @@ static uint64_t grant_wanted(struct policy_vm *vms, unsigned count)
 		}
 		uint64_t grant = min_u64(vms[i].wanted_pages, vms[i].new_target_pages);
 		vms[i].new_target_pages -= grant;
+		vms[i].reason = grant > 0 ? POLICY_WANTED : vms[i].reason;
 		granted += grant;
 	}
 	return granted;
@@ -194,32 +197,39 @@ static void relax(const struct policy_host *host, struct policy_vm *vms, unsigne
 {
 	uint64_t deflating = 0;
 	for (unsigned i = 0; i < count; i++) {
-		vms[i].new_target_pages = min_u64(vms[i].new_target_pages, vms[i].ballooned_pages);
+		if (vms[i].new_target_pages > vms[i].ballooned_pages) {
+			vms[i].new_target_pages = vms[i].ballooned_pages;
+			vms[i].reason = POLICY_VOID;
+		}
 		deflating += vms[i].ballooned_pages - vms[i].new_target_pages;
 	}
 	give_back(vms, count, sub_floor_u64(host->spare_pages - host->high_pages, deflating));
 }
 
 /* The target as it stands, less what it makes no sense to ask for any more. */
-static uint64_t standing_target(const struct policy_vm *vm)
+static void stand(struct policy_vm *vm)
 {
+	vm->new_target_pages = 0;
+	vm->reason = POLICY_DETACHED;
 	if (!vm->attached) {
-		return 0;
+		return;
 	}
-	uint64_t target = min_u64(vm->target_pages, sub_floor_u64(vm->max_pages, vm->min_pages));
-	if (target <= vm->ballooned_pages) {
-		return target;
-	}
+	uint64_t most = sub_floor_u64(vm->max_pages, vm->min_pages);
+	vm->reason = vm->target_pages > most ? POLICY_BOUND : POLICY_KEEPS;
+	vm->new_target_pages = min_u64(vm->target_pages, most);
 	/* What the guest has come to use since it was asked, it need not give. */
 	uint64_t left = vm->unresponsive ? 0 : vm->free_pages;
-	return vm->ballooned_pages + min_u64(target - vm->ballooned_pages, left);
+	if (left < sub_floor_u64(vm->new_target_pages, vm->ballooned_pages)) {
+		vm->new_target_pages = vm->ballooned_pages + left;
+		vm->reason = vm->unresponsive ? POLICY_SILENT : POLICY_USED;
+	}
 }
 
 void policy_decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
 {
 	bool waiting = false;
 	for (unsigned i = 0; i < count; i++) {
-		vms[i].new_target_pages = standing_target(&vms[i]);
+		stand(&vms[i]);
 		vms[i].weight = page_weight(host, &vms[i]);
 		waiting = waiting || vms[i].waiting;
 	}
@@ -228,5 +238,10 @@ void policy_decide(const struct policy_host *host, struct policy_vm *vms, unsign
 		relieve(host, vms, count, granted);
 	} else if (host->spare_pages > host->high_pages) {
 		relax(host, vms, count);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].attached && vms[i].new_target_pages == vms[i].target_pages) {
+			vms[i].reason = POLICY_KEEPS;
+		}
 	}
 }

@@ -27,6 +27,22 @@
 
 #include "base/types.h"
 
+/* Why a target is what it is now: the last thing that changed it in this decision. */
+enum policy_reason {
+	POLICY_KEEPS,	 /* it is as it was */
+	POLICY_DETACHED, /* it has no driver: there is no target */
+	POLICY_BOUND,	 /* it was beyond what its minimum allows */
+	POLICY_USED,	 /* the guest has come to use what it was asked for */
+	POLICY_SILENT,	 /* its driver does not answer: what was not given is not waited for */
+	POLICY_WANTED,	 /* the guest wants pages, and gets them from its own balloon */
+	POLICY_SPARE,	 /* asked for idle pages beyond a margin */
+	POLICY_IDLE, /* asked for idle pages of that margin, too: a VM waits below its allotment */
+	POLICY_GROWTH,	 /* asked not to grow beyond its allotment, for the same reason */
+	POLICY_VOID,	 /* the host has plenty: what was not given yet is not asked for */
+	POLICY_RETURNED, /* the host has plenty: its balloon may shrink */
+	POLICY_REASONS,
+};
+
 struct policy_host {
 	uint64_t spare_pages; /* free and promised to no VM */
 	uint64_t low_pages;
@@ -57,6 +73,7 @@ struct policy_vm {
 	uint64_t weight;
 	/* Out. */
 	uint64_t new_target_pages;
+	enum policy_reason reason;
 };
 
 void policy_decide(const struct policy_host *host, struct policy_vm *vms, unsigned count);

@@ -50,7 +50,7 @@ void working_set_poll(uint64_t now_tsc)
 	for (unsigned i = 0; i < vm_count; i++) {
 		struct vm *vm = &vms[i];
 		uint64_t due = vm->working_set.due_tsc;
-		if (vm->state != VM_RUNNING || now_tsc < due) {
+		if (vm->state != VM_RUNNING || vm_is_paused(vm) || now_tsc < due) {
 			continue;
 		}
 		if (due == 0) { /* it has just started: its pages have yet to come */

@@ -50,6 +50,9 @@ static bool flag(const bool *value)
 
 bool run_queue_wait_is_over(const struct vcpu *vcpu, uint64_t now_tsc)
 {
+	if (__builtin_expect(vm_is_paused(vcpu->vm), 0)) {
+		return false;
+	}
 	switch (vcpu->wait) {
 	case WAIT_NOTHING:
 		return true;
@@ -285,19 +288,15 @@ static void charge(struct run_queue *queue, struct vcpu *vcpu, uint64_t all_tick
 	vcpu->virtual_ticks += ticks * WEIGHT_NORMAL / vcpu->vm->config.weight;
 }
 
-/* It must not go to sleep. One that waits for a frame does, and is stopped when it has that. */
-static bool is_to_stop(const struct vcpu *vcpu)
-{
-	return flag(&vcpu->stopping) && vcpu->wait != WAIT_MEMORY;
-}
-
 void run_queue_put(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks, uint64_t now_tsc)
 {
 	queue->current = NULL;
 	charge(queue, vcpu, ticks);
 	if (vm_state_now(vcpu->vm) != VM_RUNNING) {
 		end(queue, vcpu);
-	} else if (run_queue_wait_is_over(vcpu, now_tsc) || is_to_stop(vcpu)) {
+	} else if (run_queue_wait_is_over(vcpu, now_tsc) ||
+		   (vcpu_is_to_stop(vcpu) && vcpu->wait != WAIT_MEMORY)) {
+		/* One that is to be stopped gets its frame first. */
 		run_queue_add(queue, vcpu);
 	} else {
 		__atomic_store_n(&vcpu->state, VCPU_ASLEEP, __ATOMIC_RELEASE);
@@ -315,6 +314,8 @@ static NOT_INLINE uint64_t wake_sleepers(struct run_queue *queue, uint64_t now_t
 		if (run_queue_wait_is_over(vcpu, now_tsc)) {
 			list_remove(&vcpu->link);
 			run_queue_add(queue, vcpu);
+		} else if (vm_is_paused(vcpu->vm)) {
+			continue; /* no clock wakes it */
 		} else if (vcpu->wait == WAIT_EVENT) {
 			next_tsc = min_u64(next_tsc, vcpu->wake_tsc);
 		} else if (vcpu->wait == WAIT_DOORBELL && vcpu->doorbell_open) {

@@ -36,7 +36,7 @@ extern struct run_queue run_queues[CPUS_MAX];
 
 void run_queue_init(struct run_queue *queue);
 
-/* Is what the vCPU waits for there? */
+/* Is what the vCPU waits for there, and its VM not paused? */
 bool run_queue_wait_is_over(const struct vcpu *vcpu, uint64_t now_tsc);
 
 /* A QUEUED vCPU goes before others from now on, if its VM has time for that (kernel/sched/boost.h).

@@ -308,9 +308,14 @@ static struct vcpu *next(struct worker *worker, uint64_t now, uint64_t *next_wak
 	return vcpu;
 }
 
+static bool may_run(const struct vm *vm)
+{
+	return vm_state_now(vm) == VM_RUNNING && !vm_is_paused(vm);
+}
+
 static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
 {
-	if (__builtin_expect(startup_is_to_stop(vcpu), 0)) {
+	if (__builtin_expect(vcpu_is_to_stop(vcpu), 0)) {
 		evict(worker);
 		startup_stop(worker->queue, vcpu);
 		return;
@@ -320,7 +325,7 @@ static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
 		worker->resident = vcpu;
 		__atomic_store_n(&vcpu->resident, worker->cpu, __ATOMIC_RELEASE);
 	}
-	if (vm_state_now(vcpu->vm) == VM_RUNNING) {
+	if (may_run(vcpu->vm)) {
 		/* A whole slice, however long the CPU has kept house since `now`. */
 		uint64_t begin = arch_tsc();
 		if (__builtin_expect(vcpu->timer_tsc <= begin, 0)) {
@@ -377,7 +382,7 @@ void scheduler_run(void)
 	for (;;) {
 		bool wanted = __atomic_exchange_n(&worker->queue->wanted, false, __ATOMIC_SEQ_CST);
 		stop_machine_here();
-		if (worker->resident != NULL && vm_state_now(worker->resident->vm) != VM_RUNNING) {
+		if (worker->resident != NULL && !may_run(worker->resident->vm)) {
 			evict(worker);
 		}
 		uint64_t now = arch_tsc();

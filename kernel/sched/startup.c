@@ -10,8 +10,7 @@
 bool startup_is_awaited(const struct vcpu *vcpu)
 {
 	/* In this order: put_down() clears the flag when the state has changed. */
-	return startup_is_to_stop(vcpu) ||
-	       __atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) == VCPU_OFF;
+	return vcpu_is_to_stop(vcpu) || __atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) == VCPU_OFF;
 }
 
 void startup_send_init(struct vcpu *vcpu)

@@ -30,11 +30,6 @@ void startup_begin(struct vcpu *vcpu, uint32_t entry);
 /* It is OFF or about to be: no interrupt and no NMI reaches it. Any CPU. */
 bool startup_is_awaited(const struct vcpu *vcpu);
 
-static inline bool startup_is_to_stop(const struct vcpu *vcpu)
-{
-	return __atomic_load_n(&vcpu->stopping, __ATOMIC_ACQUIRE);
-}
-
 /* Stops the vCPU, which was taken from `queue` and is in no CPU's registers. */
 void startup_stop(struct run_queue *queue, struct vcpu *vcpu);
 

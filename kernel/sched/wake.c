@@ -53,7 +53,7 @@ bool vcpu_sleeps_for_good(const struct vcpu *vcpu)
 {
 	bool listens = vcpu->vm->balloon.attached;
 	if (__atomic_load_n(&vcpu->state, __ATOMIC_ACQUIRE) != VCPU_ASLEEP ||
-	    run_queue_wait_is_over(vcpu, arch_tsc())) {
+	    vm_is_paused(vcpu->vm) || run_queue_wait_is_over(vcpu, arch_tsc())) {
 		return false;
 	}
 	switch (vcpu->wait) {

@@ -28,6 +28,8 @@ enum vm_exit_kind {
 	VM_EXIT_UNKNOWN,
 };
 
+#define VM_EXIT_KINDS (VM_EXIT_UNKNOWN + 1)
+
 struct vm_exit {
 	enum vm_exit_kind kind;
 	uint32_t raw_reason; /* the processor's own number, for reports only */

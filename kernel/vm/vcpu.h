@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "kernel/vm/exit.h"
 
 struct vm;
 struct arch_vcpu; /* what the backend and arch/x86/guest keep: control structure, MSRs, xstate */
@@ -55,6 +56,7 @@ enum vcpu_wait {
 
 #define WAKE_NEVER UINT64_MAX
 #define CPU_NONE UINT32_MAX
+#define EXIT_REASONS 162
 #define STARTUP_WANTED 1u /* the rest is the address of a page */
 
 /*
@@ -121,10 +123,20 @@ struct vcpu {
 	uint64_t ran_seen_ticks;
 
 	uint64_t exit_count; /* by the backend */
+#ifdef AEROSTAT_DEBUG
+	uint32_t exits_by_reason[EXIT_REASONS]; /* slots of vcpu_count_reason() */
+#endif
 	uint64_t fault_count;
 	uint64_t hypercall_count;
-	bool calls_platform; /* VMCALL is for platform_hypercall() */
+	uint64_t exits_by_kind[VM_EXIT_KINDS]; /* but second-stage faults; kernel/exit/exit.c */
+	bool calls_platform;		       /* VMCALL is for platform_hypercall() */
 };
+
+/* It is to be stopped (kernel/sched/startup.h): a run of it ends at the next exit. */
+static inline bool vcpu_is_to_stop(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->stopping, __ATOMIC_ACQUIRE);
+}
 
 /* Empties the slot of vCPU `index`; it is OFF. Boot. */
 void vcpu_init(struct vcpu *vcpu, struct vm *vm, unsigned index);

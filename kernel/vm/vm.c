@@ -27,7 +27,7 @@ bool vm_waits_for_memory(const struct vm *vm)
 uint64_t vm_blocked_since(const struct vm *vm)
 {
 	uint64_t since = UINT64_MAX;
-	if (vm_state_now(vm) != VM_RUNNING) {
+	if (vm_state_now(vm) != VM_RUNNING || vm_is_paused(vm)) {
 		return since;
 	}
 	for (unsigned i = 0; i < vm->config.vcpus; i++) {
@@ -91,6 +91,9 @@ uint64_t vm_hypercall_count(const struct vm *vm)
 /* Several vCPUs may log at once; a line more or less at the turn of a second does not matter. */
 void vm_log(struct vm *vm, const char *format, ...)
 {
+	if (log_level_now() == LOG_QUIET) {
+		return;
+	}
 	uint64_t now = arch_tsc();
 	uint64_t start = __atomic_load_n(&vm->log.window_start_tsc, __ATOMIC_RELAXED);
 	/* Another CPU's clock, by which the second began, may be a little ahead of ours. */

@@ -43,8 +43,10 @@ struct balloon {
 	uint64_t size_peak_pages;
 	uint64_t surrendered_pages; /* since start, as are the next three */
 	uint64_t returned_pages;
-	uint64_t touched_pages;	    /* taken back by touching */
-	uint64_t reported_pages;    /* contents dropped by free-page reports */
+	uint64_t touched_pages;	 /* taken back by touching */
+	uint64_t reported_pages; /* contents dropped by free-page reports */
+	bool fixed;		 /* the operator, not the policy, has set the target: */
+	uint64_t fixed_pages;
 	uint64_t driver_debt_pages; /* to be freed for what its driver had from the reserve */
 	/* The governor's, to judge the driver: what it was asked for, when, and at which size. */
 	uint64_t asked_pages;
@@ -79,7 +81,8 @@ struct platform;
 
 struct vm {
 	enum vm_state state;
-	vm_id_t id; /* index in the table + 1 */
+	bool paused; /* by the operator: none of its vCPUs runs, however it is woken; atomic */
+	vm_id_t id;  /* index in the table + 1 */
 	struct vm_config config;
 	struct s2 s2;
 	bool s2_exists; /* from s2_create to the end of the teardown */
@@ -120,7 +123,10 @@ extern unsigned vm_count; /* slots in use, VM_REFUSED ones included */
 #define VM_LOG_LINES_PER_SECOND 20
 void vm_log(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Some vCPU of it waits for a frame; since when the first of them does, or UINT64_MAX. */
+/*
+ * Some vCPU of it waits for a frame; since when the first of them does, or UINT64_MAX. A paused VM
+ * waits for its operator only.
+ */
 bool vm_waits_for_memory(const struct vm *vm);
 uint64_t vm_blocked_since(const struct vm *vm);
 
@@ -148,6 +154,17 @@ void vm_note_peaks(struct vm *vm);
 static inline enum vm_state vm_state_now(const struct vm *vm)
 {
 	return __atomic_load_n(&vm->state, __ATOMIC_ACQUIRE);
+}
+
+/* Behind an access to a device: it may have stopped the vCPU (INIT), or ended or reset the VM. */
+static inline bool vm_lets_go_on(const struct vcpu *vcpu)
+{
+	return vm_state_now(vcpu->vm) == VM_RUNNING && !vcpu_is_to_stop(vcpu);
+}
+
+static inline bool vm_is_paused(const struct vm *vm)
+{
+	return __atomic_load_n(&vm->paused, __ATOMIC_ACQUIRE);
 }
 
 /* It ran and does not run any more. */

@@ -387,6 +387,11 @@ bool vm_config_is_file(const char *text)
 	return strncmp(word_skip_spaces(text), of_key, OF_KEY_LENGTH) == 0;
 }
 
+bool vm_config_is_script(const char *text)
+{
+	return word_is(word_next(&text), "script") && word_next(&text).length == 0;
+}
+
 enum status vm_config_parse_file(const char *text, struct vm_file_config *config,
 				 struct error *error)
 {

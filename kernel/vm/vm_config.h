@@ -86,6 +86,9 @@ MUST_CHECK enum status vm_config_parse(const char *text, struct vm_config *confi
 /* The string of a module begins with of=, so it is a file of a VM and not a VM. */
 bool vm_config_is_file(const char *text);
 
+/* The string is `script`: commands for the monitor, and neither a VM nor a file of one. */
+bool vm_config_is_script(const char *text);
+
 /* A further file of a VM. */
 struct vm_file_config {
 	char of[VM_NAME_BYTES]; /* the VM's name; empty: it was not a good one */

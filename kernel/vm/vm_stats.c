@@ -98,3 +98,41 @@ void vm_stats_print_line(const struct vm *vm, enum vm_stat_line line, char *text
 		}
 	}
 }
+
+#ifdef AEROSTAT_DEBUG
+
+static uint64_t exits_of(const struct vm *vm, unsigned slot)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < vm->config.vcpus && i < AEROSTAT_VCPUS_MAX; i++) {
+		sum += vm->vcpus[i].exits_by_reason[slot];
+	}
+	return sum;
+}
+
+bool vm_stats_print_reasons(const struct vm *vm, char *text, size_t bytes)
+{
+	size_t used = 0;
+	for (unsigned slot = 0; slot < EXIT_REASONS; slot++) {
+		uint64_t count = exits_of(vm, slot);
+		unsigned reason = slot == EXIT_REASONS - 2 ? 0x400 : slot;
+		if (count != 0 && used < bytes) {
+			used += (size_t)snprintf(text + used, bytes - used, "%s0x%x=%llu",
+						 used == 0 ? "" : " ", reason,
+						 (unsigned long long)count);
+		}
+	}
+	return used != 0;
+}
+
+#else
+
+bool vm_stats_print_reasons(const struct vm *vm, char *text, size_t bytes)
+{
+	(void)vm;
+	(void)text;
+	(void)bytes;
+	return false;
+}
+
+#endif

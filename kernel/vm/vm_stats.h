@@ -51,4 +51,10 @@ void vm_stats_print_line(const struct vm *vm, enum vm_stat_line line, char *text
 /* "refused", "running", "finished", "killed" or "unused". */
 const char *vm_state_name(enum vm_state state);
 
+/*
+ * Debug builds only: how many exits there were of each reason, `0x30=17 ...` by the processor's
+ * numbers. False: none is known.
+ */
+bool vm_stats_print_reasons(const struct vm *vm, char *text, size_t bytes);
+
 #endif

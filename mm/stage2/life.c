@@ -51,10 +51,6 @@ enum status s2_create(struct s2 *s2, const struct s2_format *format, vm_id_t own
  */
 static bool clear_table(struct s2 *s2, pfn_t table, unsigned level, uint64_t *work)
 {
-	if (level < S2_LEVELS - 2 && *work >= S2_ENTRIES && s2_clear_leaves(s2, table, level)) {
-		*work -= S2_ENTRIES;
-		return true;
-	}
 	for (unsigned i = 0; i < S2_ENTRIES; i++) {
 		if (*work == 0) {
 			return false;
@@ -67,11 +63,21 @@ static bool clear_table(struct s2 *s2, pfn_t table, unsigned level, uint64_t *wo
 		if (kind == ENTRY_EMPTY) {
 			continue;
 		}
+		/* A table of pages goes as one: what is left is not enough, the next step is. */
+		if (kind == ENTRY_TABLE && level == 1 && *work < S2_ENTRIES) {
+			return false;
+		}
 		pfn_t pfn = entry_pfn(s2->format, value);
-		if (kind == ENTRY_TABLE && !clear_table(s2, pfn, level - 1, work)) {
+		bool at_once = kind == ENTRY_TABLE && level < S2_LEVELS - 1 &&
+			       *work >= S2_ENTRIES && s2_is_of_leaves(s2, pfn, level - 1);
+		if (kind == ENTRY_TABLE && !at_once && !clear_table(s2, pfn, level - 1, work)) {
 			return false;
 		}
 		entry_write(entry, 0);
+		if (at_once) {
+			*work -= S2_ENTRIES;
+			s2_free_leaves(s2, pfn, level - 1);
+		}
 		bool ballooned = kind == ENTRY_BALLOONED;
 		table_set_counts(table, level, table_present(table) - (ballooned ? 0 : 1),
 				 table_ballooned(table) - (ballooned ? 1 : 0));

@@ -111,7 +111,7 @@ MUST_CHECK enum status s2_create(struct s2 *s2, const struct s2_format *format, 
 				 uint64_t limit_pages, uint64_t min_pages);
 
 /*
- * Takes out up to `work_max` entries (at least 4096, so that every step gets on); true when all is
+ * Takes out up to `work_max` entries (at least 3072, so that every step gets on); true when all is
  * gone and the promise is withdrawn. The VM must not run any more. Frames pass the flush epoch like
  * any others.
  */

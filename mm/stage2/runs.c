@@ -7,8 +7,10 @@
 
 #include "base/compiler.h"
 #include "mm/alloc.h"
+#include "mm/pool.h"
 #include "mm/reclaim.h"
 #include "mm/stage2/split.h"
+#include "mm/tlb.h"
 
 /* Leaves of 2^order pages of this VM on their way to quarantine. */
 static inline struct frame_step revoke_step(const struct s2 *s2, unsigned order)
@@ -241,34 +243,70 @@ bool s2_return_one(struct s2_batch *batch, gfn_t gfn)
 	return true;
 }
 
-bool s2_clear_leaves(struct s2 *s2, pfn_t table, unsigned level)
+bool s2_is_of_leaves(const struct s2 *s2, pfn_t table, unsigned level)
 {
 	const struct s2_format *format = s2->format;
-	const uint64_t large = level > 0 ? format->large_flag : 0;
-	const unsigned order = level_order(level);
-	const struct frame_step step = revoke_step(s2, order);
-	const uint64_t ballooned = table_ballooned(table);
-	uint64_t leaves = 0;
-	for (unsigned i = 0; i < S2_ENTRIES; i++) {
-		uint64_t value = entry_read(table_entry(table, i));
-		if ((value & format->present_mask) != 0 && (value & large) != large) {
+	for (unsigned i = 0; level > 0 && i < S2_ENTRIES; i++) {
+		if (entry_kind(format, entry_read(table_entry(table, i)), level) == ENTRY_TABLE) {
 			return false;
 		}
 	}
-	uint32_t head = s2->revoking_head;
-	for (unsigned i = 0; i < S2_ENTRIES; i++) {
-		uint64_t *entry = table_entry(table, i);
-		uint64_t value = entry_read(entry);
-		entry_write(entry, 0);
-		if ((value & format->present_mask) != 0) {
-			reclaim_push_one(&head, entry_pfn(format, value), step);
-			leaves++;
-		}
-	}
-	s2->revoking_head = head;
-	account(s2, leaves << order);
-	count_leaves_out(s2, order, leaves);
-	table_set_counts(table, level, 0, 0);
-	s2->ballooned_pages -= ballooned << order;
 	return true;
+}
+
+/*
+ * All the frames of a table's leaves, GUEST until now, linked both ways in the order of the pool's
+ * lists. The loop is all that the end of a large VM consists of: what does not change in it is read
+ * once.
+ */
+static struct pool_run collect_leaves(const struct s2 *s2, pfn_t table, struct frame_step step)
+{
+	const uint64_t present = s2->format->present_mask;
+	const uint64_t address = s2->format->address_mask;
+	struct frame *const frames = frame_table;
+	const uint64_t count = frame_table_count;
+	const uint64_t *entry = table_entry(table, 0);
+	const uint64_t *const end = entry + S2_ENTRIES;
+	struct frame first = {.prev = FRAME_NONE};
+	struct frame *newest = &first;
+	uint32_t head = FRAME_NONE;
+	for (; entry < end; entry++) {
+		uint64_t value = entry_read(entry);
+		if ((value & present) == 0) {
+			continue;
+		}
+		pfn_t pfn = hpa_to_pfn((hpa_t){value & address});
+		struct frame *frame = frame_step_take_of(frames, count, step, pfn);
+		frame->next = head;
+		newest->prev = (uint32_t)pfn.n;
+		newest = frame;
+		head = (uint32_t)pfn.n;
+	}
+	newest->prev = FRAME_NONE;
+	return (struct pool_run){.head = head, .last = first.prev};
+}
+
+void s2_free_leaves(struct s2 *s2, pfn_t table, unsigned level)
+{
+	const unsigned order = level_order(level);
+	const uint64_t leaves = table_present(table);
+	const uint64_t ballooned = table_ballooned(table);
+	const struct frame_tag revoking = {FRAME_REVOKING, (uint8_t)order, s2->owner};
+	const struct frame_tag dirty = {FRAME_DIRTY, (uint8_t)order, VM_ID_HOST};
+	struct frame_step step = revoke_step(s2, order);
+	/* Both edges at once: no CPU can look at a frame between them. */
+	step.next = frame_step(revoking, dirty).next;
+	tlb_epoch_enforce(s2, tlb_epoch_request(s2));
+	struct pool_run run = collect_leaves(s2, table, step);
+	s2->mapped_pages -= leaves << order;
+	s2->large_pages -= order > 0 ? leaves << order : 0;
+	s2->ballooned_pages -= ballooned << order;
+	table_set_counts(table, level, 0, 0);
+	if (leaves > 0) {
+		lock_acquire(&frame_lock);
+		frame_step_account(FRAME_GUEST, FRAME_DIRTY, leaves << order);
+		promise_held_remove(&s2->promise, leaves << order);
+		pool_put_dirty_run(run, order);
+		lock_release(&frame_lock);
+	}
 }

@@ -89,10 +89,13 @@ uint64_t s2_return_run(struct s2_batch *batch, gfn_t gfn, uint64_t count);
 MUST_CHECK bool s2_take_out_one(struct s2_batch *batch, gfn_t gfn, bool ballooned);
 MUST_CHECK bool s2_return_one(struct s2_batch *batch, gfn_t gfn);
 
+/* The table of level 0 or 1 holds no further tables. */
+bool s2_is_of_leaves(const struct s2 *s2, pfn_t table, unsigned level);
+
 /*
- * Empties a table of level 0 or 1 that holds no further tables: leaves to quarantine, ballooned
- * entries forgotten, in one go of 512. False: there is a table in it, and nothing was done.
+ * At the end of an address space, for such a table, which has just been unlinked: the frames of its
+ * leaves are free when this returns, the flush has been done. What the entries say counts no more.
  */
-bool s2_clear_leaves(struct s2 *s2, pfn_t table, unsigned level);
+void s2_free_leaves(struct s2 *s2, pfn_t table, unsigned level);
 
 #endif

@@ -5,7 +5,7 @@
 # Read by tests/host/host.mk, whose lists of shared sources it uses.
 
 FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode vlapic \
-	vioapic devices bzimage foreign_elf multiboot1 virtio vmware hyperv
+	vioapic devices bzimage foreign_elf multiboot1 virtio vmware hyperv monitor
 
 FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
 	mm/memmap.c kernel/lib/error.c
@@ -17,6 +17,9 @@ FUZZ_multiboot1 := tests/fuzz/fuzz_multiboot1.c kernel/lib/error.c kernel/lib/fo
 	kernel/lib/multiboot1.c
 FUZZ_vm_config := tests/fuzz/fuzz_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
 FUZZ_options := tests/fuzz/fuzz_options.c kernel/lib/console.c kernel/lib/options.c
+FUZZ_monitor := tests/fuzz/fuzz_monitor.c kernel/lib/error.c kernel/lib/words.c \
+	kernel/monitor/command.c kernel/monitor/line.c kernel/monitor/output.c \
+	kernel/monitor/script.c kernel/vm/vm_config.c kernel/vm/vm_stats.c
 FUZZ_devices := tests/fuzz/fuzz_devices.c tests/host/fake/counter.c drivers/virt/vi8042.c \
 	drivers/virt/vpci.c drivers/virt/vpic.c drivers/virt/vpit.c drivers/virt/vpit_channel.c \
 	drivers/virt/vrtc.c drivers/virt/vrtc_calendar.c drivers/virt/vuart.c
@@ -32,6 +35,7 @@ FUZZ_virtio := tests/fuzz/fuzz_virtio.c $(filter-out drivers/virt/pc_kvm.c,$(DIA
 FUZZ_vmware := tests/fuzz/fuzz_vmware.c $(PC_SOURCES)
 FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/machine.c \
 	tests/fuzz/contents.c tests/host/fake/cpus.c $(FAKE_DEVICES) $(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) \
+	kernel/overcommit/decisions.c \
 	kernel/overcommit/driver_health.c \
 	kernel/balloon/balloon.c \
 	kernel/balloon/ranges.c kernel/balloon/single.c \

@@ -13,7 +13,7 @@ FAKE_WORLD := tests/host/fake/panic.c tests/host/fake/phys.c tests/host/fake/tlb
 	tests/host/fake/world.c tests/host/fake/model.c
 MM_SOURCES := mm/alloc.c mm/audit.c mm/cache.c mm/frame.c mm/guest_copy.c mm/memmap.c mm/phys.c \
 	mm/pool.c mm/promise.c mm/reclaim.c mm/stage2/map.c mm/stage2/merge.c mm/stage2/life.c mm/stage2/runs.c mm/stage2/sample.c mm/stage2/single.c \
-	mm/stage2/split.c
+	mm/stage2/split.c mm/stage2/steps.c
 
 # What makes a VM of boot modules, but for the devices themselves.
 LOADER_SOURCES := tests/host/fake/platform.c drivers/virt/vacpi.c kernel/lib/bzimage.c \
@@ -97,7 +97,7 @@ HOST_test_vmx := tests/host/arch/test_vmx.c arch/x86/vmx/vmx_caps.c \
 
 # All of VT-x but the entry code, on a fake processor.
 VTX_SOURCES := tests/host/fake/vtx.c tests/host/fake/vmcs.c tests/host/fake/processor.c \
-	$(addprefix arch/x86/vmx/, ept.c vmx_backend.c vmx_caps.c vmx_check.c vmx_cpu.c vmx_dump.c \
+	$(addprefix arch/x86/vmx/, ept.c vmx_backend.c vmx_caps.c vmx_check.c vmx_cpu.c vmx_dump.c vmx_inspect.c \
 	vmx_exit.c vmx_fields.c vmx_nmi.c vmx_quick.c vmx_run.c vmx_setup.c vmx_state.c) \
 	$(addprefix arch/x86/guest/, breakpoint.c entry_checks.c guest_cr.c guest_event.c guest_exit.c \
 	guest_msr.c guest_vcpu.c) \
@@ -189,7 +189,7 @@ HOST_TESTS += test_uart
 HOST_test_uart := tests/host/boot/test_uart.c tests/host/fake/board.c drivers/phys/uart.c
 
 HOST_TESTS += test_x86_walk
-HOST_test_x86_walk := tests/host/arch/test_x86_walk.c arch/x86/guest/guest_walk.c $(FAKE_WORLD) $(MM_SOURCES)
+HOST_test_x86_walk := tests/host/arch/test_x86_walk.c arch/x86/guest/guest_steps.c arch/x86/guest/guest_walk.c $(FAKE_WORLD) $(MM_SOURCES)
 
 GUEST_DECODE := arch/x86/guest/guest_decode.c arch/x86/guest/guest_execute.c \
 	arch/x86/guest/guest_place.c
@@ -283,7 +283,7 @@ HOST_TESTS += test_policy_failures
 HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
-KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c kernel/balloon/find.c \
+KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/decisions.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c kernel/balloon/find.c \
 	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/balloon/single.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/sched/startup.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c \
@@ -330,7 +330,44 @@ HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c kernel/lib/error.c
 
 HOST_TESTS += test_monitor
 HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/attach.c \
-	kernel/monitor/monitor.c kernel/vm/guest_console.c kernel/vm/vm_stats.c
+	kernel/monitor/line.c kernel/monitor/monitor.c kernel/monitor/output.c kernel/monitor/table.c \
+	kernel/vm/guest_console.c kernel/vm/vm_stats.c
+
+HOST_TESTS += test_line
+HOST_test_line := tests/host/monitor/test_line.c kernel/monitor/line.c
+
+HOST_TESTS += test_output
+HOST_test_output := tests/host/monitor/test_output.c kernel/monitor/output.c
+
+# The commands over real VMs; a script and an operator run them.
+COMMAND_SOURCES := tests/host/fake/commands.c kernel/lib/words.c kernel/monitor/command.c \
+	kernel/monitor/commands_host.c kernel/monitor/commands_memory.c \
+	kernel/monitor/commands_steer.c kernel/monitor/commands_vm.c kernel/monitor/output.c kernel/sched/pause.c \
+	kernel/monitor/script.c kernel/monitor/table.c kernel/monitor/top.c kernel/monitor/walk.c kernel/vm/vm_stats.c
+
+HOST_TESTS += test_command
+HOST_test_command := tests/host/monitor/test_command.c $(COMMAND_SOURCES) \
+	$(filter-out kernel/lib/words.c,$(KERNEL_SOURCES))
+
+HOST_TESTS += test_script
+HOST_test_script := tests/host/monitor/test_script.c $(COMMAND_SOURCES) \
+	$(filter-out kernel/lib/words.c,$(KERNEL_SOURCES))
+
+HOST_TESTS += test_scripts
+HOST_test_scripts := tests/host/test_scripts.c kernel/lib/error.c kernel/lib/words.c \
+	kernel/scripts.c kernel/vm/vm_config.c
+
+HOST_TESTS += test_log
+HOST_test_log := tests/host/monitor/test_log.c kernel/log/log.c
+
+HOST_TESTS += test_decisions
+HOST_test_decisions := tests/host/overcommit/test_decisions.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_pause
+HOST_test_pause := tests/host/sched/test_pause.c kernel/sched/pause.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_s2_walk_steps
+HOST_test_s2_walk_steps := tests/host/mm/test_s2_walk_steps.c $(FAKE_WORLD) $(MM_SOURCES)
 
 HOST_TESTS += test_attach
 HOST_test_attach := tests/host/monitor/test_attach.c kernel/log/log.c kernel/monitor/attach.c \

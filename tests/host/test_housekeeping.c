@@ -10,9 +10,9 @@
 
 #include "base/bits.h"
 #include "kernel/housekeeping.h"
-#include "kernel/monitor/attach.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
+#include "kernel/monitor/script.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/sched/background.h"
@@ -32,7 +32,14 @@ static bool verdict;
 
 static bool attached;
 
-bool attach_is_on(void)
+static bool script_runs;
+
+bool script_is_busy(void)
+{
+	return script_runs;
+}
+
+bool monitor_is_typing(void)
 {
 	return attached;
 }
@@ -194,6 +201,24 @@ static void test_interactive_run_reports_once(void **state)
 	assert_int_equal(results, 1);
 	assert_int_equal(details_shown, 0);
 	assert_int_equal(finishes, 1);
+}
+
+/* What a script has left to do comes before the verdict. */
+static void test_the_verdict_waits_for_the_script(void **state)
+{
+	(void)state;
+	start();
+	struct vm *vm = kernel_vm("a", 100, 50, 10);
+	script_runs = true;
+	end(vm);
+	while (background_poll(fake_tsc, true)) {
+	}
+	world_forget(&vm->s2);
+	(void)background_poll(fake_tsc, true);
+	assert_int_equal(results, 0);
+	script_runs = false;
+	(void)background_poll(fake_tsc, true);
+	assert_int_equal(results, 1);
 }
 
 /* Between its two lives it has no address space, and the run is not over. */
@@ -415,6 +440,7 @@ int main(void)
 		TEST(test_next_round),
 		TEST(test_teardown_goes_on_at_once),
 		TEST(test_teardown_waits_for_the_last_vcpu),
+		TEST(test_the_verdict_waits_for_the_script),
 		TEST(test_interactive_run_reports_once),
 		TEST(test_a_vm_that_restarts_is_not_over),
 		TEST(test_batch_ends_with_the_verdict),

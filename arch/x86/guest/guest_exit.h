@@ -71,7 +71,9 @@ static inline bool guest_is_null_hypercall(const struct vcpu *vcpu)
 	const uint64_t *regs = vcpu->regs;
 
 	_Static_assert(AEROSTAT_CALL_NULL == 0, "one look at all registers");
-	return (regs[GPR_RAX] | regs[GPR_RDI] | regs[GPR_RSI] | regs[GPR_RDX] | regs[GPR_R10]) == 0;
+	/* Where the VM is that of another hypervisor, zeros mean what its calls say. */
+	return (regs[GPR_RAX] | regs[GPR_RDI] | regs[GPR_RSI] | regs[GPR_RDX] | regs[GPR_R10] |
+		vcpu->calls_platform) == 0;
 }
 
 /* What RIP becomes where its lower half has gone through zero. */

@@ -126,7 +126,7 @@ enum exit_action guest_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t val
 		return EXIT_ADVANCE;
 	}
 	if (vcpu->vm->platform != NULL && guest_pc_msr_write(vcpu, index, value)) {
-		return EXIT_ADVANCE;
+		return vm_lets_go_on(vcpu) ? EXIT_ADVANCE : EXIT_YIELD;
 	}
 	return guest_inject_protection_fault(vcpu);
 }

@@ -36,6 +36,7 @@ void svm_nmi_prepare(struct svm_vcpu *svm, bool pending)
 	if (!svm->nmi.waits && platform_nmi_take(svm->arch.vcpu)) {
 		svm->arch.event.info = EVENT_VALID | EVENT_TYPE_NMI | VECTOR_NMI;
 		svm->nmi.blocked = true;
+		svm->nmi.waited = 0;
 		iret_intercept(svm, true);
 	}
 }

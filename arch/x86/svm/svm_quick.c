@@ -10,6 +10,7 @@
 #include "arch/x86/svm/svm_exits.h"
 #include "arch/x86/svm/svm_vcpu.h"
 #include "kernel/exit/port.h"
+#include "kernel/vm/exit_reasons.h"
 
 static inline bool null_hypercall(struct svm_vcpu *svm)
 {
@@ -39,6 +40,7 @@ bool svm_decide_quick(struct svm_vcpu *svm, uint32_t code)
 {
 	if (code == SVM_EXIT_VMMCALL ? null_hypercall(svm) : code == SVM_EXIT_IO && port(svm)) {
 		guest_exit_count(svm->arch.vcpu);
+		vcpu_count_reason(svm->arch.vcpu, code);
 		return true;
 	}
 	return false;

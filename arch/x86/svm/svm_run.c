@@ -17,6 +17,7 @@
 #include "base/compiler.h"
 #include "base/time.h"
 #include "arch/arch.h"
+#include "kernel/vm/exit_reasons.h"
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
 
@@ -27,9 +28,9 @@
 #define SHADOW_TICKS_PER_KHZ 100
 #define SHADOW_CARRIED_MAX 8
 
-static void shadow_wait(const struct svm_vcpu *svm)
+static void wait_a_moment(const struct svm_vcpu *svm, unsigned doublings)
 {
-	uint64_t wait = (arch_tsc_khz() / SHADOW_TICKS_PER_KHZ) << svm->shadow.carried;
+	uint64_t wait = (arch_tsc_khz() / SHADOW_TICKS_PER_KHZ) << doublings;
 
 	lapic_timer_arm(min_u64(svm->arch.deadline_tsc, tsc_read() + wait));
 }
@@ -39,7 +40,8 @@ static void nmi_wait(struct svm_vcpu *svm)
 {
 	svm->nmi.waits = false;
 	__atomic_store_n(&svm->arch.vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
-	shadow_wait(svm);
+	wait_a_moment(svm, svm->nmi.waited);
+	svm->nmi.waited += svm->nmi.waited < SHADOW_CARRIED_MAX;
 }
 
 /*
@@ -87,7 +89,7 @@ static void doorbell_prepare(struct svm_vcpu *svm)
 		if (svm->arch.event.info == 0 && svm_can_step(svm)) {
 			(void)svm_step_begin(svm, false);
 		} else {
-			shadow_wait(svm);
+			wait_a_moment(svm, svm->shadow.carried);
 		}
 		return;
 	}
@@ -320,6 +322,7 @@ static NOT_INLINE bool exit_in_full(struct vcpu *vcpu, uint32_t code)
 	enum exit_action action;
 
 	tlb_leave(svm->cpu->index);
+	vcpu_count_reason(vcpu, code);
 	if (code != SVM_EXIT_VMMCALL || vmcb->virtual_interrupt & VIRTUAL_REQUEST ||
 	    svm->step.active) {
 		return exit_finish(svm, exit_decide(svm, code));

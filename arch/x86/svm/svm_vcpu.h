@@ -46,10 +46,11 @@ struct svm_vcpu {
 		uint64_t rip;	  /* of that entry */
 	} shadow;
 	struct {
-		bool blocked; /* one is being handled, until its IRET, which exits, is done */
-		bool leaving; /* that IRET has exited and is about to be executed, */
-		uint64_t rip; /* here */
-		bool waits;   /* another one has to wait for something that does not exit */
+		bool blocked;	 /* one is being handled, until its IRET, which exits, is done */
+		bool leaving;	 /* that IRET has exited and is about to be executed, */
+		uint64_t rip;	 /* here */
+		bool waits;	 /* another one has to wait for something that does not exit, */
+		unsigned waited; /* so often already */
 	} nmi;
 };
 

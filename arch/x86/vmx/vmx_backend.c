@@ -3,6 +3,7 @@
 #include "arch/backend.h"
 
 #include "arch/x86/vmx/vmx_caps.h"
+#include "arch/x86/vmx/vmx_inspect.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "base/check.h"
 #include "kernel/vm/vm.h"
@@ -64,6 +65,8 @@ const struct backend vmx_backend = {
 	.vcpu_run = vmx_vcpu_run,
 	.vcpu_evict = vcpu_evict,
 	.vcpu_reset = vcpu_reset,
+	.vcpu_open = vmx_inspect_open,
+	.vcpu_close = vmx_inspect_close,
 	.flush_s2 = vmx_flush_s2,
 	.vcpu_dump = vmx_vcpu_dump,
 };

@@ -15,6 +15,7 @@
 #include "arch/x86/vmx/vmx_steps.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
 #include "kernel/exit/port.h"
+#include "kernel/vm/exit_reasons.h"
 #include "kernel/vm/vm.h"
 
 static inline __attribute__((always_inline)) bool quick_cpuid(struct vcpu *vcpu)
@@ -112,6 +113,7 @@ bool vmx_exit_quick(struct vcpu *vcpu, uint32_t reason)
 		return false;
 	}
 	guest_exit_count(vcpu);
+	vcpu_count_reason(vcpu, reason);
 	vmx_advance(vcpu);
 	vmx_timer_write(vmx_of(vcpu));
 	return true;

@@ -17,6 +17,7 @@
 #include "base/bits.h"
 #include "base/compiler.h"
 #include "base/check.h"
+#include "kernel/vm/exit_reasons.h"
 #include "kernel/vm/tlb.h"
 #include "kernel/vm/vm.h"
 
@@ -180,6 +181,7 @@ bool vmx_exit(struct vcpu *vcpu)
 
 	tlb_leave(vmx->cpu);
 	reason = vmcs_read_exit_reason();
+	vcpu_count_reason(vcpu, reason);
 	if (reason != REASON_EPT_VIOLATION) {
 		if (reason == REASON_CPUID || reason == REASON_RDMSR || reason == REASON_WRMSR) {
 			return exit_instruction(vcpu, reason);
@@ -202,12 +204,14 @@ bool vmx_exit_hypercall(struct vcpu *vcpu)
 	    !guest_doorbell_rang(vcpu)) {
 		/* As short as vmx_exit_quick(), and for the same reasons. */
 		guest_exit_count(vcpu);
+		vcpu_count_reason(vcpu, REASON_VMCALL);
 		vcpu->hypercall_count++;
 		vmx_advance(vcpu);
 		vmx_timer_write(vmx_of(vcpu));
 		return true;
 	}
 	tlb_leave(vmx_of(vcpu)->cpu);
+	vcpu_count_reason(vcpu, REASON_VMCALL);
 	action = guest_exit_hypercall(vcpu, vmx_is_kernel(vmx_of(vcpu)));
 	if (__builtin_expect(action != EXIT_ADVANCE || guest_doorbell_rang(vcpu), 0)) {
 		return exit_finish(vcpu, action);

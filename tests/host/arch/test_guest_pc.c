@@ -52,6 +52,7 @@ static int start(void **state)
 	memset(registers, 0, sizeof(registers));
 	fake_devices_reset();
 	fake_arch = (struct arch_vcpu){.access = &fake_access, .slice_tsc = UINT64_MAX};
+	vm.state = VM_RUNNING;
 	vm.config.vcpus = 4;
 	vm.platform = fake_devices_of_a_vm();
 	vcpu.vm = &vm;
@@ -181,6 +182,18 @@ static void test_registers_of_the_board(void **state)
 		}
 	}
 	assert_int_equal(write_count, 0);
+}
+
+/* A command that has stopped the vCPU, or ended its VM, is the last thing that it does. */
+static void test_write_that_ends_the_run(void **state)
+{
+	(void)state;
+	assert_int_equal(guest_msr_write(&vcpu, 0x830, 0x4500), EXIT_ADVANCE);
+	vcpu.stopping = true;
+	assert_int_equal(guest_msr_write(&vcpu, 0x830, 0x4500), EXIT_YIELD);
+	vcpu.stopping = false;
+	vm.state = VM_RESTARTING;
+	assert_int_equal(guest_msr_write(&vcpu, 0x830, 0x4500), EXIT_YIELD);
 }
 
 /* A native guest has none of them. */
@@ -346,6 +359,7 @@ int main(void)
 		TEST(test_hyperv_leaves),
 		TEST(test_registers_of_the_board),
 		TEST(test_native_guests_have_none),
+		TEST(test_write_that_ends_the_run),
 		TEST(test_registers_of_the_local_apic),
 		TEST(test_settle_follows_the_timer),
 		TEST(test_adjusted_leaves),

@@ -653,6 +653,35 @@ static void test_nmi_behind_an_nmi(void **state)
 	assert_int_equal(vmcb.entry_event, EVENT_NMI);
 }
 
+/*
+ * Regression: the moment was over before the guest had executed the IRET, again and again, where a
+ * hypervisor below needs longer for an entry. It is twice as long each time.
+ */
+static void test_nmi_waits_longer_each_time(void **state)
+{
+	(void)state;
+	have_devices();
+	nmi_comes();
+	run_and_exit(SVM_EXIT_INTR);
+	nmi_comes();
+	run_and_exit(SVM_EXIT_INTR);
+	uint64_t least = TSC_KHZ / 100;
+	for (unsigned i = 0; i < 8; i++, least *= 2) {
+		uint64_t now = tsc_read();
+		if (i == 0) {
+			iret();
+		} else {
+			run_and_exit(SVM_EXIT_INTR);
+		}
+		assert_int_equal(vmcb.entry_event, 0);
+		assert_true(armed >= now + least);
+	}
+	vmcb.rip = RIP + 0x500;
+	run_and_exit(SVM_EXIT_INTR);
+	assert_int_equal(vmcb.entry_event, EVENT_NMI);
+	assert_int_equal(svm.nmi.waited, 0);
+}
+
 /* Behind another event, or a shadow: a moment later. An interrupt waits behind the NMI. */
 static void test_nmi_that_waits(void **state)
 {
@@ -769,6 +798,11 @@ static void spoil_privilege(void)
 	vmcb.cpl = 3;
 }
 
+static void spoil_personality(void)
+{
+	vcpu.calls_platform = true;
+}
+
 static void spoil_argument(void)
 {
 	vcpu.regs[GPR_R10] = 1;
@@ -785,6 +819,8 @@ static void test_quick_exits(void **state)
 	assert_false(decided_quickly(SVM_EXIT_VMMCALL, spoil_request));
 	assert_false(decided_quickly(SVM_EXIT_VMMCALL, spoil_privilege));
 	assert_false(decided_quickly(SVM_EXIT_VMMCALL, spoil_argument));
+	assert_false(decided_quickly(SVM_EXIT_VMMCALL, spoil_personality));
+	vcpu.calls_platform = false;
 	assert_int_equal(vcpu.hypercall_count, 0);
 	assert_true(decided_quickly(SVM_EXIT_IO, NULL));
 	assert_int_equal(vmcb.rip, RIP + 5);
@@ -825,6 +861,7 @@ int main(void)
 		cmocka_unit_test_setup(test_resume_flag_of_faults, start),
 		cmocka_unit_test_setup(test_nmi_at_once, start),
 		cmocka_unit_test_setup(test_nmi_behind_an_nmi, start),
+		cmocka_unit_test_setup(test_nmi_waits_longer_each_time, start),
 		cmocka_unit_test_setup(test_nmi_that_waits, start),
 		cmocka_unit_test_setup(test_nmi_whose_delivery_is_interrupted, start),
 	};

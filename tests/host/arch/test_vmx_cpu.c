@@ -10,6 +10,8 @@
 
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/msr.h"
+#include "arch/x86/guest/guest_state.h"
+#include "arch/x86/vmx/vmx_inspect.h"
 #include "arch/x86/vmx/vmx_instructions.h"
 #include "arch/x86/vmx/vmx_reasons.h"
 #include "base/bits.h"
@@ -295,6 +297,34 @@ static void test_two_of_them_on_one_processor(void **state)
 	assert_true(fake_vmx_is_current(vmcs_of(1)));
 	assert_int_not_equal(fake_vmx_get(VMCS_vpid), 0);
 	assert_int_not_equal(vmx(0)->vpid, vmx(1)->vpid);
+	vtx_vcpus_destroy();
+}
+
+/* A vCPU at rest is looked at between two runs of another, which notices nothing. */
+static void test_looked_at_between_two_runs(void **state)
+{
+	(void)state;
+	assert_false(vmx_inspect_open(&vtx_vm.vcpus[0])); /* it has never run */
+	run(0);
+	fake_vmx_set(VMCS_guest_cr3, 0xabc000);
+	expect_panic("vmx->cpu == CPU_NONE", (void)!vmx_inspect_open(&vtx_vm.vcpus[0]));
+	vmx_evict(vmx(0));
+	/* No other one is current; then the other one is. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(vmx_inspect_open(&vtx_vm.vcpus[0]));
+		assert_int_equal(guest_read(&vtx_vm.vcpus[0], GUEST_CR3), 0xabc000);
+		vmx_inspect_close(&vtx_vm.vcpus[0]);
+		assert_false(fake_vmx_is_active(vmcs_of(0)));
+		if (i == 1) {
+			assert_true(fake_vmx_is_current(vmcs_of(1)));
+			assert_int_equal(fake_vmx_get(VMCS_guest_cr3), 0xdef000);
+		}
+		run(1);
+		fake_vmx_set(VMCS_guest_cr3, 0xdef000);
+	}
+	vmx_evict(vmx(1));
+	run(0);
+	assert_int_equal(fake_vmx_get(VMCS_guest_cr3), 0xabc000);
 	vtx_vcpus_destroy();
 }
 
@@ -650,6 +680,7 @@ int main(void)
 		TEST(test_another_processor),
 		TEST(test_another_processor_differs),
 		TEST_RUN(test_first_run_and_later),
+		TEST_RUN(test_looked_at_between_two_runs),
 		TEST_RUN(test_two_of_them_on_one_processor),
 		TEST_RUN(test_from_processor_to_processor),
 		TEST_RUN(test_from_the_wrong_processor),

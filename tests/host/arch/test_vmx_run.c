@@ -646,6 +646,10 @@ static void test_quick_exits_stay_announced(void **state)
 	assert_ptr_equal(tlb_cpus[0].guest, &vtx_vm.s2);
 	assert_int_equal(vtx_exits, 0);
 	assert_int_equal(vtx_vcpu->hypercall_count, 1);
+	/* The same call of a VM that has those of another hypervisor is for its devices. */
+	vtx_vcpu->calls_platform = true;
+	assert_false(guest_is_null_hypercall(vtx_vcpu));
+	vtx_vcpu->calls_platform = false;
 	/* MOV to CR0 that leaves the mode: no translation is dropped. */
 	fake_vmx_set(VMCS_exit_qualification, 0);
 	vtx_vcpu->regs[GPR_RAX] = CR0_PE | CR0_ET | CR0_CD;

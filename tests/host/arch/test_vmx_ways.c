@@ -40,6 +40,8 @@ static void image_take(struct image *image, bool goes_on)
 	}
 	memcpy(&image->vmx, vtx_vmx(), sizeof(image->vmx));
 	memcpy(&image->vcpu, vtx_vcpu, sizeof(image->vcpu));
+	/* The long way begins behind the place where debug builds count reasons. */
+	memset(image->vcpu.exits_by_reason, 0, sizeof(image->vcpu.exits_by_reason));
 	image->seen = vtx_vm.s2.tlb.seen[0];
 	image->requested = vtx_vm.s2.tlb.requested;
 	if (goes_on) {

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "arch/backend.h"
+#include "arch/walk.h"
 #include "arch/x86/guest/guest_walk.h"
 #include "base/bits.h"
 #include "mm/guest_copy.h"
@@ -35,6 +37,29 @@ static uint64_t fake_read(const struct vcpu *vcpu, enum guest_register name)
 		return 0;
 	}
 }
+
+static bool opened, opens;
+static unsigned opens_count;
+
+static bool vcpu_open(struct vcpu *of)
+{
+	(void)of;
+	assert_false(opened);
+	opened = opens;
+	opens_count++;
+	return opens;
+}
+
+static void vcpu_close(struct vcpu *of)
+{
+	(void)of;
+	assert_true(opened);
+	opened = false;
+}
+
+static const struct backend fake_backend = {.vcpu_open = vcpu_open, .vcpu_close = vcpu_close};
+static const struct backend memory_backend = {.name = "always in memory"};
+const struct backend *backend = &fake_backend;
 
 static const struct guest_access access = {.read = fake_read};
 static struct arch_vcpu arch = {.access = &access};
@@ -183,12 +208,83 @@ static void test_fetch(void **state)
 
 #define TEST(name) cmocka_unit_test_teardown(name, world_teardown)
 
+/* What is shown of a walk is what translates. */
+static struct arch_walk walk_of(uint64_t linear)
+{
+	struct arch_walk walk;
+	struct vcpu of = {.arch = &arch};
+
+	assert_true(arch_guest_walk(&of, linear, &walk));
+	assert_false(opened);
+	assert_int_equal(walk.translated ? walk.address.v : NOWHERE, translate(linear));
+	return walk;
+}
+
+static void test_walk_as_a_report(void **state)
+{
+	struct arch_walk walk;
+	struct vcpu of = {.arch = &arch};
+	(void)state;
+	start();
+	opens = false;
+	assert_false(arch_guest_walk(&of, 0, &walk)); /* has never run */
+	opens = true;
+	walk = walk_of(0x12345678);
+	assert_int_equal(walk.levels, 0);
+	assert_int_equal(walk.count, 0);
+	assert_int_equal(opens_count, 2);
+
+	cr0 = CR0_PE | CR0_PG;
+	efer = EFER_LMA;
+	cr3 = 0x1000;
+	put_64(0x1000, 0x2000 | 0x27);
+	put_64(0x2008, 0x3000 | PRESENT);
+	put_64(0x3010, 0x200000 | PRESENT | LARGE);
+	put_64(0x3018, 0x4000 | PRESENT);
+	put_64(0x4020, 0x5000 | 1);
+	walk = walk_of(0x40000000 + 0x412345);
+	assert_int_equal(walk.levels, 4);
+	assert_int_equal(walk.count, 3);
+	assert_int_equal(walk.steps[0].at.v, 0x1000);
+	assert_int_equal(walk.steps[0].entry, 0x2027);
+	assert_true(walk.steps[0].user && walk.steps[0].accessed && walk.steps[0].writable);
+	assert_true(walk.steps[2].large && !walk.steps[2].user);
+	assert_int_equal(walk.address.v, 0x212345);
+	walk = walk_of(0x40000000 + 0x604567);
+	assert_int_equal(walk.count, 4);
+	assert_int_equal(walk.address.v, 0x5567);
+	assert_false(walk.steps[3].writable);
+	walk = walk_of(0x40000000 + 0x605000);
+	assert_int_equal(walk.count, 4);
+	assert_true(walk.steps[3].readable && !walk.steps[3].present);
+	put_64(0x2010, (LIMIT << PAGE_SHIFT) | PRESENT);
+	walk = walk_of(0x80000000);
+	assert_int_equal(walk.count, 3);
+	assert_false(walk.steps[2].readable);
+
+	efer = 0;
+	put_32(0x1000 + 4 * 2, 0x400000 | PRESENT | LARGE);
+	put_32(0x1000 + 4 * 3, 0x6000 | PRESENT);
+	put_32(0x6004, 0x7000 | PRESENT);
+	cr4 = CR4_PSE;
+	walk = walk_of(0x812345);
+	assert_int_equal(walk.levels, 2);
+	assert_int_equal(walk.count, 1);
+	cr4 = 0;
+	assert_int_equal(walk_of(0x812345).count, 2);
+	assert_int_equal(walk_of(0xc01234).address.v, 0x7234);
+	backend = &memory_backend;
+	assert_int_equal(walk_of(0xc01234).address.v, 0x7234);
+	backend = &fake_backend;
+	world_destroy_all();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_without_paging), TEST(test_four_levels),
 		TEST(test_two_levels),	   TEST(test_tables_that_are_not_there),
-		TEST(test_fetch),
+		TEST(test_fetch),	   cmocka_unit_test(test_walk_as_a_report),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,14 +26,19 @@ static uint64_t draw(uint64_t below)
 	return (random_state >> 33) % below;
 }
 
-static void start(void)
+static void start_with(unsigned max_leaf_level)
 {
-	kernel_start(9000, 1);
+	kernel_start(9000, max_leaf_level);
 	for (unsigned i = 0; i < VMS; i++) {
 		machines[i] = kernel_vm(i == 0 ? "a" : "b", LIMIT, 1700, 100);
 		kernel_attach(machines[i]);
 		(void)kernel_guest_page(machines[i], ARRAY_GFN);
 	}
+}
+
+static void start(void)
+{
+	start_with(1);
 }
 
 /* Mostly plain, now and then of every other kind. */
@@ -194,6 +199,29 @@ static void test_call_errors(void **state)
 	}
 }
 
+/* A range and its extent are two units of work, also on the short way: with one left it waits. */
+static void test_work_of_a_call(void **state)
+{
+	const uint64_t first = 100, pages = AEROSTAT_CALL_WORK_MAX - 2;
+	(void)state;
+	start_with(0);
+	struct vm *vm = machines[0];
+	assert_int_equal(kernel_touch_pages(vm, first, pages), pages);
+	(void)kernel_guest_page(vm, 1300);
+	struct aerostat_range *ranges = kernel_guest_page(vm, ARRAY_GFN);
+	ranges[0] = (struct aerostat_range){.gfn = first, .count = (uint32_t)pages};
+	ranges[1] = (struct aerostat_range){.gfn = 1300, .count = 1};
+	ranges[2] = ranges[1];
+	uint64_t number = AEROSTAT_CALL_BALLOON_SURRENDER;
+	assert_int_equal(kernel_call(vm, number, ARRAY, 3), 1);
+	assert_int_equal(ranges[1].status, AEROSTAT_RANGE_PENDING);
+	assert_int_equal(ranges[1].done, 0);
+	assert_int_equal(vm->balloon.surrendered_pages, pages);
+	for (unsigned i = 0; i < VMS; i++) {
+		kernel_vm_end(machines[i]);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, kernel_teardown)
 
 int main(void)
@@ -202,6 +230,7 @@ int main(void)
 		TEST(test_single_calls_and_long_ones),
 		TEST(test_range_in_its_own_extent),
 		TEST(test_call_errors),
+		TEST(test_work_of_a_call),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

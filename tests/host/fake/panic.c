@@ -106,6 +106,18 @@ void fake_log_clear(void)
 	fake_log_text[0] = '\0';
 }
 
+static enum log_level level = LOG_NORMAL;
+
+void log_level_set(enum log_level to)
+{
+	level = to;
+}
+
+enum log_level log_level_now(void)
+{
+	return level;
+}
+
 void log_event(const char *vm, const char *format, ...)
 {
 	char line[512];

@@ -268,7 +268,7 @@ static void test_malformed_words(void **state)
 /* The longest error message of all is complete. */
 static void test_message_is_complete(void **state)
 {
-	static const char end[] = "vms= mitigations=";
+	static const char end[] = "mitigations= exec=";
 	char word[41];
 	(void)state;
 	memset(word, 'y', sizeof(word) - 1);
@@ -343,6 +343,31 @@ static void test_random_text(void **state)
 	}
 }
 
+/* The one value that may be longer than other words. */
+static void test_commands(void **state)
+{
+	static char text[700];
+	(void)state;
+	parse("batch exec=wait,until,a,state,=,finished;vms table=on");
+	assert_int_equal(complaints.count, 0);
+	assert_string_equal(options.exec, "wait,until,a,state,=,finished;vms");
+	assert_true(options.batch && options.table);
+	parse("exec=");
+	assert_int_equal(complaints.count, 1);
+	assert_string_equal(options.exec, "");
+	memset(text, 'x', sizeof(text) - 1);
+	memcpy(text, "exec=", 5);
+	text[5 + OPTIONS_EXEC_MOST] = '\0';
+	parse(text);
+	assert_int_equal(complaints.count, 0);
+	assert_int_equal(strlen(options.exec), OPTIONS_EXEC_MOST);
+	text[5 + OPTIONS_EXEC_MOST] = 'x';
+	parse(text);
+	assert_string_equal(complaints.errors[0].text,
+			    "the option exec= is ignored: commands are 1 to 511 bytes");
+	assert_string_equal(options.exec, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_message_is_complete),
 		cmocka_unit_test(test_long_words),
 		cmocka_unit_test(test_more_complaints_than_room),
+		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_random_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

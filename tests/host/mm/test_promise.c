@@ -194,6 +194,37 @@ static void test_random(void **state)
 	}
 }
 
+/* Another minimum: only what is owed more has to be spare, and all is given back in the end. */
+static void test_another_minimum(void **state)
+{
+	struct promise promise;
+	struct promise other;
+	(void)state;
+	world_start(16, 16, 2);
+	assert_int_equal(promise_make(&promise, 8, 0), STATUS_OK);
+	assert_int_equal(promise_make(&other, 4, 0), STATUS_OK);
+	assert_int_equal(promise_spare(), 4);
+	assert_int_equal(promise_change(&promise, 13), STATUS_NO_MEMORY);
+	assert_int_equal(promise_change(&promise, UINT64_MAX), STATUS_NO_MEMORY);
+	assert_int_equal(promise.min_pages, 8);
+	assert_int_equal(promise_owed(), 12);
+	assert_int_equal(promise_change(&promise, 12), STATUS_OK);
+	assert_int_equal(promise_owed(), 16);
+	assert_int_equal(promise_change(&promise, 12), STATUS_OK);
+	assert_true(promise_take(&promise, 10));
+	assert_int_equal(promise_owed(), 6);
+	/* What it holds already is not owed. */
+	assert_int_equal(promise_change(&promise, 3), STATUS_OK);
+	assert_int_equal(promise_owed(), 4);
+	assert_int_equal(promise_change(&promise, 10), STATUS_OK);
+	assert_int_equal(promise_owed(), 4);
+	promise_held_remove(&promise, 10);
+	assert_int_equal(promise_owed(), 14);
+	promise_withdraw(&promise);
+	promise_withdraw(&other);
+	assert_int_equal(promise_owed(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, world_teardown)
 
 int main(void)
@@ -206,6 +237,7 @@ int main(void)
 		TEST(test_misuse_panics),
 		TEST(test_admission_of_several_vms),
 		TEST(test_surrender_below_the_minimum),
+		TEST(test_another_minimum),
 		TEST(test_random),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -219,6 +219,18 @@ static void test_what_is_not_plain(void **state)
 	assert_true(s2_single_take_out(locked, (gfn_t){600}, 0, S2_EMPTY, &freed));
 	assert_false(s2_single_return(locked, (gfn_t){700}, 0));
 	s2_unlock(locked);
+	assert_int_equal(world_populate(s2, 1100, ORDER_4K), STATUS_OK);
+	locked = s2_lock(s2);
+	assert_false(s2_single_take_out(locked, (gfn_t){1100}, 0, S2_EMPTY, &freed));
+	s2_unlock(locked);
+	for (uint64_t gfn = 1024; gfn < 1536; gfn++) {
+		if (gfn != 1100) {
+			assert_int_equal(world_surrender(s2, gfn, 0), STATUS_OK);
+		}
+	}
+	locked = s2_lock(s2);
+	assert_false(s2_single_take_out(locked, (gfn_t){1100}, 0, S2_BALLOONED, &freed));
+	s2_unlock(locked);
 	world_destroy_all();
 }
 
@@ -278,6 +290,55 @@ static void test_page_that_was_found(void **state)
 	world_destroy_all();
 }
 
+/* Pages of one batch that share the lower tables' numbers, but not the gigabyte. */
+static void test_batch_across_gigabytes(void **state)
+{
+	static const uint64_t gfns[] = {5, 262144 + 5, 6, 262144 + 6, 262144 + 600, 600};
+	(void)state;
+	world_start(64, 8000, 1);
+	struct s2 *s2 = world_create(1, 530000, 0);
+	assert_non_null(s2);
+	for (unsigned i = 0; i < ARRAY_COUNT(gfns); i++) {
+		assert_int_equal(world_populate(s2, gfns[i], ORDER_4K), STATUS_OK);
+		assert_int_equal(world_populate(s2, gfns[i] + 2, ORDER_4K), STATUS_OK);
+	}
+	struct s2_locked locked = s2_lock(s2);
+	struct s2_batch batch;
+	s2_batch_begin(&batch, locked);
+	for (unsigned i = 0; i < ARRAY_COUNT(gfns); i++) {
+		assert_true(s2_batch_find(&batch, (gfn_t){gfns[i]}, ORDER_4K));
+		assert_true(s2_take_out_one(&batch, (gfn_t){gfns[i]}, true));
+	}
+	s2_batch_end(&batch);
+	reclaim_flush(locked);
+	s2_unlock(locked);
+	for (unsigned i = 0; i < ARRAY_COUNT(gfns); i++) {
+		world_expect_slot(s2, gfns[i], S2_BALLOONED, ORDER_4K);
+		world_expect_slot(s2, gfns[i] + 2, S2_MAPPED, ORDER_4K);
+	}
+	world_check();
+	world_destroy_all();
+}
+
+/* The end of an address space: once for the pages of a table, once for the tables themselves. */
+static void test_flush_at_the_end(void **state)
+{
+	static struct s2 ended;
+	(void)state;
+	world_start(64, 8000, 0);
+	assert_int_equal(s2_create(&ended, &fake_format, 9, LIMIT, 0), STATUS_OK);
+	world_adopt(&ended);
+	world_write(&ended, 600, 7);
+	world_write(&ended, 601, 8);
+	uint64_t epochs = ended.tlb.requested;
+	world_forget(&ended);
+	assert_true(s2_destroy_step(&ended, 4096));
+	assert_int_equal(ended.tlb.requested, epochs + 2);
+	assert_int_equal(frame_count(FRAME_GUEST), 0);
+	assert_int_equal(frame_count(FRAME_REVOKING), 0);
+	world_check();
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, world_teardown)
 
 int main(void)
@@ -287,6 +348,8 @@ int main(void)
 		TEST(test_what_is_not_plain),
 		TEST(test_flush_comes_before_reuse),
 		TEST(test_page_that_was_found),
+		TEST(test_batch_across_gigabytes),
+		TEST(test_flush_at_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,7 +240,8 @@ static void reasons_to_wake(void **state)
 		bool open = (given & 16) != 0;
 		bool rang = (given & 32) != 0;
 		bool timer = (given & 64) != 0;
-		struct vcpu vcpu = {.doorbell_pending = doorbell,
+		struct vcpu vcpu = {.vm = &vm_table[0],
+				    .doorbell_pending = doorbell,
 				    .doorbell_open = open,
 				    .rang = rang,
 				    .event = event,

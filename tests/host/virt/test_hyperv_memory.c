@@ -288,6 +288,44 @@ static void test_full_ring(void **state)
 	assert_int_equal(hear_unballoon(), 100);
 }
 
+/* Indices that are equal mean an empty ring: the last bytes are never used. */
+static void test_last_bytes_of_a_ring(void **state)
+{
+	(void)state;
+	drive();
+	say_status(1800, 100);
+	uint32_t write = get_32(RING_IN);
+	put_32(RING_IN + 4, (write + 40) % RING_BYTES); /* a request is so long with its trailer */
+	set_target(100);
+	assert_int_equal(hv()->memory.state, VDYNMEM_READY);
+	assert_int_equal(get_32(RING_IN), write);
+	put_32(RING_IN + 4, (write + 48) % RING_BYTES);
+	pass_ms(30);
+	assert_int_equal(hv()->memory.state, VDYNMEM_BALLOON);
+	assert_int_equal(get_32(RING_IN), (write + 40) % RING_BYTES);
+}
+
+/* Packets of both sides go around the end of their rings. */
+static void test_rings_wrap(void **state)
+{
+	(void)state;
+	drive();
+	unsigned turns = 0;
+	uint32_t before = 0;
+	for (unsigned i = 0; i < 900; i++) {
+		say_status(1800, 100);
+		set_target(50);
+		hear_balloon(50);
+		give_one(700, 50);
+		set_target(0);
+		assert_int_equal(hear_unballoon(), 50);
+		turns += get_32(RING_IN) < before;
+		before = get_32(RING_IN);
+	}
+	assert_true(turns >= 4);
+	assert_int_equal(pc->balloon.surrendered_pages, 900 * 50);
+}
+
 /* ---- hot add --------------------------------------------------------------------------------- */
 
 static void say_added(uint32_t pages, uint32_t result)
@@ -588,6 +626,28 @@ static void test_flags_without_a_frame(void **state)
 	assert_int_equal(hear_type(), DYNMEM_VERSION_RESPONSE);
 }
 
+/* The guest calls into its hypercall page whatever is there: it is written, once by the reserve. */
+static void test_hypercall_page_without_a_frame(void **state)
+{
+	static const uint8_t stub[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x0f, 0x01, 0xc1, 0xc3};
+	uint8_t code[sizeof(stub)];
+	(void)state;
+	touch(1000, 40);
+	struct vm *other = kernel_vm("other", HV_FRAMES, 100, 20);
+	kernel_exhaust(other);
+	assert_int_equal(kind_of(HV_CALL_GFN), S2_EMPTY);
+	set_msr(boot_vcpu, VHYPERV_MSR_GUEST_ID, 1);
+	set_msr(boot_vcpu, VHYPERV_MSR_HYPERCALL, HV_CALL_GFN << PAGE_SHIFT | 1);
+	assert_int_equal(get_msr(boot_vcpu, VHYPERV_MSR_HYPERCALL), HV_CALL_GFN << PAGE_SHIFT | 1);
+	get(HV_CALL_GFN << PAGE_SHIFT, code, sizeof(code));
+	assert_memory_equal(code, stub, sizeof(stub));
+	set_msr(boot_vcpu, VHYPERV_MSR_HYPERCALL, (HV_CALL_GFN + 1) << PAGE_SHIFT | 1);
+	assert_int_equal(get_msr(boot_vcpu, VHYPERV_MSR_HYPERCALL), (HV_CALL_GFN + 1)
+									    << PAGE_SHIFT);
+	world_check();
+	kernel_vm_end(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -601,6 +661,8 @@ int main(void)
 		HV_TEST(test_unballoon_is_what_is_there),
 		HV_TEST(test_wanted_once),
 		HV_TEST(test_full_ring),
+		HV_TEST(test_last_bytes_of_a_ring),
+		HV_TEST(test_rings_wrap),
 		HV_TEST(test_hot_add),
 		HV_TEST(test_hot_add_refused),
 		HV_TEST(test_hot_add_waits),
@@ -610,6 +672,7 @@ int main(void)
 		HV_TEST(test_gives_its_ring),
 		HV_TEST(test_reset_with_a_full_balloon),
 		HV_TEST(test_flags_without_a_frame),
+		HV_TEST(test_hypercall_page_without_a_frame),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

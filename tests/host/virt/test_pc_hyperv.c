@@ -220,6 +220,23 @@ static void test_offers_wait_for_their_slot(void **state)
 	assert_true(posted >= VSYNIC_QUEUE / 2 - 1);
 }
 
+/* A message for which there is no room is announced in the one that takes it. */
+static void test_announced_in_a_full_slot(void **state)
+{
+	uint8_t answer[240];
+	(void)state;
+	connect();
+	short_message(11, VVMBUS_CHANNEL, 1);
+	assert_int_equal(get_32(HV_SLOT + 4) >> 8 & 1, 0); /* it is the only one */
+	short_message(11, VVMBUS_CHANNEL, 2);
+	assert_int_equal(get_32(HV_SLOT + 4) >> 8 & 1, 1);
+	assert_int_equal(receive(answer), 12);
+	assert_int_equal(answer[8], 1);
+	assert_int_equal(receive(answer), 12);
+	assert_int_equal(answer[8], 2);
+	assert_int_equal(receive(answer), 0);
+}
+
 /* Nothing is delivered through a source that is masked, or pages that are not switched on. */
 static void test_masked(void **state)
 {
@@ -420,6 +437,7 @@ int main(void)
 		HV_TEST(test_cold_memory),
 		HV_TEST(test_versions),
 		HV_TEST(test_offers_wait_for_their_slot),
+		HV_TEST(test_announced_in_a_full_slot),
 		HV_TEST(test_masked),
 		HV_TEST(test_another_processor),
 		HV_TEST(test_pages_of_rings_are_judged),

@@ -535,6 +535,18 @@ static void test_random_text(void **state)
 	}
 }
 
+static void test_scripts(void **state)
+{
+	(void)state;
+	assert_true(vm_config_is_script("script"));
+	assert_true(vm_config_is_script("  script "));
+	assert_false(vm_config_is_script("scripts"));
+	assert_false(vm_config_is_script("script name=a"));
+	assert_false(vm_config_is_script("name=script mem=1M"));
+	assert_false(vm_config_is_script(""));
+	assert_false(vm_config_is_file("script"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,6 +568,7 @@ int main(void)
 		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_further_files),
 		cmocka_unit_test(test_name_is_known_whatever_is_wrong),
+		cmocka_unit_test(test_scripts),
 		cmocka_unit_test(test_random_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

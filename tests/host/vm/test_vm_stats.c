@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "kernel/vm/exit_reasons.h"
 #include "kernel/vm/vm_stats.h"
 
 uint64_t arch_tsc_khz(void)
@@ -98,6 +99,26 @@ static void test_lines_that_scripts_read(void **state)
 			    "start_ticks=25 teardown_ticks=26 teardown_step_ticks=27 exits=28");
 }
 
+/* Debug builds, as the host tests are: by the processor's numbers, all vCPUs together. */
+static void test_exits_by_reason(void **state)
+{
+	char text[128];
+	(void)state;
+	vm.config.vcpus = 2;
+	memset(vm.vcpus, 0, sizeof(vm.vcpus));
+	assert_false(vm_stats_print_reasons(&vm, text, sizeof(text)));
+	vcpu_count_reason(&vm.vcpus[0], 0x30);
+	vcpu_count_reason(&vm.vcpus[1], 0x30);
+	vcpu_count_reason(&vm.vcpus[1], 0x400);
+	vcpu_count_reason(&vm.vcpus[0], 0x80000021);
+	vcpu_count_reason(&vm.vcpus[0], 0);
+	assert_true(vm_stats_print_reasons(&vm, text, sizeof(text)));
+	assert_string_equal(text, "0x0=1 0x30=2 0x400=1 0xa1=1");
+	/* A text that is too short ends in time. */
+	assert_true(vm_stats_print_reasons(&vm, text, 8));
+	assert_true(strlen(text) < 8);
+}
+
 static void test_states_and_unknown_values(void **state)
 {
 	static const char *const names[] = {
@@ -157,6 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_lines_that_scripts_read, setup),
 		cmocka_unit_test_setup(test_states_and_unknown_values, setup),
+		cmocka_unit_test_setup(test_exits_by_reason, setup),
 		cmocka_unit_test_setup(test_cells_of_the_table, setup),
 		cmocka_unit_test_setup(test_long_line_is_cut, setup),
 	};

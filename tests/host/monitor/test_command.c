@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The monitor's commands over real VMs: what each shows or changes, that bad input gets one line
+ * and changes nothing, and the way to a command: nearest names, completion.
+ */
+#include "fake/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "kernel/monitor/command.h"
+#include "kernel/monitor/commands.h"
+#include "kernel/monitor/output.h"
+#include "kernel/overcommit/governor.h"
+#include "kernel/sched/run_queue.h"
+#include "mm/promise.h"
+#include "mm/audit.h"
+#include "kernel/monitor/audit.h"
+
+static struct word word(const char *text)
+{
+	return (struct word){text, strlen(text)};
+}
+
+static void expect(const char *line, const char *text)
+{
+	assert_int_equal(command_type(line), STATUS_OK);
+	if (strstr(terminal, text) == NULL) {
+		fail_msg("%s: \"%s\" is not in:\n%s", line, text, terminal);
+	}
+}
+
+static void refuse(const char *line, const char *why)
+{
+	struct vm before[2];
+	memcpy(before, vms, sizeof(before)); /* of what operators can change: */
+	assert_int_not_equal(command_type(line), STATUS_OK);
+	if (strstr(terminal, why) == NULL) {
+		fail_msg("%s: \"%s\" is not in:\n%s", line, why, terminal);
+	}
+	assert_ptr_equal(strchr(terminal, '\n'), terminal + strlen(terminal) - 1); /* one line */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_memory_equal(&before[i].config, &vms[i].config, sizeof(vms[i].config));
+		assert_memory_equal(&before[i].balloon, &vms[i].balloon, sizeof(vms[i].balloon));
+		assert_int_equal(before[i].state, vms[i].state);
+		assert_int_equal(before[i].paused, vms[i].paused);
+		assert_int_equal(before[i].s2.promise.min_pages, vms[i].s2.promise.min_pages);
+	}
+	assert_false(command_is_busy());
+}
+
+static void test_distance(void **state)
+{
+	static const struct {
+		const char *from;
+		const char *to;
+		unsigned distance;
+	} cases[] = {
+		{"walk", "walk", 0}, {"wlak", "walk", 1}, {"wak", "walk", 1}, {"walkk", "walk", 1},
+		{"", "set", 3},	     {"tset", "set", 1},  {"abc", "xyz", 3},  {"kill", "", 4},
+	};
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(command_distance(word(cases[i].from), word(cases[i].to), 3),
+				 cases[i].distance);
+	}
+	static char longest[200];
+	memset(longest, 'x', sizeof(longest) - 1);
+	assert_int_equal(command_distance(word(longest), word("walk"), 3), 4);
+}
+
+static void test_nearest(void **state)
+{
+	(void)state;
+	assert_string_equal(command_nearest(word("hepl")), "help");
+	assert_string_equal(command_nearest(word("ball")), "balloon");
+	assert_string_equal(command_nearest(word("vmss")), "vms");
+	assert_string_equal(command_nearest(word("shutdwon")), "shutdown");
+	assert_null(command_nearest(word("xyzzy")));
+	assert_null(command_nearest(word("")));
+}
+
+static void test_completion(void **state)
+{
+	char common[32];
+	(void)state;
+	assert_int_equal(command_complete("wa", false, common, sizeof(common)), 1);
+	assert_string_equal(common, "lk");
+	assert_int_equal(command_complete("re", false, common, sizeof(common)), 3);
+	assert_string_equal(common, "");
+	assert_true(command_complete("", false, common, sizeof(common)) > 10);
+	assert_int_equal(command_complete("vm ", false, common, sizeof(common)), 2);
+	assert_int_equal(command_complete("vm t", false, common, sizeof(common)), 1);
+	assert_string_equal(common, "wo");
+	assert_int_equal(command_complete("set two sh", false, common, sizeof(common)), 1);
+	assert_string_equal(common, "ares");
+	assert_int_equal(command_complete("help wa", false, common, sizeof(common)), 1);
+	assert_int_equal(command_complete("vm two x", false, common, sizeof(common)), 0);
+	assert_int_equal(command_complete("nothing t", false, common, sizeof(common)), 0);
+	assert_int_equal(command_complete("wa", false, common, 2), 1);
+	assert_string_equal(common, "l");
+	terminal_clear();
+	(void)command_complete("re", true, common, sizeof(common));
+	output_flush();
+	assert_string_equal(terminal, "  resume\n  restart\n  reboot\n");
+}
+
+/* Of every command: as many arguments as it takes, and an example that it accepts. */
+static void test_every_command_is_whole(void **state)
+{
+	const struct command *command;
+	char line[128];
+	(void)state;
+	for (unsigned i = 0; (command = command_at(i)) != NULL; i++) {
+		assert_true(command->least <= command->most);
+		assert_ptr_equal(command_find(word(command->name)), command);
+		assert_memory_equal(command->example, command->name, strlen(command->name));
+		snprintf(line, sizeof(line), "help %s", command->name);
+		expect(line, command->example);
+		snprintf(line, sizeof(line), "%s 1 2 3 4 5", command->name);
+		refuse(line, "an argument too many; it is used as: ");
+		snprintf(line, sizeof(line), "%s 1 2 3 4 5 6 7 8 9 10", command->name);
+		refuse(line, "an argument too many");
+		if (command->least > 0) {
+			refuse(command->name, "an argument is missing; it is used as: ");
+		}
+		if (command->takes_vm) {
+			snprintf(line, sizeof(line), "%s twoo 1 2", command->name);
+			line[strlen(line) - 2 * (3 - command->least)] = '\0';
+			refuse(line, "there is no VM twoo: the nearest is two");
+		}
+	}
+}
+
+static void test_unknown_commands(void **state)
+{
+	(void)state;
+	refuse("hepl", "there is no command hepl: the nearest is help");
+	refuse("xyzzy one", "there is no command xyzzy: help lists them all");
+	refuse("help balon", "there is no command balon: the nearest is balloon");
+	refuse("vm nobody", "there is no VM nobody: vms lists them all");
+	assert_int_equal(command_type(""), STATUS_OK);
+	assert_int_equal(command_type("   "), STATUS_OK);
+	assert_int_equal(command_type("# vms"), STATUS_OK);
+	assert_string_equal(terminal, "");
+}
+
+static void test_what_is_shown(void **state)
+{
+	(void)state;
+	expect("help", "balloon NAME SIZE|auto");
+	expect("vms", "two ");
+	expect("host", "promised to no VM");
+	expect("vm one", "target set by the policy");
+	expect("vm one", "held_pages ");
+	expect("exits one", "memory that is not mapped, devices ");
+	expect("top", "DEMAND");
+	assert_non_null(strstr(terminal, "NAME"));
+	command_stop();
+}
+
+/* top: 80 columns at most, keys choose view, order and page; q leaves. */
+static void test_top(void **state)
+{
+	struct error error;
+	(void)state;
+	refuse("top xyz", "xyz is not memory, balloon, rates or other");
+	assert_int_equal(command_run("top balloon", false, &error), STATUS_OK);
+	for (const char *key = "mbro12345678090n"; *key != '\0'; key++) {
+		terminal_clear();
+		fake_tsc += 1000;
+		command_step(fake_tsc, *key);
+		output_flush();
+		assert_non_null(strstr(terminal, "one "));
+		size_t columns = 0;
+		for (const char *at = terminal; *at != '\0'; at++) {
+			if (*at == '\x1b') {
+				at = strpbrk(at, "HJK");
+			} else {
+				columns = *at == '\n' ? 0 : columns + 1;
+				assert_true(columns < 80);
+			}
+		}
+	}
+	terminal_clear();
+	command_step(fake_tsc, -1);
+	assert_true(output_is_empty()); /* once a second */
+	command_step(fake_tsc, 'q');
+	assert_false(command_is_busy());
+	/* The largest first. */
+	kernel_touch_pages(&vms[1], 1200, 100);
+	assert_int_equal(command_run("top", false, &error), STATUS_OK);
+	command_step(fake_tsc, '4');
+	output_flush();
+	assert_true(strstr(terminal, "\ntwo ") < strstr(terminal, "\none "));
+	command_step(fake_tsc, 0x03);
+	assert_false(command_is_busy());
+}
+
+static void test_balloon(void **state)
+{
+	struct vm *vm = &vms[0];
+	(void)state;
+	refuse("balloon one 1", "1 is not a size such as 8M, a multiple of 4K");
+	refuse("balloon one -4M", "-4M is not a size");
+	refuse("balloon one 99999999999999999999G", "is not a size");
+	refuse("balloon one 15M", "a balloon of 15360K would leave one less than its minimum: "
+				  "14000K is the most");
+	expect("balloon one 2M", "");
+	kernel_periods(1);
+	assert_int_equal(vm->balloon.target_pages, 512);
+	expect("why one", "target 0 -> 2M: the operator's command balloon");
+	expect("why one", "the operator has set its target");
+	expect("vm one", "target set by the operator: 2M");
+	kernel_periods(10);
+	assert_int_equal(vm->balloon.target_pages, 512);
+	expect("balloon one auto", "");
+	kernel_periods(1);
+	assert_int_equal(vm->balloon.target_pages, 0);
+	expect("why one", "the host has plenty, so no VM is asked for more");
+	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_BALLOON_DETACH, 0, 0), 0);
+	refuse("balloon one 2M", "one has no balloon driver");
+}
+
+static void test_set(void **state)
+{
+	struct vm *vm = &vms[1];
+	struct audit_report report;
+	(void)state;
+	refuse("set two shares 0", "shares=0 is not a number from 1 to 10000");
+	refuse("set two weight 10001", "weight=10001 is not a number from 1 to 10000");
+	refuse("set two weight -1", "weight=-1 is not a number");
+	refuse("set two max 8M", "max is the size of its RAM");
+	refuse("set two size 8M", "size is not min, mem, shares or weight");
+	refuse("set two mem 1M", "mem=1024K is not between min=2000K and max=16000K");
+	refuse("set two mem 17M", "mem=17408K is not between");
+	refuse("set two min 13M", "min=13312K is not between 4K and its allotment, mem=12000K");
+	refuse("set two min 0", "min=0K is not between");
+	expect("set two shares 300", "");
+	expect("set two weight 7", "");
+	expect("set two mem 10M", "");
+	uint64_t owed = promise_owed();
+	expect("set two min 8M", "");
+	assert_int_equal(vm->config.shares, 300);
+	assert_int_equal(vm->config.weight, 7);
+	assert_int_equal(vm->config.mem_pages, 2560);
+	assert_int_equal(vm->config.min_pages, 2048);
+	assert_true(promise_owed() > owed);
+	vms_audit(&report);
+	assert_string_equal(report.first_error, "");
+	expect("set two min 1M", "");
+	vms_audit(&report);
+	assert_string_equal(report.first_error, "");
+	/* What is not there cannot be promised. */
+	kernel_exhaust(kernel_vm("third", 11000, 11000, 1));
+	refuse("set two min 10M", "min=10240K cannot be promised: only ");
+	world_check();
+}
+
+static void test_pause_and_resume(void **state)
+{
+	struct vm *vm = &vms[0];
+	(void)state;
+	refuse("resume one", "one is not paused");
+	expect("pause one", "");
+	refuse("pause one", "one is paused already");
+	expect("vms", "one              paused");
+	kernel_settle(&vm->vcpus[0]);
+	assert_int_equal(vm->vcpus[0].state, VCPU_ASLEEP);
+	expect("why one", "it is paused, so nothing is asked of it");
+	expect("resume one", "");
+	assert_int_equal(vm->vcpus[0].state, VCPU_QUEUED);
+}
+
+static void test_kill_and_restart(void **state)
+{
+	(void)state;
+	refuse("restart one", "one was not started with on-reboot=restart");
+	expect("kill one", "");
+	assert_int_equal(vms[0].state, VM_KILLED);
+	assert_string_equal(vms[0].end_reason, "the operator ended it");
+	static const char *const lines[] = {"kill one",	   "pause one",	     "resume one",
+					    "restart one", "balloon one 1M", "set one shares 5"};
+	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		refuse(lines[i], "one does not run any more");
+	}
+	expect("vm one", "one: killed, because the operator ended it");
+	expect("why one", "it does not run");
+	vms[1].config.on_reboot = ON_REBOOT_RESTART;
+	expect("pause two", "");
+	expect("restart two", "");
+	assert_int_equal(vms[1].state, VM_RESTARTING);
+	assert_false(vm_is_paused(&vms[1]));
+	refuse("kill two", "two does not run: it is being restarted");
+}
+
+static void test_frames(void **state)
+{
+	(void)state;
+	expect("frames", "  two  ");
+	assert_non_null(strstr(terminal, "free and zeroed"));
+	struct s2_locked locked = s2_lock(&vms[0].s2);
+	struct s2_slot slot = s2_lookup(locked, (gfn_t){150});
+	s2_unlock(locked);
+	char line[80];
+	uint64_t at = slot.pfn.n << PAGE_SHIFT;
+	snprintf(line, sizeof(line), "frames 0x%lx-0x%lx", at, at + 1);
+	expect(line, "4K  guest                one");
+	snprintf(line, sizeof(line), "frames %lu", at);
+	expect(line, "guest                one");
+	refuse("frames 0x1-", "0x1- is not a range");
+	refuse("frames 5-4", "5-4 is not a range");
+	refuse("frames 0xffffffffffffffff", "is not a range such as");
+	refuse("frames 0xfffffffffffffffff", "is not a range");
+	refuse("frames abc", "abc is not a range");
+	refuse("frames -", "- is not a range");
+	/* Many pieces are not all shown, but none is forgotten. */
+	for (unsigned i = 0; i < 60; i++) {
+		kernel_give(&vms[0], 200 + 2 * i, 1);
+	}
+	expect("frames 0-0xfffffff", "more are not shown: choose a smaller range");
+	unsigned lines = 0;
+	for (const char *p = terminal; (p = strchr(p, '\n')) != NULL; p++) {
+		lines++;
+	}
+	assert_int_equal(lines, 49);
+}
+
+static void test_walk(void **state)
+{
+	(void)state;
+	expect("walk one 0x64000", "level 1 (4 KiB): entry 100 of table");
+	assert_non_null(strstr(terminal, "  host-physical 0x"));
+	expect("walk one 0x64123", "123\n");
+	expect("walk one 0x4000", "pinned (the balloon page)");
+	expect("walk one 0xf9f000", "nothing is there yet");
+	assert_non_null(strstr(terminal, "no frame: a touch is given a zeroed one"));
+	kernel_give(&vms[0], 200, 1);
+	expect("walk one 0xc8000", "all 4 KiB are in the balloon");
+	refuse("walk one 0xfa0000", "0xfa0000 is beyond the RAM of one, 0xfa0000");
+	refuse("walk one 18446744073709551615", "is not an address");
+	refuse("walk one 0xffffffffffffffff", "is beyond the RAM");
+	refuse("walk one zero", "zero is not an address such as 0x200000");
+	vms[1].s2_exists = false;
+	refuse("walk two 0", "two has no memory any more");
+	vms[1].s2_exists = true;
+}
+
+/* The guest's tables, each of whose entries the second stage translates; the VM stands still. */
+static void test_walk_of_both(void **state)
+{
+	struct vm *vm = &vms[0];
+	struct error error;
+	(void)state;
+	guest_has_run = true;
+	guest_walk = (struct arch_walk){
+		.levels = 4,
+		.count = 2,
+		.steps = {{.at = {0x64008},
+			   .entry = 0x65007,
+			   .readable = true,
+			   .present = true,
+			   .writable = true,
+			   .user = true},
+			  {.at = {0xf9f000}, .readable = true}},
+	};
+	refuse("walk one virtuel 4", "virtuel is not the word virtual");
+	refuse("walk one virtual x", "x is not an address");
+	refuse("walk one virtual 4 1", "1 is not a vCPU of one, 0 to 0");
+	/* It runs: it is paused, and waited for. */
+	assert_int_equal(command_run("walk one virtual 0x1234", false, &error), STATUS_OK);
+	assert_true(vm_is_paused(vm));
+	command_step(fake_tsc, -1);
+	assert_true(command_is_busy());
+	kernel_settle(&vm->vcpus[0]);
+	command_step(fake_tsc, -1);
+	assert_false(command_is_busy());
+	assert_false(vm_is_paused(vm));
+	assert_int_equal(vm->vcpus[0].state, VCPU_QUEUED);
+	terminal_clear();
+	output_flush();
+	assert_non_null(strstr(terminal, "one: linear 0x1234 of vCPU 0\n"));
+	assert_non_null(strstr(terminal, "guest level 4 (PML4): entry at guest-physical 0x64008 "
+					 "(host-physical 0x"));
+	assert_non_null(strstr(terminal, "is 0x65007: present, writable, user\n"));
+	assert_non_null(strstr(terminal, "guest level 3 (directory pointers): entry at "
+					 "guest-physical 0xf9f000 (not mapped, reads as zeros)"));
+	assert_non_null(strstr(terminal, "no translation: the guest gets a page fault"));
+	/* Paused before, and still so behind it. */
+	assert_int_equal(command_type("pause one"), STATUS_OK);
+	kernel_pick(&vm->vcpus[0]);
+	kernel_settle(&vm->vcpus[0]);
+	guest_walk.translated = true;
+	guest_walk.address = (gpa_t){0x64123};
+	expect("walk one virtual 0x1123 0", "  guest-physical 0x64123\n");
+	assert_non_null(strstr(terminal, "level 1 (4 KiB): entry 100 of table"));
+	assert_true(vm_is_paused(vm));
+	guest_walk.address = (gpa_t){0xfee00000};
+	expect("walk one virtual 0x1123", "beyond its RAM: a device, or nothing");
+	guest_walk = (struct arch_walk){.translated = true, .address = {0x64123}};
+	expect("walk one virtual 0x64123", "paging is off: linear is guest-physical");
+	guest_has_run = false;
+	expect("walk one virtual 0x1123", "this vCPU of one has never run");
+	/* One that does not come out is not waited for without end. */
+	assert_int_equal(command_type("resume one"), STATUS_OK);
+	kernel_pick(&vm->vcpus[0]);
+	assert_int_equal(command_run("walk one virtual 4", false, &error), STATUS_OK);
+	fake_tsc += 2000000;
+	command_step(fake_tsc, -1);
+	terminal_clear();
+	output_flush();
+	assert_string_equal(terminal, "one does not leave its CPU\n");
+	assert_false(vm_is_paused(vm));
+}
+
+static void test_log_level(void **state)
+{
+	(void)state;
+	refuse("log loud", "loud is not quiet, normal or verbose");
+	expect("log quiet", "");
+	assert_int_equal(log_level_now(), LOG_QUIET);
+	fake_log_clear();
+	vm_log(&vms[0], "not said");
+	assert_string_equal(fake_log_text, "");
+	expect("log verbose", "");
+	fake_log_clear();
+	expect("balloon one 1M", "");
+	kernel_periods(1);
+	assert_non_null(
+		strstr(fake_log_text, "one decided target=256 was=0 reason=the operator's"));
+	expect("log normal", "");
+	fake_log_clear();
+	vm_log(&vms[0], "said");
+	assert_string_equal(fake_log_text, "one said\n");
+}
+
+static void test_attach(void **state)
+{
+	(void)state;
+	refuse("attach one", "one has no console (devices=none)");
+	vms[0].console = (struct guest_console *)&vms[0];
+	expect("attach one", "");
+	assert_ptr_equal(attached_vm, &vms[0]);
+	struct error error;
+	assert_int_equal(command_run("attach one", true, &error), STATUS_INVALID);
+	vms[0].console = NULL;
+}
+
+static void must_run(const char *line)
+{
+	struct error error;
+	assert_int_equal(command_run(line, false, &error), STATUS_OK);
+}
+
+static void test_ends(void **state)
+{
+	(void)state;
+	results_pass = true;
+	expect_panic("end 0 1", must_run("shutdown"));
+	results_pass = false;
+	expect_panic("end 1 0", must_run("reboot"));
+	expect_panic("the operator asked for it", must_run("panic-test"));
+	expect("audit", "");
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	commands_start();
+	command_stop();
+	log_level_set(LOG_NORMAL);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, kernel_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_distance),
+		TEST(test_nearest),
+		TEST(test_completion),
+		TEST(test_every_command_is_whole),
+		TEST(test_unknown_commands),
+		TEST(test_what_is_shown),
+		TEST(test_top),
+		TEST(test_balloon),
+		TEST(test_set),
+		TEST(test_pause_and_resume),
+		TEST(test_kill_and_restart),
+		TEST(test_frames),
+		TEST(test_walk),
+		TEST(test_walk_of_both),
+		TEST(test_log_level),
+		TEST(test_attach),
+		TEST(test_ends),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
