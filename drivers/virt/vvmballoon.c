@@ -337,6 +337,10 @@ static struct vvmballoon_answer move_pages(struct vvmballoon *balloon,
 		status = finish(locked, balloon);
 	}
 	s2_unlock(locked);
+	if (!again && status == VVMBALLOON_OK && call->command == VVMBALLOON_BATCHED_LOCK &&
+	    call->arguments[1] > 1 && (balloon->capabilities & VVMBALLOON_BATCHED_2M) != 0) {
+		silent_driver_scrapes(balloon->vm); /* one page alone is one that was moved */
+	}
 	return again ? say_again() : say_target(balloon, status);
 }
 

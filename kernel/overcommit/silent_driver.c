@@ -36,13 +36,40 @@ static uint64_t clearing_pages(const struct vm *vm)
 	return sub_floor_u64(size_pages(vm), vm->s2.mapped_pages);
 }
 
+/* The size that it is not asked to go below, and gets back. */
+static uint64_t least_size(const struct vm *vm, uint64_t now_tsc)
+{
+	const struct balloon *balloon = &vm->balloon;
+	bool past = sub_floor_u64(now_tsc, balloon->least_size_tsc) >
+		    deadline_ticks(tunables.silent_short_ms);
+	return past ? 0 : balloon->least_size_pages;
+}
+
 uint64_t silent_driver_target(const struct vm *vm)
 {
+	if (least_size(vm, clock_now()) > size_pages(vm)) {
+		return min_u64(vm->balloon.target_pages, vm->s2.ballooned_pages);
+	}
 	uint64_t target = __atomic_load_n(&vm->balloon.target_pages, __ATOMIC_RELAXED);
 	uint64_t spare = min_u64(promise_spare(), frame_count_free());
 	uint64_t step = max_u64(order_pages(ORDER_2M), spare / 2);
 
 	return clearing_pages(vm) <= step ? target : min_u64(target, vm->s2.ballooned_pages + step);
+}
+
+/* Its guest can do without no more. */
+static void note_least_size(struct vm *vm)
+{
+	uint64_t size = size_pages(vm);
+	vm->balloon.least_size_pages = size + size / tunables.silent_short_parts;
+	vm->balloon.least_size_tsc = clock_now();
+}
+
+void silent_driver_scrapes(struct vm *vm)
+{
+	struct s2_locked locked = s2_lock(&vm->s2);
+	note_least_size(vm);
+	s2_unlock(locked);
 }
 
 /*
@@ -51,14 +78,12 @@ uint64_t silent_driver_target(const struct vm *vm)
  */
 static void note_short(struct vm *vm)
 {
-	struct balloon *balloon = &vm->balloon;
+	const struct balloon *balloon = &vm->balloon;
 	uint64_t told = __atomic_load_n(&balloon->told_pages, __ATOMIC_RELAXED);
 	uint64_t due = min_u64(told, balloon->target_pages);
 	uint64_t ballooned = vm->s2.ballooned_pages;
 	if (sub_floor_u64(due, ballooned) > tunables.portion_least_pages) {
-		uint64_t size = size_pages(vm);
-		balloon->least_size_pages = size + size / tunables.silent_short_parts;
-		balloon->least_size_tsc = clock_now();
+		note_least_size(vm);
 	}
 }
 
@@ -74,15 +99,6 @@ void silent_driver_came(struct vm *vm)
 		balloon->told_tsc = now;
 	}
 	s2_unlock(locked);
-}
-
-/* The size that it is not asked to go below, and gets back. */
-static uint64_t least_size(const struct vm *vm, uint64_t now_tsc)
-{
-	const struct balloon *balloon = &vm->balloon;
-	bool past = sub_floor_u64(now_tsc, balloon->least_size_tsc) >
-		    deadline_ticks(tunables.silent_short_ms);
-	return past ? 0 : balloon->least_size_pages;
 }
 
 /*

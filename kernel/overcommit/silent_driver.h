@@ -7,10 +7,11 @@
  *	wanted	what its size lacks of a smaller part more than it uses
  *
  * What is not used may be needed all the same, and the guest cannot say so. Its driver shows it: it
- * has come twice and given less than it was asked for. Such a VM is given a part of its size back,
- * and for some time it is not asked to become as small again.
+ * has come twice and given less than it was asked for, or gives single pages where it could give
+ *larger ones. Such a VM is given a part of its size back, and for some time it is not asked to
+ *become as small again.
  *
- * Lock: the VM's address space, for the first two functions, which take it.
+ * Lock: the VM's address space, for the first three functions, which take it.
  */
 #ifndef KERNEL_OVERCOMMIT_SILENT_DRIVER_H
 #define KERNEL_OVERCOMMIT_SILENT_DRIVER_H
@@ -22,6 +23,12 @@ void silent_driver_begin(struct vm *vm);
 
 /* It has come for its target. Any CPU. */
 void silent_driver_came(struct vm *vm);
+
+/*
+ * It gives single pages, though it could give 2 MiB at once: its guest has no such piece free any
+ * more, and would take the last pages from its own processes. It is told to stop. Any CPU.
+ */
+void silent_driver_scrapes(struct vm *vm);
 
 /*
  * The target that it is told: that of the policy, but in steps where its guest may need many frames

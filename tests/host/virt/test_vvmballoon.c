@@ -209,6 +209,37 @@ static void test_single_pages(void **state)
 	assert_int_equal(pc->s2.ballooned_pages, 0);
 }
 
+/*
+ * Regression: it took all that its guest had free, page by page, and the guest ended its processes.
+ * Single pages of a driver that could give 2 MiB mean that there are none any more.
+ */
+static void test_stops_at_single_pages(void **state)
+{
+	(void)state;
+	start_driver(ALL);
+	for (uint64_t gfn = 0; gfn < VMWARE_RAM; gfn += 512) {
+		populate(gfn, ORDER_2M); /* no frames to be lent: the target is told at once */
+	}
+	balloon_set_target(pc, 3000, AEROSTAT_PRESSURE_HIGH);
+	fill_batch(1024, 2, 512);
+	assert_int_equal(batch(VVMBALLOON_BATCHED_2M_LOCK, 2), VVMBALLOON_OK);
+	assert_int_equal(boot_vcpu->regs[GPR_RBX], 3000);
+	fill_batch(600, 1, 1); /* a page that was moved: one leaves, one enters */
+	assert_int_equal(batch(VVMBALLOON_BATCHED_LOCK, 1), VVMBALLOON_OK);
+	assert_int_equal(boot_vcpu->regs[GPR_RBX], 3000);
+	fill_batch(601, 20, 1);
+	assert_int_equal(batch(VVMBALLOON_BATCHED_UNLOCK, 20), VVMBALLOON_OK);
+	assert_int_equal(boot_vcpu->regs[GPR_RBX], 3000);
+	assert_int_equal(batch(VVMBALLOON_BATCHED_LOCK, 20), VVMBALLOON_OK);
+	assert_int_equal(boot_vcpu->regs[GPR_RBX], 1024 + 21);
+	/* One that can give nothing else goes on. */
+	start_driver(6);
+	balloon_set_target(pc, 3000, AEROSTAT_PRESSURE_HIGH);
+	fill_batch(601, 20, 1);
+	assert_int_equal(batch(VVMBALLOON_BATCHED_LOCK, 20), VVMBALLOON_OK);
+	assert_true(boot_vcpu->regs[GPR_RBX] > 20);
+}
+
 static void test_wrong_batches(void **state)
 {
 	(void)state;
@@ -614,6 +645,7 @@ int main(void)
 		VMWARE_TEST(test_batch_of_pages),
 		VMWARE_TEST(test_batch_of_large_pages),
 		VMWARE_TEST(test_single_pages),
+		VMWARE_TEST(test_stops_at_single_pages),
 		VMWARE_TEST(test_wrong_batches),
 		VMWARE_TEST(test_rewritten_batch),
 		VMWARE_TEST(test_continued_elsewhere),
