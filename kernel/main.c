@@ -121,10 +121,11 @@ static void start_guests(struct boot_info *boot_info)
 	uint64_t freed = scripts_take(&options, boot_info);
 	count_modules(boot_info);
 	vms_start(boot_info->modules, boot_info->module_count, &pages);
+	freed += pages.freed;
 	log_event(NULL, "modules count=%u freed_pages=%llu kept_pages=%llu",
-		  boot_info->module_count, (unsigned long long)(freed + pages.freed),
+		  boot_info->module_count, (unsigned long long)freed,
 		  (unsigned long long)pages.kept);
-	governor_note_released(freed + pages.freed);
+	governor_note_released(freed);
 	vms_release();
 }
 

@@ -246,7 +246,7 @@ static inline bool run_single(struct range_call *call, struct aerostat_range *ra
 		return false;
 	}
 	gfn_t gfn = {range->gfn};
-	unsigned order = range->order;
+	unsigned order = words[1] & SINGLE_ORDERS ? ORDER_2M : ORDER_4K;
 	if (!s2_batch_find(&call->batch, gfn, order)) {
 		return false;
 	}

@@ -40,6 +40,8 @@ bool balloon_run_words(struct s2_locked locked, struct vm *vm, enum balloon_oper
 	}
 	balloon_count_pages(&vm->balloon, operation, order_pages(order));
 	balloon_publish_size(vm);
+	/* The answer is about this page, even if the guest has written another one meanwhile. */
+	__atomic_store_n(&words[0], gfn.n, __ATOMIC_RELAXED);
 	balloon_single_done(words, what, operation);
 	return true;
 }

@@ -382,7 +382,7 @@ static void sort(const struct vm *order[VMS_MAX])
 
 static void show_screen(uint64_t now_tsc)
 {
-	const struct vm *order[VMS_MAX];
+	const struct vm *order[VMS_MAX] = {NULL};
 	char line[LINE_BYTES];
 	unsigned first = top.page * TOP_ROWS;
 	first = first < vm_count ? first : 0;
@@ -395,7 +395,7 @@ static void show_screen(uint64_t now_tsc)
 	}
 	show_host(now_tsc);
 	show_titles();
-	for (unsigned i = first; i < vm_count && i < first + TOP_ROWS; i++) {
+	for (unsigned i = first; i < vm_count && i < first + TOP_ROWS && order[i] != NULL; i++) {
 		show_row(order[i]);
 	}
 	if (top.once) {

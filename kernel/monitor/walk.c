@@ -120,7 +120,7 @@ static void show_both(struct vm *vm, const struct arch_walk *walk)
 	if (walk->levels == 0) {
 		output_print("  paging is off: linear is guest-physical");
 	}
-	for (unsigned i = 0; i < walk->count; i++) {
+	for (unsigned i = 0; i < walk->count && i < walk->levels; i++) {
 		show_guest_step(vm, &walk->steps[i], walk->levels - 1 - i);
 	}
 	if (!walk->translated) {
@@ -144,7 +144,7 @@ static bool is_at_rest(const struct vcpu *vcpu)
 
 static bool walk_both(uint64_t now_tsc, int key)
 {
-	struct arch_walk walk;
+	struct arch_walk walk = {.levels = 0};
 	(void)key;
 	bool alive = vm_state_now(both.vm) == VM_RUNNING;
 	if (alive && !is_at_rest(both.vcpu) && now_tsc < both.give_up_tsc) {

@@ -27,7 +27,7 @@ expect =
 	linux.restarts {restarts}
 	linux.held_pages == 0
 	log ~ linux console: linux: off
-	log !~ linux console: .*(Kernel panic|BUG:|Oops|soft lockup|stall|unstable)
+	log !~ linux console: .*(Kernel panic|BUG:|Oops|soft lockup|stall|unstable|segfault|Segmentation fault)
 	host.audit == clean
 """
 

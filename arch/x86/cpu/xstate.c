@@ -17,7 +17,8 @@
 #include "arch/arch.h"
 
 #define LEAF_XSTATE 0xd
-#define LEAF_XSTATE_XSAVES BIT(3) /* sub-leaf 1, EAX */
+#define LEAF_XSTATE_XSAVEC BIT(1) /* sub-leaf 1, EAX */
+#define LEAF_XSTATE_XSAVES BIT(3)
 #define LEGACY_BYTES 512
 #define HEADER_BYTES 64
 #define CONTROL_WORD_OFFSET 0
@@ -29,6 +30,7 @@ static uint64_t mask = XCR0_X87 | XCR0_SSE;	 /* what guests are offered */
 static uint64_t hardware = XCR0_X87 | XCR0_SSE;	 /* what XCR0 can enable */
 static uint64_t reachable = XCR0_X87 | XCR0_SSE; /* one of the two; atomic */
 static size_t area_bytes = LEGACY_BYTES + HEADER_BYTES;
+static bool compacts = true;
 
 /* What guests can be given of what the processor offers. */
 static uint64_t usable_components(uint64_t offered)
@@ -70,6 +72,18 @@ static void supervisor_components_disable(void)
 	}
 }
 
+/* Boot CPU, before there is any guest: nothing lies in the registers yet. */
+static bool try_compacted_format(void)
+{
+	static uint8_t area[PAGE_BYTES] __attribute__((aligned(XSTATE_ALIGN)));
+
+	if ((mask & XCR0_AVX512) != XCR0_AVX512 || area_bytes > sizeof(area) ||
+	    !(cpuid_read(LEAF_XSTATE, 1).eax & LEAF_XSTATE_XSAVEC)) {
+		return true;
+	}
+	return processor_keeps_compacted(area);
+}
+
 void xstate_cpu_init(void)
 {
 	struct cpuid leaf;
@@ -89,6 +103,12 @@ void xstate_cpu_init(void)
 	write_xcr0(mask);
 	/* EBX: the size for what XCR0 holds now. */
 	area_bytes = max_u64(cpuid_read(LEAF_XSTATE, 0).ebx, LEGACY_BYTES + HEADER_BYTES);
+	compacts = try_compacted_format();
+}
+
+bool xstate_compacts(void)
+{
+	return compacts;
 }
 
 uint64_t xstate_mask(void)

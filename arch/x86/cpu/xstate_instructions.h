@@ -16,6 +16,7 @@ void processor_xrstor(const void *area, uint64_t components);
 void processor_fxsave(void *area);
 void processor_fxrstor(const void *area);
 void processor_fninit(void);
+bool processor_keeps_compacted(void *area);
 
 #else
 
@@ -44,6 +45,36 @@ static inline void processor_fxsave(void *area)
 static inline void processor_fxrstor(const void *area)
 {
 	__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+
+/*
+ * Do AVX-512's registers come back from the compacted format (13.4.3)? XCR0 has all of its
+ * components, XSAVEC is there, and `area` is zeroed and has room. The registers are zero then.
+ */
+static inline bool processor_keeps_compacted(void *area)
+{
+	static const uint64_t before[8] __attribute__((aligned(64))) = {1, 2, 3, 4, 5, 6, 7, 8};
+	uint64_t low[8] __attribute__((aligned(64))) = {0};
+	uint64_t high[8] __attribute__((aligned(64))) = {0};
+	bool kept = true;
+
+	__asm__ volatile("vmovdqu64 (%3), %%zmm0\n\t"
+			 "vmovdqu64 (%3), %%zmm16\n\t"
+			 "xsavec64 (%2)\n\t"
+			 "vpxorq %%zmm0, %%zmm0, %%zmm0\n\t"
+			 "vpxorq %%zmm16, %%zmm16, %%zmm16\n\t"
+			 "xrstor64 (%2)\n\t"
+			 "vmovdqu64 %%zmm0, (%0)\n\t"
+			 "vmovdqu64 %%zmm16, (%1)\n\t"
+			 "vpxorq %%zmm0, %%zmm0, %%zmm0\n\t"
+			 "vpxorq %%zmm16, %%zmm16, %%zmm16"
+			 :
+			 : "r"(low), "r"(high), "r"(area), "r"(before), "a"(~0u), "d"(~0u)
+			 : "memory");
+	for (unsigned i = 0; i < 8; i++) {
+		kept = kept && low[i] == before[i] && high[i] == before[i];
+	}
+	return kept;
 }
 
 static inline void processor_fninit(void)

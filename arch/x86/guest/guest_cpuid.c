@@ -287,13 +287,16 @@ static struct cpuid offered_leaf(struct guest_features *offer, uint32_t leaf)
 	return guest_cpuid_answer(offer, &none, leaf, 0, host);
 }
 
-static void offer_xstate(struct guest_features *offer, uint64_t xcr0)
+static void offer_xstate(struct guest_features *offer, uint64_t xcr0, bool compacts)
 {
 	if (offer->leaf_max < 0xd || !(cpuid_read(1, 0).ecx & GUEST_L1_ECX_XSAVE)) {
 		return;
 	}
 	offer->xcr0 = xcr0;
 	offer->xsave_features = cpuid_read(0xd, 1).eax & LD_EAX_ALLOWED;
+	if (!compacts) {
+		offer->xsave_features &= ~(uint32_t)LD_XSAVEC;
+	}
 	for (unsigned i = 2; i < GUEST_XSTATE_COMPONENTS; i++) {
 		if (xcr0 & BIT(i)) {
 			struct cpuid host = cpuid_read(0xd, i);
@@ -305,7 +308,7 @@ static void offer_xstate(struct guest_features *offer, uint64_t xcr0)
 	}
 }
 
-void guest_features_init(uint64_t xcr0)
+void guest_features_init(uint64_t xcr0, bool compacts)
 {
 	struct guest_features *offer = &guest_features;
 	uint32_t extended_max = cpuid_read(LEAF_EXTENDED, 0).eax;
@@ -316,7 +319,7 @@ void guest_features_init(uint64_t xcr0)
 	if (extended_max & LEAF_EXTENDED) {
 		offer->extended_leaf_max = (uint32_t)min_u64(extended_max, LEAF_EXTENDED_MAX);
 	}
-	offer_xstate(offer, xcr0);
+	offer_xstate(offer, xcr0, compacts);
 	offer->cr4 = CR4_PCE; /* harmless: RDPMC exits whatever it says */
 	for (size_t i = 0; i < ARRAY_COUNT(cr4_bits); i++) {
 		struct cpuid out = offered_leaf(offer, cr4_bits[i].leaf);

@@ -170,8 +170,8 @@ extern struct guest_features guest_features;
 
 /*
  * Fills guest_features from this processor; once, on the boot CPU, after features_detect and
- * xstate_cpu_init. `xcr0` limits the extended state.
+ * xstate_cpu_init. `xcr0` limits the extended state; `compacts`: see xstate.h.
  */
-void guest_features_init(uint64_t xcr0);
+void guest_features_init(uint64_t xcr0, bool compacts);
 
 #endif

@@ -100,7 +100,7 @@ static enum status caps_settle(bool *unlock, struct error *error)
 		settled = true;
 		svm_caps = caps;
 		svm_npt_init();
-		guest_features_init(xstate_mask());
+		guest_features_init(xstate_mask(), xstate_compacts());
 		/* XSETBV is to exit (15.9), but not all emulators know that: see svm_exit.c. */
 		xstate_reach_hardware();
 		guest_features.vmmcall = true;

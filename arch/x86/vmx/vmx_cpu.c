@@ -119,7 +119,7 @@ static enum status caps_settle(struct error *error)
 		settled = true;
 		vmx_caps = caps;
 		vmx_ept_init();
-		guest_features_init(xstate_mask());
+		guest_features_init(xstate_mask(), xstate_compacts());
 		guest_cpuid_prepare();
 		guest_features.cr4 &= caps.cr4_fixed1;
 	}

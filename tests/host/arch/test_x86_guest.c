@@ -391,13 +391,16 @@ static void test_interrupt_is_taken(void **state)
 static void test_offer_of_this_processor_is_allowed(void **state)
 {
 	(void)state;
-	guest_features_init(XCR0_X87 | XCR0_SSE);
+	guest_features_init(XCR0_X87 | XCR0_SSE, true);
 	assert_int_equal(guest_features.cr4 & (CR4_VMXE | CR4_SMXE | CR4_MCE | CR4_PCIDE | CR4_PKE |
 					       CR4_CET | CR4_LA57),
 			 0);
 	assert_true(guest_features.cr4 & CR4_PAE);
 	assert_true(guest_features.efer & EFER_LME);
 	assert_int_equal(guest_features.xcr0 & ~3ull, 0);
+	/* A processor that loses registers in the compacted format: its guests do not see it. */
+	guest_features_init(XCR0_X87 | XCR0_SSE, false);
+	assert_int_equal(guest_features.xsave_features & BIT(1), 0);
 }
 
 /* ---- Control registers ---- */

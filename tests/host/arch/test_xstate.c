@@ -80,6 +80,39 @@ static void make_vcpus(void)
 	}
 }
 
+/* XSAVEC is tried where AVX-512 is offered, for guests that would use it. */
+static void test_compacted_format_is_tried(void **state)
+{
+	const uint64_t all = OFFERED | XCR0_AVX512;
+	const struct cpuid with = {BIT(0) | BIT(1), 0, 0, 0};
+	const struct cpuid without = {BIT(0), 0, 0, 0};
+	(void)state;
+
+	for (unsigned loses = 0; loses < 2; loses++) {
+		processor_reset(all);
+		processor_cpuid_set(0xd, 1, with);
+		processor_loses_compacted = loses != 0;
+		cpu_features = (struct cpu_features){.xsave = true, .avx = true};
+		cpu = 0;
+		xstate_cpu_init();
+		assert_int_equal(processor_compacted_trials, 1);
+		assert_int_equal(xstate_compacts(), loses == 0);
+		cpu = 1;
+		xstate_cpu_init();
+		assert_int_equal(processor_compacted_trials, 1);
+	}
+	processor_reset(all);
+	processor_cpuid_set(0xd, 1, without);
+	cpu = 0;
+	xstate_cpu_init();
+	assert_int_equal(processor_compacted_trials, 0);
+	processor_reset(OFFERED);
+	processor_cpuid_set(0xd, 1, with);
+	xstate_cpu_init();
+	assert_int_equal(processor_compacted_trials, 0);
+	assert_true(xstate_compacts());
+}
+
 static void start(uint64_t components)
 {
 	world_start(16, 200, 1);
@@ -416,6 +449,7 @@ static void test_allocation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_compacted_format_is_tried),
 		cmocka_unit_test_teardown(test_masks, world_teardown),
 		cmocka_unit_test_teardown(test_sizes, world_teardown),
 		cmocka_unit_test_teardown(test_supervisor_components, world_teardown),

@@ -25,6 +25,8 @@
 #define LEAVES_MAX 16
 #define MSRS_MAX 32
 
+bool processor_loses_compacted;
+unsigned processor_compacted_trials;
 bool processor_drops_pointers;
 unsigned processor_xsetbv_count;
 
@@ -238,6 +240,8 @@ void processor_reset(uint64_t components)
 	leaf_count = 0;
 	msr_count = 0;
 	processor_drops_pointers = false;
+	processor_loses_compacted = false;
+	processor_compacted_trials = 0;
 	processor_xsetbv_count = 0;
 	for (unsigned i = 0; i < PROCESSOR_COMPONENTS; i++) {
 		initialise(i);
@@ -273,6 +277,17 @@ static void check_aligned(const void *area, unsigned alignment)
 	if ((uintptr_t)area % alignment != 0) {
 		fail_msg("an area at %p raises #GP", area);
 	}
+}
+
+bool processor_keeps_compacted(void *area)
+{
+	static const uint8_t zeros[LEGACY_BYTES + 64];
+
+	check_aligned(area, 64);
+	assert_true((xcr0 & XCR0_AVX512) == XCR0_AVX512);
+	assert_memory_equal(area, zeros, sizeof(zeros));
+	processor_compacted_trials++;
+	return !processor_loses_compacted;
 }
 
 void processor_xsave(void *area, uint64_t components)

@@ -25,6 +25,10 @@ void processor_cpuid_set(uint32_t leaf, uint32_t subleaf, struct cpuid answer);
 /* It saves and restores the pointers of the last x87 instruction only with an exception pending. */
 extern bool processor_drops_pointers;
 
+/* What AVX-512 adds does not come back from the compacted format; how often that was tried. */
+extern bool processor_loses_compacted;
+extern unsigned processor_compacted_trials;
+
 /* What a guest does without an exit where XSETBV is not intercepted. */
 void processor_guest_xsetbv(uint64_t value);
 
