@@ -40,13 +40,13 @@ class Terminal:
         return bool(data)
 
     def wait(self, pattern, seconds=60):
-        """Waits for it in what has come since the last wait."""
+        """Waits for it in what has come since the last wait; what was found."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             found = re.search(pattern, self.text[self.seen:])
             if found:
                 self.seen += found.end()
-                return
+                return found
             assert self.read(0.5), (pattern, self.text[-3000:])
         raise AssertionError((pattern, self.text[-3000:]))
 

@@ -3,6 +3,7 @@
 
 import random
 import re
+import time
 
 from test_console import Terminal
 
@@ -54,8 +55,11 @@ def test_an_operator_at_the_monitor():
     for name in (b"idle1", b"idle2", b"idle3"):
         operator.type(b"balloon %s 1M\r" % name)
         operator.wait(rb"%s operator balloon=1024K" % name)
-        operator.type(b"vm %s\r" % name)
-        operator.wait(rb"(?s)target set by the operator: 1M.*ballooned_pages +1024K")
+        size = b""
+        while size != b"1024":  # the driver needs a moment
+            operator.type(b"vm %s\r" % name)
+            size = operator.wait(rb"(?s)target set by the operator: 1M.*?ballooned_pages +(\d+)K")[1]
+            time.sleep(0.1)
         operator.type(b"balloon %s auto\r" % name)
         operator.wait(rb"%s operator balloon=auto" % name)
     operator.type(b"resume hungry\r")
