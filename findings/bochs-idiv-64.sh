@@ -23,47 +23,9 @@ ROWS=(1193307 500 1193307 250 1000 7 -1193307 500 81985529216486895 1000003)
 SIGN_OFF=$(((1 << 63) - 1))
 FORMS=("IDIV r64" "IDIV m64" "DIV r64" "IDIV r32" "DIV r32")
 
-cat >"$T/divide.S" <<'END'
-	.code16
-	.globl start
-start:
-	cli
-	cld
-	xorw %ax, %ax
-	movw %ax, %ds
-	movw %ax, %es
-	movw %ax, %ss
-	movw $0x7c00, %sp
-	# one table of each level from 0x1000 on; it maps the first 2 MiB
-	movw $0x1000, %di
-	movw $0x1800, %cx
-	rep stosw
-	movw $0x2003, 0x1000
-	movw $0x3003, 0x2000
-	movw $0x0083, 0x3000
-	movl $0x1000, %eax
-	movl %eax, %cr3
-	movl $0x20, %eax			# CR4.PAE
-	movl %eax, %cr4
-	movl $0xc0000080, %ecx			# EFER.LME
-	rdmsr
-	orl $0x100, %eax
-	wrmsr
-	lgdtl gdt_register
-	movl $0x80000001, %eax			# CR0.PG and PE
-	movl %eax, %cr0
-	ljmpl $8, $long_mode
-	.align 8
-gdt:
-	.quad 0, 0x00209a0000000000
-gdt_register:
-	.word 15
-	.long gdt
-	.code64
-long_mode:
-	movw $0x3fb, %dx			# COM1: eight bits
-	movb $3, %al
-	outb %al, %dx
+{
+	long_mode_start
+	cat <<'END'
 	movl $rows, %esi
 	movl $row_count, %ebp
 row:
@@ -107,73 +69,14 @@ show:						# a line: RAX and RDX
 	call put
 	movq %r10, %r11
 	call hexadecimal
-newline:
-	movb $'\n', %al
-put:						# AL to COM1
-	movb %al, %ah
-	movw $0x3fd, %dx
-wait:
-	inb %dx, %al
-	testb $0x20, %al
-	jz wait
-	movb %ah, %al
-	movw $0x3f8, %dx
-	outb %al, %dx
-	ret
-hexadecimal:					# R11
-	movl $16, %ecx
-digit:
-	rolq $4, %r11
-	movb %r11b, %al
-	andb $15, %al
-	addb $'0', %al
-	cmpb $'9', %al
-	jbe decimal
-	addb $39, %al
-decimal:
-	call put
-	loop digit
-	ret
-	.align 8
 END
-{
+	long_mode_output
+	echo "	.align 8"
 	echo "rows:"
 	printf '\t.quad %s, %s\n' "${ROWS[@]}"
 	echo "	.set row_count, (. - rows) / 16"
 	printf '\t.org 510\n\t.word 0xaa55\n'
-} >>"$T/divide.S"
-
-# run FOLDER: the boot sector on the Bochs of that folder; its lines are in $T/FOLDER.out
-run() {
-	local root=$T/$1 vga pid command
-	with_loader "$1" bochs-bin
-	vga=$(find "$root/usr/share" -name VGABIOS-lgpl-latest -o -name vgabios.bin | head -n 1)
-	cat >"$T/$1.rc" <<-END
-		config_interface: textconfig
-		display_library: term
-		romimage: file=$root/usr/share/bochs/BIOS-bochs-latest
-		vgaromimage: file=$vga
-		memory: guest=32, host=32
-		cpu: count=1, ips=50000000
-		boot: floppy
-		floppya: 1_44=$T/divide.img, status=inserted, write_protected=1
-		com1: enabled=1, mode=file, dev=$T/$1.out
-		log: $T/$1.log
-		panic: action=fatal
-	END
-	printf -v command '%q ' "${RUN[@]}" -q -f "$T/$1.rc"
-	LTDL_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu/bochs/plugins TERM=xterm \
-		timeout -k 2 60 script -qec "$command" /dev/null </dev/null >"$T/$1.screen" 2>&1 &
-	pid=$!
-	await '^\.' "$T/$1.out" $pid 60
-	local seen=$?
-	kill $pid 2>/dev/null
-	wait $pid 2>/dev/null
-	grep -m 1 -o 'Bochs x86 Emulator.*' "$T/$1.log"
-	[ $seen = 0 ] && return
-	tail -n 5 "$T/$1.log"
-	differs "the boot sector did not come to its end"
-}
+} >"$T/divide.S"
 
 # judge FOLDER: compares each line with the shell's arithmetic; WRONG[form] counts the wrong ones
 judge() {
@@ -213,11 +116,11 @@ judge() {
 
 boot_sector divide
 unpack_all trixie old bochs=3.0+dfsg-1 bochs-term=3.0+dfsg-1 bochsbios=3.0+dfsg-1
-run old
+run_in_bochs old divide
 judge old
 [ "${WRONG[*]}" = "0 0 0 0 0" ] || differs "Bochs 3.0 divides wrongly, too"
 unpack_all testing new bochs=3.1+dfsg-1 bochs-term=3.1+dfsg-1 bochsbios=3.1+dfsg-1
-run new
+run_in_bochs new divide
 judge new
 [ "${WRONG[0]}" -gt 0 ] || differs "Bochs 3.1: IDIV r64 is right"
 [ "${WRONG[1]}" -gt 0 ] || differs "Bochs 3.1: IDIV m64 is right"

@@ -109,3 +109,121 @@ boot_sector() {
 		cannot "as or ld does not take the boot sector"
 	truncate -s 1474560 "$T/$1.img"
 }
+
+# long_mode_start: how a boot sector begins whose code, behind that, is in 64-bit mode with COM1 ready
+long_mode_start() {
+	cat <<'END'
+	.code16
+	.globl start
+start:
+	cli
+	cld
+	xorw %ax, %ax
+	movw %ax, %ds
+	movw %ax, %es
+	movw %ax, %ss
+	movw $0x7c00, %sp
+	# one table of each level from 0x1000 on; it maps the first 2 MiB
+	movw $0x1000, %di
+	movw $0x1800, %cx
+	rep stosw
+	movw $0x2003, 0x1000
+	movw $0x3003, 0x2000
+	movw $0x0083, 0x3000
+	movl $0x1000, %eax
+	movl %eax, %cr3
+	movl $0x20, %eax			# CR4.PAE
+	movl %eax, %cr4
+	movl $0xc0000080, %ecx			# EFER.LME
+	rdmsr
+	orl $0x100, %eax
+	wrmsr
+	lgdtl gdt_register
+	movl $0x80000001, %eax			# CR0.PG and PE
+	movl %eax, %cr0
+	ljmpl $8, $long_mode
+	.align 8
+gdt:
+	.quad 0, 0x00209a0000000000
+gdt_register:
+	.word 15
+	.long gdt
+	.code64
+long_mode:
+	movw $0x3fb, %dx			# COM1: eight bits
+	movb $3, %al
+	outb %al, %dx
+END
+}
+
+# long_mode_output: what its code may call: newline, put (AL), hexadecimal (R11), all on COM1
+long_mode_output() {
+	cat <<'END'
+newline:
+	movb $'\n', %al
+put:						# AL to COM1
+	movb %al, %ah
+	movw $0x3fd, %dx
+wait:
+	inb %dx, %al
+	testb $0x20, %al
+	jz wait
+	movb %ah, %al
+	movw $0x3f8, %dx
+	outb %al, %dx
+	ret
+hexadecimal:					# R11
+	movl $16, %ecx
+digit:
+	rolq $4, %r11
+	movb %r11b, %al
+	andb $15, %al
+	addb $'0', %al
+	cmpb $'9', %al
+	jbe decimal
+	addb $39, %al
+decimal:
+	call put
+	loop digit
+	ret
+END
+}
+
+# run_in_bochs FOLDER NAME [MODEL]: $T/NAME.img on the Bochs of that folder, until it prints a line
+# that begins with a dot; its lines are in $T/FOLDER.out
+run_in_bochs() {
+	local root=$T/$1 vga pid command
+	with_loader "$1" bochs-bin
+	vga=$(find "$root/usr/share" -name VGABIOS-lgpl-latest -o -name vgabios.bin | head -n 1)
+	cat >"$T/$1.rc" <<-END
+		config_interface: textconfig
+		display_library: term
+		romimage: file=$root/usr/share/bochs/BIOS-bochs-latest
+		vgaromimage: file=$vga
+		memory: guest=32, host=32
+		cpu: ${3:+model=$3, }count=1, ips=50000000
+		boot: floppy
+		floppya: 1_44=$T/$2.img, status=inserted, write_protected=1
+		com1: enabled=1, mode=file, dev=$T/$1.out
+		log: $T/$1.log
+		panic: action=fatal
+	END
+	RUN+=(-q -f "$T/$1.rc")
+	# up to 2.7 Debian's Bochs has its debugger, which waits for a command
+	if "${RUN[@]:0:4}" --help 2>&1 | grep -q -- '-rc '; then
+		echo c >"$T/commands"
+		RUN+=(-rc "$T/commands")
+	fi
+	printf -v command '%q ' "${RUN[@]}"
+	LTDL_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu/bochs/plugins TERM=xterm \
+		timeout -k 2 60 script -qec "$command" /dev/null </dev/null >"$T/$1.screen" 2>&1 &
+	pid=$!
+	await '^\.' "$T/$1.out" $pid 60
+	local seen=$?
+	kill $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	grep -m 1 -o 'Bochs x86 Emulator.*' "$T/$1.log"
+	[ $seen = 0 ] && return
+	tail -n 5 "$T/$1.log"
+	differs "the boot sector did not come to its end"
+}
