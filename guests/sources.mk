@@ -25,10 +25,9 @@ GUEST_modes := guests/modes/main.c guests/modes/classes.c guests/modes/mode32.S
 GUEST_nmi := guests/nmi/main.c guests/nmi/entry.S
 GUEST_flat32 := guests/flat32/main.S
 # As a VM of another hypervisor it has no native calls.
-GUEST_virtio := $(addprefix guests/virtio/,main.c board.c measure.c ring.c wrong.c) guests/lib/start.S \
-	guests/lib/memory.c
-GUEST_backdoor := $(addprefix guests/backdoor/,main.c measure.c port.c wrong.c) guests/lib/start.S \
-	guests/lib/memory.c
+GUEST_BARE := $(addprefix guests/lib/,bare.c memory.c start.S)
+GUEST_virtio := $(addprefix guests/virtio/,main.c board.c measure.c ring.c wrong.c) $(GUEST_BARE)
+GUEST_backdoor := $(addprefix guests/backdoor/,main.c measure.c wrong.c) $(GUEST_BARE)
 GUESTS_WITHOUT_LIB := flat32 virtio backdoor
 
 GUEST_LIB_C_SOURCES := \

@@ -14,51 +14,25 @@
 #include "abi/aerostat.h"
 #include "guests/backdoor/port.h"
 #include "guests/backdoor/speak.h"
+#include "guests/lib/bare.h"
 #include "guests/lib/cpu.h"
 
-/* guests/lib/start.S refers to them; there is one vCPU. */
-uint64_t vcpus[64];
-_Noreturn void vcpu_main(void *vcpu);
+/* Where guests/lib/start.S goes. */
 _Noreturn void runtime_main(const struct aerostat_start_info *info);
-
-void vcpu_main(void *vcpu)
-{
-	(void)vcpu;
-	port_power_off();
-}
-
-/* The number behind `name=` on the command line, or 0. */
-static uint64_t number_of(const char *line, const char *name)
-{
-	for (; *line != '\0'; line++) {
-		unsigned i = 0;
-		while (name[i] != '\0' && line[i] == name[i]) {
-			i++;
-		}
-		if (name[i] == '\0' && line[i] == '=') {
-			uint64_t number = 0;
-			for (i++; line[i] >= '0' && line[i] <= '9'; i++) {
-				number = number * 10 + (uint64_t)(line[i] - '0');
-			}
-			return number;
-		}
-	}
-	return 0;
-}
 
 void runtime_main(const struct aerostat_start_info *info)
 {
-	uint64_t messages = number_of(info->command_line, "messages");
+	uint64_t messages = bare_number(info->command_line, "messages");
 	uint64_t ram_pages = info->ram_pages;
 	bool right;
 
 	cpu_interrupts_off();
 	if (messages > 0) {
-		right = speak_wrongly(ram_pages, messages, number_of(info->command_line, "seed"));
-		port_print("backdoor: messages=%u\n", messages);
+		right = speak_wrongly(ram_pages, messages, bare_number(info->command_line, "seed"));
+		bare_print("backdoor: messages=%u\n", messages);
 	} else {
 		right = speak_rightly(ram_pages);
 	}
-	port_print(right ? "backdoor: ok\n" : "backdoor: wrong\n");
-	port_power_off();
+	bare_print(right ? "backdoor: ok\n" : "backdoor: wrong\n");
+	bare_power_off();
 }

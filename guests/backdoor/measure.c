@@ -2,6 +2,7 @@
 /* A driver that speaks rightly, and measures what its messages cost. See speak.h. */
 #include "guests/backdoor/port.h"
 #include "guests/backdoor/speak.h"
+#include "guests/lib/bare.h"
 #include "guests/lib/cpu.h"
 
 #define EXTENTS 32ul /* 64 MiB, one batch of 2 MiB pages */
@@ -77,10 +78,10 @@ bool speak_rightly(uint64_t ram_pages)
 			return false;
 		}
 	}
-	port_print("backdoor: ticks per 2 MiB: lock=%u unlock=%u\n", costs.lock_2m / EXTENTS,
+	bare_print("backdoor: ticks per 2 MiB: lock=%u unlock=%u\n", costs.lock_2m / EXTENTS,
 		   costs.unlock_2m / EXTENTS);
-	port_print("backdoor: ticks per 4 KiB: lock=%u unlock=%u\n", costs.lock_4k / LARGE_PAGES,
+	bare_print("backdoor: ticks per 4 KiB: lock=%u unlock=%u\n", costs.lock_4k / LARGE_PAGES,
 		   costs.unlock_4k / LARGE_PAGES);
-	port_print("backdoor: ticks of GET_TARGET=%u\n", costs.target);
+	bare_print("backdoor: ticks of GET_TARGET=%u\n", costs.target);
 	return true;
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What a VM without native calls has: ports. A line on COM1, the end by ACPI, and the calls of
- * VMware's backdoor.
- */
+/* Ports, and the calls of VMware's backdoor. */
 #ifndef GUESTS_BACKDOOR_PORT_H
 #define GUESTS_BACKDOOR_PORT_H
 
@@ -12,11 +9,6 @@
 #define QUESTION_MAGIC 0x564d5868
 #define BALLOON_PORT 0x5670
 #define BALLOON_MAGIC 0x456c6d6f
-
-static inline void port_write8(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "d"(port));
-}
 
 static inline void port_write32(uint16_t port, uint32_t value)
 {
@@ -54,10 +46,5 @@ static inline void port_call(uint16_t port, struct call *call)
 			 : "d"(port)
 			 : "memory");
 }
-
-/* printf of %u (uint64_t) and %s alone. */
-void port_print(const char *format, ...);
-
-_Noreturn void port_power_off(void);
 
 #endif

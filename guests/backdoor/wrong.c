@@ -2,6 +2,7 @@
 /* A driver that speaks wrongly. See speak.h. */
 #include "guests/backdoor/port.h"
 #include "guests/backdoor/speak.h"
+#include "guests/lib/bare.h"
 
 #define RAM_PAGES_MAX 8192ul
 
@@ -159,7 +160,7 @@ static bool look(uint64_t gfn)
 				: was_written[gfn] && found == mark_of(gfn);
 
 	if (!right) {
-		port_print("backdoor: page %u holds %u\n", gfn, found);
+		bare_print("backdoor: page %u holds %u\n", gfn, found);
 	}
 	*page = mark_of(gfn);
 	was_written[gfn] = true;

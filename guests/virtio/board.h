@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a VM with as=kvm has: a line on COM1, the end by ACPI, and the registers of its balloon. */
+/* What a VM with as=kvm has besides guests/lib/bare.h: its balloon's registers, and a reset. */
 #ifndef GUESTS_VIRTIO_BOARD_H
 #define GUESTS_VIRTIO_BOARD_H
 
@@ -26,11 +26,6 @@ static inline void board_write_byte(uint32_t offset, uint8_t value)
 {
 	__asm__ volatile("movb %0, (%1)" : : "q"(value), "r"(WINDOW + offset) : "memory");
 }
-
-/* printf of %u (uint64_t) and %s alone. */
-void board_print(const char *format, ...);
-
-_Noreturn void board_power_off(void);
 
 /* Resets the VM by the keyboard controller. */
 _Noreturn void board_reset(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A driver that speaks rightly, and measures what its messages cost. See speak.h. */
+#include "guests/lib/bare.h"
 #include "guests/lib/cpu.h"
 #include "guests/virtio/ring.h"
 #include "guests/virtio/speak.h"
@@ -103,11 +104,11 @@ bool speak_rightly(uint64_t ram_pages)
 			return false;
 		}
 	}
-	board_print("virtio: ticks per 4 KiB: inflate=%u inflate-of-2M=%u deflate=%u\n",
-		    costs.inflate / PAGES, costs.inflate_large / PAGES, costs.deflate / PAGES);
-	board_print("virtio: ticks of a write of actual=%u\n", costs.actual);
-	board_print("virtio: ticks of a report per 2 MiB: one entry=%u 512 entries=%u\n",
-		    costs.report / CHAIN, costs.report_small / CHAIN);
+	bare_print("virtio: ticks per 4 KiB: inflate=%u inflate-of-2M=%u deflate=%u\n",
+		   costs.inflate / PAGES, costs.inflate_large / PAGES, costs.deflate / PAGES);
+	bare_print("virtio: ticks of a write of actual=%u\n", costs.actual);
+	bare_print("virtio: ticks of a report per 2 MiB: one entry=%u 512 entries=%u\n",
+		   costs.report / CHAIN, costs.report_small / CHAIN);
 	return true;
 }
 

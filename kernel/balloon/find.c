@@ -12,7 +12,7 @@ struct balloon_run balloon_find_run(struct s2_locked locked, const struct vm *vm
 	uint64_t limit = vm->s2.limit_pages;
 	uint64_t gfn = *next;
 
-	while (gfn<limit && * work> 0 && run.pages < most) {
+	while (gfn < limit && *work != 0 && run.pages < most) {
 		struct s2_slot slot = s2_lookup(locked, (gfn_t){gfn});
 		uint64_t pages = order_pages(slot.order);
 		uint64_t end = min_u64(align_down_u64(gfn, pages) + pages, limit);
