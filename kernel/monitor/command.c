@@ -149,6 +149,40 @@ static bool split(const char *line, struct word *name, struct command_call *call
 	return true;
 }
 
+/* With NAME*: true, and the beginning. */
+static bool takes_beginning(const struct command *command, struct word *name)
+{
+	if (!command->takes_many || name->length == 0 || name->text[name->length - 1] != '*') {
+		return false;
+	}
+	name->length--;
+	return true;
+}
+
+/* Those that have ended, or end meanwhile, are passed over. Any other refusal ends it. */
+static enum status run_for_each(const struct command *command, struct command_call *call,
+				struct word beginning, struct error *error)
+{
+	bool found = false;
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (!begins_with(vm_name(&vms[i]), beginning)) {
+			continue;
+		}
+		found = true;
+		call->vm = &vms[i];
+		if (vm_state_now(call->vm) != VM_RUNNING) {
+			continue;
+		}
+		enum status status = command->run(call, error);
+		if (status != STATUS_OK && vm_state_now(call->vm) == VM_RUNNING) {
+			return status;
+		}
+	}
+	return found ? STATUS_OK
+		     : error_set(error, STATUS_NOT_FOUND, "no VM's name begins with %.*s",
+				 word_shown(beginning), beginning.text);
+}
+
 enum status command_run(const char *line, bool script, struct error *error)
 {
 	struct command_call call = {.script = script};
@@ -164,6 +198,10 @@ enum status command_run(const char *line, bool script, struct error *error)
 	}
 	if (!fits || call.count < command->least || call.count > command->most) {
 		return refuse_count(command, fits ? call.count : command->most + 1, error);
+	}
+	struct word beginning = call.count > 0 ? call.words[0] : name;
+	if (takes_beginning(command, &beginning)) {
+		return run_for_each(command, &call, beginning, error);
 	}
 	if (command->takes_vm && call.count > 0) {
 		call.vm = commands_vm_find(call.words[0], error);

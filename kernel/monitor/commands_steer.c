@@ -259,12 +259,13 @@ static const struct command table[] = {
 	},
 	{
 		.name = "kill",
-		.arguments = "NAME",
-		.meaning = "ends a VM",
+		.arguments = "NAME|NAME*",
+		.meaning = "ends a VM, or all whose names begin so",
 		.example = "kill hungry",
 		.least = 1,
 		.most = 1,
 		.takes_vm = true,
+		.takes_many = true,
 		.run = kill_vm,
 	},
 	{

@@ -295,6 +295,20 @@ static void test_kill_and_restart(void **state)
 	refuse("kill two", "two does not run: it is being restarted");
 }
 
+/* NAME* is every VM that runs and whose name begins so; only kill takes it. */
+static void test_kill_all_that_begin_so(void **state)
+{
+	(void)state;
+	refuse("kill x*", "no VM's name begins with x");
+	refuse("pause *", "there is no VM *");
+	expect("kill t*", "");
+	assert_int_equal(vms[0].state, VM_RUNNING);
+	assert_int_equal(vms[1].state, VM_KILLED);
+	expect("kill *", "");
+	assert_int_equal(vms[0].state, VM_KILLED);
+	expect("kill o*", "");
+}
+
 static void test_frames(void **state)
 {
 	(void)state;
@@ -489,6 +503,7 @@ int main(void)
 		TEST(test_set),
 		TEST(test_pause_and_resume),
 		TEST(test_kill_and_restart),
+		TEST(test_kill_all_that_begin_so),
 		TEST(test_frames),
 		TEST(test_walk),
 		TEST(test_walk_of_both),
