@@ -158,6 +158,7 @@ static void test_length_of_chains(void **state)
 	expect_broken("a chain is longer than the queue");
 	describe(&queue, 0, 0x1000, 4, NEXT, 0); /* itself */
 	expect_broken("a chain is longer than the queue");
+	assert_int_equal(chain.count, SIZE);
 	describe(&queue, 0, 0x1000, 4, NEXT, SIZE);
 	expect_broken("there is no such descriptor");
 	describe(&queue, 0, 0x1000, 4, NEXT, UINT16_MAX);
