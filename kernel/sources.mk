@@ -1,6 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What the hypervisor is made of: VMs, scheduling, memory policy.
 
+# How balloon targets are decided: the table of policies, and one file for each (docs/policy.md).
+POLICY_SOURCES := \
+	kernel/overcommit/policy.c \
+	kernel/overcommit/policies/controller.c \
+	kernel/overcommit/policies/demand.c \
+	kernel/overcommit/policies/refault.c \
+	kernel/overcommit/policies/round.c \
+	kernel/overcommit/policies/shares.c \
+	kernel/overcommit/policies/spare.c \
+	kernel/overcommit/policies/static.c \
+	kernel/overcommit/policies/threshold.c
+
 HV_C_SOURCES += \
 	kernel/balloon/balloon.c \
 	kernel/balloon/find.c \
@@ -57,7 +69,7 @@ HV_C_SOURCES += \
 	kernel/overcommit/driver_health.c \
 	kernel/overcommit/governor.c \
 	kernel/overcommit/oom.c \
-	kernel/overcommit/policy.c \
+	$(POLICY_SOURCES) \
 	kernel/overcommit/silent_driver.c \
 	kernel/overcommit/wait_queue.c \
 	kernel/overcommit/working_set.c \

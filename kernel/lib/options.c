@@ -65,6 +65,17 @@ static void take_end(const char *word, const char *value, struct options *option
 	}
 }
 
+/* Which policies there are is not known here. */
+static void take_policy(const char *word, const char *value, struct options *options,
+			struct options_complaints *complaints)
+{
+	if (value[0] == '\0' || strlen(value) >= sizeof(options->policy)) {
+		complain(complaints, word, "a policy has a name of 1 to 15 letters");
+		return;
+	}
+	snprintf(options->policy, sizeof(options->policy), "%s", value);
+}
+
 static void take_word(const char *word, struct options *options, bool *table_given,
 		      struct options_complaints *complaints)
 {
@@ -108,6 +119,8 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 		} else {
 			complain(complaints, word, "vms is a number from 1 to 1000000");
 		}
+	} else if ((value = value_of(word, "policy=")) != NULL) {
+		take_policy(word, value, options, complaints);
 	} else if ((value = value_of(word, "mitigations=")) != NULL) {
 		if (strcmp(value, "auto") == 0 || strcmp(value, "off") == 0) {
 			options->mitigations_off = strcmp(value, "off") == 0;
@@ -118,7 +131,7 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 		complain(
 			complaints, word,
 			"it is not one of batch console= end= table= timeout= audit= maxcpus= vms= "
-			"mitigations= exec=");
+			"policy= mitigations= exec=");
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "arch/arch.h"
 #include "arch/console.h"
 
+#define OPTIONS_POLICY_BYTES 16
 #define OPTIONS_EXEC_MOST 511
 #define OPTIONS_EXEC_BYTES (OPTIONS_EXEC_MOST + 1)
 
@@ -21,8 +22,9 @@ struct options {
 	uint64_t vms;		  /* modules that there should be, 0: not said */
 	enum end end;		  /* what follows the verdict, or the key q */
 	struct console console;
-	char console_name[40];	       /* as it was given, for error messages */
-	char exec[OPTIONS_EXEC_BYTES]; /* commands of the monitor, as they were given */
+	char console_name[40];		   /* as it was given, for error messages */
+	char policy[OPTIONS_POLICY_BYTES]; /* as it was given; empty: the default */
+	char exec[OPTIONS_EXEC_BYTES];	   /* commands of the monitor, as they were given */
 };
 
 #define OPTIONS_COMPLAINTS_MAX 4

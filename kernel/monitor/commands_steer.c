@@ -9,7 +9,9 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "kernel/lifecycle/end.h"
+#include "kernel/monitor/output.h"
 #include "kernel/overcommit/driver_health.h"
+#include "kernel/overcommit/policy.h"
 #include "kernel/sched/clock.h"
 #include "kernel/sched/pause.h"
 #include "kernel/vm/vm.h"
@@ -109,12 +111,13 @@ static enum status set_mem(struct vm *vm, struct word value, struct error *error
 	return STATUS_OK;
 }
 
-static enum status set_number(const char *key, uint64_t *to, struct word value, struct error *error)
+static enum status set_number(const char *key, uint64_t most, uint64_t *to, struct word value,
+			      struct error *error)
 {
 	uint64_t number;
-	if (!word_parse_decimal(value, &number) || number == 0 || number > SHARES_MOST) {
-		return error_set(error, STATUS_INVALID, "%s=%.*s is not a number from 1 to %d", key,
-				 word_shown(value), value.text, SHARES_MOST);
+	if (!word_parse_decimal(value, &number) || number == 0 || number > most) {
+		return error_set(error, STATUS_INVALID, "%s=%.*s is not a number from 1 to %lu",
+				 key, word_shown(value), value.text, most);
 	}
 	__atomic_store_n(to, number, __ATOMIC_RELAXED);
 	return STATUS_OK;
@@ -134,19 +137,42 @@ static enum status set(const struct command_call *call, struct error *error)
 	} else if (word_is(key, "mem")) {
 		status = set_mem(vm, value, error);
 	} else if (word_is(key, "shares")) {
-		status = set_number("shares", &vm->config.shares, value, error);
+		status = set_number("shares", SHARES_MOST, &vm->config.shares, value, error);
+	} else if (word_is(key, "buffer")) {
+		status = set_number("buffer", VM_BUFFER_MAX, &vm->config.buffer_percent, value,
+				    error);
 	} else if (word_is(key, "weight")) {
-		status = set_number("weight", &vm->config.weight, value, error);
+		status = set_number("weight", SHARES_MOST, &vm->config.weight, value, error);
 	} else if (word_is(key, "max")) {
 		status = error_set(error, STATUS_UNSUPPORTED,
 				   "max is the size of its RAM, and its guest has been told it");
 	} else {
-		status = error_set(error, STATUS_INVALID, "%.*s is not min, mem, shares or weight",
+		status = error_set(error, STATUS_INVALID,
+				   "%.*s is not min, mem, shares, buffer or weight",
 				   word_shown(key), key.text);
 	}
 	if (status == STATUS_OK) {
 		log_event(vm_name(vm), "operator set %.*s=%.*s", word_shown(key), key.text,
 			  word_shown(value), value.text);
+	}
+	return status;
+}
+
+static enum status choose_policy(const struct command_call *call, struct error *error)
+{
+	const struct policy *policy;
+	for (unsigned i = 0; call->count == 0 && (policy = policy_at(i)) != NULL; i++) {
+		output_print("%s %-10s %s", policy == policy_now() ? "*" : " ", policy->name,
+			     policy->rule);
+		output_print("  %-10s %s", "", policy->source);
+	}
+	if (call->count == 0) {
+		return STATUS_OK;
+	}
+	const struct policy *before = policy_now();
+	enum status status = policy_select(call->words[0].text, call->words[0].length, error);
+	if (status == STATUS_OK) {
+		log_event(NULL, "operator policy=%s was=%s", policy_now()->name, before->name);
 	}
 	return status;
 }
@@ -228,14 +254,23 @@ static const struct command table[] = {
 	},
 	{
 		.name = "set",
-		.arguments = "NAME min|mem|shares|weight VALUE",
-		.meaning = "another minimum, allotment, share of memory or of CPUs",
+		.arguments = "NAME min|mem|shares|buffer|weight VALUE",
+		.meaning = "another minimum, allotment, share of memory, buffer, share of CPUs",
 		.example = "set hungry shares 200",
 		.least = 3,
 		.most = 3,
 		.takes_vm = true,
-		.choices = "min mem shares weight",
+		.choices = "min mem shares buffer weight",
 		.run = set,
+	},
+	{
+		.name = "policy",
+		.arguments = "[NAME]",
+		.meaning = "which policies there are, or which of them decides from now on",
+		.example = "policy demand",
+		.most = 1,
+		.choices = "spare shares demand static threshold controller refault",
+		.run = choose_policy,
 	},
 	{
 		.name = "pause",

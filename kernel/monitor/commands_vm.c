@@ -134,8 +134,9 @@ static enum status show_vm(const struct command_call *call, struct error *error)
 	output_print("%s: %s%s%s", vm_name(vm), table_state(vm),
 		     vm->end_reason != NULL ? ", because " : "",
 		     vm->end_reason != NULL ? vm->end_reason : "");
-	output_print("  shares %lu, weight %lu, on-touch %s, devices %s, console %s",
-		     vm->config.shares, vm->config.weight, touch_words[vm->config.on_touch],
+	output_print("  shares %lu, buffer %lu%%, weight %lu, on-touch %s, devices %s, console %s",
+		     vm->config.shares, vm->config.buffer_percent, vm->config.weight,
+		     touch_words[vm->config.on_touch],
 		     vm->config.devices == DEVICES_PC ? "pc" : "none",
 		     vm->console != NULL ? "yes" : "no");
 	show_balloon(vm);
@@ -255,10 +256,10 @@ static enum status show_why(const struct command_call *call, struct error *error
 	char size[SIZE_TEXT_BYTES];
 	struct decision decision;
 	(void)error;
-	output_print("host: %s spare, short below %s, plenty above %s",
+	output_print("host: %s spare, short below %s, plenty above %s; policy %s",
 		     commands_vm_size(host->spare_pages, spare),
 		     commands_vm_size(host->low_pages, low),
-		     commands_vm_size(host->high_pages, high));
+		     commands_vm_size(host->high_pages, high), policy_now()->name);
 	output_print("%s: target %s, balloon %s: %s", vm_name(vm),
 		     commands_vm_size(vm->balloon.target_pages, target),
 		     commands_vm_size(vm->s2.ballooned_pages, size),

@@ -27,6 +27,7 @@ static const char *const reason_texts[POLICY_REASONS] = {
 		"asked not to grow beyond its allotment, because a VM waits below its own",
 	[POLICY_VOID] = "the host has plenty, so what was not given yet is not asked for",
 	[POLICY_RETURNED] = "the host has plenty, so its balloon may shrink",
+	[POLICY_CLAIMED] = "it has less than the policy grants it, and others have more than that",
 };
 
 void decisions_init(const struct policy_host *host, const struct policy_vm *views)

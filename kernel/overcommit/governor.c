@@ -44,7 +44,8 @@ static struct governor {
 	uint64_t said_tsc;   /* and since when */
 	bool somebody_waits; /* when last looked, or since */
 	bool frames_came_back;
-	uint64_t looked_tsc; /* when it was last here; atomic */
+	uint64_t looked_tsc;	 /* when it was last here; atomic */
+	unsigned policy_changes; /* when last looked */
 } governor;
 
 static struct policy_host policy_host;
@@ -53,6 +54,7 @@ static struct policy_vm policy_vms[VMS_MAX];
 /* Of each VM: what it said when it was last read, and for how many periods it has been too busy. */
 static struct said {
 	struct balloon_statistics statistics;
+	uint64_t refaults; /* the count when the policy last looked */
 	unsigned busy_periods;
 } said[VMS_MAX];
 
@@ -93,6 +95,7 @@ void governor_init(void)
 	governor.somebody_waits = false;
 	governor.frames_came_back = false;
 	governor.looked_tsc = 0;
+	governor.policy_changes = policy_changes() - 1; /* what is remembered is void */
 	memset(said, 0, sizeof(said));
 	wait_queue_init();
 	oom_init(clock_now());
@@ -209,9 +212,32 @@ static void listen(struct vm *vm, struct said *to, uint64_t now)
 	to->statistics = silent_driver_statistics(vm, balloon_read_statistics(vm), now);
 }
 
+/*
+ * Pages that it took back, or swapped in, since the last decision: a difference of two counts of a
+ * driver, whose first one says nothing, and neither does one that is less than it was.
+ */
+static uint64_t refaults(const struct vm *vm, struct said *of)
+{
+	uint64_t now = of->statistics.refault_count;
+	uint64_t before = of->refaults;
+	of->refaults = vm->balloon.attached ? now : UINT64_MAX;
+	return sub_floor_u64(now, before);
+}
+
+/* What the policy remembers of a VM, while both stay what they are. */
+static void remember(const struct vm *vm, struct policy_vm *view, bool changed)
+{
+	if (changed || !vm->balloon.attached) {
+		memset(view->memory, 0, sizeof(view->memory));
+	}
+}
+
 static unsigned gather(uint64_t now)
 {
 	uint64_t passed = sub_floor_u64(now, governor.decided_tsc);
+	bool changed = governor.policy_changes != policy_changes();
+	governor.policy_changes = policy_changes();
+	policy_host.passed_us = us_from_ticks(passed);
 	governor.decided_tsc = now;
 	for (unsigned i = 0; i < vm_count; i++) {
 		struct vm *vm = &vms[i];
@@ -222,6 +248,8 @@ static unsigned gather(uint64_t now)
 		if (alive) {
 			driver_health_judge(vm, passed, statistics.idle_pages, now);
 		}
+		remember(vm, &policy_vms[i], changed);
+		const uint64_t *memory = policy_vms[i].memory;
 		policy_vms[i] = (struct policy_vm){
 			.min_pages = vm->config.min_pages,
 			.mem_pages = vm->config.mem_pages,
@@ -232,14 +260,17 @@ static unsigned gather(uint64_t now)
 			.free_pages = statistics.free_pages,
 			.idle_pages = statistics.idle_pages,
 			.wanted_pages = statistics.wanted_pages,
+			.refault_pages = refaults(vm, &said[i]),
 			.active_pages = vm->working_set.active_pages,
 			.active_known = vm->working_set.known,
 			.shares = max_u64(vm->config.shares, 1),
+			.buffer_percent = vm->config.buffer_percent,
 			.attached = alive && vm->balloon.attached && !vm->balloon.fixed,
 			.slow = answers_is_slow(vm, now),
 			.unresponsive = vm->balloon.unresponsive,
 			.waiting = vm_waits_for_memory(vm),
 			.acts = vm_acts_while_waiting(vm),
+			.memory = {memory[0], memory[1], memory[2]},
 		};
 	}
 	return vm_count;
@@ -328,6 +359,7 @@ static void decide(uint64_t now_tsc)
 		.low_pages = governor.low_pages,
 		.high_pages = governor.high_pages,
 		.idle_tax_percent = tunables.idle_tax_percent,
+		.total_pages = governor.managed_pages,
 	};
 	unsigned count = gather(now_tsc);
 	policy_decide(&policy_host, policy_vms, count);

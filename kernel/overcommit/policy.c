@@ -1,247 +1,61 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The first policy; see policy.h. Integer arithmetic only, no state from call to call. */
+/* See policy.h: the table of policies, and which of them decides. */
 #include "kernel/overcommit/policy.h"
 
 #include "base/bits.h"
-#include "kernel/lib/tunables.h"
+#include "base/string.h"
+#include "kernel/overcommit/policies/policies.h"
 
-/* A guest that is asked keeps this much of what it has free: working room for its allocator. */
+static const struct policy *const policies[] = {
+	&policy_spare,	   &policy_shares,     &policy_demand,	&policy_static,
+	&policy_threshold, &policy_controller, &policy_refault,
+};
 
-/* The smallest portion that is asked for or given back at once, so that requests are worth a call.
- */
+static unsigned current;
+static unsigned changes;
 
-/* Weights of pages are in units of this: a page in use counts for one. */
-#define WEIGHT_UNIT 1024
-#define TAX_PERCENT_MAX 99
-
-enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH }; /* in the order of their reasons */
-
-/* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
-static bool can_give(const struct policy_vm *vm)
+const struct policy *policy_at(unsigned index)
 {
-	return vm->attached && !vm->unresponsive && (!vm->waiting || vm->acts);
+	return index < ARRAY_COUNT(policies) ? policies[index] : NULL;
 }
 
-/* Asked for already, and likely to come: not more than the guest has lying idle. */
-static uint64_t pending_pages(const struct policy_vm *vm)
+const struct policy *policy_now(void)
 {
-	if (!can_give(vm) || vm->slow) {
-		return 0;
+	return policies[current];
+}
+
+unsigned policy_changes(void)
+{
+	return changes;
+}
+
+static enum status refuse(const char *name, size_t length, struct error *error)
+{
+	char names[100];
+	size_t used = 0;
+	for (unsigned i = 0; i < ARRAY_COUNT(policies); i++) {
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+					 i == 0 ? "" : " ", policies[i]->name);
+		used = min_u64(used, sizeof(names) - 1);
 	}
-	uint64_t asked = sub_floor_u64(vm->new_target_pages, vm->ballooned_pages);
-	return min_u64(asked, vm->idle_pages);
+	return error_set(error, STATUS_NOT_FOUND, "there is no policy %.*s, only: %s",
+			 (int)min_u64(length, 40), name, names);
 }
 
-/*
- * A guest keeps this much of its free pages. Never-touched ones serve as well as idle ones, so idle
- * pages need to cover only what is missing.
- */
-static uint64_t margin_pages(const struct policy_vm *vm)
+enum status policy_select(const char *name, size_t length, struct error *error)
 {
-	return max_u64(tunables.margin_least_pages, vm->free_pages / tunables.margin_parts);
-}
-
-/* How much more this VM could be asked for in a tier. */
-static uint64_t capacity_pages(const struct policy_vm *vm, enum tier tier)
-{
-	if (!can_give(vm)) {
-		return 0;
-	}
-	uint64_t untouched = vm->free_pages - min_u64(vm->idle_pages, vm->free_pages);
-	uint64_t above_min = sub_floor_u64(vm->held_pages, vm->min_pages);
-	uint64_t room = 0;
-	switch (tier) {
-	case TIER_SPARE:
-		room = sub_floor_u64(vm->idle_pages, sub_floor_u64(margin_pages(vm), untouched));
-		room = min_u64(room, above_min);
-		break;
-	case TIER_IDLE:
-		room = min_u64(vm->idle_pages, above_min);
-		break;
-	case TIER_GROWTH:
-		/* Counted from the size that the target leaves the guest, not from frames. */
-		room = sub_floor_u64(vm->free_pages, margin_pages(vm));
-		room = min_u64(room,
-			       sub_floor_u64(vm->max_pages - vm->mem_pages, vm->ballooned_pages));
-		break;
-	}
-	return sub_floor_u64(room, sub_floor_u64(vm->new_target_pages, vm->ballooned_pages));
-}
-
-/*
- * Under a tax t an idle page is worth 1 / (1 - t) pages in use, when it is weighed against shares:
- * t / (1 - t) more. A VM without an estimate is taken to use what it holds.
- */
-static uint64_t page_weight(const struct policy_host *host, const struct policy_vm *vm)
-{
-	if (!vm->active_known || vm->held_pages == 0) {
-		return WEIGHT_UNIT;
-	}
-	uint64_t tax = min_u64(host->idle_tax_percent, TAX_PERCENT_MAX);
-	uint64_t extra = WEIGHT_UNIT * tax / (100 - tax);
-	return WEIGHT_UNIT +
-	       extra * sub_floor_u64(vm->held_pages, vm->active_pages) / vm->held_pages;
-}
-
-/* a / a_shares > b / b_shares without dividing. */
-static bool more_per_share(uint64_t a, uint64_t a_shares, uint64_t b, uint64_t b_shares)
-{
-	return (unsigned __int128)a * b_shares > (unsigned __int128)b * a_shares;
-}
-
-static uint64_t portion(uint64_t total)
-{
-	return max_u64(tunables.portion_least_pages, total / tunables.portion_parts);
-}
-
-/* Raises targets by `need` in one tier; answers what is still missing. */
-static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint64_t need)
-{
-	uint64_t step = portion(need);
-	while (need > 0) {
-		struct policy_vm *best = NULL;
-		uint64_t best_capacity = 0;
-		uint64_t best_weighed = 0;
-		for (unsigned i = 0; i < count; i++) {
-			uint64_t capacity = capacity_pages(&vms[i], tier);
-			uint64_t weighed = capacity * vms[i].weight;
-			if (capacity > 0 &&
-			    (best == NULL ||
-			     more_per_share(weighed, vms[i].shares, best_weighed, best->shares))) {
-				best = &vms[i];
-				best_capacity = capacity;
-				best_weighed = weighed;
-			}
-		}
-		if (best == NULL) {
-			break;
-		}
-		uint64_t amount = min_u64(min_u64(step, need), best_capacity);
-		best->new_target_pages =
-			max_u64(best->new_target_pages, best->ballooned_pages) + amount;
-		best->reason = (enum policy_reason)(POLICY_SPARE + tier);
-		need -= amount;
-	}
-	return need;
-}
-
-/* Lowers targets by up to `surplus`, the largest target times shares first. */
-static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
-{
-	uint64_t step = portion(surplus);
-	while (surplus > 0) {
-		struct policy_vm *best = NULL;
-		for (unsigned i = 0; i < count; i++) {
-			if (vms[i].new_target_pages > 0 &&
-			    (best == NULL ||
-			     (unsigned __int128)vms[i].new_target_pages * vms[i].shares >
-				     (unsigned __int128)best->new_target_pages * best->shares)) {
-				best = &vms[i];
-			}
-		}
-		if (best == NULL) {
-			break;
-		}
-		uint64_t amount = min_u64(min_u64(step, surplus), best->new_target_pages);
-		best->new_target_pages -= amount;
-		best->reason = POLICY_RETURNED;
-		surplus -= amount;
-	}
-}
-
-/* A VM waits that has less than it was allotted: others may be asked for more than spare parts. */
-static bool below_allotment_waits(const struct policy_vm *vms, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].waiting && vms[i].held_pages < vms[i].mem_pages) {
-			return true;
+	for (unsigned i = 0; i < ARRAY_COUNT(policies); i++) {
+		if (strlen(policies[i]->name) == length &&
+		    memcmp(policies[i]->name, name, length) == 0) {
+			changes += i != current ? 1 : 0;
+			current = i;
+			return STATUS_OK;
 		}
 	}
-	return false;
-}
-
-/*
- * A guest that wants pages and has a balloon gets them back from its own balloon as far as the host
- * can serve it; what it cannot serve counts as need. Answers the sum that was granted.
- */
-static uint64_t grant_wanted(struct policy_vm *vms, unsigned count)
-{
-	uint64_t granted = 0;
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].unresponsive) {
-			continue; /* it has not given what it was asked for: its word is no good */
-		}
-		uint64_t grant = min_u64(vms[i].wanted_pages, vms[i].new_target_pages);
-		vms[i].new_target_pages -= grant;
-		vms[i].reason = grant > 0 ? POLICY_WANTED : vms[i].reason;
-		granted += grant;
-	}
-	return granted;
-}
-
-static void relieve(const struct policy_host *host, struct policy_vm *vms, unsigned count,
-		    uint64_t granted)
-{
-	uint64_t need = host->high_pages - min_u64(host->high_pages, host->spare_pages) + granted;
-	for (unsigned i = 0; i < count; i++) {
-		need = sub_floor_u64(need, pending_pages(&vms[i]));
-	}
-	need = ask(vms, count, TIER_SPARE, need);
-	if (below_allotment_waits(vms, count)) {
-		need = ask(vms, count, TIER_IDLE, need);
-		(void)ask(vms, count, TIER_GROWTH, need);
-	}
-}
-
-static void relax(const struct policy_host *host, struct policy_vm *vms, unsigned count)
-{
-	uint64_t deflating = 0;
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].new_target_pages > vms[i].ballooned_pages) {
-			vms[i].new_target_pages = vms[i].ballooned_pages;
-			vms[i].reason = POLICY_VOID;
-		}
-		deflating += vms[i].ballooned_pages - vms[i].new_target_pages;
-	}
-	give_back(vms, count, sub_floor_u64(host->spare_pages - host->high_pages, deflating));
-}
-
-/* The target as it stands, less what it makes no sense to ask for any more. */
-static void stand(struct policy_vm *vm)
-{
-	vm->new_target_pages = 0;
-	vm->reason = POLICY_DETACHED;
-	if (!vm->attached) {
-		return;
-	}
-	uint64_t most = sub_floor_u64(vm->max_pages, vm->min_pages);
-	vm->reason = vm->target_pages > most ? POLICY_BOUND : POLICY_KEEPS;
-	vm->new_target_pages = min_u64(vm->target_pages, most);
-	/* What the guest has come to use since it was asked, it need not give. */
-	uint64_t left = vm->unresponsive ? 0 : vm->free_pages;
-	if (left < sub_floor_u64(vm->new_target_pages, vm->ballooned_pages)) {
-		vm->new_target_pages = vm->ballooned_pages + left;
-		vm->reason = vm->unresponsive ? POLICY_SILENT : POLICY_USED;
-	}
+	return refuse(name, length, error);
 }
 
 void policy_decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
 {
-	bool waiting = false;
-	for (unsigned i = 0; i < count; i++) {
-		stand(&vms[i]);
-		vms[i].weight = page_weight(host, &vms[i]);
-		waiting = waiting || vms[i].waiting;
-	}
-	uint64_t granted = grant_wanted(vms, count);
-	if (waiting || host->spare_pages < host->low_pages) {
-		relieve(host, vms, count, granted);
-	} else if (host->spare_pages > host->high_pages) {
-		relax(host, vms, count);
-	}
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].attached && vms[i].new_target_pages == vms[i].target_pages) {
-			vms[i].reason = POLICY_KEEPS;
-		}
-	}
+	policies[current]->decide(host, vms, count);
 }

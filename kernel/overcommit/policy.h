@@ -3,28 +3,15 @@
  * Which VM should give how much: a pure function from statistics to balloon targets. No globals, no
  * hardware, no allocation; the same code runs in host tests and simulations. All sizes in pages.
  *
- * Between `low` and `high` no VM is asked for more, nor given any back unless it wants some
- * (that gap keeps two VMs from passing memory to and fro). A request that was not met is void as
- * far as the guest has come to use its free pages itself.
- *
- * Below `low`, or when a vCPU waits, VMs are asked, each time the one with the most to give per
- * share first, never below its minimum and never for what the guest says it uses:
- *
- *	1. idle pages (free, touched before) beyond a margin for the guest's own allocator;
- *	2. all idle pages,				   } only while a VM waits that
- *	3. room to grow beyond the allotment, idle or not, } has less than its own allotment.
- *
- * Idle memory is taxed: where an estimate says how much of what a VM holds is in use,
- * what it has to give counts for more, up to 1 / (1 - tax) times as much if all of it is idle. That
- * changes which VM is asked first, nothing else: a guest without pages to spare has none to give
- * whatever the estimate says, and the bounds above hold. With equal shares, the VM that uses its
- * memory keeps up to that many times as many spare pages; shares weigh against it.
- *
- * Above `high` what was asked for and not given is no longer asked for, and balloons deflate.
+ * There are several such functions, one file each in kernel/overcommit/policies/, and one of them
+ * decides (kernel/overcommit/policy.c). docs/policy.md describes them. What holds for each: no
+ * target is more than max - min; a VM without a driver has none; no VM is asked for more while the
+ * host has plenty; the same views give the same targets.
  */
 #ifndef KERNEL_OVERCOMMIT_POLICY_H
 #define KERNEL_OVERCOMMIT_POLICY_H
 
+#include "base/error.h"
 #include "base/types.h"
 
 /* Why a target is what it is now: the last thing that changed it in this decision. */
@@ -40,6 +27,7 @@ enum policy_reason {
 	POLICY_GROWTH,	 /* asked not to grow beyond its allotment, for the same reason */
 	POLICY_VOID,	 /* the host has plenty: what was not given yet is not asked for */
 	POLICY_RETURNED, /* the host has plenty: its balloon may shrink */
+	POLICY_CLAIMED,	 /* below what the policy grants it; others are above theirs */
 	POLICY_REASONS,
 };
 
@@ -48,6 +36,25 @@ struct policy_host {
 	uint64_t low_pages;
 	uint64_t high_pages;
 	unsigned idle_tax_percent; /* 0: what is in use makes no difference; at most 99 */
+	uint64_t total_pages;	   /* all that VMs can have */
+	uint64_t passed_us;	   /* since the last decision */
+};
+
+#define POLICY_MEMORY_WORDS 3
+
+/* What a policy says of one VM in one decision (kernel/overcommit/policies/round.h). */
+struct policy_rank {
+	uint64_t level;	     /* the VM of the highest gives first, that of the lowest gets first */
+	uint64_t fall;	     /* of the level with each page that it gives, */
+	uint64_t knee_pages; /* up to so many of them; */
+	uint64_t fall_after; /* and then */
+	uint64_t keep_pages; /* it is not asked to hold less, but for a VM below its allotment */
+	uint64_t want_pages; /* so many it gets back from its own balloon, */
+	bool claims;	     /* and as many as it lacks of keep_pages, if others hold more */
+	/* The round's own. */
+	uint64_t key;
+	uint64_t room_pages;
+	unsigned slot;
 };
 
 struct policy_vm {
@@ -58,24 +65,55 @@ struct policy_vm {
 	uint64_t held_pages;
 	uint64_t ballooned_pages;
 	uint64_t target_pages; /* as it stands */
-	uint64_t free_pages;   /* the guest's word, as are the next two */
+	uint64_t free_pages;   /* the guest's word, as are the next three */
 	uint64_t idle_pages;
 	uint64_t wanted_pages;
-	uint64_t active_pages; /* of held_pages, in use; an estimate of ours ... */
-	bool active_known;     /* ... if there is one */
-	uint64_t shares;       /* > 0 */
-	bool attached;	       /* has a driver */
+	uint64_t refault_pages;	 /* swapped in, or taken back unasked, since the last decision */
+	uint64_t active_pages;	 /* of held_pages, in use; an estimate of ours ... */
+	bool active_known;	 /* ... if there is one */
+	uint64_t shares;	 /* > 0 */
+	uint64_t buffer_percent; /* buffer= */
+	bool attached;		 /* has a driver */
 	bool slow;	   /* has been asked for some time and has given nothing: not relied on */
 	bool unresponsive; /* did not move when it was asked */
 	bool waiting;	   /* a vCPU of it waits for a frame */
 	bool acts;	   /* and another one could answer meanwhile */
+	/* In and out: the policy's own, zero at first and after a change of policy. */
+	uint64_t memory[POLICY_MEMORY_WORDS];
 	/* Ours, while deciding: what a page that it could give counts for. */
 	uint64_t weight;
+	struct policy_rank rank;
 	/* Out. */
 	uint64_t new_target_pages;
 	enum policy_reason reason;
 };
 
+/* One way to decide. Its numbers are lines of kernel/lib/tunables.def. */
+struct policy {
+	const char *name;
+	const char *rule;   /* in one line, for the operator */
+	const char *source; /* where it was published, in words */
+	bool uses_shares;
+	void (*decide)(const struct policy_host *host, struct policy_vm *vms, unsigned count);
+};
+
+/* By number, the default first; NULL behind the last. */
+const struct policy *policy_at(unsigned index);
+
+/* The one that decides. Boot CPU, as is the next. */
+const struct policy *policy_now(void);
+
+/*
+ * Another one decides from the next period on; targets stay as they are until then, and it begins
+ * with the memory of none before it. NOT_FOUND: *error names those that there are, and nothing has
+ * changed.
+ */
+MUST_CHECK enum status policy_select(const char *name, size_t length, struct error *error);
+
+/* Decides for `count` VMs by the policy of the moment. */
 void policy_decide(const struct policy_host *host, struct policy_vm *vms, unsigned count);
+
+/* How often the policy has changed: what a view remembers of another one is void. */
+unsigned policy_changes(void);
 
 #endif

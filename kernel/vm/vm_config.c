@@ -13,6 +13,7 @@ enum key {
 	KEY_MIN,
 	KEY_MAX,
 	KEY_SHARES,
+	KEY_BUFFER,
 	KEY_ON_TOUCH,
 	KEY_VCPUS,
 	KEY_CPU,
@@ -26,20 +27,11 @@ enum key {
 };
 
 static const char *const key_names[KEY_COUNT] = {
-	[KEY_NAME] = "name",
-	[KEY_MEM] = "mem",
-	[KEY_MIN] = "min",
-	[KEY_MAX] = "max",
-	[KEY_SHARES] = "shares",
-	[KEY_ON_TOUCH] = "on-touch",
-	[KEY_VCPUS] = "vcpus",
-	[KEY_CPU] = "cpu",
-	[KEY_WEIGHT] = "weight",
-	[KEY_DEVICES] = "devices",
-	[KEY_ON_REBOOT] = "on-reboot",
-	[KEY_FILES] = "files",
-	[KEY_AS] = "as",
-	[KEY_STARTUP] = "startup",
+	[KEY_NAME] = "name",	     [KEY_MEM] = "mem",		[KEY_MIN] = "min",
+	[KEY_MAX] = "max",	     [KEY_SHARES] = "shares",	[KEY_BUFFER] = "buffer",
+	[KEY_ON_TOUCH] = "on-touch", [KEY_VCPUS] = "vcpus",	[KEY_CPU] = "cpu",
+	[KEY_WEIGHT] = "weight",     [KEY_DEVICES] = "devices", [KEY_ON_REBOOT] = "on-reboot",
+	[KEY_FILES] = "files",	     [KEY_AS] = "as",		[KEY_STARTUP] = "startup",
 };
 
 #define SHARES_MAX 10000
@@ -239,6 +231,8 @@ static enum status parse_value(enum key key, struct word value, struct vm_config
 		return parse_size(key, value, &config->max_pages, error);
 	case KEY_SHARES:
 		return parse_number(key, value, SHARES_MAX, &config->shares, error);
+	case KEY_BUFFER:
+		return parse_number(key, value, VM_BUFFER_MAX, &config->buffer_percent, error);
 	case KEY_ON_TOUCH:
 		return parse_on_touch(value, config, error);
 	case KEY_VCPUS:
@@ -284,11 +278,11 @@ static enum status parse_pair(struct word word, struct vm_config *config, unsign
 		struct word value = {equals + 1, word.length - name.length - 1};
 		return parse_value((enum key)key, value, config, error);
 	}
-	return error_set(
-		error, STATUS_INVALID,
-		"%.*s is not one of name= mem= min= max= shares= on-touch= vcpus= cpu= weight= "
-		"devices= on-reboot= files= as= startup=",
-		word_shown(word), word.text);
+	return error_set(error, STATUS_INVALID,
+			 "%.*s is not one of name= mem= min= max= shares= buffer= on-touch= vcpus= "
+			 "cpu= weight= "
+			 "devices= on-reboot= files= as= startup=",
+			 word_shown(word), word.text);
 }
 
 /* RAM of which the kernel is told at boot: less than max only where a device can add the rest. */
@@ -359,6 +353,7 @@ enum status vm_config_parse(const char *text, struct vm_config *config, struct e
 	enum status status = STATUS_OK;
 	memset(config, 0, sizeof(*config));
 	config->shares = 100;
+	config->buffer_percent = 20;
 	config->vcpus = 1;
 	config->cpu_mask = ~0ull;
 	config->weight = 100;

@@ -2,8 +2,8 @@
 /*
  * A guest's configuration as its module's string gives it:
  *
- *	name=hungry mem=32M min=8M max=64M shares=100 on-touch=zero vcpus=2 cpu=0-1 weight=100 --
- *	arguments for the guest
+ *	name=hungry mem=32M min=8M max=64M shares=100 buffer=20 on-touch=zero vcpus=2 cpu=0-1
+ *weight=100 -- arguments for the guest
  *
  * and the string of a module that is a further file of a VM, an initrd for example:
  *
@@ -19,7 +19,8 @@
 #include "base/types.h"
 
 #define VM_NAME_BYTES 24
-#define VM_FILES_MAX 15 /* of one VM, besides its kernel */
+#define VM_BUFFER_MAX 2000 /* percent */
+#define VM_FILES_MAX 15	   /* of one VM, besides its kernel */
 
 enum on_touch {
 	ON_TOUCH_ZERO,	/* a zero page, charged to the guest */
@@ -61,7 +62,8 @@ struct vm_config {
 	/* startup=: its RAM as the kernel is told at boot; as=hyper-v adds the rest while it runs.
 	 */
 	uint64_t boot_pages;
-	uint64_t shares; /* weight when there is not enough for all, 1..10000 */
+	uint64_t shares;	 /* weight when there is not enough for all, 1..10000 */
+	uint64_t buffer_percent; /* of its demand: what it keeps beyond it (policy demand) */
 	enum on_touch on_touch;
 	unsigned vcpus;	   /* 1 .. AEROSTAT_VCPUS_MAX */
 	uint64_t cpu_mask; /* processors that may run it; all ones: any */
@@ -75,7 +77,7 @@ struct vm_config {
 
 /*
  * Parses `text`. name= and mem= are required; max defaults to mem, min to a quarter of mem, shares
- * to 100, on-touch to zero, vcpus to 1, cpu to all, weight to 100, as to plain,
+ * to 100, buffer to 20, on-touch to zero, vcpus to 1, cpu to all, weight to 100, as to plain,
  * startup to mem with as=hyper-v and to max else, devices and
  * on-reboot to what the image decides. INVALID: *error says what is wrong with which value, and
  * *config holds at least the name if there was a good one. `text` must last as long as *config.

@@ -46,7 +46,7 @@ FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/mach
 	kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c \
 	kernel/sched/stop_machine.c \
-	kernel/overcommit/policy.c \
+	$(POLICY_SOURCES) \
 	kernel/overcommit/silent_driver.c \
 	kernel/sched/run_queue.c \
 	kernel/sched/scheduler.c \

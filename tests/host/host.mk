@@ -279,13 +279,16 @@ $(foreach program,$(THREAD_TESTS),$(eval $(call tsan_rule,$(program))))
 HOST_TESTS += test_bounds
 HOST_test_bounds := tests/host/mm/test_bounds.c $(FAKE_WORLD) $(MM_SOURCES)
 
+# All policies, for programs that need nothing else of the hypervisor.
+POLICY_PROGRAM := $(POLICY_SOURCES) kernel/lib/error.c kernel/lib/tunables.c
+
 HOST_TESTS += test_policy_failures
-HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
+HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c $(POLICY_PROGRAM)
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/decisions.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c kernel/balloon/find.c \
 	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/balloon/single.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
-	kernel/overcommit/oom.c kernel/sched/stop_machine.c kernel/overcommit/policy.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/sched/startup.c \
+	kernel/overcommit/oom.c kernel/sched/stop_machine.c $(POLICY_SOURCES) kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/sched/startup.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
 	kernel/overcommit/silent_driver.c \
@@ -395,14 +398,20 @@ HOST_TESTS += test_options
 HOST_test_options := tests/host/lib/test_options.c kernel/lib/console.c kernel/lib/options.c
 
 HOST_TESTS += test_policy
-HOST_test_policy := tests/host/overcommit/test_policy.c tests/host/fake/policy.c kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
+HOST_test_policy := tests/host/overcommit/test_policy.c tests/host/fake/policy.c $(POLICY_PROGRAM)
+
+HOST_TESTS += test_policies
+HOST_test_policies := tests/host/overcommit/test_policies.c tests/host/fake/policy.c $(POLICY_PROGRAM)
+
+HOST_TESTS += test_policy_rules
+HOST_test_policy_rules := tests/host/overcommit/test_policy_rules.c tests/host/fake/policy.c $(POLICY_PROGRAM)
 
 HOST_TESTS += test_policy_simulation
 HOST_test_policy_simulation := tests/host/overcommit/test_policy_simulation.c tests/host/fake/policy.c \
-	kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
+	$(POLICY_PROGRAM)
 
 HOST_TESTS += test_policy_tax
-HOST_test_policy_tax := tests/host/overcommit/test_policy_tax.c tests/host/fake/policy.c kernel/overcommit/policy.c kernel/lib/error.c kernel/lib/tunables.c
+HOST_test_policy_tax := tests/host/overcommit/test_policy_tax.c tests/host/fake/policy.c $(POLICY_PROGRAM)
 
 HOST_TESTS += test_hypercall
 HOST_test_hypercall := tests/host/exit/test_hypercall.c $(KERNEL_SOURCES)
@@ -427,6 +436,9 @@ HOST_test_driver_health := tests/host/overcommit/test_driver_health.c $(KERNEL_S
 
 HOST_TESTS += test_governor
 HOST_test_governor := tests/host/overcommit/test_governor.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_governor_policies
+HOST_test_governor_policies := tests/host/overcommit/test_governor_policies.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_wait_queue
 HOST_test_wait_queue := tests/host/overcommit/test_wait_queue.c $(KERNEL_SOURCES)

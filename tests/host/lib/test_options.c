@@ -57,6 +57,7 @@ static void expect_defaults(void)
 	expect_port(0x3f8, 1);
 	assert_string_equal(options.console_name, "com1");
 	assert_false(options.mitigations_off);
+	assert_string_equal(options.policy, "");
 }
 
 static void test_nothing_given(void **state)
@@ -102,6 +103,10 @@ static void test_every_option(void **state)
 	assert_int_equal(options.vms, 1);
 	parse("vms=65 batch");
 	assert_int_equal(options.vms, 65);
+	parse("policy=shares policy=demand");
+	assert_string_equal(options.policy, "demand");
+	parse("policy=123456789012345");
+	assert_string_equal(options.policy, "123456789012345");
 	parse("mitigations=off");
 	assert_true(options.mitigations_off);
 	parse("mitigations=off mitigations=auto");
@@ -241,6 +246,8 @@ static void test_malformed_words(void **state)
 		"vms=two",
 		"vms=1000001",
 		"mitigations",
+		"policy=",
+		"policy=1234567890123456",
 		"mitigations=",
 		"mitigations=on",
 		"mitigations=OFF",

@@ -13,6 +13,7 @@
 #include "kernel/monitor/commands.h"
 #include "kernel/monitor/output.h"
 #include "kernel/overcommit/governor.h"
+#include "kernel/overcommit/policy.h"
 #include "kernel/sched/run_queue.h"
 #include "mm/promise.h"
 #include "mm/audit.h"
@@ -232,13 +233,16 @@ static void test_set(void **state)
 	refuse("set two weight 10001", "weight=10001 is not a number from 1 to 10000");
 	refuse("set two weight -1", "weight=-1 is not a number");
 	refuse("set two max 8M", "max is the size of its RAM");
-	refuse("set two size 8M", "size is not min, mem, shares or weight");
+	refuse("set two size 8M", "size is not min, mem, shares, buffer or weight");
+	refuse("set two buffer 2001", "buffer=2001 is not a number from 1 to 2000");
 	refuse("set two mem 1M", "mem=1024K is not between min=2000K and max=16000K");
 	refuse("set two mem 17M", "mem=17408K is not between");
 	refuse("set two min 13M", "min=13312K is not between 4K and its allotment, mem=12000K");
 	refuse("set two min 0", "min=0K is not between");
 	expect("set two shares 300", "");
 	expect("set two weight 7", "");
+	expect("set two buffer 35", "");
+	assert_int_equal(vm->config.buffer_percent, 35);
 	expect("set two mem 10M", "");
 	uint64_t owed = promise_owed();
 	expect("set two min 8M", "");
@@ -256,6 +260,31 @@ static void test_set(void **state)
 	kernel_exhaust(kernel_vm("third", 11000, 11000, 1));
 	refuse("set two min 10M", "min=10240K cannot be promised: only ");
 	world_check();
+}
+
+/* All of the table can be chosen, and are offered when Tab is pressed. */
+static void test_policy(void **state)
+{
+	const struct command *command = command_find((struct word){"policy", 6});
+	(void)state;
+	expect("policy", "* spare");
+	for (unsigned i = 0; policy_at(i) != NULL; i++) {
+		char line[40];
+		const char *before = policy_now()->name;
+		expect("policy", policy_at(i)->rule);
+		assert_non_null(strstr(command->choices, policy_at(i)->name));
+		snprintf(line, sizeof(line), "policy %s", policy_at(i)->name);
+		expect(line, "");
+		assert_ptr_equal(policy_now(), policy_at(i));
+		snprintf(line, sizeof(line), "operator policy=%s was=%s", policy_at(i)->name,
+			 before);
+		assert_non_null(strstr(fake_log_text, line));
+		snprintf(line, sizeof(line), "; policy %s", policy_at(i)->name);
+		expect("why one", line);
+	}
+	refuse("policy nosuch", "there is no policy nosuch, only: spare shares");
+	refuse("policy spare shares", "an argument too many");
+	expect("policy spare", "");
 }
 
 static void test_pause_and_resume(void **state)
@@ -501,6 +530,7 @@ int main(void)
 		TEST(test_top),
 		TEST(test_balloon),
 		TEST(test_set),
+		TEST(test_policy),
 		TEST(test_pause_and_resume),
 		TEST(test_kill_and_restart),
 		TEST(test_kill_all_that_begin_so),

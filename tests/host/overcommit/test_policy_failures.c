@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kernel/overcommit/policy.c against the failures that balloons are known for: over-inflation,
- * oscillation, unresponsive drivers, asking without need. The function is pure, so a handful of VMs
- * in an array is the whole world; a long random run checks what must always hold.
+ * kernel/overcommit/policies/spare.c against the failures that balloons are known for: it asks for
+ * too much, oscillates, waits for unresponsive drivers, asks without need. The function is pure, so
+ * a handful of VMs in an array is the whole world; a long random run checks what must always hold.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +36,7 @@ static struct policy_vm donor(void)
 
 static void decide(uint64_t spare, unsigned count)
 {
-	const struct policy_host host = {spare, LOW, HIGH, 75};
+	const struct policy_host host = {spare, LOW, HIGH, 75, 0, 0};
 	policy_decide(&host, vms, count);
 }
 

@@ -84,14 +84,15 @@ static void test_startup(void **state)
 static void test_all_keys(void **state)
 {
 	(void)state;
-	assert_int_equal(parse("name=hungry mem=32M min=8M max=64M shares=250 on-touch=fault "
-			       "-- rounds=3 digest"),
+	assert_int_equal(parse("name=hungry mem=32M min=8M max=64M shares=250 buffer=35 "
+			       "on-touch=fault -- rounds=3 digest"),
 			 STATUS_OK);
 	assert_string_equal(config.name, "hungry");
 	assert_int_equal(config.mem_pages, 8192);
 	assert_int_equal(config.min_pages, 2048);
 	assert_int_equal(config.max_pages, 16384);
 	assert_int_equal(config.shares, 250);
+	assert_int_equal(config.buffer_percent, 35);
 	assert_int_equal(config.on_touch, ON_TOUCH_FAULT);
 	assert_string_equal(config.arguments, "rounds=3 digest");
 }
@@ -103,6 +104,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config.max_pages, 2560);
 	assert_int_equal(config.min_pages, 640);
 	assert_int_equal(config.shares, 100);
+	assert_int_equal(config.buffer_percent, 20);
 	assert_int_equal(config.on_touch, ON_TOUCH_ZERO);
 	assert_int_equal(config.vcpus, 1);
 	assert_true(config.cpu_mask == UINT64_MAX);
@@ -237,6 +239,10 @@ static void test_shares_and_touch(void **state)
 	(void)state;
 	assert_int_equal(parse("name=a mem=4M shares=1"), STATUS_OK);
 	assert_int_equal(parse("name=a mem=4M shares=10000"), STATUS_OK);
+	assert_int_equal(parse("name=a mem=4M buffer=2000"), STATUS_OK);
+	refused("name=a mem=4M buffer=0", "buffer=0", "2000");
+	refused("name=a mem=4M buffer=2001", "buffer=2001", "2000");
+	refused("name=a mem=4M buffer=20%", "buffer=20%", "number");
 	refused("name=a mem=4M shares=0", "shares=0", "10000");
 	refused("name=a mem=4M shares=10001", "shares=10001", "10000");
 	refused("name=a mem=4M shares=", "shares=", "number");

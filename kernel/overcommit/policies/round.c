@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See round.h. Works on the views alone. */
+#include "kernel/overcommit/policies/round.h"
+
+#include "base/bits.h"
+#include "kernel/lib/tunables.h"
+
+enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH }; /* in the order of their reasons */
+
+/* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
+static bool can_give(const struct policy_vm *vm)
+{
+	return vm->attached && !vm->unresponsive && (!vm->waiting || vm->acts);
+}
+
+/* Asked for already, and not given. */
+static uint64_t asked_pages(const struct policy_vm *vm)
+{
+	return sub_floor_u64(vm->new_target_pages, vm->ballooned_pages);
+}
+
+/* Of that, what is likely to come. */
+static uint64_t pending_pages(const struct policy_vm *vm)
+{
+	return can_give(vm) && !vm->slow ? min_u64(asked_pages(vm), vm->idle_pages) : 0;
+}
+
+static uint64_t margin_pages(const struct policy_vm *vm)
+{
+	return max_u64(tunables.margin_least_pages, vm->free_pages / tunables.margin_parts);
+}
+
+/* How much more this VM could be asked for in a tier. */
+static uint64_t room_pages(const struct policy_vm *vm, enum tier tier)
+{
+	uint64_t room = 0;
+	uint64_t idle = min_u64(vm->idle_pages, vm->free_pages);
+	uint64_t untouched = vm->free_pages - idle;
+	if (!can_give(vm)) {
+		return 0;
+	}
+	switch (tier) {
+	case TIER_SPARE:
+		room = sub_floor_u64(idle, sub_floor_u64(margin_pages(vm), untouched));
+		room = min_u64(room, sub_floor_u64(vm->held_pages,
+						   max_u64(vm->min_pages, vm->rank.keep_pages)));
+		break;
+	case TIER_IDLE:
+		room = min_u64(idle, sub_floor_u64(vm->held_pages, vm->min_pages));
+		break;
+	case TIER_GROWTH:
+		room = sub_floor_u64(vm->free_pages, margin_pages(vm));
+		room = min_u64(room,
+			       sub_floor_u64(vm->max_pages - vm->mem_pages, vm->ballooned_pages));
+		break;
+	}
+	uint64_t most = sub_floor_u64(sub_floor_u64(vm->max_pages, vm->min_pages),
+				      max_u64(vm->new_target_pages, vm->ballooned_pages));
+	return min_u64(sub_floor_u64(room, asked_pages(vm)), most);
+}
+
+/* ---- The heap: vms[0 .. size).rank.slot are indices, the one whose turn it is first ---- */
+
+static bool goes_before(const struct policy_vm *vms, unsigned a, unsigned b)
+{
+	return vms[a].rank.key > vms[b].rank.key || (vms[a].rank.key == vms[b].rank.key && a < b);
+}
+
+static void sift_down(struct policy_vm *vms, unsigned size, unsigned at)
+{
+	unsigned moved = vms[at].rank.slot;
+	for (unsigned child = 2 * at + 1; child < size; child = 2 * at + 1) {
+		if (child + 1 < size &&
+		    goes_before(vms, vms[child + 1].rank.slot, vms[child].rank.slot)) {
+			child++;
+		}
+		if (!goes_before(vms, vms[child].rank.slot, moved)) {
+			break;
+		}
+		vms[at].rank.slot = vms[child].rank.slot;
+		at = child;
+	}
+	vms[at].rank.slot = moved;
+}
+
+/* Of those with room. Returns how many they are. */
+static unsigned heap_make(struct policy_vm *vms, unsigned count)
+{
+	unsigned size = 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].rank.room_pages > 0) {
+			vms[size++].rank.slot = i;
+		}
+	}
+	for (unsigned at = size / 2; at-- > 0;) {
+		sift_down(vms, size, at);
+	}
+	return size;
+}
+
+/* The VM has given, or got, so many pages. */
+static void fall(struct policy_rank *rank, uint64_t pages)
+{
+	uint64_t before_knee = min_u64(pages, rank->knee_pages);
+	rank->key = sub_floor_u64(rank->key, before_knee * rank->fall);
+	rank->key = sub_floor_u64(rank->key, (pages - before_knee) * rank->fall_after);
+	rank->knee_pages -= before_knee;
+	rank->room_pages -= pages;
+}
+
+static uint64_t portion(uint64_t total)
+{
+	return max_u64(tunables.portion_least_pages, total / tunables.portion_parts);
+}
+
+/* Raises targets by `need` in one tier, the highest level first; returns what is still missing. */
+static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint64_t need)
+{
+	uint64_t step = portion(need);
+	if (need == 0) {
+		return 0;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		vms[i].rank.key = vms[i].rank.level;
+		vms[i].rank.room_pages = room_pages(&vms[i], tier);
+	}
+	unsigned size = heap_make(vms, count);
+	while (need > 0 && size > 0) {
+		struct policy_vm *vm = &vms[vms[0].rank.slot];
+		uint64_t amount = min_u64(min_u64(step, need), vm->rank.room_pages);
+		vm->new_target_pages = max_u64(vm->new_target_pages, vm->ballooned_pages) + amount;
+		vm->reason = (enum policy_reason)(POLICY_SPARE + tier);
+		fall(&vm->rank, amount);
+		need -= amount;
+		if (vm->rank.room_pages == 0) {
+			vms[0].rank.slot = vms[--size].rank.slot;
+		}
+		sift_down(vms, size, 0);
+	}
+	return need;
+}
+
+/* Lowers targets by up to `surplus`, the lowest level first. */
+static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
+{
+	uint64_t step = portion(surplus);
+	for (unsigned i = 0; i < count; i++) {
+		vms[i].rank.key = ~vms[i].rank.level;
+		vms[i].rank.room_pages = vms[i].new_target_pages;
+	}
+	unsigned size = surplus > 0 ? heap_make(vms, count) : 0;
+	while (surplus > 0 && size > 0) {
+		struct policy_vm *vm = &vms[vms[0].rank.slot];
+		uint64_t amount = min_u64(min_u64(step, surplus), vm->rank.room_pages);
+		vm->new_target_pages -= amount;
+		vm->reason = POLICY_RETURNED;
+		fall(&vm->rank, amount);
+		surplus -= amount;
+		if (vm->rank.room_pages == 0) {
+			vms[0].rank.slot = vms[--size].rank.slot;
+		}
+		sift_down(vms, size, 0);
+	}
+}
+
+/* A VM gets so much of its own balloon back; returns how much that was. */
+static uint64_t grant(struct policy_vm *vm, uint64_t pages, enum policy_reason reason)
+{
+	uint64_t granted = vm->unresponsive ? 0 : min_u64(pages, vm->new_target_pages);
+	vm->new_target_pages -= granted;
+	vm->reason = granted > 0 ? reason : vm->reason;
+	return granted;
+}
+
+/* What it lacks of keep_pages in the size that its target leaves it; trifles do not count. */
+static uint64_t lacking_pages(const struct policy_vm *vm)
+{
+	if (!vm->rank.claims || !vm->attached) {
+		return 0;
+	}
+	uint64_t keep = min_u64(vm->rank.keep_pages, vm->max_pages);
+	uint64_t lacking = sub_floor_u64(keep, vm->max_pages - vm->new_target_pages);
+	return lacking >= portion(keep) ? lacking : 0;
+}
+
+/*
+ * Claims are met from what others hold beyond their own keep_pages, so two VMs cannot take the same
+ * pages from each other in turn. Returns the sum that was granted.
+ */
+static uint64_t grant_claims(struct policy_vm *vms, unsigned count)
+{
+	uint64_t funds = 0;
+	uint64_t granted = 0;
+	for (unsigned i = 0; i < count; i++) {
+		funds += lacking_pages(&vms[i]) == 0 ? room_pages(&vms[i], TIER_SPARE) : 0;
+	}
+	for (unsigned i = 0; i < count && granted < funds; i++) {
+		granted += grant(&vms[i], min_u64(lacking_pages(&vms[i]), funds - granted),
+				 POLICY_CLAIMED);
+	}
+	return granted;
+}
+
+static void relieve(struct policy_vm *vms, unsigned count, uint64_t need)
+{
+	bool below_allotment_waits = false;
+	for (unsigned i = 0; i < count; i++) {
+		need = sub_floor_u64(need, pending_pages(&vms[i]));
+		below_allotment_waits |= vms[i].waiting && vms[i].held_pages < vms[i].mem_pages;
+	}
+	need = ask(vms, count, TIER_SPARE, need);
+	if (below_allotment_waits) {
+		need = ask(vms, count, TIER_IDLE, need);
+		(void)ask(vms, count, TIER_GROWTH, need);
+	}
+}
+
+static void relax(const struct policy_host *host, struct policy_vm *vms, unsigned count)
+{
+	uint64_t deflating = 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].new_target_pages > vms[i].ballooned_pages) {
+			vms[i].new_target_pages = vms[i].ballooned_pages;
+			vms[i].reason = POLICY_VOID;
+		}
+		deflating += vms[i].ballooned_pages - vms[i].new_target_pages;
+	}
+	give_back(vms, count, sub_floor_u64(host->spare_pages - host->high_pages, deflating));
+}
+
+/* The target as it stands, less what it makes no sense to ask for any more. */
+static void stand(struct policy_vm *vm)
+{
+	vm->new_target_pages = 0;
+	vm->reason = POLICY_DETACHED;
+	if (!vm->attached) {
+		return;
+	}
+	uint64_t most = sub_floor_u64(vm->max_pages, vm->min_pages);
+	vm->reason = vm->target_pages > most ? POLICY_BOUND : POLICY_KEEPS;
+	vm->new_target_pages = min_u64(vm->target_pages, most);
+	uint64_t left = vm->unresponsive ? 0 : vm->free_pages;
+	if (left < asked_pages(vm)) {
+		vm->new_target_pages = vm->ballooned_pages + left;
+		vm->reason = vm->unresponsive ? POLICY_SILENT : POLICY_USED;
+	}
+}
+
+void round_begin(struct policy_vm *vms, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		stand(&vms[i]);
+		vms[i].rank = (struct policy_rank){.keep_pages = vms[i].min_pages,
+						   .want_pages = vms[i].wanted_pages};
+	}
+}
+
+void round_end(const struct policy_host *host, struct policy_vm *vms, unsigned count)
+{
+	bool waiting = false;
+	uint64_t need = 0;
+	for (unsigned i = 0; i < count; i++) {
+		need += grant(&vms[i], vms[i].rank.want_pages, POLICY_WANTED);
+		waiting = waiting || vms[i].waiting;
+	}
+	bool plenty = !waiting && host->spare_pages > host->high_pages;
+	uint64_t claimed = plenty ? 0 : grant_claims(vms, count);
+	if (waiting || host->spare_pages < host->low_pages) {
+		relieve(vms, count,
+			sub_floor_u64(host->high_pages, host->spare_pages) + need + claimed);
+	} else if (claimed > 0) {
+		relieve(vms, count, claimed);
+	} else if (plenty) {
+		relax(host, vms, count);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].attached && vms[i].new_target_pages == vms[i].target_pages) {
+			vms[i].reason = POLICY_KEEPS;
+		}
+	}
+}
+
+uint64_t round_demand_pages(const struct policy_vm *vm)
+{
+	uint64_t used = sub_floor_u64(vm->held_pages, vm->idle_pages);
+	return min_u64(used + min_u64(vm->wanted_pages, vm->max_pages), vm->max_pages);
+}
+
+void round_rank(struct policy_vm *vm, uint64_t pages, uint64_t weight)
+{
+	vm->rank.fall = vm->rank.fall_after = max_u64(LEVEL_PAGE * 100 / max_u64(weight, 1), 1);
+	vm->rank.level = pages * vm->rank.fall;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The default policy. Between `low` and `high` no VM is asked for more, nor given any back unless
+ * it wants some (that gap keeps two VMs from passing memory to and fro). A request that was not met
+ * is void as far as the guest has come to use its free pages itself.
+ *
+ * Below `low`, or when a vCPU waits, VMs are asked, each time the one with the most to give per
+ * share first, never below its minimum and never for what the guest says it uses:
+ *
+ *	1. idle pages (free, touched before) beyond a margin for the guest's own allocator;
+ *	2. all idle pages,				   } only while a VM waits that
+ *	3. room to grow beyond the allotment, idle or not, } has less than its own allotment.
+ *
+ * Idle memory is taxed: where an estimate says how much of what a VM holds is in use,
+ * what it has to give counts for more, up to 1 / (1 - tax) times as much if all of it is idle. That
+ * changes which VM is asked first, nothing else: a guest without pages to spare has none to give
+ * whatever the estimate says, and the bounds above hold. With equal shares, the VM that uses its
+ * memory keeps up to that many times as many spare pages; shares weigh against it.
+ *
+ * Above `high` what was asked for and not given is no longer asked for, and balloons deflate.
+ * Integer arithmetic only, no state from call to call.
+ */
+#include "kernel/overcommit/policies/policies.h"
+
+#include "base/bits.h"
+#include "kernel/lib/tunables.h"
+
+/* Weights of pages are in units of this: a page in use counts for one. */
+#define WEIGHT_UNIT 1024
+#define TAX_PERCENT_MAX 99
+
+enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH }; /* in the order of their reasons */
+
+/* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
+static bool can_give(const struct policy_vm *vm)
+{
+	return vm->attached && !vm->unresponsive && (!vm->waiting || vm->acts);
+}
+
+/* Asked for already, and likely to come: not more than the guest has lying idle. */
+static uint64_t pending_pages(const struct policy_vm *vm)
+{
+	if (!can_give(vm) || vm->slow) {
+		return 0;
+	}
+	uint64_t asked = sub_floor_u64(vm->new_target_pages, vm->ballooned_pages);
+	return min_u64(asked, vm->idle_pages);
+}
+
+/*
+ * A guest keeps this much of its free pages. Never-touched ones serve as well as idle ones, so idle
+ * pages need to cover only what is missing.
+ */
+static uint64_t margin_pages(const struct policy_vm *vm)
+{
+	return max_u64(tunables.margin_least_pages, vm->free_pages / tunables.margin_parts);
+}
+
+/* How much more this VM could be asked for in a tier. */
+static uint64_t capacity_pages(const struct policy_vm *vm, enum tier tier)
+{
+	if (!can_give(vm)) {
+		return 0;
+	}
+	uint64_t untouched = vm->free_pages - min_u64(vm->idle_pages, vm->free_pages);
+	uint64_t above_min = sub_floor_u64(vm->held_pages, vm->min_pages);
+	uint64_t room = 0;
+	switch (tier) {
+	case TIER_SPARE:
+		room = sub_floor_u64(vm->idle_pages, sub_floor_u64(margin_pages(vm), untouched));
+		room = min_u64(room, above_min);
+		break;
+	case TIER_IDLE:
+		room = min_u64(vm->idle_pages, above_min);
+		break;
+	case TIER_GROWTH:
+		/* Counted from the size that the target leaves the guest, not from frames. */
+		room = sub_floor_u64(vm->free_pages, margin_pages(vm));
+		room = min_u64(room,
+			       sub_floor_u64(vm->max_pages - vm->mem_pages, vm->ballooned_pages));
+		break;
+	}
+	return sub_floor_u64(room, sub_floor_u64(vm->new_target_pages, vm->ballooned_pages));
+}
+
+/*
+ * Under a tax t an idle page is worth 1 / (1 - t) pages in use, when it is weighed against shares:
+ * t / (1 - t) more. A VM without an estimate is taken to use what it holds.
+ */
+static uint64_t page_weight(const struct policy_host *host, const struct policy_vm *vm)
+{
+	if (!vm->active_known || vm->held_pages == 0) {
+		return WEIGHT_UNIT;
+	}
+	uint64_t tax = min_u64(host->idle_tax_percent, TAX_PERCENT_MAX);
+	uint64_t extra = WEIGHT_UNIT * tax / (100 - tax);
+	return WEIGHT_UNIT +
+	       extra * sub_floor_u64(vm->held_pages, vm->active_pages) / vm->held_pages;
+}
+
+/* a / a_shares > b / b_shares without dividing. */
+static bool more_per_share(uint64_t a, uint64_t a_shares, uint64_t b, uint64_t b_shares)
+{
+	return (unsigned __int128)a * b_shares > (unsigned __int128)b * a_shares;
+}
+
+static uint64_t portion(uint64_t total)
+{
+	return max_u64(tunables.portion_least_pages, total / tunables.portion_parts);
+}
+
+/* Raises targets by `need` in one tier; answers what is still missing. */
+static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint64_t need)
+{
+	uint64_t step = portion(need);
+	while (need > 0) {
+		struct policy_vm *best = NULL;
+		uint64_t best_capacity = 0;
+		uint64_t best_weighed = 0;
+		for (unsigned i = 0; i < count; i++) {
+			uint64_t capacity = capacity_pages(&vms[i], tier);
+			uint64_t weighed = capacity * vms[i].weight;
+			if (capacity > 0 &&
+			    (best == NULL ||
+			     more_per_share(weighed, vms[i].shares, best_weighed, best->shares))) {
+				best = &vms[i];
+				best_capacity = capacity;
+				best_weighed = weighed;
+			}
+		}
+		if (best == NULL) {
+			break;
+		}
+		uint64_t amount = min_u64(min_u64(step, need), best_capacity);
+		best->new_target_pages =
+			max_u64(best->new_target_pages, best->ballooned_pages) + amount;
+		best->reason = (enum policy_reason)(POLICY_SPARE + tier);
+		need -= amount;
+	}
+	return need;
+}
+
+/* Lowers targets by up to `surplus`, the largest target times shares first. */
+static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
+{
+	uint64_t step = portion(surplus);
+	while (surplus > 0) {
+		struct policy_vm *best = NULL;
+		for (unsigned i = 0; i < count; i++) {
+			if (vms[i].new_target_pages > 0 &&
+			    (best == NULL ||
+			     (unsigned __int128)vms[i].new_target_pages * vms[i].shares >
+				     (unsigned __int128)best->new_target_pages * best->shares)) {
+				best = &vms[i];
+			}
+		}
+		if (best == NULL) {
+			break;
+		}
+		uint64_t amount = min_u64(min_u64(step, surplus), best->new_target_pages);
+		best->new_target_pages -= amount;
+		best->reason = POLICY_RETURNED;
+		surplus -= amount;
+	}
+}
+
+/* A VM waits that has less than it was allotted: others may be asked for more than spare parts. */
+static bool below_allotment_waits(const struct policy_vm *vms, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].waiting && vms[i].held_pages < vms[i].mem_pages) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * A guest that wants pages and has a balloon gets them back from its own balloon as far as the host
+ * can serve it; what it cannot serve counts as need. Answers the sum that was granted.
+ */
+static uint64_t grant_wanted(struct policy_vm *vms, unsigned count)
+{
+	uint64_t granted = 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].unresponsive) {
+			continue; /* it has not given what it was asked for: its word is no good */
+		}
+		uint64_t grant = min_u64(vms[i].wanted_pages, vms[i].new_target_pages);
+		vms[i].new_target_pages -= grant;
+		vms[i].reason = grant > 0 ? POLICY_WANTED : vms[i].reason;
+		granted += grant;
+	}
+	return granted;
+}
+
+static void relieve(const struct policy_host *host, struct policy_vm *vms, unsigned count,
+		    uint64_t granted)
+{
+	uint64_t need = host->high_pages - min_u64(host->high_pages, host->spare_pages) + granted;
+	for (unsigned i = 0; i < count; i++) {
+		need = sub_floor_u64(need, pending_pages(&vms[i]));
+	}
+	need = ask(vms, count, TIER_SPARE, need);
+	if (below_allotment_waits(vms, count)) {
+		need = ask(vms, count, TIER_IDLE, need);
+		(void)ask(vms, count, TIER_GROWTH, need);
+	}
+}
+
+static void relax(const struct policy_host *host, struct policy_vm *vms, unsigned count)
+{
+	uint64_t deflating = 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].new_target_pages > vms[i].ballooned_pages) {
+			vms[i].new_target_pages = vms[i].ballooned_pages;
+			vms[i].reason = POLICY_VOID;
+		}
+		deflating += vms[i].ballooned_pages - vms[i].new_target_pages;
+	}
+	give_back(vms, count, sub_floor_u64(host->spare_pages - host->high_pages, deflating));
+}
+
+/* The target as it stands, less what it makes no sense to ask for any more. */
+static void stand(struct policy_vm *vm)
+{
+	vm->new_target_pages = 0;
+	vm->reason = POLICY_DETACHED;
+	if (!vm->attached) {
+		return;
+	}
+	uint64_t most = sub_floor_u64(vm->max_pages, vm->min_pages);
+	vm->reason = vm->target_pages > most ? POLICY_BOUND : POLICY_KEEPS;
+	vm->new_target_pages = min_u64(vm->target_pages, most);
+	/* What the guest has come to use since it was asked, it need not give. */
+	uint64_t left = vm->unresponsive ? 0 : vm->free_pages;
+	if (left < sub_floor_u64(vm->new_target_pages, vm->ballooned_pages)) {
+		vm->new_target_pages = vm->ballooned_pages + left;
+		vm->reason = vm->unresponsive ? POLICY_SILENT : POLICY_USED;
+	}
+}
+
+static void decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
+{
+	bool waiting = false;
+	for (unsigned i = 0; i < count; i++) {
+		stand(&vms[i]);
+		vms[i].weight = page_weight(host, &vms[i]);
+		waiting = waiting || vms[i].waiting;
+	}
+	uint64_t granted = grant_wanted(vms, count);
+	if (waiting || host->spare_pages < host->low_pages) {
+		relieve(host, vms, count, granted);
+	} else if (host->spare_pages > host->high_pages) {
+		relax(host, vms, count);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].attached && vms[i].new_target_pages == vms[i].target_pages) {
+			vms[i].reason = POLICY_KEEPS;
+		}
+	}
+}
+
+const struct policy policy_spare = {
+	.name = "spare",
+	.rule = "idle pages beyond a margin, the most per share first; idle memory is taxed",
+	.source = "Aerostat's own, with the idle memory tax of ESX Server as a weight",
+	.uses_shares = true,
+	.decide = decide,
+};

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What kernel/overcommit/governor.c does for policies: what they see, what they remember, and how
+ * one follows another while VMs run.
+ */
+#include "fake/kernel.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+#include "kernel/overcommit/decisions.h"
+#include "kernel/overcommit/governor.h"
+#include "kernel/overcommit/policy.h"
+
+#define FRAMES 6000
+
+/* A VM that holds its allotment, and says that two thirds of it are idle. */
+static struct vm *idle_vm(struct aerostat_balloon_page **page)
+{
+	kernel_start(FRAMES, 1);
+	struct vm *vm = kernel_vm("idle", 5000, 3000, 100);
+	*page = kernel_attach(vm);
+	kernel_touch_pages(vm, 200, 3000);
+	(*page)->free_pages = 2000;
+	(*page)->idle_pages = 2000;
+	return vm;
+}
+
+static void choose(const char *name)
+{
+	struct error error;
+	assert_int_equal(policy_select(name, strlen(name), &error), STATUS_OK);
+}
+
+/* Policies see what a driver counted since the last decision, and nothing that is not a count. */
+static void test_refaults_are_differences(void **state)
+{
+	static const struct {
+		uint64_t count;
+		uint64_t pages;
+	} steps[] = {{0, 0},
+		     {100, 100},
+		     {100, 0},
+		     {130, 30},
+		     {20, 0},
+		     {25, 5},
+		     {UINT64_MAX, UINT64_MAX - 25},
+		     {UINT64_MAX, 0},
+		     {7, 0}};
+	struct aerostat_balloon_page *page;
+	(void)state;
+	struct vm *vm = idle_vm(&page);
+	kernel_periods(1);
+	for (unsigned i = 0; i < ARRAY_COUNT(steps); i++) {
+		page->refault_count = steps[i].count;
+		kernel_periods(1);
+		assert_int_equal(decisions_last_view(vm)->refault_pages, steps[i].pages);
+	}
+	assert_int_equal(decisions_last_host()->passed_us, 10000);
+	assert_in_range(decisions_last_host()->total_pages, FRAMES * 9 / 10, FRAMES);
+	/* A driver that attaches begins anew, with any count. */
+	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_BALLOON_DETACH, 0, 0), 0);
+	kernel_periods(1);
+	page = kernel_attach(vm);
+	page->refault_count = 12345;
+	kernel_periods(1);
+	assert_int_equal(decisions_last_view(vm)->refault_pages, 0);
+}
+
+/* What a policy remembers of a VM lasts as long as the policy and the driver. */
+static void test_policies_have_a_memory(void **state)
+{
+	struct aerostat_balloon_page *page;
+	(void)state;
+	choose("refault");
+	struct vm *vm = idle_vm(&page);
+	const uint64_t *memory = decisions_last_view(vm)->memory;
+	kernel_periods(2);
+	assert_int_equal(memory[1], 0);
+	page->refault_count = 10;
+	kernel_periods(2);
+	assert_int_equal(memory[0], 90000); /* of 100 ms */
+	assert_int_equal(memory[1], 100000);
+	choose("spare");
+	choose("refault");
+	kernel_periods(1);
+	assert_int_equal(memory[1], 0);
+	page->refault_count = 20;
+	kernel_periods(1);
+	assert_int_equal(memory[1], 100000);
+	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_BALLOON_DETACH, 0, 0), 0);
+	kernel_periods(1);
+	assert_int_equal(memory[1], 0);
+}
+
+/* Another policy finds the targets as they are, and acts on them at once. */
+static void test_policy_changes_at_run_time(void **state)
+{
+	struct aerostat_balloon_page *page;
+	(void)state;
+	struct vm *vm = idle_vm(&page);
+	struct vm *taker = kernel_vm("taker", 5000, 4000, 100);
+	kernel_exhaust(taker);
+	kernel_periods(3);
+	uint64_t target = vm->balloon.target_pages;
+	assert_true(target > 0);
+	for (unsigned i = 0; policy_at(i) != NULL; i++) {
+		choose(policy_at(i)->name);
+		kernel_periods(3);
+		assert_true(vm->balloon.target_pages >= target);
+	}
+	world_check();
+}
+
+static int finish(void **state)
+{
+	choose("spare");
+	return kernel_teardown(state);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, finish)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_refaults_are_differences),
+		TEST(test_policies_have_a_memory),
+		TEST(test_policy_changes_at_run_time),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
