@@ -82,7 +82,7 @@ endif
 
 # ---- Verbs ---------------------------------------------------------------------------------------
 
-.PHONY: run debug test check clean help all guests iso format build-all build-guests
+.PHONY: run debug record test check clean help all guests iso format build-all build-guests
 
 # A verb first installs what it needs and then builds in a make of its own. Several at once (`make all
 # iso`) take turns: what one of them installs the next one needs.
@@ -101,6 +101,11 @@ debug: ## like run, but stopped at the start under a debugger: GDB, or that of A
 	@tools/step packages tools/install-deps build iso run $(if $(filter bochs,$(ACCEL)),bochs,debug)
 	@tools/step build $(MAKE) build-all
 	@tools/run --debug
+
+record: ## like run with BATCH=1, with the trace on: build/trace/SCENARIO.trace, which tools/trace shows
+	@tools/step packages tools/install-deps build iso run $(filter bochs,$(ACCEL)) $(filter linux,$(SCENARIO))
+	@tools/step build $(MAKE) build-all
+	@tools/run --record
 
 test: ## install what is missing and run the tests: host, static, boot, short fuzzing, some mutants, bench-guard
 	@tools/step packages tools/install-deps build iso run --try bochs test fuzz linux

@@ -19,6 +19,7 @@
 #include "kernel/lifecycle/restart.h"
 #include "kernel/monitor/audit.h"
 #include "kernel/sched/wake.h"
+#include "kernel/trace/trace.h"
 #include "mm/audit.h"
 #include "mm/reclaim.h"
 
@@ -130,6 +131,9 @@ static NOT_INLINE bool keep_house(uint64_t now_tsc)
 		end_stuck();
 	}
 	bool more = teardown_one();
+	if (trace_poll(now_tsc)) {
+		more = true;
+	}
 	check_end(now_tsc);
 	house.next_tsc = more ? now_tsc : house.next_tsc;
 	return more;

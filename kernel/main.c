@@ -13,6 +13,8 @@
 #include "kernel/monitor/results.h"
 #include "kernel/scripts.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/trace/mask.h"
+#include "kernel/trace/trace.h"
 #include "kernel/vm/vm.h"
 #include "kernel/lifecycle/build.h"
 #include "mm/frame.h"
@@ -53,6 +55,22 @@ static void take_options(const struct boot_info *boot_info)
 	if (complaints.count > OPTIONS_COMPLAINTS_MAX) {
 		log_event(NULL, "options: %u more words are ignored",
 			  complaints.count - OPTIONS_COMPLAINTS_MAX);
+	}
+}
+
+/* With the CPUs, which have a ring each, and before the VMs. */
+static void start_trace(void)
+{
+	struct word what = {options.trace, strlen(options.trace)};
+	struct error error;
+	uint32_t mask = 0;
+	const char *message = options.has_trace_port ? trace_use_port(&options.trace_port) : NULL;
+	if (message != NULL) {
+		log_event(NULL, "options: trace-port= is ignored: %s", message);
+	}
+	if (what.length > 0 && (trace_mask_parse(what, &mask, &error) != STATUS_OK ||
+				trace_set(mask, &error) != STATUS_OK)) {
+		log_event(NULL, "options: trace= is ignored: %s", error.text);
 	}
 }
 
@@ -136,6 +154,7 @@ void kernel_main(struct boot_info *boot_info)
 	scheduler_init();
 	(void)arch_cpus_start((unsigned)options.cpus_max);
 	governor_init();
+	start_trace();
 	housekeeping_init(&options);
 	start_guests(boot_info);
 	scheduler_run();

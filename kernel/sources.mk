@@ -44,6 +44,7 @@ HV_C_SOURCES += \
 	kernel/monitor/commands_host.c \
 	kernel/monitor/commands_memory.c \
 	kernel/monitor/commands_steer.c \
+	kernel/monitor/commands_trace.c \
 	kernel/monitor/commands_vm.c \
 	kernel/monitor/line.c \
 	kernel/monitor/monitor.c \
@@ -70,6 +71,11 @@ HV_C_SOURCES += \
 	kernel/sched/stop_machine.c \
 	kernel/sched/wake.c \
 	kernel/scripts.c \
+	kernel/trace/block.c \
+	kernel/trace/mask.c \
+	kernel/trace/ring.c \
+	kernel/trace/text.c \
+	kernel/trace/trace.c \
 	kernel/vm/backend.c \
 	kernel/vm/guest_console.c \
 	kernel/vm/tlb.c \

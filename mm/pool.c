@@ -7,6 +7,7 @@
 #include "mm/pool.h"
 
 #include "base/bits.h"
+#include "base/trace.h"
 #include "base/compiler.h"
 #include "base/string.h"
 #include "mm/alloc.h"
@@ -268,6 +269,7 @@ static void scrub_extent(pfn_t pfn, unsigned order)
 	memset(pfn_to_virt(pfn), 0, order_pages(order) * PAGE_BYTES);
 	lock_acquire(&frame_lock);
 	frame_transition(pfn, pool_tag(&dirty_pool, order), pool_tag(&zeroed_pool, order));
+	trace_note(TRACE_scrub, trace_who(VM_ID_HOST, 0), pfn.n, order_pages(order));
 }
 
 /* Nothing of this order is ready: cut it, or scrub what is not zeroed yet. */

@@ -15,20 +15,32 @@ def console_of(options):
     return name if name in ("com1", "com2", "pci", "e9") else "com1"
 
 
-def qemu_arguments(console, serial):
-    """Those that connect the console with `serial`: a file or a terminal, as -serial wants it."""
+def trace_port(console):
+    """The port by which a trace leaves: the first that is not the console's."""
+    return "com1" if console == "com2" else "com2"
+
+
+def qemu_arguments(console, serial, trace=""):
+    """Those that connect the console with `serial`: a file or a terminal, as -serial wants it.
+
+    `trace` is the file that gets what leaves by trace_port(console); without it that port is not there.
+    """
+    recorder = ["-serial", "file:" + trace] if trace else []
     if console == "com2":
-        return ["-serial", "null", "-serial", serial]
+        return (recorder or ["-serial", "null"]) + ["-serial", serial]
     if console != "pci":
-        return ["-serial", serial]
+        return ["-serial", serial] + recorder
     backend = (f"file,path={serial[len('file:'):]}" if serial.startswith("file:")
                else f"serial,path={serial}")
     # The card alone: COM1 is not there at all.
-    return ["-chardev", f"{backend},id=console", "-device", "pci-serial,chardev=console"]
+    return (["-chardev", f"{backend},id=console", "-device", "pci-serial,chardev=console"] +
+            (["-serial", "null"] + recorder if trace else []))
 
 
-def bochs_lines(console, mode, path):
-    """The lines of its configuration that connect the console with a file or a terminal."""
+def bochs_lines(console, mode, path, trace=""):
+    """The lines of its configuration that connect the console, and the trace, in the same way."""
+    own = f"enabled=1, mode={mode}, dev={path}"
+    other = f"enabled=1, mode=file, dev={trace}" if trace else "enabled=1, mode=null"
     if console == "com2":
-        return f"com1: enabled=1, mode=null\ncom2: enabled=1, mode={mode}, dev={path}"
-    return f"com1: enabled=1, mode={mode}, dev={path}"
+        return f"com1: {other}\ncom2: {own}"
+    return f"com1: {own}" + (f"\ncom2: {other}" if trace else "")

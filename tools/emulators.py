@@ -69,6 +69,7 @@ class Machine:
     counted: bool = False  # Bochs: a tick for each instruction wherever the guest reads the TSC
     reports: bool = False  # Bochs: its log says why it refuses what software wants of it
     console: str = "com1"  # the device whose output is the log: see consoles.py
+    trace: str = ""  # a file: what leaves by the serial port that is not the console's
     board: str = ""  # QEMU: another machine than its default, such as q35
     real_end: bool = False  # QEMU without its exit port: it is switched off or reset as a real one
 
@@ -298,7 +299,7 @@ def bochs_serial(machine, mode, path):
     """The lines of its configuration that connect the console with a file or a terminal."""
     if machine.console == "pci":
         raise EmulatorError("console=pci: Bochs has no PCI serial card")
-    return consoles.bochs_lines(machine.console, mode, path)
+    return consoles.bochs_lines(machine.console, mode, path, machine.trace)
 
 
 def qemu_end(machine):
@@ -314,7 +315,7 @@ def qemu_command(machine, directory, serial):
     screen = "none" if machine.kind == "tcg" and machine.exact else "std"
     command = [program, "-nodefaults", "-display", "none", "-vga", screen,
                "-monitor", "none", "-m", str(machine.memory), "-smp", str(machine.cpus)]
-    command += consoles.qemu_arguments(machine.console, serial) + qemu_end(machine)
+    command += consoles.qemu_arguments(machine.console, serial, machine.trace) + qemu_end(machine)
     if machine.board:
         command += ["-machine", machine.board]
     if machine.kind == "kvm":

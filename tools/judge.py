@@ -73,7 +73,7 @@ class Report:
             elif "cpu" in fields:
                 self.cpus.append(fields)
             else:
-                self.host = fields
+                self.host.update(fields)
         elif vm == "-" and rest.startswith("verdict "):
             self.verdict = parse_pairs(rest)
             self.verdict["verdict"] = rest.split()[1]

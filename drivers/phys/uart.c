@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The serial port (National Semiconductor PC16550D data sheet). Polled: the host has interrupts
- * off. Output is guarded by the log's lock (kernel/log/log.c); input reads two registers and no
- * state.
+ * Serial ports (National Semiconductor PC16550D data sheet). Polled: the host has interrupts off.
+ * Output of the console is guarded by the log's lock (kernel/log/log.c); input reads two registers
+ * and no state.
  *
  * The port may be absent (reads give all ones), or stuck because nothing takes its output, and it
  * may be an old one without queues. Waiting is therefore bounded, and a port that kept us waiting
@@ -38,14 +38,7 @@
 #define WAIT_READS 200000
 #define LOOPBACK_READS 20000
 
-static struct uart {
-	struct uart_place place;
-	uint16_t divisor;
-	bool present;
-	bool stuck;
-	unsigned queue_bytes;
-	unsigned room; /* bytes that the queue certainly takes */
-} uart;
+struct uart uart_console;
 
 static uint8_t register_read(const struct uart *at, unsigned number)
 {
@@ -118,16 +111,21 @@ static void set_line(const struct uart *at)
 	register_write(at, REG_MODEM_CONTROL, MODEM_DTR_RTS);
 }
 
-bool uart_init(const struct uart_place *place, uint16_t divisor)
+bool uart_is_at(const struct uart *uart, const struct uart_place *place)
+{
+	return uart->present && uart->place.memory == place->memory &&
+	       uart->place.port == place->port && uart->place.shift == place->shift;
+}
+
+bool uart_init(struct uart *uart, const struct uart_place *place, uint16_t divisor)
 {
 	struct uart found = {.place = *place, .divisor = divisor};
 
-	if (uart.present && uart.place.memory == place->memory && uart.place.port == place->port &&
-	    uart.place.shift == place->shift) {
-		if (uart.divisor == divisor) {
+	if (uart_is_at(uart, place)) {
+		if (uart->divisor == divisor) {
 			return true;
 		}
-		uart_drain(); /* what was sent leaves at the rate that it was sent with */
+		uart_drain(uart); /* what was sent leaves at the rate that it was sent with */
 	}
 	if (register_read(&found, REG_LINE_STATUS) == 0xff) {
 		return false; /* floating bus */
@@ -139,40 +137,62 @@ bool uart_init(const struct uart_place *place, uint16_t divisor)
 	uint8_t identity = register_read(&found, REG_INTERRUPT_IDENTITY);
 	found.queue_bytes = (identity & IDENTITY_QUEUES) == IDENTITY_QUEUES ? QUEUE_BYTES : 1;
 	found.present = true;
-	uart = found;
+	*uart = found;
 	return true;
 }
 
-void uart_write(const char *bytes, size_t count)
+static void send(struct uart *uart, uint8_t byte)
 {
-	if (!uart.present) {
+	register_write(uart, REG_DATA, byte);
+	uart->room--;
+}
+
+void uart_write(struct uart *uart, const char *bytes, size_t count)
+{
+	if (!uart->present) {
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (uart.room == 0) {
-			if (!wait_status(&uart, STATUS_QUEUE_EMPTY, uart.stuck ? 1 : WAIT_READS)) {
-				uart.stuck = true;
+		if (uart->room == 0) {
+			if (!wait_status(uart, STATUS_QUEUE_EMPTY, uart->stuck ? 1 : WAIT_READS)) {
+				uart->stuck = true;
 				continue;
 			}
-			uart.stuck = false;
-			uart.room = uart.queue_bytes;
+			uart->stuck = false;
+			uart->room = uart->queue_bytes;
 		}
-		register_write(&uart, REG_DATA, (uint8_t)bytes[i]);
-		uart.room--;
+		send(uart, (uint8_t)bytes[i]);
 	}
 }
 
-void uart_drain(void)
+size_t uart_offer(struct uart *uart, const uint8_t *bytes, size_t count)
 {
-	if (uart.present) {
-		(void)wait_status(&uart, STATUS_ALL_SENT, uart.stuck ? 1 : WAIT_READS);
+	size_t sent = 0;
+
+	if (!uart->present) {
+		return 0;
+	}
+	if (uart->room == 0 && wait_status(uart, STATUS_QUEUE_EMPTY, 1)) {
+		uart->stuck = false;
+		uart->room = uart->queue_bytes;
+	}
+	for (; sent < count && uart->room > 0; sent++) {
+		send(uart, bytes[sent]);
+	}
+	return sent;
+}
+
+void uart_drain(const struct uart *uart)
+{
+	if (uart->present) {
+		(void)wait_status(uart, STATUS_ALL_SENT, uart->stuck ? 1 : WAIT_READS);
 	}
 }
 
-int uart_read(void)
+int uart_read(const struct uart *uart)
 {
-	if (!uart.present || (register_read(&uart, REG_LINE_STATUS) & STATUS_RECEIVED) == 0) {
+	if (!uart->present || (register_read(uart, REG_LINE_STATUS) & STATUS_RECEIVED) == 0) {
 		return -1;
 	}
-	return register_read(&uart, REG_DATA);
+	return register_read(uart, REG_DATA);
 }

@@ -48,6 +48,13 @@ void arch_pause(void);
 /* Time-stamp counter; base/time.h declares its frequency. */
 uint64_t arch_tsc(void);
 
+/* Both at once, in two registers: for kernel/trace, which counts its instructions. */
+struct arch_moment {
+	uint64_t tsc;
+	uint64_t cpu; /* this one */
+};
+struct arch_moment arch_moment(void);
+
 /*
  * Sleeps until an interrupt arrives or the TSC passes `deadline_tsc`; may return early. When it has
  * passed already, interrupts that are pending are taken, and that is all.
@@ -66,6 +73,19 @@ int arch_console_read(void);
  * Boot CPU, while no other runs.
  */
 const char *arch_console_select(const struct console *console);
+
+/*
+ * The port that a trace leaves by. NULL, or why it cannot be had: it is none that answers, or the
+ * console. Boot CPU only, as the next two.
+ */
+const char *arch_trace_port_select(const struct console *port);
+
+/* As many of the bytes as it takes without waiting; all of them, unless it is stuck. */
+size_t arch_trace_port_offer(const uint8_t *bytes, size_t count);
+void arch_trace_port_write(const uint8_t *bytes, size_t count);
+
+/* Exits and entries are noted in the trace from the next run of each vCPU on. Boot CPU. */
+void arch_trace_exits(bool on);
 
 /* What becomes of the machine after the verdict. */
 enum end {

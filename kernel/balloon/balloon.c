@@ -125,7 +125,7 @@ static enum exit_action inject_protection_fault(struct vcpu *vcpu)
 }
 
 /* The guest gets nothing now: it waits until there is a frame. The governor hears of it at once. */
-static enum exit_action wait_for_frame(struct vcpu *vcpu)
+static enum exit_action wait_for_frame(struct vcpu *vcpu, gfn_t gfn)
 {
 	uint64_t ran = __atomic_load_n(&vcpu->granted_ran_ticks, __ATOMIC_RELAXED);
 	/*
@@ -139,6 +139,7 @@ static enum exit_action wait_for_frame(struct vcpu *vcpu)
 	vcpu->retry_fault = vcpu->fault_count + 1;
 	__atomic_store_n(&vcpu->granted, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&vcpu->wait, WAIT_MEMORY, __ATOMIC_SEQ_CST);
+	trace_note(TRACE_wait, vcpu_trace_who(vcpu), gfn.n, 0);
 	admission_note_waiter();
 	return EXIT_BLOCK;
 }
@@ -149,6 +150,7 @@ static void note_wait(const struct vcpu *vcpu)
 	struct vm *vm = vcpu->vm;
 	uint64_t waited = sub_floor_u64(clock_now(), vcpu->blocked_since_tsc);
 	vm->wait_peak_ticks = max_u64(vm->wait_peak_ticks, waited);
+	trace_note(TRACE_waited, vcpu_trace_who(vcpu), waited, 0);
 }
 
 /* A surrendered page was touched, and the configuration does not say `zero`. */
@@ -238,9 +240,13 @@ enum exit_action demand_fault(struct vcpu *vcpu, gfn_t gfn)
 		return answer_touch(vcpu);
 	}
 	if (status == STATUS_NO_MEMORY) {
-		return wait_for_frame(vcpu);
+		return wait_for_frame(vcpu, gfn);
 	}
 	CHECK(status == STATUS_OK);
+	if (trace_is_on(TRACE_fault)) {
+		trace_note(TRACE_fault, vcpu_trace_who(vcpu), gfn.n,
+			   pages | (was == S2_BALLOONED ? TRACE_FAULT_SURRENDERED : 0));
+	}
 	if (pages > 1) {
 		admission_filled_large(pages);
 	}

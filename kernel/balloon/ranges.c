@@ -7,11 +7,15 @@
 
 #include "base/bits.h"
 #include "base/compiler.h"
+#include "base/trace.h"
 #include "kernel/balloon/balloon.h"
 #include "kernel/balloon/admission.h"
 #include "kernel/balloon/single.h"
 #include "mm/reclaim.h"
 #include "mm/stage2/runs.h"
+
+/* Whatever moves pages of a VM. */
+#define TRACE_BALLOON (1u << TRACE_surrender | 1u << TRACE_return | 1u << TRACE_report)
 
 static NOT_INLINE uint8_t range_status(enum status status)
 {
@@ -221,8 +225,21 @@ static NOT_INLINE uint8_t run_emergency(struct range_call *call, struct aerostat
 	return AEROSTAT_RANGE_OK;
 }
 
-void balloon_count_pages(struct balloon *balloon, enum balloon_operation operation, uint64_t pages)
+static NOT_INLINE void note_pages(const struct vm *vm, enum balloon_operation operation,
+				  uint64_t pages)
 {
+	if (pages == 0) {
+		return;
+	}
+	enum trace_event event = operation == BALLOON_SURRENDER ? TRACE_surrender
+				 : operation == BALLOON_REPORT	? TRACE_report
+								: TRACE_return;
+	trace_note(event, vm_trace_who(vm), pages, vm->s2.mapped_pages);
+}
+
+void balloon_count_pages(struct vm *vm, enum balloon_operation operation, uint64_t pages)
+{
+	struct balloon *balloon = &vm->balloon;
 	switch (operation) {
 	case BALLOON_SURRENDER:
 		balloon->surrendered_pages += pages;
@@ -234,6 +251,9 @@ void balloon_count_pages(struct balloon *balloon, enum balloon_operation operati
 	case BALLOON_EMERGENCY:
 		balloon->returned_pages += pages;
 		break;
+	}
+	if (__builtin_expect((trace_mask & TRACE_BALLOON) != 0, 0)) {
+		note_pages(vm, operation, pages);
 	}
 }
 
@@ -311,7 +331,7 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 	unsigned finished = run_all(&call, ranges, count);
 	s2_batch_end(&call.batch);
 	reclaim_flush(locked);
-	balloon_count_pages(&vm->balloon, operation, call.pages);
+	balloon_count_pages(vm, operation, call.pages);
 	balloon_note_freed(vm, sub_floor_u64(held, vm->s2.mapped_pages));
 	balloon_publish_size(vm);
 	return finished;

@@ -34,7 +34,7 @@ unsigned balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 
 /* For calls that go past the array (kernel/balloon/single.h): so many pages moved, so many freed.
  */
-void balloon_count_pages(struct balloon *balloon, enum balloon_operation operation, uint64_t pages);
+void balloon_count_pages(struct vm *vm, enum balloon_operation operation, uint64_t pages);
 void balloon_note_freed(struct vm *vm, uint64_t freed);
 
 #endif

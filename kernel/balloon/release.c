@@ -5,6 +5,7 @@
 #include "abi/aerostat.h"
 #include "base/bits.h"
 #include "kernel/balloon/balloon.h"
+#include "kernel/balloon/ranges.h"
 #include "mm/reclaim.h"
 #include "mm/stage2/map.h"
 
@@ -21,7 +22,7 @@ static uint64_t release_entry(struct s2_locked locked, struct vm *vm, uint64_t g
 		uint64_t return_work;
 		enum status status = s2_return(locked, (gfn_t){first}, slot.order, &return_work);
 		CHECK(status == STATUS_OK); /* it is one entry: nothing is split */
-		vm->balloon.returned_pages += pages;
+		balloon_count_pages(vm, BALLOON_RETURN, pages);
 		*work += return_work;
 	}
 	return first + pages;

@@ -38,7 +38,7 @@ bool balloon_run_words(struct s2_locked locked, struct vm *vm, enum balloon_oper
 				operation == BALLOON_SURRENDER ? S2_BALLOONED : S2_EMPTY)) {
 		return false;
 	}
-	balloon_count_pages(&vm->balloon, operation, order_pages(order));
+	balloon_count_pages(vm, operation, order_pages(order));
 	balloon_publish_size(vm);
 	/* The answer is about this page, even if the guest has written another one meanwhile. */
 	__atomic_store_n(&words[0], gfn.n, __ATOMIC_RELAXED);

@@ -65,6 +65,20 @@ static void take_end(const char *word, const char *value, struct options *option
 	}
 }
 
+static void take_trace_port(const char *word, const char *value, struct options *options,
+			    struct options_complaints *complaints)
+{
+	struct console port;
+	if (!console_parse(value, &port) || port.kind != CONSOLE_PORT) {
+		complain(complaints, word,
+			 "a trace leaves by com1 to com4 or a port such as 0x2f8, and ,BAUD may "
+			 "follow");
+		return;
+	}
+	options->trace_port = port;
+	options->has_trace_port = true;
+}
+
 static void take_word(const char *word, struct options *options, bool *table_given,
 		      struct options_complaints *complaints)
 {
@@ -76,6 +90,11 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 		take_console(word, value, options, complaints);
 	} else if ((value = value_of(word, "end=")) != NULL) {
 		take_end(word, value, options, complaints);
+	} else if ((value = value_of(word, "trace=")) != NULL) {
+		/* What it names is looked at where the names are (kernel/trace/mask.h). */
+		snprintf(options->trace, sizeof(options->trace), "%s", value);
+	} else if ((value = value_of(word, "trace-port=")) != NULL) {
+		take_trace_port(word, value, options, complaints);
 	} else if ((value = value_of(word, "table=")) != NULL) {
 		if (strcmp(value, "on") == 0 || strcmp(value, "off") == 0) {
 			options->table = strcmp(value, "on") == 0;
@@ -118,7 +137,7 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 		complain(
 			complaints, word,
 			"it is not one of batch console= end= table= timeout= audit= maxcpus= vms= "
-			"mitigations= exec=");
+			"mitigations= trace= trace-port= exec=");
 	}
 }
 

@@ -19,7 +19,10 @@ struct options {
 	uint64_t audit_ms;	  /* run the auditor this often, 0: at the end only */
 	bool mitigations_off;	  /* no measures against speculative execution */
 	uint64_t vms;		  /* modules that there should be, 0: not said */
-	enum end end;		  /* what follows the verdict, or the key q */
+	char trace[64];		  /* what is traced from the start, as it was given; "": nothing */
+	bool has_trace_port;	  /* and where it goes */
+	struct console trace_port;
+	enum end end; /* what follows the verdict, or the key q */
 	struct console console;
 	char console_name[40];	       /* as it was given, for error messages */
 	char exec[OPTIONS_EXEC_BYTES]; /* commands of the monitor, as they were given */

@@ -276,6 +276,7 @@ static uint64_t start_vm(unsigned index, const struct boot_module *module)
 	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
 	vm->start_ticks = arch_tsc() - begin_tsc; /* 0 for one that was refused */
 	log_start(vm, &plan);
+	trace_note(TRACE_start, vm_trace_who(vm), vm->config.mem_pages, vm->config.max_pages);
 	return vm->config.on_reboot == ON_REBOOT_RESTART ? 0 : files_release(vm);
 }
 

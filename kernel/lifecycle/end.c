@@ -35,6 +35,7 @@ static bool vm_end(struct vm *vm, enum vm_state state)
 					 __ATOMIC_SEQ_CST)) {
 		return false;
 	}
+	trace_note(TRACE_end, vm_trace_who(vm), state, 0);
 	vm_log_suppressed(vm);
 	struct s2_locked locked = s2_lock(&vm->s2);
 	vm_note_peaks(vm);

@@ -13,10 +13,7 @@
 #define DISTANCE_BYTES 32
 
 static const struct command_group *const groups[] = {
-	&commands_vm,
-	&commands_steer,
-	&commands_memory,
-	&commands_host,
+	&commands_vm, &commands_steer, &commands_memory, &commands_trace, &commands_host,
 };
 
 static command_stepper stepper;

@@ -8,6 +8,7 @@
 extern const struct command_group commands_vm;
 extern const struct command_group commands_steer;
 extern const struct command_group commands_memory;
+extern const struct command_group commands_trace;
 extern const struct command_group commands_host;
 
 #endif

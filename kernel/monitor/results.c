@@ -11,6 +11,7 @@
 #include "kernel/vm/vm_stats.h"
 #include "kernel/monitor/audit.h"
 #include "kernel/monitor/script.h"
+#include "kernel/trace/trace.h"
 #include "mm/audit.h"
 #include "mm/frame.h"
 
@@ -69,6 +70,11 @@ static void print_host(const char *audit_text)
 		  arch_cpu_count(), U(frame_table_count - frame_count(FRAME_RESERVED)),
 		  U(frame_count_free()), U(frame_count(FRAME_ZEROED)), U(governor_free_low()),
 		  audit_text);
+	if (trace_is_used) {
+		struct trace_sums sums = trace_sums();
+		log_event(NULL, "result trace_records=%llu trace_lost=%llu",
+			  U(sums.written - (trace_has_port() ? sums.unsent : 0)), U(sums.lost));
+	}
 	log_event(NULL, "costs entry_tsc=%llu", U(log_origin_tsc()));
 }
 
@@ -79,6 +85,7 @@ bool report_results(bool details)
 	unsigned killed = 0;
 	unsigned refused = absent_vms;
 	bool pass = !timed_out && !incomplete && !script_has_failed();
+	trace_finish();
 	vms_audit(&audit);
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];

@@ -72,6 +72,9 @@ void decisions_add(const struct vm *vm, uint64_t target_pages, bool waiting, uin
 		.idle_pages = is->idle_pages,
 		.wanted_pages = is->wanted_pages,
 	};
+	trace_note(TRACE_decision, vm_trace_who(vm), is->target_pages << 32 | target_pages,
+		   host->spare_pages << 16 | (uint64_t)vm->balloon.fixed << 9 |
+			   (uint64_t)waiting << 8 | is->reason);
 	if (log_level_now() == LOG_VERBOSE) {
 		log_event(vm_name(vm), "decided target=%lu was=%lu reason=%s", target_pages,
 			  is->target_pages,

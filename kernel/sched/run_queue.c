@@ -299,6 +299,7 @@ void run_queue_put(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks, u
 		/* One that is to be stopped gets its frame first. */
 		run_queue_add(queue, vcpu);
 	} else {
+		trace_note(TRACE_sleep, vcpu_trace_who(vcpu), vcpu->wait, vcpu->ran_ticks);
 		__atomic_store_n(&vcpu->state, VCPU_ASLEEP, __ATOMIC_RELEASE);
 		list_push_back(&queue->asleep, &vcpu->link);
 	}
@@ -312,6 +313,7 @@ static NOT_INLINE uint64_t wake_sleepers(struct run_queue *queue, uint64_t now_t
 		struct vcpu *vcpu = list_entry(link, struct vcpu, link);
 		link = link->next;
 		if (run_queue_wait_is_over(vcpu, now_tsc)) {
+			trace_note(TRACE_wake, vcpu_trace_who(vcpu), vcpu->wait, 0);
 			list_remove(&vcpu->link);
 			run_queue_add(queue, vcpu);
 		} else if (vm_is_paused(vcpu->vm)) {

@@ -134,6 +134,7 @@ void scheduler_signal(struct vcpu *vcpu)
 	bool added = vcpu->state == VCPU_ASLEEP && run_queue_wait_is_over(vcpu, arch_tsc());
 	bool running = vcpu->state == VCPU_RUNNING;
 	if (added) {
+		trace_note(TRACE_wake, vcpu_trace_who(vcpu), vcpu->wait, 0);
 		list_remove(&vcpu->link);
 		run_queue_add(queue, vcpu);
 	}
@@ -256,6 +257,7 @@ static struct vcpu *steal(struct worker *worker, unsigned least)
 		if (vcpu != NULL) {
 			__atomic_fetch_add(&worker->queue->member_count, 1, __ATOMIC_RELAXED);
 			worker->counts.steals++;
+			trace_note(TRACE_steal, vcpu_trace_who(vcpu), (worker->cpu + i) % count, 0);
 			return vcpu;
 		}
 	}
@@ -313,6 +315,14 @@ static bool may_run(const struct vm *vm)
 	return vm_state_now(vm) == VM_RUNNING && !vm_is_paused(vm);
 }
 
+/* Out of the way of a switch that is not traced. */
+static __attribute__((noinline, cold)) void note_switch(const struct vcpu *from,
+							const struct vcpu *to)
+{
+	trace_note(TRACE_switch, vcpu_trace_who(to), from != NULL ? vcpu_trace_who(from) : 0,
+		   to->virtual_ticks);
+}
+
 static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
 {
 	if (__builtin_expect(vcpu_is_to_stop(vcpu), 0)) {
@@ -321,6 +331,9 @@ static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
 		return;
 	}
 	if (worker->resident != vcpu) {
+		if (trace_is_on(TRACE_switch)) {
+			note_switch(worker->resident, vcpu);
+		}
 		evict(worker);
 		worker->resident = vcpu;
 		__atomic_store_n(&vcpu->resident, worker->cpu, __ATOMIC_RELEASE);
@@ -341,6 +354,13 @@ static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
 	lock_release(&worker->queue->lock);
 }
 
+static __attribute__((noinline, cold)) void idle_traced(uint64_t deadline_tsc)
+{
+	uint64_t begin = arch_tsc();
+	arch_idle(deadline_tsc);
+	trace_note(TRACE_idle, trace_who(VM_ID_HOST, 0), arch_tsc() - begin, 0);
+}
+
 static void sleep_until(struct worker *worker, uint64_t deadline_tsc)
 {
 	struct run_queue *queue = worker->queue;
@@ -354,7 +374,11 @@ static void sleep_until(struct worker *worker, uint64_t deadline_tsc)
 	}
 	__atomic_fetch_or(&idle_mask, BIT(worker->cpu), __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&queue->wanted, __ATOMIC_SEQ_CST)) {
-		arch_idle(deadline_tsc);
+		if (trace_is_on(TRACE_idle)) {
+			idle_traced(deadline_tsc);
+		} else {
+			arch_idle(deadline_tsc);
+		}
 	}
 	__atomic_fetch_and(&idle_mask, ~BIT(worker->cpu), __ATOMIC_SEQ_CST);
 	lock_acquire(&queue->lock);

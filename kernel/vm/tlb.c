@@ -9,12 +9,14 @@
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "base/trace.h"
 #include "mm/tlb.h"
 
 struct tlb_cpu tlb_cpus[CPUS_MAX];
 
 void tlb_catch_up(struct s2 *s2, unsigned cpu, uint64_t epoch)
 {
+	trace_note(TRACE_flush, trace_who(s2->owner, 0), epoch, 0);
 	backend->flush_s2(s2);
 	__atomic_store_n(&s2->tlb.seen[cpu], epoch, __ATOMIC_RELEASE);
 }
@@ -51,6 +53,7 @@ bool tlb_epoch_reached(const struct s2 *s2, uint64_t epoch)
 /* Gets those CPUs out of the guest, and waits until they are. */
 static __attribute__((noinline, cold)) void drive_out(struct s2 *s2, uint64_t epoch, uint64_t stale)
 {
+	trace_note(TRACE_kick, trace_who(s2->owner, 0), stale, epoch);
 	for (uint64_t rest = stale; rest != 0; rest &= rest - 1) {
 		arch_cpu_kick((unsigned)__builtin_ctzll(rest));
 		s2->tlb.kick_count++;

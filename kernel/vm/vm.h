@@ -12,6 +12,7 @@
 
 #include "abi/aerostat.h"
 #include "base/status.h"
+#include "base/trace.h"
 #include "base/types.h"
 #include "kernel/vm/vcpu.h"
 #include "kernel/vm/vm_config.h"
@@ -179,6 +180,17 @@ static inline bool vm_is_alive(const struct vm *vm)
 {
 	enum vm_state state = vm_state_now(vm);
 	return state == VM_RUNNING || state == VM_RESTARTING;
+}
+
+/* For trace_note(). */
+static inline uint32_t vm_trace_who(const struct vm *vm)
+{
+	return trace_who(vm->id, 0);
+}
+
+static inline uint32_t vcpu_trace_who(const struct vcpu *vcpu)
+{
+	return trace_who(vcpu->vm->id, vcpu->index);
 }
 
 static inline const char *vm_name(const struct vm *vm)

@@ -130,6 +130,7 @@ static const struct command some[] = {
 const struct command_group commands_vm = {"one", some, ARRAY_COUNT(some)};
 const struct command_group commands_steer = {"two", some, 0};
 const struct command_group commands_memory = {"three", some, 0};
+const struct command_group commands_trace = {"five", some, 0};
 const struct command_group commands_host = {"four", some, 0};
 
 static void check_line(const struct line *line)

@@ -10,7 +10,7 @@ HOST_EXTRA_FLAGS += -Wno-clobbered
 endif
 
 FAKE_WORLD := tests/host/fake/panic.c tests/host/fake/phys.c tests/host/fake/tlb.c \
-	tests/host/fake/world.c tests/host/fake/model.c
+	tests/host/fake/trace.c tests/host/fake/world.c tests/host/fake/model.c
 MM_SOURCES := mm/alloc.c mm/audit.c mm/cache.c mm/frame.c mm/guest_copy.c mm/memmap.c mm/phys.c \
 	mm/pool.c mm/promise.c mm/reclaim.c mm/stage2/map.c mm/stage2/merge.c mm/stage2/life.c mm/stage2/runs.c mm/stage2/sample.c mm/stage2/single.c \
 	mm/stage2/split.c mm/stage2/steps.c
@@ -127,7 +127,8 @@ HOST_test_svm_cr := tests/host/arch/test_svm_cr.c arch/x86/svm/svm_cr.c arch/x86
 
 HOST_TESTS += test_svm_run
 HOST_test_svm_run := tests/host/arch/test_svm_run.c arch/x86/svm/svm_asid.c arch/x86/svm/svm_quick.c arch/x86/svm/svm_run.c \
-	arch/x86/svm/svm_nmi.c arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c $(FAKE_DEVICES)
+	arch/x86/svm/svm_nmi.c arch/x86/svm/svm_step.c arch/x86/guest/guest_event.c arch/x86/guest/guest_exit.c tests/host/fake/panic.c \
+	tests/host/fake/trace.c $(FAKE_DEVICES)
 
 HOST_TESTS += test_svm_state
 HOST_test_svm_state := tests/host/arch/test_svm_state.c arch/x86/svm/svm_state.c \
@@ -185,6 +186,9 @@ HOST_test_end := tests/host/boot/test_end.c tests/host/fake/firmware.c arch/x86/
 HOST_TESTS += test_pci
 HOST_test_pci := tests/host/boot/test_pci.c tests/host/fake/board.c drivers/phys/pci.c
 
+HOST_TESTS += test_trace_ring
+HOST_test_trace_ring := tests/host/trace/test_trace_ring.c kernel/trace/block.c kernel/trace/ring.c
+
 HOST_TESTS += test_uart
 HOST_test_uart := tests/host/boot/test_uart.c tests/host/fake/board.c drivers/phys/uart.c
 
@@ -229,13 +233,13 @@ HOST_test_audit_sums := tests/host/mm/test_audit_sums.c tests/host/fake/audited.
 	$(MM_SOURCES)
 
 HOST_TESTS += test_tlb
-HOST_test_tlb := tests/host/vm/test_tlb.c tests/host/fake/panic.c kernel/vm/tlb.c
+HOST_test_tlb := tests/host/vm/test_tlb.c tests/host/fake/panic.c tests/host/fake/trace.c kernel/vm/tlb.c
 
 HOST_TESTS += test_run_queue
-HOST_test_run_queue := tests/host/sched/test_run_queue.c tests/host/fake/panic.c kernel/sched/boost.c \
+HOST_test_run_queue := tests/host/sched/test_run_queue.c tests/host/fake/panic.c tests/host/fake/trace.c kernel/sched/boost.c \
 	kernel/sched/run_queue.c kernel/lib/error.c kernel/lib/tunables.c
 
-SCHEDULER_SOURCES := tests/host/fake/contexts.c tests/host/fake/cpus.c tests/host/fake/panic.c \
+SCHEDULER_SOURCES := tests/host/fake/contexts.c tests/host/fake/cpus.c tests/host/fake/panic.c tests/host/fake/trace.c \
 	kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/sched/startup.c kernel/vm/vcpu.c kernel/sched/wake.c \
 	kernel/lib/error.c kernel/lib/tunables.c $(FAKE_DEVICES)
 
@@ -252,12 +256,12 @@ HOST_test_stop_machine := tests/host/sched/test_stop_machine.c kernel/sched/stop
 THREAD_TESTS := test_stop_machine test_scheduler_threads test_mm_threads test_vlapic
 
 HOST_TESTS += test_scheduler_threads
-HOST_test_scheduler_threads := tests/host/sched/test_scheduler_threads.c kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c \
+HOST_test_scheduler_threads := tests/host/sched/test_scheduler_threads.c tests/host/fake/trace.c kernel/sched/boost.c kernel/sched/stop_machine.c kernel/sched/run_queue.c \
 	kernel/sched/scheduler.c kernel/sched/startup.c kernel/vm/tlb.c kernel/vm/vcpu.c kernel/sched/wake.c $(FAKE_DEVICES) kernel/lib/error.c kernel/lib/tunables.c
 
 HOST_TESTS += test_mm_threads
 HOST_test_mm_threads := tests/host/mm/test_mm_threads.c tests/host/fake/machines.c \
-	tests/host/fake/threads.c tests/host/fake/phys.c kernel/vm/tlb.c $(MM_SOURCES)
+	tests/host/fake/threads.c tests/host/fake/phys.c tests/host/fake/trace.c kernel/vm/tlb.c $(MM_SOURCES)
 
 HOST_TESTS += $(THREAD_TESTS:%=%_tsan)
 TSAN_FLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DAEROSTAT_HOST_TEST \
@@ -340,18 +344,25 @@ HOST_TESTS += test_output
 HOST_test_output := tests/host/monitor/test_output.c kernel/monitor/output.c
 
 # The commands over real VMs; a script and an operator run them.
+# The real one, in the place of tests/host/fake/trace.c.
+TRACE_SOURCES := tests/host/fake/trace_port.c $(addprefix kernel/trace/, block.c mask.c ring.c text.c trace.c)
+
+HOST_TESTS += test_trace
+HOST_test_trace := tests/host/trace/test_trace.c $(TRACE_SOURCES) \
+	$(filter-out tests/host/fake/trace.c,$(KERNEL_SOURCES))
+
 COMMAND_SOURCES := tests/host/fake/commands.c kernel/lib/words.c kernel/monitor/command.c \
 	kernel/monitor/commands_host.c kernel/monitor/commands_memory.c \
-	kernel/monitor/commands_steer.c kernel/monitor/commands_vm.c kernel/monitor/output.c kernel/sched/pause.c \
+	kernel/monitor/commands_steer.c kernel/monitor/commands_trace.c kernel/monitor/commands_vm.c kernel/monitor/output.c kernel/sched/pause.c \
 	kernel/monitor/script.c kernel/monitor/table.c kernel/monitor/top.c kernel/monitor/walk.c kernel/vm/vm_stats.c
 
 HOST_TESTS += test_command
 HOST_test_command := tests/host/monitor/test_command.c $(COMMAND_SOURCES) \
-	$(filter-out kernel/lib/words.c,$(KERNEL_SOURCES))
+	$(filter-out kernel/lib/words.c tests/host/fake/trace.c,$(KERNEL_SOURCES)) $(TRACE_SOURCES)
 
 HOST_TESTS += test_script
 HOST_test_script := tests/host/monitor/test_script.c $(COMMAND_SOURCES) \
-	$(filter-out kernel/lib/words.c,$(KERNEL_SOURCES))
+	$(filter-out kernel/lib/words.c tests/host/fake/trace.c,$(KERNEL_SOURCES)) $(TRACE_SOURCES)
 
 HOST_TESTS += test_scripts
 HOST_test_scripts := tests/host/test_scripts.c kernel/lib/error.c kernel/lib/words.c \
@@ -449,7 +460,7 @@ HOST_test_detach := tests/host/balloon/test_detach.c $(KERNEL_SOURCES)
 # Two files of mm/ are compiled into small_mm.c: it saves and restores their statics.
 HOST_TESTS += test_small_world
 HOST_test_small_world := tests/host/mm/test_small_world.c tests/host/fake/panic.c \
-	tests/host/fake/phys.c tests/host/fake/small_mm.c tests/host/fake/small_search.c \
+	tests/host/fake/phys.c tests/host/fake/trace.c tests/host/fake/small_mm.c tests/host/fake/small_search.c \
 	$(filter-out mm/pool.c mm/promise.c,$(MM_SOURCES))
 
 HOST_TESTS += test_small_region

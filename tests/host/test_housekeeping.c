@@ -75,6 +75,17 @@ _Noreturn void arch_end(enum end end, bool pass)
 	panic(pass ? "off with pass" : "off with fail");
 }
 
+bool trace_is_used;
+static unsigned trace_steps;
+static bool trace_has_more;
+
+bool trace_step(uint64_t now_tsc)
+{
+	assert_int_equal(now_tsc, fake_tsc);
+	trace_steps++;
+	return trace_has_more;
+}
+
 static void start_with(uint64_t frames, unsigned max_leaf_level)
 {
 	kernel_start(frames, max_leaf_level);
@@ -97,6 +108,25 @@ static void sleep_for_ever(struct vcpu *vcpu)
 	kernel_pick(vcpu);
 	vcpu->wait = WAIT_DOORBELL;
 	kernel_settle(vcpu);
+}
+
+/* What a trace still has to send keeps the CPU from sleeping, until the port takes no more. */
+static void test_a_trace_is_sent(void **state)
+{
+	(void)state;
+	start();
+	(void)kernel_vm("a", 100, 50, 10);
+	(void)background_poll(fake_tsc, true);
+	assert_int_equal(trace_steps, 0);
+	trace_is_used = true;
+	assert_false(background_poll(fake_tsc, true));
+	assert_int_equal(trace_steps, 1);
+	trace_has_more = true;
+	assert_true(background_poll(fake_tsc, true));
+	assert_true(background_poll(fake_tsc, false)); /* a round is due at once */
+	trace_is_used = trace_has_more = false;
+	(void)background_poll(fake_tsc, true);
+	assert_int_equal(trace_steps, 3);
 }
 
 static void test_a_round_is_due_or_asked_for(void **state)
@@ -450,6 +480,7 @@ int main(void)
 		TEST(test_no_audit_unless_asked),
 		TEST(test_stuck_vm_ends),
 		TEST(test_regions_are_merged_in_idle_time),
+		TEST(test_a_trace_is_sent),
 		TEST(test_no_merging_against_a_target),
 		TEST(test_no_merging_while_memory_is_short),
 	};

@@ -17,12 +17,14 @@
 _Static_assert(CONSOLE_PCI_FIRST == PCI_FUNCTION_NONE, "the same number on both sides");
 
 static enum console_kind kind;
+static struct uart trace_port;
 
 static const char *select_port(const struct console *console)
 {
 	struct uart_place place = {.port = console->port};
 
-	return uart_init(&place, console->divisor) ? NULL : "no serial port answers there";
+	return uart_init(&uart_console, &place, console->divisor) ? NULL
+								  : "no serial port answers there";
 }
 
 /* Registers in memory are bytes in a row, or the low byte of words; the card does not say which. */
@@ -40,11 +42,12 @@ static const char *select_memory(uint64_t registers, uint16_t divisor)
 	if (place.memory == NULL) {
 		return "the registers of the PCI serial card cannot be mapped";
 	}
-	if (uart_init(&place, divisor)) {
+	if (uart_init(&uart_console, &place, divisor)) {
 		return NULL;
 	}
 	place.shift = WORD_SHIFT;
-	return uart_init(&place, divisor) ? NULL : "the PCI serial card does not answer";
+	return uart_init(&uart_console, &place, divisor) ? NULL
+							 : "the PCI serial card does not answer";
 }
 
 static const char *select_card(const struct console *console)
@@ -59,7 +62,9 @@ static const char *select_card(const struct console *console)
 		return select_memory(serial.place, console->divisor);
 	}
 	struct uart_place place = {.port = (uint16_t)serial.place};
-	return uart_init(&place, console->divisor) ? NULL : "the PCI serial card does not answer";
+	return uart_init(&uart_console, &place, console->divisor)
+		       ? NULL
+		       : "the PCI serial card does not answer";
 }
 
 const char *arch_console_select(const struct console *console)
@@ -93,7 +98,7 @@ static bool is_serial(void)
 static void write_raw(const char *text, size_t bytes)
 {
 	if (is_serial()) {
-		uart_write(text, bytes);
+		uart_write(&uart_console, text, bytes);
 	} else if (kind == CONSOLE_E9) {
 		debug_console_write(text, bytes);
 	}
@@ -115,5 +120,30 @@ void arch_console_write(const char *text, size_t bytes)
 
 int arch_console_read(void)
 {
-	return is_serial() ? uart_read() : -1;
+	return is_serial() ? uart_read(&uart_console) : -1;
+}
+
+const char *arch_trace_port_select(const struct console *port)
+{
+	struct uart_place place = {.port = port->port};
+
+	if (port->kind != CONSOLE_PORT) {
+		return "a trace leaves by com1 to com4 or another port";
+	}
+	if (is_serial() && uart_is_at(&uart_console, &place)) {
+		return "that is the console";
+	}
+	return uart_init(&trace_port, &place, port->divisor) ? NULL
+							     : "no serial port answers there";
+}
+
+size_t arch_trace_port_offer(const uint8_t *bytes, size_t count)
+{
+	return uart_offer(&trace_port, bytes, count);
+}
+
+void arch_trace_port_write(const uint8_t *bytes, size_t count)
+{
+	uart_write(&trace_port, (const char *)bytes, count);
+	uart_drain(&trace_port);
 }

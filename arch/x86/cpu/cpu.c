@@ -7,6 +7,8 @@
 
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/msr.h"
+#include "arch/x86/cpu/tsc.h"
+#include "arch/arch.h"
 #include "base/bits.h"
 #include "base/spin.h"
 
@@ -30,6 +32,11 @@ void cpu_attach(unsigned index, struct cpu_stacks *stacks)
 unsigned arch_cpu_index(void)
 {
 	return cpu_current()->index;
+}
+
+struct arch_moment arch_moment(void)
+{
+	return (struct arch_moment){tsc_read(), cpu_current()->index};
 }
 
 unsigned arch_cpu_count(void)

@@ -23,6 +23,9 @@
 #define MITIGATE_LFENCE 0x1000	    /* DE_CFG: LFENCE waits until all before it is done */
 #define MITIGATE_BP_REDUCE 0x2000   /* BP_CFG.BP_SPEC_REDUCE, for good */
 
+/* No measure: exits and entries are noted in the trace, by a third way around them. */
+#define ENTRIES_TRACED 0x80000000
+
 /* Those that need another code around VM entries than the plain one. */
 #define MITIGATE_GUARDED                                                                           \
 	(MITIGATE_REGISTERS | MITIGATE_RSB_FILL | MITIGATE_RSB_ONE | MITIGATE_IBPB_EXIT |          \

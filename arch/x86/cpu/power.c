@@ -36,7 +36,7 @@ void arch_halt(void)
 void arch_power_off(bool pass)
 {
 	arch_cpus_halt_others();
-	uart_drain();
+	uart_drain(&uart_console);
 	emulator_power_off(pass);
 	arch_halt();
 }
@@ -100,7 +100,7 @@ void arch_end(enum end end, bool pass)
 	arch_cpus_halt_others();
 	/* A CPU may have been halted in the middle of a line. */
 	log_break_lock();
-	uart_drain();
+	uart_drain(&uart_console);
 	switch (end) {
 	case END_POWER_OFF:
 		emulator_power_off(pass);
@@ -114,6 +114,6 @@ void arch_end(enum end end, bool pass)
 		break;
 	}
 	log_event(NULL, "power: the machine stays on, halted: %s", message);
-	uart_drain();
+	uart_drain(&uart_console);
 	arch_halt();
 }

@@ -211,6 +211,14 @@ void speculation_apply(struct mitigation_plan *plan)
 	apply_commands(plan);
 }
 
+void arch_trace_exits(bool on)
+{
+	uint32_t actions = speculation_actions & ~(uint32_t)ENTRIES_TRACED;
+
+	__atomic_store_n(&speculation_actions, actions | (on ? ENTRIES_TRACED : 0),
+			 __ATOMIC_RELAXED);
+}
+
 void speculation_start(bool off)
 {
 	struct mitigation_facts facts;

@@ -11,7 +11,7 @@
 #include "arch/x86/cpu/mitigations.h"
 #include "base/error.h"
 
-/* MITIGATE_ bits that are in force. Also read by assembly. */
+/* MITIGATE_ bits that are in force, and ENTRIES_TRACED, which changes. Also read by assembly. */
 extern uint32_t speculation_actions;
 
 /*
@@ -34,6 +34,18 @@ void speculation_apply(struct mitigation_plan *plan);
 static inline bool speculation_guards(void)
 {
 	return (speculation_actions & MITIGATE_GUARDED) != 0;
+}
+
+/* The same, or they are traced: one test for what is rare. */
+static inline bool speculation_way_is_rare(void)
+{
+	return __builtin_expect((speculation_actions & (MITIGATE_GUARDED | ENTRIES_TRACED)) != 0,
+				0);
+}
+
+static inline bool speculation_way_is_traced(void)
+{
+	return (speculation_actions & ENTRIES_TRACED) != 0;
 }
 
 /* Commands to the predictors and the L1 data cache of this CPU. */

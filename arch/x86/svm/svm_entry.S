@@ -19,6 +19,9 @@
  * svm_enter_guarded stands for svm_enter where the processor needs measures against speculation
  * around entries and exits: the same with guards.inc between.
  *
+ * While exits are traced svm_enter_traced stands for both: as the guarded one, but for the function that
+ * it calls.
+ *
  * Stack while the guest runs: vcpu, VMCB, its place, host area, padding, R15, R14, R13, R12, RBX, RBP,
  * return address.
  */
@@ -67,8 +70,8 @@
 	ret
 	.endm
 
-	/* `guarded`: 0 or 1, with guards.inc between. */
-	.macro enter_function name, guarded
+	/* `guarded`: 0 or 1, with guards.inc between. `exit`: what is called. */
+	.macro enter_function name, guarded, exit
 	.globl \name
 	.type \name, @function
 \name:
@@ -79,7 +82,7 @@
 	guard_entry
 	.endif
 	vmrun %rax
-.Lbehind_vmrun_\guarded:
+.Lbehind_vmrun_\name:
 	vmsave %rax
 	movq 24(%rsp), %rax
 	vmload %rax
@@ -101,7 +104,7 @@
 	movq 8(%rsp), %rsi
 	movq VMCB_RAX(%rsi), %rax
 	movq %rax, VCPU_RAX(%rdi)
-	call svm_exit
+	call \exit
 	movq (%rsp), %rdi
 	testb %al, %al
 	jnz 1b
@@ -111,8 +114,9 @@
 	.endm
 
 	.section .text.svm_enter, "ax"
-	enter_function svm_enter, 0
-	enter_function svm_enter_guarded, 1
+	enter_function svm_enter, 0, svm_exit
+	enter_function svm_enter_guarded, 1, svm_exit
+	enter_function svm_enter_traced, 1, svm_exit_traced
 
 /*
  * Some emulators forget at the exit that the guest was about to be trapped by its own single-step
@@ -120,7 +124,8 @@
  * is lost by going on: the exit has told the same (#DB is intercepted).
  */
 	.section .fixups, "a"
-	.quad .Lbehind_vmrun_0, .Lbehind_vmrun_0, VECTOR_DEBUG
-	.quad .Lbehind_vmrun_1, .Lbehind_vmrun_1, VECTOR_DEBUG
+	.quad .Lbehind_vmrun_svm_enter, .Lbehind_vmrun_svm_enter, VECTOR_DEBUG
+	.quad .Lbehind_vmrun_svm_enter_guarded, .Lbehind_vmrun_svm_enter_guarded, VECTOR_DEBUG
+	.quad .Lbehind_vmrun_svm_enter_traced, .Lbehind_vmrun_svm_enter_traced, VECTOR_DEBUG
 
 	.section .note.GNU-stack, "", @progbits

@@ -9,6 +9,7 @@
 #include "arch/x86/cpu/speculation.h"
 #include "arch/x86/cpu/tsc.h"
 #include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_trace.h"
 #include "arch/x86/svm/svm_caps.h"
 #include "arch/x86/svm/svm_debug.h"
 #include "arch/x86/svm/svm_exits.h"
@@ -369,10 +370,30 @@ bool svm_exit(struct vcpu *vcpu)
 	return exit_in_full(vcpu, code);
 }
 
+/* Any exit, while they are traced. */
+bool svm_exit_traced(struct vcpu *vcpu)
+{
+	const struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+	uint64_t exit_tsc = guest_trace_exit(vcpu, (uint32_t)vmcb->exit_code, vmcb->rip);
+	bool goes_on = svm_exit(vcpu);
+
+	if (goes_on) {
+		guest_trace_entry(vcpu, exit_tsc, vmcb->rip);
+	}
+	return goes_on;
+}
+
 void svm_deadline_set(struct vcpu *vcpu, uint64_t deadline_tsc)
 {
 	vcpu->arch->deadline_tsc = deadline_tsc;
 	lapic_timer_arm(deadline_tsc);
+}
+
+static __attribute__((noinline, cold)) void enter_traced(struct svm_vcpu *svm, hpa_t place,
+							 hpa_t host_area)
+{
+	guest_trace_entry(svm->arch.vcpu, tsc_read(), svm->vmcb->rip);
+	svm_enter_traced(svm->arch.vcpu, svm->vmcb, place, host_area);
 }
 
 static void enter(struct svm_vcpu *svm)
@@ -380,10 +401,12 @@ static void enter(struct svm_vcpu *svm)
 	hpa_t place = pfn_to_hpa(svm->arch.control);
 	hpa_t host_area = pfn_to_hpa(svm->cpu->host_area);
 
-	if (speculation_guards()) {
-		svm_enter_guarded(svm->arch.vcpu, svm->vmcb, place, host_area);
-	} else {
+	if (!speculation_way_is_rare()) {
 		svm_enter(svm->arch.vcpu, svm->vmcb, place, host_area);
+	} else if (speculation_way_is_traced()) {
+		enter_traced(svm, place, host_area);
+	} else {
+		svm_enter_guarded(svm->arch.vcpu, svm->vmcb, place, host_area);
 	}
 }
 

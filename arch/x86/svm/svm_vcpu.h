@@ -187,11 +187,13 @@ void svm_complete(struct svm_vcpu *svm, uint64_t next);
 
 /* svm_run.c */
 void svm_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
-bool svm_exit(struct vcpu *vcpu); /* called by svm_entry.S */
+bool svm_exit(struct vcpu *vcpu);	 /* called by svm_entry.S */
+bool svm_exit_traced(struct vcpu *vcpu); /* the same, while exits are traced */
 
 /* svm_entry.S */
 void svm_enter(struct vcpu *vcpu, struct vmcb *vmcb, hpa_t vmcb_place, hpa_t host_area);
 void svm_enter_guarded(struct vcpu *vcpu, struct vmcb *vmcb, hpa_t vmcb_place, hpa_t host_area);
+void svm_enter_traced(struct vcpu *vcpu, struct vmcb *vmcb, hpa_t vmcb_place, hpa_t host_area);
 
 /* svm_dump.c */
 void svm_dump_entry_failure(const struct svm_vcpu *svm);

@@ -21,6 +21,9 @@
  * Where the processor needs measures against speculation around entries and exits, vmx_enter_guarded
  * stands for vmx_enter, and HOST_RIP is vmx_exit_guarded: the same with guards.inc between.
  *
+ * While exits are traced vmx_enter_traced and vmx_exit_traced_entry stand for both: as the guarded ones,
+ * with one call for every exit.
+ *
  * Stack while the guest runs, from HOST_RSP up: vcpu, R15, R14, R13, R12, RBX, RBP, return address.
  */
 #include "asm_offsets.h"
@@ -53,9 +56,9 @@
 
 	/*
 	 * `exit` is where the processor goes at an exit. `guarded`: 0 or 1, with guards.inc between.
-	 * The guards clear all registers, so a guarded hypercall saves all of them.
+	 * The guards clear all registers, so a guarded hypercall saves all of them. `traced`: 0 or 1.
 	 */
-	.macro enter_function name, exit, guarded
+	.macro enter_function name, exit, guarded, traced
 	.globl \name
 	.type \name, @function
 \name:
@@ -98,6 +101,14 @@
 	.endif
 	movl $FIELD_EXIT_REASON, %eax
 	vmread %rax, %rax		/* should it fail, RAX is no reason, and vmx_exit() finds out */
+	.if \traced
+	movl %eax, %esi
+	call vmx_exit_traced
+	movq (%rsp), %rdi
+	testb %al, %al
+	jnz 1b
+	return_to_host
+	.else
 	cmpl $VMX_REASON_VMCALL, %eax
 	jne 4f
 	call vmx_exit_hypercall
@@ -114,7 +125,8 @@
 	jmp 3b
 	.endif
 
-4:	.if !\guarded
+4:
+	.if !\guarded
 	store_kept_registers
 	.endif
 	cmpl $VMX_QUICK_REASON_LAST, %eax
@@ -147,11 +159,13 @@
 5:	store_kept_registers
 	return_to_host
 	.endif
+	.endif
 	.size \name, . - \name
 	.endm
 
 	.section .text.vmx_enter, "ax"
-	enter_function vmx_enter, vmx_exit_entry, 0
-	enter_function vmx_enter_guarded, vmx_exit_guarded, 1
+	enter_function vmx_enter, vmx_exit_entry, 0, 0
+	enter_function vmx_enter_guarded, vmx_exit_guarded, 1, 0
+	enter_function vmx_enter_traced, vmx_exit_traced_entry, 1, 1
 
 	.section .note.GNU-stack, "", @progbits

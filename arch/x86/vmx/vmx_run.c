@@ -9,6 +9,7 @@
 #include "arch/x86/guest/guest_cpuid.h"
 #include "arch/x86/guest/guest_exit.h"
 #include "arch/x86/guest/guest_msr.h"
+#include "arch/x86/guest/guest_trace.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
 #include "arch/x86/vmx/vmx_reasons.h"
@@ -245,8 +246,41 @@ void vmx_deadline_set(struct vcpu *vcpu, uint64_t deadline_tsc)
 	vcpu->arch->deadline_tsc = timer_deadline(deadline_tsc);
 }
 
-static COLD void enter_guarded(struct vcpu *vcpu, bool launched)
+/* Any exit, while they are traced: a quick one, too. */
+bool vmx_exit_traced(struct vcpu *vcpu, uint32_t reason)
 {
+	uint64_t exit_tsc = guest_trace_exit(vcpu, reason, vmcs_read_guest_rip());
+	bool quick = reason <= VMX_QUICK_REASON_LAST && VMX_QUICK_REASONS >> reason & 1;
+	bool goes_on;
+
+	if (reason == REASON_VMCALL) {
+		goes_on = vmx_exit_hypercall(vcpu);
+	} else {
+		goes_on = (quick && vmx_exit_quick(vcpu, reason)) || vmx_exit(vcpu);
+	}
+	if (goes_on) {
+		guest_trace_entry(vcpu, exit_tsc, vmcs_read_guest_rip());
+	}
+	return goes_on;
+}
+
+static COLD void enter_traced(struct vcpu *vcpu, bool launched)
+{
+	uint64_t host_rip = vmcs_read_host_rip();
+
+	speculation_run_begin();
+	vmcs_write_host_rip((uintptr_t)vmx_exit_traced_entry);
+	guest_trace_entry(vcpu, tsc_read(), vmcs_read_guest_rip());
+	vmx_enter_traced(vcpu, launched);
+	vmcs_write_host_rip(host_rip);
+}
+
+static COLD void enter_rarely(struct vcpu *vcpu, bool launched)
+{
+	if (speculation_way_is_traced()) {
+		enter_traced(vcpu, launched);
+		return;
+	}
 	speculation_run_begin();
 	vmx_enter_guarded(vcpu, launched);
 }
@@ -262,8 +296,8 @@ void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc)
 	vmx->launched = true;
 	tlb_run_begin(vmx->arch.s2, vmx->cpu);
 	entry_prepare(vmx);
-	if (speculation_guards()) {
-		enter_guarded(vcpu, launched);
+	if (speculation_way_is_rare()) {
+		enter_rarely(vcpu, launched);
 	} else {
 		vmx_enter(vcpu, launched);
 	}

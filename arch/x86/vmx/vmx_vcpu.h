@@ -131,8 +131,11 @@ void vmx_complete(uint64_t next);
 
 /* vmx_run.c */
 void vmx_vcpu_run(struct vcpu *vcpu, uint64_t deadline_tsc);
-bool vmx_exit(struct vcpu *vcpu);		     /* called by vmx_entry.S */
-bool vmx_exit_hypercall(struct vcpu *vcpu);	     /* the same */
+bool vmx_exit(struct vcpu *vcpu);	    /* called by vmx_entry.S */
+bool vmx_exit_hypercall(struct vcpu *vcpu); /* the same */
+
+/* In the place of all of these, while exits are traced. */
+bool vmx_exit_traced(struct vcpu *vcpu, uint32_t reason);
 _Noreturn void vmx_entry_refused(struct vcpu *vcpu); /* the same */
 
 /*
@@ -144,8 +147,10 @@ bool vmx_exit_quick(struct vcpu *vcpu, uint32_t reason);
 /* vmx_entry.S */
 void vmx_enter(struct vcpu *vcpu, bool launched);
 void vmx_enter_guarded(struct vcpu *vcpu, bool launched);
+void vmx_enter_traced(struct vcpu *vcpu, bool launched);
 extern char vmx_exit_entry[];
 extern char vmx_exit_guarded[];
+extern char vmx_exit_traced_entry[];
 
 /* vmx_dump.c */
 void vmx_vcpu_dump(const struct vcpu *vcpu);

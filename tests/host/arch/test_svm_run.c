@@ -4,6 +4,7 @@
  * the interrupt shadow at VMRUN and on those that forget it, and what happens behind an instruction
  * that the hypervisor has completed.
  */
+#include "fake/trace.h"
 #include "fake/panic.h"
 
 #include <string.h>
@@ -110,6 +111,14 @@ static unsigned guarded_entries;
 void svm_enter_guarded(struct vcpu *of, struct vmcb *block, hpa_t place, hpa_t host)
 {
 	guarded_entries++;
+	svm_enter(of, block, place, host);
+}
+
+static unsigned traced_entries;
+
+void svm_enter_traced(struct vcpu *of, struct vmcb *block, hpa_t place, hpa_t host)
+{
+	traced_entries++;
 	svm_enter(of, block, place, host);
 }
 
@@ -572,7 +581,33 @@ static void test_guarded_entry(void **state)
 	speculation_actions = MITIGATE_REGISTERS;
 	svm_vcpu_run(&vcpu, FAR);
 	assert_int_equal(guarded_entries, 1);
+	assert_int_equal(traced_entries, 0);
+	speculation_actions = MITIGATE_REGISTERS | ENTRIES_TRACED;
+	svm_vcpu_run(&vcpu, FAR);
+	assert_int_equal(guarded_entries, 1);
+	assert_int_equal(traced_entries, 1);
 	speculation_actions = 0;
+}
+
+static void test_traced_exit(void **state)
+{
+	(void)state;
+	svm_vcpu_run(&vcpu, FAR);
+	trace_mask = 1u << TRACE_exit | 1u << TRACE_entry;
+	fake_trace_count = 0;
+	vcpu.regs[GPR_RAX] = 0;
+	vmcb.rip = 0x1000;
+	vmcb.exit_code = SVM_EXIT_IO;
+	vmcb.exit_info_1 = 0x80 << 16 | 1 << 4;
+	vmcb.exit_info_2 = 0x1002;
+	assert_true(svm_exit_traced(&vcpu));
+	trace_mask = 0;
+	assert_int_equal(fake_trace_count, 2);
+	assert_int_equal(fake_trace_records[0].what & 0xff, TRACE_exit);
+	assert_int_equal(fake_trace_records[0].first, SVM_EXIT_IO);
+	assert_int_equal(fake_trace_records[0].second, 0x1000);
+	assert_int_equal(fake_trace_records[1].what & 0xff, TRACE_entry);
+	assert_int_equal(fake_trace_records[1].second, 0x1002);
 }
 
 /* ---- NMIs ---- */
@@ -842,6 +877,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_doorbell_at_once, start),
 		cmocka_unit_test_setup(test_guarded_entry, start),
+		cmocka_unit_test_setup(test_traced_exit, start),
 		cmocka_unit_test_setup(test_quick_exits, start),
 		cmocka_unit_test_setup(test_doorbell_where_injected_ones_repeat, start),
 		cmocka_unit_test_setup(test_doorbell_when_interrupts_are_enabled, start),

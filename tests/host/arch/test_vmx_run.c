@@ -3,6 +3,7 @@
  * What arch/x86/vmx/vmx_run.c does before an entry and behind an exit, on a VMCS in memory: the
  * doorbell, events, the preemption timer, and what a completed instruction leaves behind.
  */
+#include "fake/trace.h"
 #include "fake/vtx.h"
 
 #include <string.h>
@@ -711,6 +712,41 @@ static void test_guarded_exit(void **state)
 	speculation_actions = 0;
 }
 
+/* The way around exits is another one while they are traced, and the usual one again behind a run.
+ */
+static void test_traced_exits(void **state)
+{
+	extern char vmx_exit_entry[];
+	(void)state;
+
+	speculation_actions = ENTRIES_TRACED;
+	trace_mask = 1u << TRACE_exit | 1u << TRACE_entry;
+	fake_trace_count = 0;
+	vmx_vcpu_run(vtx_vcpu, FAR);
+	assert_int_equal(vtx_traced_entries, 1);
+	assert_int_equal(vtx_guarded_entries, 0);
+	assert_int_equal(fake_vmx_get(VMCS_host_rip), (uintptr_t)vmx_exit_entry);
+	assert_int_equal(fake_trace_count, 1);
+	assert_int_equal(fake_trace_records[0].what & 0xff, TRACE_entry);
+
+	/* One that is quick otherwise. */
+	uint64_t rip = fake_vmx_get(VMCS_guest_rip);
+	vtx_vcpu->regs[GPR_RAX] = 0;
+	fake_vmx_set(VMCS_exit_instruction_length, 2);
+	fake_vmx_set(VMCS_exit_qualification, 0x80 << 16);
+	assert_true(vmx_exit_traced(vtx_vcpu, REASON_IO));
+	assert_int_equal(fake_trace_count, 3);
+	assert_int_equal(fake_trace_records[1].what, TRACE_exit | vtx_vm.id << 16);
+	assert_int_equal(fake_trace_records[1].first, REASON_IO);
+	assert_int_equal(fake_trace_records[1].second, rip);
+	assert_int_equal(fake_trace_records[2].what & 0xff, TRACE_entry);
+	assert_int_equal(fake_trace_records[2].second, rip + 2);
+	trace_mask = 0;
+	speculation_actions = 0;
+	vmx_vcpu_run(vtx_vcpu, FAR);
+	assert_int_equal(vtx_traced_entries, 1);
+}
+
 static void test_refused_entry(void **state)
 {
 	(void)state;
@@ -753,6 +789,7 @@ int main(void)
 		TEST(test_quick_exits_stay_announced),
 		TEST(test_guarded_entry),
 		TEST(test_guarded_exit),
+		TEST(test_traced_exits),
 		TEST(test_refused_entry),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

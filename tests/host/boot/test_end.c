@@ -56,8 +56,11 @@ void log_break_lock(void)
 {
 }
 
-void uart_drain(void)
+struct uart uart_console;
+
+void uart_drain(const struct uart *uart)
 {
+	(void)uart;
 }
 
 void emulator_power_off(bool pass)

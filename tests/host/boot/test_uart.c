@@ -126,7 +126,7 @@ static struct device *put(unsigned index, uint16_t port)
 static bool init(uint16_t port, uint16_t divisor)
 {
 	struct uart_place place = {.port = port};
-	return uart_init(&place, divisor);
+	return uart_init(&uart_console, &place, divisor);
 }
 
 static void test_any_port_and_rate(void **state)
@@ -136,7 +136,7 @@ static void test_any_port_and_rate(void **state)
 	assert_true(init(0x2f8, 12));
 	assert_int_equal(device->divisor[0], 12);
 	assert_int_equal(device->registers[3], 3);
-	uart_write("hello", 5);
+	uart_write(&uart_console, "hello", 5);
 	assert_string_equal(device->sent, "hello");
 	/* Another rate for the same port. */
 	assert_true(init(0x2f8, 1));
@@ -146,7 +146,7 @@ static void test_any_port_and_rate(void **state)
 	device->divisor[0] = 7;
 	assert_true(init(0x3e8, 0));
 	assert_int_equal(device->divisor[0], 7);
-	uart_write("x", 1);
+	uart_write(&uart_console, "x", 1);
 	assert_string_equal(device->sent, "x");
 }
 
@@ -157,13 +157,13 @@ static void test_absent_port(void **state)
 	struct device *device = put(0, 0x3f8);
 	assert_true(init(0x3f8, 1));
 	assert_false(init(0x2e8, 1));
-	uart_write("still", 5);
+	uart_write(&uart_console, "still", 5);
 	assert_string_equal(device->sent, "still");
 	/* Something else lies there: it keeps nothing and hears nothing. */
 	put(1, 0x2e8)->scratch = false;
 	devices[1].unresponsive = true;
 	assert_false(init(0x2e8, 1));
-	uart_write("!", 1);
+	uart_write(&uart_console, "!", 1);
 	assert_string_equal(device->sent, "still!");
 	assert_int_equal(devices[1].sent_bytes, 0);
 }
@@ -175,7 +175,7 @@ static void test_old_port_without_queue(void **state)
 	device->queues = false;
 	device->scratch = false;
 	assert_true(init(0x3f8, 96));
-	uart_write("one by one", 10);
+	uart_write(&uart_console, "one by one", 10);
 	assert_string_equal(device->sent, "one by one");
 	assert_int_equal(device->lost, 0);
 }
@@ -188,7 +188,7 @@ static void test_queue_is_never_overrun(void **state)
 	memset(text, 'a', sizeof(text));
 	assert_true(init(0x3f8, 2));
 	for (unsigned i = 0; i < 20; i++) {
-		uart_write(text, i);
+		uart_write(&uart_console, text, i);
 	}
 	assert_int_equal(device->sent_bytes, 190);
 	assert_int_equal(device->lost, 0);
@@ -203,16 +203,45 @@ static void test_stuck_port_costs_one_wait(void **state)
 	memset(text, 'a', sizeof(text));
 	assert_true(init(0x3f8, 3));
 	device->stuck = true;
-	uart_write(text, sizeof(text));
+	uart_write(&uart_console, text, sizeof(text));
 	assert_int_equal(device->sent_bytes, 16);
 	unsigned reads = device->status_reads;
-	uart_write(text, sizeof(text));
-	uart_drain();
+	uart_write(&uart_console, text, sizeof(text));
+	uart_drain(&uart_console);
 	assert_true(device->status_reads <= reads + sizeof(text) + 1);
 	device->stuck = false;
-	uart_write("bb", 2);
+	uart_write(&uart_console, "bb", 2);
 	assert_int_equal(device->sent_bytes, 18);
 	assert_int_equal(device->lost, 0);
+}
+
+/* As much as its queue holds, at once; nothing while that is not empty. */
+static void test_offering_never_waits(void **state)
+{
+	struct uart second = {0};
+	struct uart_place place = {.port = 0x2f8};
+	uint8_t bytes[40];
+	(void)state;
+	struct device *console = put(0, 0x3f8);
+	struct device *device = put(1, 0x2f8);
+	memset(bytes, 'b', sizeof(bytes));
+	assert_true(init(0x3f8, 1));
+	assert_int_equal(uart_offer(&second, bytes, sizeof(bytes)), 0);
+	assert_true(uart_init(&second, &place, 1));
+	assert_true(uart_is_at(&second, &place));
+	assert_false(uart_is_at(&uart_console, &place));
+	assert_int_equal(uart_offer(&second, bytes, sizeof(bytes)), 16);
+	assert_int_equal(uart_offer(&second, bytes, 3), 3);
+	assert_int_equal(uart_offer(&second, bytes, sizeof(bytes)), 13);
+	device->stuck = true;
+	unsigned reads = device->status_reads;
+	assert_int_equal(uart_offer(&second, bytes, sizeof(bytes)), 0);
+	assert_int_equal(device->status_reads, reads + 1);
+	device->stuck = false;
+	assert_int_equal(uart_offer(&second, bytes, sizeof(bytes)), 16);
+	assert_int_equal(device->sent_bytes, 48);
+	assert_int_equal(device->lost, 0);
+	assert_int_equal(console->sent_bytes, 0);
 }
 
 static void test_reading(void **state)
@@ -220,11 +249,11 @@ static void test_reading(void **state)
 	(void)state;
 	struct device *device = put(0, 0x3f8);
 	assert_true(init(0x3f8, 4));
-	assert_int_equal(uart_read(), -1);
+	assert_int_equal(uart_read(&uart_console), -1);
 	device->heard = 'q';
 	device->has_heard = true;
-	assert_int_equal(uart_read(), 'q');
-	assert_int_equal(uart_read(), -1);
+	assert_int_equal(uart_read(&uart_console), 'q');
+	assert_int_equal(uart_read(&uart_console), -1);
 }
 
 /* Plain memory keeps what is written: all that the driver can see of a card is its scratch
@@ -237,19 +266,19 @@ static void test_registers_in_memory(void **state)
 	(void)state;
 	struct uart_place place = {.memory = words, .shift = 2};
 	words[5] = 0x60;
-	assert_true(uart_init(&place, 1));
+	assert_true(uart_init(&uart_console, &place, 1));
 	assert_int_equal(words[3], 3);
 	assert_int_equal(words[7], 0xa5);
-	uart_write("z", 1);
+	uart_write(&uart_console, "z", 1);
 	assert_int_equal(words[0], 'z');
 	place = (struct uart_place){.memory = bytes};
 	bytes[5] = 0x60;
-	assert_true(uart_init(&place, 1));
-	uart_write("y", 1);
+	assert_true(uart_init(&uart_console, &place, 1));
+	uart_write(&uart_console, "y", 1);
 	assert_int_equal(bytes[0], 'y');
 	assert_int_equal(words[0], 'z');
 	memset(bytes, 0xff, sizeof(bytes));
-	assert_false(uart_init(&place, 2));
+	assert_false(uart_init(&uart_console, &place, 2));
 }
 
 int main(void)
@@ -260,6 +289,7 @@ int main(void)
 		cmocka_unit_test_setup(test_old_port_without_queue, setup),
 		cmocka_unit_test_setup(test_queue_is_never_overrun, setup),
 		cmocka_unit_test_setup(test_stuck_port_costs_one_wait, setup),
+		cmocka_unit_test_setup(test_offering_never_waits, setup),
 		cmocka_unit_test_setup(test_reading, setup),
 		cmocka_unit_test_setup(test_registers_in_memory, setup),
 	};

@@ -41,7 +41,7 @@ unsigned vtx_exits;
 bool vtx_privileged;
 enum guest_cpuid_outcome vtx_cpuid_quick;
 unsigned vtx_quick_exits;
-unsigned vtx_guarded_entries, vtx_l1d_flushes;
+unsigned vtx_guarded_entries, vtx_traced_entries, vtx_l1d_flushes;
 unsigned vtx_catch_ups, vtx_interrupts;
 uint8_t vtx_interrupt;
 
@@ -183,6 +183,16 @@ void vmx_enter_guarded(struct vcpu *vcpu, bool launched)
 	enter(vcpu, launched);
 }
 
+/* While exits are traced they lead elsewhere. */
+char vmx_exit_traced_entry[1];
+
+void vmx_enter_traced(struct vcpu *vcpu, bool launched)
+{
+	vtx_traced_entries++;
+	assert_int_equal(fake_vmx_get(VMCS_host_rip), (uintptr_t)vmx_exit_traced_entry);
+	enter(vcpu, launched);
+}
+
 static bool go_on(bool again)
 {
 	if (again) {
@@ -272,7 +282,7 @@ void vtx_start(void)
 	vtx_on_exit = NULL;
 	vtx_cpuid_quick = GUEST_CPUID_UNDECIDED;
 	vtx_quick_exits = 0;
-	vtx_exits = vtx_guarded_entries = vtx_l1d_flushes = 0;
+	vtx_exits = vtx_guarded_entries = vtx_traced_entries = vtx_l1d_flushes = 0;
 	vtx_catch_ups = vtx_interrupts = 0;
 	fake_vmx_reset();
 	vtx_on_cpu(0);

@@ -55,7 +55,7 @@ extern enum guest_cpuid_outcome vtx_cpuid_quick;
 extern unsigned vtx_quick_exits;
 
 /* Of the entries: how many were the guarded way, and how many flushed the L1 data cache. */
-extern unsigned vtx_guarded_entries, vtx_l1d_flushes;
+extern unsigned vtx_guarded_entries, vtx_traced_entries, vtx_l1d_flushes;
 extern unsigned vtx_catch_ups;
 extern unsigned vtx_interrupts;
 extern uint8_t vtx_interrupt; /* vector of the last one that interrupt_handle was given */

@@ -161,6 +161,21 @@ static void test_the_last_one_counts(void **state)
 	assert_false(options.table);
 }
 
+static void test_trace(void **state)
+{
+	(void)state;
+	parse("");
+	assert_string_equal(options.trace, "");
+	assert_false(options.has_trace_port);
+	parse("trace=on trace=exits,faults trace-port=com2,57600");
+	assert_int_equal(complaints.count, 0);
+	assert_string_equal(options.trace, "exits,faults");
+	assert_true(options.has_trace_port);
+	assert_int_equal(options.trace_port.port, 0x2f8);
+	assert_int_equal(options.trace_port.divisor, 2);
+	assert_int_equal(options.console.port, 0x3f8);
+}
+
 /* Ignored, said so in one error message that names the word, and nothing else is disturbed. */
 static void test_malformed_words(void **state)
 {
@@ -245,6 +260,14 @@ static void test_malformed_words(void **state)
 		"mitigations=on",
 		"mitigations=OFF",
 		"mitigations=off,",
+		"trace",
+		"trace-port",
+		"trace-port=",
+		"trace-port=e9",
+		"trace-port=none",
+		"trace-port=pci",
+		"trace-port=com2,1",
+		"trace-port=com2,x",
 		"=",
 		"=1",
 		"%s%n",
@@ -268,7 +291,7 @@ static void test_malformed_words(void **state)
 /* The longest error message of all is complete. */
 static void test_message_is_complete(void **state)
 {
-	static const char end[] = "mitigations= exec=";
+	static const char end[] = "mitigations= trace= trace-port= exec=";
 	char word[41];
 	(void)state;
 	memset(word, 'y', sizeof(word) - 1);
@@ -375,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_every_option),
 		cmocka_unit_test(test_every_console),
 		cmocka_unit_test(test_the_last_one_counts),
+		cmocka_unit_test(test_trace),
 		cmocka_unit_test(test_malformed_words),
 		cmocka_unit_test(test_message_is_complete),
 		cmocka_unit_test(test_long_words),

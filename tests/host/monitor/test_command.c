@@ -4,6 +4,7 @@
  * and changes nothing, and the way to a command: nearest names, completion.
  */
 #include "fake/commands.h"
+#include "fake/trace_port.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "kernel/monitor/output.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/sched/run_queue.h"
+#include "kernel/trace/trace.h"
 #include "mm/promise.h"
 #include "mm/audit.h"
 #include "kernel/monitor/audit.h"
@@ -489,6 +491,33 @@ static int setup(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, kernel_teardown)
 
+static void test_trace(void **state)
+{
+	(void)state;
+	trace_reset();
+	trace_port_reset();
+	expect("trace show",
+	       "trace: events 0x0 on, no port (trace-port=); records 0, lost 0, kept 0");
+	refuse("trace", "trace on|off|all|EVENTS|show [N]");
+	refuse("trace some", "some is not on, off, all");
+	refuse("trace on 3", "only trace show takes a number");
+	refuse("trace show 0", "0 is not a number from 1 to 64");
+	refuse("trace show 65", "65 is not a number from 1 to 64");
+	refuse("trace show -1", "-1 is not a number from 1 to 64");
+	refuse("trace show x", "x is not a number from 1 to 64");
+	assert_int_equal(trace_mask, 0);
+	assert_int_equal(command_type("trace faults"), STATUS_OK);
+	assert_int_equal(trace_mask, 1u << TRACE_fault);
+	kernel_touch_pages(&vms[0], 2000, 12);
+	expect("trace show", "0 one.0 fault gfn=0x7db pages=0x1\n");
+	assert_null(strstr(terminal, "gfn=0x7d1 "));
+	expect("trace show 1", "records 12, lost 0, kept 12");
+	assert_null(strstr(terminal, "gfn=0x7da "));
+	assert_int_equal(command_type("trace off"), STATUS_OK);
+	assert_int_equal(trace_mask, 0);
+	trace_reset();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -499,6 +528,7 @@ int main(void)
 		TEST(test_unknown_commands),
 		TEST(test_what_is_shown),
 		TEST(test_top),
+		TEST(test_trace),
 		TEST(test_balloon),
 		TEST(test_set),
 		TEST(test_pause_and_resume),
