@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/overcommit/governor.h"
+#include "kernel/monitor/display.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
 #include "kernel/monitor/script.h"
@@ -122,6 +123,7 @@ static NOT_INLINE bool keep_house(uint64_t now_tsc)
 {
 	house.next_tsc = now_tsc + ticks_from_us(ROUND_US);
 	monitor_poll(house.options, now_tsc);
+	display_poll(house.options, now_tsc);
 	working_set_poll(now_tsc);
 	governor_poll(now_tsc);
 	audit_poll(now_tsc);

@@ -7,6 +7,7 @@
 #include "base/types.h"
 #include "arch/arch.h"
 #include "arch/console.h"
+#include "arch/screen.h"
 
 #define OPTIONS_POLICY_BYTES 16
 #define OPTIONS_EXEC_MOST 511
@@ -21,6 +22,7 @@ struct options {
 	bool mitigations_off;	  /* no measures against speculative execution */
 	uint64_t vms;		  /* modules that there should be, 0: not said */
 	enum end end;		  /* what follows the verdict, or the key q */
+	enum screen_use screen;
 	struct console console;
 	char console_name[40];		   /* as it was given, for error messages */
 	char policy[OPTIONS_POLICY_BYTES]; /* as it was given; empty: the default */

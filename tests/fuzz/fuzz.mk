@@ -7,7 +7,7 @@
 FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode vlapic \
 	vioapic devices bzimage foreign_elf multiboot1 virtio vmware hyperv monitor
 
-FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
+FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c $(MULTIBOOT2_SOURCES) arch/x86/boot/ram.c \
 	mm/memmap.c kernel/lib/error.c
 FUZZ_elf := tests/fuzz/fuzz_elf.c kernel/lib/elf.c kernel/lib/error.c
 FUZZ_bzimage := tests/fuzz/fuzz_bzimage.c kernel/lib/bzimage.c kernel/lib/error.c

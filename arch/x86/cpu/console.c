@@ -3,10 +3,13 @@
  * The operator's console: the part of include/arch/arch.h that needs drivers. Callers of
  * arch_console_write hold the log's lock, or are the only one left (panic).
  */
+#include "arch/x86/cpu/console_screen.h"
 #include "base/string.h"
 #include "drivers/phys/debugcon.h"
 #include "drivers/phys/pci.h"
 #include "drivers/phys/physical.h"
+#include "drivers/phys/ps2.h"
+#include "drivers/phys/screen.h"
 #include "drivers/phys/uart.h"
 #include "arch/arch.h"
 #include "arch/console.h"
@@ -97,6 +100,9 @@ static void write_raw(const char *text, size_t bytes)
 	} else if (kind == CONSOLE_E9) {
 		debug_console_write(text, bytes);
 	}
+	if (screen_is_open()) {
+		screen_write(text, bytes);
+	}
 }
 
 void arch_console_write(const char *text, size_t bytes)
@@ -113,7 +119,27 @@ void arch_console_write(const char *text, size_t bytes)
 	write_raw(text + start, bytes - start);
 }
 
+/* A machine without a keyboard is asked once. */
+static int read_keyboard(void)
+{
+	static bool asked;
+
+	if (!asked) {
+		asked = true;
+		(void)ps2_start();
+	}
+	return ps2_read();
+}
+
 int arch_console_read(void)
 {
-	return is_serial() ? uart_read() : -1;
+	int key = is_serial() ? uart_read() : -1;
+
+	return key < 0 && screen_is_open() ? read_keyboard() : key;
+}
+
+void arch_console_urgent(void)
+{
+	console_screen_open_late();
+	screen_defer(false);
 }

@@ -21,6 +21,7 @@
 #include "drivers/phys/debugcon.h"
 #include "drivers/phys/physical.h"
 #include "drivers/phys/power.h"
+#include "drivers/phys/screen.h"
 #include "drivers/phys/uart.h"
 #include "fake/firmware.h"
 
@@ -40,6 +41,8 @@ static bool obeys;
 
 /* ---- The machine ----------------------------------------------------------------------------- */
 
+static unsigned screens_drawn;
+
 void arch_cpus_halt_others(void)
 {
 }
@@ -58,6 +61,12 @@ void log_break_lock(void)
 
 void uart_drain(void)
 {
+}
+
+void screen_defer(bool defer)
+{
+	assert_false(defer); /* what is not drawn now never is */
+	screens_drawn++;
 }
 
 void emulator_power_off(bool pass)
@@ -148,9 +157,12 @@ static int setup(void **state)
 
 static void end(enum end how)
 {
+	unsigned before = screens_drawn;
+
 	if (setjmp(over) == 0) {
 		arch_end(how, true);
 	}
+	assert_int_equal(screens_drawn, before + 1);
 }
 
 /* Regression: the tables were read at the end, when they could be what a VM had written there. */
