@@ -81,6 +81,7 @@ static void check_end(uint64_t now)
 	const struct options *options = house.options;
 	if (all_ended() && !house.reported && !script_is_busy()) {
 		house.reported = true;
+		display_tell();
 		bool pass = report_results(options->batch);
 		if (options->batch) {
 			arch_end(options->end, pass);

@@ -68,15 +68,15 @@ def quote_words(string):
 # the word that says how many VMs there should be lets the hypervisor notice what got lost anyway; files=
 # does the same for what belongs to one VM.
 
-def wants_pixels(entry):
+def wants_pixels(options):
     """Does the hypervisor want a framebuffer? The last `screen=` counts."""
-    values = [word for word in entry.options.split() if word.startswith("screen=")]
+    values = [word for word in options.split() if word.startswith("screen=")]
     return bool(values) and values[-1] in ("screen=text", "screen=map")
 
 
 def screen_commands(entry):
     """`multiboot2` sets gfxpayload by the kernel's header: what the entry wants comes after it."""
-    return [f"set gfxpayload={SCREEN_MODES if wants_pixels(entry) else 'text'}"]
+    return [f"set gfxpayload={SCREEN_MODES if wants_pixels(entry.options) else 'text'}"]
 
 
 def load_commands(entry, names):
@@ -245,4 +245,4 @@ def make_iso(output, kernel, entries, menu=False, last_words=""):
     for entry in entries:
         files.update(entry.files)
     make_image(output, files, grub_config(entries, names, menu, last_words),
-               pixels=any(wants_pixels(entry) for entry in entries))
+               pixels=any(wants_pixels(entry.options) for entry in entries))

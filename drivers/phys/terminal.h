@@ -58,7 +58,7 @@ void terminal_put_row(struct terminal *terminal, unsigned row, const char *text,
 void terminal_put_letter(struct terminal *terminal, unsigned row, unsigned column, char letter,
 			 unsigned colour);
 
-/* The row is to be drawn, whoever may have changed it. */
+/* The row is to be drawn again. */
 void terminal_mark(struct terminal *terminal, unsigned row);
 
 #endif

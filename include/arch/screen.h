@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The screen that the boot loader has left us: letters of VGA's text mode, or pixels in a row. What
- * the loader says is checked once, in arch/x86/boot/multiboot2_screen.c; who has a struct screen
+ * the loader says is checked once, in arch/x86/boot/multiboot2_screen.c; users of a struct screen
  * may rely on what is said here.
  */
 #ifndef ARCH_SCREEN_H

@@ -7,11 +7,12 @@
 #include "drivers/phys/screen.h"
 #include "arch/arch.h"
 #include "kernel/monitor/frame_map.h"
+#include "kernel/sched/scheduler.h"
 
 #define LOOK_MS 5
 #define SHARE 256 /* of the time between two looks; one step at least */
 #define TABLE_MS 1000
-#define LETTERS 2      /* in a step */
+#define LETTERS 1      /* in a step */
 #define STEPS_MOST 256 /* of one look, however fast they are */
 
 static struct {
@@ -21,9 +22,12 @@ static struct {
 	uint64_t ticks;
 } display;
 
-uint64_t display_ticks(void)
+void display_tell(void)
 {
-	return display.ticks;
+	if (screen_is_open()) {
+		log_event(NULL, "screen drawn_ticks=%lu busy_ticks=%lu map=%s", display.ticks,
+			  scheduler_counts(0).busy_ticks, frame_map_is_on() ? "on" : "off");
+	}
 }
 
 /* From here on the boot CPU has other things to do than to draw letters at once. */

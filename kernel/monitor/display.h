@@ -11,7 +11,7 @@
 /* Draws for DISPLAY_SHARE of the time since the last look; nothing where no screen is in use. */
 void display_poll(const struct options *options, uint64_t now_tsc);
 
-/* Ticks that it has taken. */
-uint64_t display_ticks(void);
+/* One line of the log: ticks that drawing has taken, and those in which this CPU ran VMs. */
+void display_tell(void);
 
 #endif

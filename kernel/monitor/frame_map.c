@@ -23,7 +23,7 @@
 #define TITLE_ROWS 1
 #define LEGEND_ROWS 2
 #define TABLE_TITLE_ROWS 1
-#define RECORDS_AT_ONCE 24 /* of a step */
+#define RECORDS_AT_ONCE 12 /* of a step */
 #define CELL_RECORDS 4	   /* a cell that has to be drawn takes as long as so many records */
 #define LINE_BYTES (TERMINAL_COLUMNS_MAX + 1)
 #define SWATCH_COLUMNS 2 /* of the legend: a box and a blank */

@@ -79,7 +79,7 @@ class Screen:
         path = os.path.join(self.directory, name)
         if os.path.exists(path):
             os.unlink(path)
-        self.tell(command.replace(name, path))
+        self.tell(command.replace(name, f'"{path}"'))  # a bare / would be a division
         def whole():
             return os.path.exists(path) and os.path.getsize(path) >= bytes_least
         self.until(whole, command)

@@ -27,7 +27,7 @@
 #define POLL (5 * MS)
 
 static struct options options;
-static unsigned polls, draws, finishes, results, details_shown;
+static unsigned polls, draws, tells, finishes, results, details_shown;
 static uint64_t timeout_told;
 static bool verdict;
 
@@ -59,6 +59,12 @@ void display_poll(const struct options *given, uint64_t now_tsc)
 	draws++;
 }
 
+void display_tell(void)
+{
+	assert_int_equal(results, 0);
+	tells++;
+}
+
 void monitor_finish(const struct options *given)
 {
 	assert_ptr_equal(given, &options);
@@ -88,7 +94,7 @@ static void start_with(uint64_t frames, unsigned max_leaf_level)
 	kernel_start(frames, max_leaf_level);
 	memset(&options, 0, sizeof(options));
 	options.end = END_REBOOT;
-	polls = draws = finishes = results = details_shown = 0;
+	polls = draws = tells = finishes = results = details_shown = 0;
 	timeout_told = 0;
 	verdict = true;
 	housekeeping_init(&options);
@@ -208,6 +214,7 @@ static void test_interactive_run_reports_once(void **state)
 	(void)background_poll(fake_tsc, true);
 	(void)background_poll(fake_tsc, true);
 	assert_int_equal(results, 1);
+	assert_int_equal(tells, 1);
 	assert_int_equal(details_shown, 0);
 	assert_int_equal(finishes, 1);
 }
