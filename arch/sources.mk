@@ -5,9 +5,11 @@ HV_C_SOURCES += \
 	arch/x86/boot/main.c \
 	arch/x86/boot/memory.c \
 	arch/x86/boot/multiboot2.c \
+	arch/x86/boot/multiboot2_screen.c \
 	arch/x86/boot/ram.c \
 	arch/x86/boot/smp.c \
 	arch/x86/cpu/console.c \
+	arch/x86/cpu/console_screen.c \
 	arch/x86/cpu/cpu.c \
 	arch/x86/cpu/features.c \
 	arch/x86/cpu/gdt.c \

@@ -7,11 +7,18 @@ HV_C_SOURCES += \
 	drivers/phys/acpi_tables.c \
 	drivers/phys/debugcon.c \
 	drivers/phys/firmware.c \
+	drivers/phys/font.c \
+	drivers/phys/framebuffer.c \
+	drivers/phys/keyboard.c \
 	drivers/phys/mp_table.c \
 	drivers/phys/pci.c \
 	drivers/phys/power.c \
 	drivers/phys/processors.c \
+	drivers/phys/ps2.c \
+	drivers/phys/screen.c \
+	drivers/phys/terminal.c \
 	drivers/phys/uart.c \
+	drivers/phys/vga_text.c \
 	drivers/virt/pc.c \
 	drivers/virt/pc_dialect.c \
 	drivers/virt/pc_hyperv.c \

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/overcommit/governor.h"
+#include "kernel/monitor/display.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
 #include "kernel/monitor/script.h"
@@ -81,6 +82,7 @@ static void check_end(uint64_t now)
 	const struct options *options = house.options;
 	if (all_ended() && !house.reported && !script_is_busy()) {
 		house.reported = true;
+		display_tell();
 		bool pass = report_results(options->batch);
 		if (options->batch) {
 			arch_end(options->end, pass);
@@ -123,6 +125,7 @@ static NOT_INLINE bool keep_house(uint64_t now_tsc)
 {
 	house.next_tsc = now_tsc + ticks_from_us(ROUND_US);
 	monitor_poll(house.options, now_tsc);
+	display_poll(house.options, now_tsc);
 	working_set_poll(now_tsc);
 	governor_poll(now_tsc);
 	audit_poll(now_tsc);

@@ -58,6 +58,9 @@ HV_C_SOURCES += \
 	kernel/monitor/commands_steer.c \
 	kernel/monitor/commands_trace.c \
 	kernel/monitor/commands_vm.c \
+	kernel/monitor/display.c \
+	kernel/monitor/frame_cells.c \
+	kernel/monitor/frame_map.c \
 	kernel/monitor/line.c \
 	kernel/monitor/monitor.c \
 	kernel/monitor/output.c \

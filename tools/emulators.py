@@ -71,6 +71,9 @@ class Machine:
     console: str = "com1"  # the device whose output is the log: see consoles.py
     trace: str = ""  # a file: what leaves by the serial port that is not the console's
     board: str = ""  # QEMU: another machine than its default, such as q35
+    screen: bool = False  # QEMU has a VGA, also where instructions are counted and nobody looks
+    window: bool = False  # QEMU: in a window of the user's display
+    monitor: str = "none"  # QEMU: what its own monitor is connected with
     real_end: bool = False  # QEMU without its exit port: it is switched off or reset as a real one
 
 
@@ -312,9 +315,9 @@ def qemu_end(machine):
 def qemu_command(machine, directory, serial):
     program = find_program(QEMU)
     # Where nobody looks, firmware and GRUB need not draw: a third of a short run.
-    screen = "none" if machine.kind == "tcg" and machine.exact else "std"
-    command = [program, "-nodefaults", "-display", "none", "-vga", screen,
-               "-monitor", "none", "-m", str(machine.memory), "-smp", str(machine.cpus)]
+    screen = "none" if machine.kind == "tcg" and machine.exact and not machine.screen else "std"
+    command = [program, "-nodefaults", *([] if machine.window else ["-display", "none"]), "-vga", screen,
+               "-monitor", machine.monitor, "-m", str(machine.memory), "-smp", str(machine.cpus)]
     command += consoles.qemu_arguments(machine.console, serial, machine.trace) + qemu_end(machine)
     if machine.board:
         command += ["-machine", machine.board]

@@ -18,6 +18,9 @@ import scenario
 MODULES = ("normal linux multiboot2 boot configfile search search_fs_uuid iso9660 fat part_msdos part_gpt"
            " serial terminal echo test true sleep reboot halt iorw mmap").split()
 BIOS_MODULES = MODULES + ["biosdisk"]
+# Only in images of which an entry asks for a screen of pixels: GRUB is the same bytes in all others.
+BIOS_SCREEN_MODULES = ["vbe"]
+SCREEN_MODES = "1024x768x32,1024x768,auto"
 EFI_MODULES = MODULES + ["efi_gop"]
 # Taken where GRUB has them: 2.14 draws through GOP alone.
 EFI_MODULES_MAYBE = ["efi_uga"]
@@ -65,6 +68,17 @@ def quote_words(string):
 # the word that says how many VMs there should be lets the hypervisor notice what got lost anyway; files=
 # does the same for what belongs to one VM.
 
+def wants_pixels(options):
+    """Does the hypervisor want a framebuffer? The last `screen=` counts."""
+    values = [word for word in options.split() if word.startswith("screen=")]
+    return bool(values) and values[-1] in ("screen=text", "screen=map")
+
+
+def screen_commands(entry):
+    """`multiboot2` sets gfxpayload by the kernel's header: what the entry wants comes after it."""
+    return [f"set gfxpayload={SCREEN_MODES if wants_pixels(entry.options) else 'text'}"]
+
+
 def load_commands(entry, names):
     """Loads hypervisor and modules; afterwards $loaded is how many were, $missing the last one's name.
 
@@ -95,7 +109,8 @@ def entry_commands(entry, names, failed, last_words=""):
     """Prints `last_words` and boots, or says what is missing and does what `failed` says."""
     lines = entry.grub + load_commands(entry, names)
     said = [f"\techo {quote(last_words)}"] if last_words else []
-    lines += [f"if [ $loaded = {len(entry.modules) + 1} ]; then", *said, "\tboot", "fi", STOP]
+    lines += [f"if [ $loaded = {len(entry.modules) + 1} ]; then", *said,
+              *("\t" + command for command in screen_commands(entry)), "\tboot", "fi", STOP]
     return lines + failed
 
 
@@ -184,7 +199,7 @@ def read_epoch():
     return int(text)
 
 
-def make_image(output, files, config, efi=True):
+def make_image(output, files, config, efi=True, pixels=False):
     """Writes an image that holds `files` (path in the image -> file) and GRUB's `config`."""
     for path in files.values():
         if not os.path.exists(path):
@@ -202,7 +217,8 @@ def make_image(output, files, config, efi=True):
         os.makedirs(os.path.dirname(os.path.join(tree, eltorito)))
         with open(os.path.join(tree, "boot", "grub", "grub.cfg"), "w", encoding="utf-8") as file:
             file.write(config)
-        make_core(work, "i386-pc-eltorito", BIOS_MODULES, os.path.join(tree, eltorito), uuid)
+        modules = BIOS_MODULES + (BIOS_SCREEN_MODULES if pixels else [])
+        make_core(work, "i386-pc-eltorito", modules, os.path.join(tree, eltorito), uuid)
         efi_options = []
         if efi:
             make_efi_partition(work, uuid, environment)
@@ -228,4 +244,5 @@ def make_iso(output, kernel, entries, menu=False, last_words=""):
     files[KERNEL] = kernel
     for entry in entries:
         files.update(entry.files)
-    make_image(output, files, grub_config(entries, names, menu, last_words))
+    make_image(output, files, grub_config(entries, names, menu, last_words),
+               pixels=any(wants_pixels(entry.options) for entry in entries))

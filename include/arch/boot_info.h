@@ -9,6 +9,7 @@
 #define ARCH_BOOT_INFO_H
 
 #include "base/types.h"
+#include "arch/screen.h"
 
 #define BOOT_MODULES_MAX 128	 /* VMs, and further files of VMs */
 #define BOOT_TEXTS_BYTES 0x10000 /* of all texts together; one of them may take it all */
@@ -38,6 +39,8 @@ struct boot_info {
 	unsigned modules_left_out; /* behind the last place of the table */
 	struct boot_module modules[BOOT_MODULES_MAX];
 	struct boot_map map;
+	struct screen screen;	    /* SCREEN_NONE: there is none, or: */
+	const char *screen_message; /* why it cannot be used, if there is one */
 	unsigned rsdp_bytes; /* of the loader's copy of ACPI's root pointer, 0 if there is none */
 	uint8_t rsdp[BOOT_RSDP_BYTES] __attribute__((aligned(8)));
 	uint64_t acpi_rsdp;  /* host-physical address of `rsdp`, 0 if there is none */

@@ -51,6 +51,24 @@ static void take_console(const char *word, const char *value, struct options *op
 	snprintf(options->console_name, sizeof(options->console_name), "%s", value);
 }
 
+static void take_screen(const char *word, const char *value, struct options *options,
+			struct options_complaints *complaints)
+{
+	static const char *const uses[] = {
+		[SCREEN_USE_AUTO] = "auto",
+		[SCREEN_USE_NO] = "no",
+		[SCREEN_USE_TEXT] = "text",
+		[SCREEN_USE_MAP] = "map",
+	};
+	for (unsigned i = 0; i < ARRAY_COUNT(uses); i++) {
+		if (strcmp(value, uses[i]) == 0) {
+			options->screen = (enum screen_use)i;
+			return;
+		}
+	}
+	complain(complaints, word, "a screen is auto, no, text or map");
+}
+
 static void take_end(const char *word, const char *value, struct options *options,
 		     struct options_complaints *complaints)
 {
@@ -99,6 +117,8 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 		options->batch = true;
 	} else if ((value = value_of(word, "console=")) != NULL) {
 		take_console(word, value, options, complaints);
+	} else if ((value = value_of(word, "screen=")) != NULL) {
+		take_screen(word, value, options, complaints);
 	} else if ((value = value_of(word, "end=")) != NULL) {
 		take_end(word, value, options, complaints);
 	} else if ((value = value_of(word, "trace=")) != NULL) {
@@ -147,10 +167,9 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 			complain(complaints, word, "mitigations are auto or off");
 		}
 	} else {
-		complain(
-			complaints, word,
-			"it is not one of batch console= end= table= timeout= audit= maxcpus= vms= "
-			"policy= mitigations= trace= trace-port= exec=");
+		complain(complaints, word,
+			 "it is not one of batch console= screen= end= table= timeout= audit= "
+			 "maxcpus= vms= policy= mitigations= trace= trace-port= exec=");
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "base/types.h"
 #include "arch/arch.h"
 #include "arch/console.h"
+#include "arch/screen.h"
 
 #define OPTIONS_POLICY_BYTES 16
 #define OPTIONS_EXEC_MOST 511
@@ -23,7 +24,8 @@ struct options {
 	char trace[64];		  /* what is traced from the start, as it was given; "": nothing */
 	bool has_trace_port;	  /* and where it goes */
 	struct console trace_port;
-	enum end end; /* what follows the verdict, or the key q */
+	enum end end;		  /* what follows the verdict, or the key q */
+	enum screen_use screen;
 	struct console console;
 	char console_name[40];		   /* as it was given, for error messages */
 	char policy[OPTIONS_POLICY_BYTES]; /* as it was given; empty: the default */

@@ -172,6 +172,15 @@ void log_text(const char *text, size_t bytes)
 	}
 }
 
+void log_while_locked(void (*change)(void))
+{
+	bool locked = lock_log();
+	change();
+	if (locked) {
+		lock_release(&log_lock);
+	}
+}
+
 /* The old one and some more behind it, which is what a line is mostly changed by. */
 static bool is_longer(const char *text, size_t bytes, size_t behind)
 {

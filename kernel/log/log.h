@@ -12,6 +12,9 @@ uint64_t log_origin_tsc(void);
 /* Lines as they are, without time and name, under the lock of the log. Not for guests' text. */
 void log_text(const char *text, size_t bytes);
 
+/* Calls `change` while no CPU writes a line. Not from a line's own writer. */
+void log_while_locked(void (*change)(void));
+
 /*
  * What the operator is typing stays below all other lines: each takes it away, and shows it again
  * behind itself. At most LOG_PROMPT_BYTES, printable; the cursor stands `behind` of them before the

@@ -27,6 +27,7 @@ void panic_begin(void)
 		panic_cpu = arch_cpu_index();
 		arch_cpus_halt_others();
 		log_break_lock();
+		arch_console_urgent();
 		return;
 	}
 	if (depth == 1 && panic_cpu == arch_cpu_index()) {

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/string.h"
+#include "kernel/monitor/frame_map.h"
 #include "kernel/monitor/output.h"
 #include "kernel/monitor/walk.h"
 #include "kernel/vm/vm.h"
@@ -177,7 +178,32 @@ static enum status frames(const struct command_call *call, struct error *error)
 	return STATUS_OK;
 }
 
+static enum status show_map(const struct command_call *call, struct error *error)
+{
+	bool on = word_is(call->words[0], "on");
+	if (!on && !word_is(call->words[0], "off")) {
+		return error_set(error, STATUS_INVALID, "%.*s is not on or off",
+				 word_shown(call->words[0]), call->words[0].text);
+	}
+	const char *message = frame_map_set(on);
+	if (message != NULL) {
+		return error_set(error, STATUS_INVALID, "%s", message);
+	}
+	output_print("the map is %s", on ? "on" : "off");
+	return STATUS_OK;
+}
+
 static const struct command table[] = {
+	{
+		.name = "map",
+		.arguments = "on|off",
+		.meaning = "the map of frames on the screen",
+		.example = "map on",
+		.least = 1,
+		.most = 1,
+		.choices = "on off",
+		.run = show_map,
+	},
 	{
 		.name = "frames",
 		.arguments = "[BEGIN[-END]]",

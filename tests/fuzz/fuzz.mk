@@ -5,9 +5,9 @@
 # Read by tests/host/host.mk, whose lists of shared sources it uses.
 
 FUZZ_TARGETS := multiboot2 elf vm_config options hypercall processors decode vlapic \
-	vioapic devices bzimage foreign_elf multiboot1 virtio vmware hyperv monitor
+	vioapic devices bzimage foreign_elf multiboot1 virtio vmware hyperv monitor screen
 
-FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
+FUZZ_multiboot2 := tests/fuzz/fuzz_multiboot2.c $(MULTIBOOT2_SOURCES) arch/x86/boot/ram.c \
 	mm/memmap.c kernel/lib/error.c
 FUZZ_elf := tests/fuzz/fuzz_elf.c kernel/lib/elf.c kernel/lib/error.c
 FUZZ_bzimage := tests/fuzz/fuzz_bzimage.c kernel/lib/bzimage.c kernel/lib/error.c
@@ -20,6 +20,7 @@ FUZZ_options := tests/fuzz/fuzz_options.c kernel/lib/console.c kernel/lib/option
 FUZZ_monitor := tests/fuzz/fuzz_monitor.c kernel/lib/error.c kernel/lib/words.c \
 	kernel/monitor/command.c kernel/monitor/line.c kernel/monitor/output.c \
 	kernel/monitor/script.c kernel/vm/vm_config.c kernel/vm/vm_stats.c
+FUZZ_screen := tests/fuzz/fuzz_screen.c drivers/phys/keyboard.c drivers/phys/terminal.c
 FUZZ_devices := tests/fuzz/fuzz_devices.c tests/host/fake/counter.c drivers/virt/vi8042.c \
 	drivers/virt/vpci.c drivers/virt/vpic.c drivers/virt/vpit.c drivers/virt/vpit_channel.c \
 	drivers/virt/vrtc.c drivers/virt/vrtc_calendar.c drivers/virt/vuart.c

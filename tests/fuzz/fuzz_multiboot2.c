@@ -57,6 +57,29 @@ static void check_releases(struct boot_info *info)
 	}
 }
 
+/* Whatever a tag says, who draws may rely on what include/arch/screen.h promises. */
+static void check_screen(const struct boot_info *info)
+{
+	const struct screen *screen = &info->screen;
+	FUZZ_CHECK(screen->kind == SCREEN_NONE || info->screen_message == NULL);
+	if (screen->kind == SCREEN_NONE) {
+		return;
+	}
+	FUZZ_CHECK(screen->width >= 1 && screen->width <= SCREEN_SIDE_MOST);
+	FUZZ_CHECK(screen->height >= 1 && screen->height <= SCREEN_SIDE_MOST);
+	FUZZ_CHECK(screen->pixel_bytes >= 2 && screen->pixel_bytes <= 4);
+	FUZZ_CHECK(screen->pitch >= screen->width * screen->pixel_bytes);
+	FUZZ_CHECK(screen->bytes == (size_t)screen->pitch * screen->height);
+	FUZZ_CHECK(screen->bytes <= SCREEN_BYTES_MOST && screen->place % 8 == 0);
+	FUZZ_CHECK(screen->place != 0 && screen->place <= UINT64_MAX - screen->bytes);
+	for (unsigned i = 0; i < info->map.count; i++) {
+		struct boot_region region;
+		FUZZ_CHECK(!multiboot2_region(&info->map, i, &region) || !region.available ||
+			   region.end <= screen->place ||
+			   region.start >= screen->place + screen->bytes);
+	}
+}
+
 static void check_text(const struct boot_info *info, const char *text)
 {
 	FUZZ_CHECK(text >= info->texts && text < info->texts + sizeof(info->texts));
@@ -87,6 +110,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	for (unsigned i = 0; i < info.map.count; i++) {
 		struct boot_region region;
 		FUZZ_CHECK(!multiboot2_region(&info.map, i, &region) || region.start < region.end);
+	}
+	if (status == STATUS_OK) {
+		check_screen(&info);
 	}
 	check_ram(&info);
 	check_releases(&info);

@@ -56,14 +56,36 @@ HOST_test_cache := tests/host/mm/test_cache.c $(FAKE_WORLD) $(MM_SOURCES)
 HOST_TESTS += test_promise
 HOST_test_promise := tests/host/mm/test_promise.c $(FAKE_WORLD) $(MM_SOURCES)
 
+MULTIBOOT2_SOURCES := arch/x86/boot/multiboot2.c arch/x86/boot/multiboot2_screen.c
+
 HOST_TESTS += test_multiboot2
-HOST_test_multiboot2 := tests/host/boot/test_multiboot2.c arch/x86/boot/multiboot2.c kernel/lib/error.c
+HOST_test_multiboot2 := tests/host/boot/test_multiboot2.c $(MULTIBOOT2_SOURCES) kernel/lib/error.c
+
+HOST_TESTS += test_multiboot2_screen
+HOST_test_multiboot2_screen := tests/host/boot/test_multiboot2_screen.c arch/x86/boot/multiboot2_screen.c
+
+HOST_TESTS += test_terminal
+HOST_test_terminal := tests/host/boot/test_terminal.c drivers/phys/terminal.c
+
+HOST_TESTS += test_keyboard
+HOST_test_keyboard := tests/host/boot/test_keyboard.c tests/host/fake/board.c drivers/phys/keyboard.c \
+	drivers/phys/ps2.c
+
+# The screen, drawn into memory of the test.
+SCREEN_SOURCES := $(addprefix drivers/phys/, font.c framebuffer.c screen.c terminal.c)
+
+HOST_TESTS += test_screen
+HOST_test_screen := tests/host/boot/test_screen.c $(SCREEN_SOURCES)
+
+HOST_TESTS += test_console_screen
+HOST_test_console_screen := tests/host/boot/test_console_screen.c arch/x86/cpu/console_screen.c \
+	$(SCREEN_SOURCES)
 
 HOST_TESTS += test_ram
-HOST_test_ram := tests/host/boot/test_ram.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c mm/memmap.c kernel/lib/error.c
+HOST_test_ram := tests/host/boot/test_ram.c $(MULTIBOOT2_SOURCES) arch/x86/boot/ram.c mm/memmap.c kernel/lib/error.c
 
 HOST_TESTS += test_loaded
-HOST_test_loaded := tests/host/boot/test_loaded.c arch/x86/boot/multiboot2.c arch/x86/boot/ram.c \
+HOST_test_loaded := tests/host/boot/test_loaded.c $(MULTIBOOT2_SOURCES) arch/x86/boot/ram.c \
 	$(FAKE_WORLD) $(MM_SOURCES) kernel/lib/error.c
 
 HOST_TESTS += test_mitigations
@@ -373,6 +395,15 @@ HOST_test_scripts := tests/host/test_scripts.c kernel/lib/error.c kernel/lib/wor
 
 HOST_TESTS += test_log
 HOST_test_log := tests/host/monitor/test_log.c kernel/log/log.c
+
+HOST_TESTS += test_frame_cells
+HOST_test_frame_cells := tests/host/monitor/test_frame_cells.c kernel/monitor/frame_cells.c \
+	$(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_frame_map
+HOST_test_frame_map := tests/host/monitor/test_frame_map.c kernel/monitor/display.c \
+	kernel/monitor/frame_cells.c kernel/monitor/frame_map.c $(SCREEN_SOURCES) \
+	$(KERNEL_SOURCES)
 
 HOST_TESTS += test_decisions
 HOST_test_decisions := tests/host/overcommit/test_decisions.c $(KERNEL_SOURCES)

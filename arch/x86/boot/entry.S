@@ -20,7 +20,9 @@
 #define MULTIBOOT2_LOADER_MAGIC 0x36d76289
 #define TAG_INFORMATION_REQUEST 1
 #define TAG_ENTRY_ADDRESS 3
+#define TAG_SCREEN 5
 #define TAG_MODULE_ALIGN 6
+#define TAG_IS_OPTIONAL 1
 #define INFORMATION_MEMORY_MAP 6
 
 #define ENTRY_PRESENT_WRITE 0x03
@@ -46,6 +48,12 @@ header:
 	.short TAG_ENTRY_ADDRESS, 0
 	.long 12
 	.long PHYSICAL(boot_entry)
+
+	/* Any screen of pixels will do; without one, VGA text is as good, or nothing. */
+	.balign 8
+	.short TAG_SCREEN, TAG_IS_OPTIONAL
+	.long 20
+	.long 0, 0, 0 /* width, height, bits of a pixel */
 
 	.balign 8
 	.short TAG_MODULE_ALIGN, 0
@@ -162,8 +170,14 @@ boot_build_tables:
 /* ---- A message and the end, for machines on which nothing else works ------------------------- */
 
 #define COM1 0x3f8
+#define VGA_TEXT 0xb8000
+#define VGA_LIGHT 0x0f
+#define VGA_ROW_BYTES 160
 
-/* EBX = the message. Every wait is bounded: the serial port may be absent. */
+/*
+ * EBX = the message. Every wait is bounded: the serial port may be absent. The message is in the
+ * upper rows of VGA's text memory, too; a screen in another mode does not show what is there.
+ */
 boot_refuse:
 	movl $PHYSICAL(serial_setup), %esi
 	movl $((serial_setup_end - serial_setup) / 2), %ecx
@@ -175,6 +189,12 @@ boot_refuse:
 	outb %al, %dx
 	loop 1b
 
+	/* Rows 0 to 2 become blank; the text begins in row 1. */
+	movl $VGA_TEXT, %edi
+	movl $(3 * VGA_ROW_BYTES / 2), %ecx
+	movl $(VGA_LIGHT << 8 | ' '), %eax
+	rep stosw
+	movl $(VGA_TEXT + VGA_ROW_BYTES), %edi
 	movl $PHYSICAL(text_prefix), %esi
 	call boot_print
 	movl %ebx, %esi
@@ -201,7 +221,7 @@ boot_refuse:
 	hlt
 	jmp 2b
 
-/* ESI = zero-terminated text. Changes EAX, ECX, EDX, ESI. */
+/* ESI = zero-terminated text, EDI = its place on the screen. Changes EAX, ECX, EDX, ESI, EDI. */
 boot_print:
 	movl $0x100000, %ecx
 1:
@@ -214,6 +234,10 @@ boot_print:
 	jz 2f
 	movl $COM1, %edx
 	outb %al, %dx
+	cmpb $' ', %al
+	jb boot_print /* the end of the line */
+	movb $VGA_LIGHT, %ah
+	stosw
 	jmp boot_print
 2:
 	ret

@@ -9,6 +9,7 @@
 #include "arch/x86/boot/memory.h"
 #include "arch/x86/boot/multiboot2.h"
 #include "arch/x86/boot/smp.h"
+#include "arch/x86/cpu/console_screen.h"
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/gdt.h"
@@ -34,12 +35,14 @@
 
 static struct boot_info boot_info;
 static bool mitigations_off; /* says the command line */
+static bool console_answers; /* some console other than the screen */
 
 /* Written by entry.S. */
 uint64_t boot_entry_tsc;
 
 _Noreturn static void refuse(const char *message)
 {
+	arch_console_urgent();
 	log_event(NULL, "halt: %s", message);
 	arch_power_off(false);
 }
@@ -51,7 +54,8 @@ static void take_early_options(void)
 	struct options options;
 
 	options_parse(boot_info.command_line, &options, &complaints);
-	(void)arch_console_select(&options.console);
+	console_answers |= arch_console_select(&options.console) == NULL;
+	console_screen_choose(&boot_info.screen, options.screen, !console_answers, EARLY_MAP_BYTES);
 	mitigations_off = options.mitigations_off;
 }
 
@@ -119,7 +123,7 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 
 	cpu_attach(0, &boot_cpu_stacks);
 	log_start(boot_entry_tsc);
-	(void)arch_console_select(&CONSOLE_DEFAULT);
+	console_answers = arch_console_select(&CONSOLE_DEFAULT) == NULL;
 	gdt_load(&cpus[0]);
 	idt_init(); /* from here on a fault is a readable report */
 	size_t bytes = read_boot_information(magic, place);

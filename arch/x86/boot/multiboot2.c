@@ -6,6 +6,7 @@
  */
 #include "arch/x86/boot/multiboot2.h"
 
+#include "arch/x86/boot/multiboot2_screen.h"
 #include "base/bits.h"
 #include "base/string.h"
 
@@ -14,6 +15,7 @@
 #define TAG_LOADER_NAME 2
 #define TAG_MODULE 3
 #define TAG_MEMORY_MAP 6
+#define TAG_SCREEN 8
 #define TAG_ACPI_OLD 14
 #define TAG_ACPI_NEW 15
 
@@ -291,6 +293,30 @@ static enum status parse_acpi(struct parser *parser, const struct tag *tag)
 	return STATUS_OK;
 }
 
+/* A screen that cannot be used is no error: most machines have another console. */
+static enum status parse_screen(struct parser *parser, const struct tag *tag)
+{
+	struct boot_info *out = parser->out;
+
+	out->screen_message = multiboot2_read_screen(tag, tag->size, &out->screen);
+	return STATUS_OK;
+}
+
+/* Who draws on what firmware calls RAM draws on a VM's memory, or our own. */
+static void check_screen(struct boot_info *out)
+{
+	struct boot_region region;
+	const struct screen *screen = &out->screen;
+
+	for (unsigned i = 0; screen->kind != SCREEN_NONE && i < out->map.count; i++) {
+		if (multiboot2_region(&out->map, i, &region) && region.available &&
+		    region.start < screen->place + screen->bytes && screen->place < region.end) {
+			out->screen_message = "it lies in RAM";
+			out->screen = (struct screen){.kind = SCREEN_NONE};
+		}
+	}
+}
+
 static enum status parse_tag(struct parser *parser, const struct tag *tag)
 {
 	switch (tag->type) {
@@ -302,6 +328,8 @@ static enum status parse_tag(struct parser *parser, const struct tag *tag)
 		return parse_module(parser, tag);
 	case TAG_MEMORY_MAP:
 		return parse_memory_map(parser, tag);
+	case TAG_SCREEN:
+		return parse_screen(parser, tag);
 	case TAG_ACPI_OLD:
 	case TAG_ACPI_NEW:
 		return parse_acpi(parser, tag);
@@ -349,5 +377,6 @@ enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info 
 	if (out->map.count == 0) {
 		return error_set(error, STATUS_INVALID, "the boot loader gave no memory map");
 	}
+	check_screen(out);
 	return STATUS_OK;
 }

@@ -3,10 +3,13 @@
  * The operator's console: the part of include/arch/arch.h that needs drivers. Callers of
  * arch_console_write hold the log's lock, or are the only one left (panic).
  */
+#include "arch/x86/cpu/console_screen.h"
 #include "base/string.h"
 #include "drivers/phys/debugcon.h"
 #include "drivers/phys/pci.h"
 #include "drivers/phys/physical.h"
+#include "drivers/phys/ps2.h"
+#include "drivers/phys/screen.h"
 #include "drivers/phys/uart.h"
 #include "arch/arch.h"
 #include "arch/console.h"
@@ -102,6 +105,9 @@ static void write_raw(const char *text, size_t bytes)
 	} else if (kind == CONSOLE_E9) {
 		debug_console_write(text, bytes);
 	}
+	if (screen_is_open()) {
+		screen_write(text, bytes);
+	}
 }
 
 void arch_console_write(const char *text, size_t bytes)
@@ -118,9 +124,23 @@ void arch_console_write(const char *text, size_t bytes)
 	write_raw(text + start, bytes - start);
 }
 
+/* A machine without a keyboard is asked once. */
+static int read_keyboard(void)
+{
+	static bool asked;
+
+	if (!asked) {
+		asked = true;
+		(void)ps2_start();
+	}
+	return ps2_read();
+}
+
 int arch_console_read(void)
 {
-	return is_serial() ? uart_read(&uart_console) : -1;
+	int key = is_serial() ? uart_read(&uart_console) : -1;
+
+	return key < 0 && screen_is_open() ? read_keyboard() : key;
 }
 
 const char *arch_trace_port_select(const struct console *port)
@@ -146,4 +166,10 @@ void arch_trace_port_write(const uint8_t *bytes, size_t count)
 {
 	uart_write(&trace_port, (const char *)bytes, count);
 	uart_drain(&trace_port);
+}
+
+void arch_console_urgent(void)
+{
+	console_screen_open_late();
+	screen_defer(false);
 }

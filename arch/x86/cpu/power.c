@@ -13,6 +13,7 @@
 #include "drivers/phys/acpi_power.h"
 #include "drivers/phys/debugcon.h"
 #include "drivers/phys/power.h"
+#include "drivers/phys/screen.h"
 #include "drivers/phys/uart.h"
 #include "arch/arch.h"
 
@@ -36,6 +37,7 @@ void arch_halt(void)
 void arch_power_off(bool pass)
 {
 	arch_cpus_halt_others();
+	screen_defer(false);
 	uart_drain(&uart_console);
 	emulator_power_off(pass);
 	arch_halt();
@@ -100,6 +102,7 @@ void arch_end(enum end end, bool pass)
 	arch_cpus_halt_others();
 	/* A CPU may have been halted in the middle of a line. */
 	log_break_lock();
+	screen_defer(false); /* the verdict stays in sight */
 	uart_drain(&uart_console);
 	switch (end) {
 	case END_POWER_OFF:

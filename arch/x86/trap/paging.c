@@ -7,6 +7,7 @@
  */
 #include "arch/x86/trap/paging.h"
 
+#include "arch/x86/cpu/console_screen.h"
 #include "arch/x86/cpu/cpu.h"
 #include "arch/x86/cpu/features.h"
 #include "arch/x86/cpu/registers.h"
@@ -31,6 +32,12 @@
 #define RIGHTS_DATA (PAGE_PRESENT | PAGE_GLOBAL | PAGE_NX | PAGE_WRITE)
 /* Write-through and cache-disable together select PAT entry 3: uncached. */
 #define RIGHTS_DEVICE (RIGHTS_DATA | PAGE_CACHE_DISABLE | PAGE_WRITE_THROUGH)
+
+/*
+ * PAT entry 2, uncached unless a range register of the processor (MTRR) says "write-combining", as
+ * firmware sets it for many framebuffers (Intel SDM volume 3, 12.5.2.2).
+ */
+#define RIGHTS_SCREEN (RIGHTS_DATA | PAGE_CACHE_DISABLE)
 
 #define ENTRY_COUNT 512
 #define LEVEL_TOP 4
@@ -173,6 +180,23 @@ static enum status map_ram(struct builder *builder, uint64_t start, uint64_t end
 	return status;
 }
 
+#define SCREEN_WINDOW 0x40000000ull /* large pages stay possible, of 1 GiB, too */
+
+static uint64_t screen_address(const struct screen *screen)
+{
+	return SCREEN_BASE + screen->place % SCREEN_WINDOW;
+}
+
+/* Whole pages. Nothing else that is in them is ever touched through this map. */
+static enum status map_screen(struct builder *builder, const struct screen *screen)
+{
+	uint64_t start = align_down_u64(screen->place, PAGE_BYTES);
+	uint64_t end = align_up_u64(screen->place + screen->bytes, PAGE_BYTES);
+
+	return map_range(builder, align_down_u64(screen_address(screen), PAGE_BYTES), start,
+			 end - start, RIGHTS_SCREEN);
+}
+
 static enum status build(struct builder *builder, const struct memmap *ram)
 {
 	enum status status = map_image(builder, text_start, text_end, RIGHTS_CODE);
@@ -185,6 +209,10 @@ static enum status build(struct builder *builder, const struct memmap *ram)
 	}
 	for (unsigned i = 0; status == STATUS_OK && i < ram->count; i++) {
 		status = map_ram(builder, ram->regions[i].start, ram->regions[i].end);
+	}
+	const struct screen *screen = console_screen_wanted();
+	if (status == STATUS_OK && screen != NULL) {
+		status = map_screen(builder, screen);
 	}
 	return status;
 }
@@ -219,6 +247,8 @@ enum status paging_init(const struct memmap *ram, struct memmap *available,
 	direct_map_base = DIRECT_MAP_BASE;
 	upper_directory = phys_to_virt(directory_place);
 	mmio_table = phys_to_virt(mmio_place);
+	const struct screen *screen = console_screen_wanted();
+	console_screen_mapped(screen != NULL ? (volatile void *)screen_address(screen) : NULL);
 	return STATUS_OK;
 }
 

@@ -6,6 +6,7 @@
  *	0xffffffff80000000  the image at the same distance from its physical place; W^X
  *	0xffffffffc0000000  device registers, uncached; the last page is a window
  *	0xffffffffc0200000  stacks of all CPUs but the first
+ *	0xffffff0000000000  the screen, if it is a console
  *
  * Nothing else is mapped, nothing is accessible to user mode, and guard pages of stacks are holes.
  */
@@ -14,6 +15,7 @@
 
 #define DIRECT_MAP_BASE 0xffff800000000000
 #define IMAGE_BASE 0xffffffff80000000
+#define SCREEN_BASE 0xffffff0000000000
 #define MMIO_BASE 0xffffffffc0000000
 #define MMIO_BYTES 0x200000 /* one page table */
 #define STACKS_BASE (MMIO_BASE + MMIO_BYTES)

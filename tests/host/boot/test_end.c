@@ -21,6 +21,7 @@
 #include "drivers/phys/debugcon.h"
 #include "drivers/phys/physical.h"
 #include "drivers/phys/power.h"
+#include "drivers/phys/screen.h"
 #include "drivers/phys/uart.h"
 #include "fake/firmware.h"
 
@@ -39,6 +40,8 @@ static struct acpi_reset was_reset;
 static bool obeys;
 
 /* ---- The machine ----------------------------------------------------------------------------- */
+
+static unsigned screens_drawn;
 
 void arch_cpus_halt_others(void)
 {
@@ -61,6 +64,12 @@ struct uart uart_console;
 void uart_drain(const struct uart *uart)
 {
 	(void)uart;
+}
+
+void screen_defer(bool defer)
+{
+	assert_false(defer); /* what is not drawn now never is */
+	screens_drawn++;
 }
 
 void emulator_power_off(bool pass)
@@ -151,9 +160,12 @@ static int setup(void **state)
 
 static void end(enum end how)
 {
+	unsigned before = screens_drawn;
+
 	if (setjmp(over) == 0) {
 		arch_end(how, true);
 	}
+	assert_int_equal(screens_drawn, before + 1);
 }
 
 /* Regression: the tables were read at the end, when they could be what a VM had written there. */

@@ -633,6 +633,55 @@ static void test_map_length(void **state)
  * that is needed besides the map of memory may be missing; without that one there is one error
  * message.
  */
+static void put_screen(uint64_t place, uint8_t kind)
+{
+	begin_tag(8);
+	put_64(place);
+	put_32(4096);
+	put_32(1024);
+	put_32(768);
+	put_bytes((const uint8_t[]){32, kind, 0, 0, 16, 8, 8, 8, 0, 8}, 10);
+	end_tag();
+}
+
+/* Its fields have a test of their own: test_multiboot2_screen. */
+static void test_screens(void **state)
+{
+	(void)state;
+	begin();
+	put_screen(0xfd000000, 1);
+	put_simple_map();
+	finish();
+	assert_int_equal(parse_bytes(blob_bytes), STATUS_OK);
+	assert_int_equal(info.screen.kind, SCREEN_PIXELS);
+	assert_null(info.screen_message);
+	/* What is wrong with it is no error. */
+	begin();
+	put_simple_map();
+	put_screen(0xfd000000, 7);
+	finish();
+	assert_int_equal(parse_bytes(blob_bytes), STATUS_OK);
+	assert_int_equal(info.screen.kind, SCREEN_NONE);
+	assert_non_null(strstr(info.screen_message, "neither pixels"));
+	/* RAM is from 1 MiB to 0x3ff0000: one that begins where it ends is good. */
+	static const uint64_t in_ram[] = {0x100000, 0x3feff00, 0x3fefff8, 0x8};
+	for (unsigned i = 0; i < ARRAY_COUNT(in_ram); i++) {
+		begin();
+		put_screen(in_ram[i], 1);
+		put_simple_map();
+		finish();
+		assert_int_equal(parse_bytes(blob_bytes), STATUS_OK);
+		assert_int_equal(info.screen.kind, SCREEN_NONE);
+		assert_string_equal(info.screen_message, "it lies in RAM");
+	}
+	begin();
+	put_screen(0x3ff0000, 1);
+	put_simple_map();
+	finish();
+	assert_int_equal(parse_bytes(blob_bytes), STATUS_OK);
+	assert_int_equal(info.screen.kind, SCREEN_PIXELS);
+}
+
 static void test_every_tag_may_be_missing(void **state)
 {
 	(void)state;
@@ -735,6 +784,7 @@ int main(void)
 		cmocka_unit_test(test_map_ends_with_the_last_address),
 		cmocka_unit_test(test_unknown_types_of_memory),
 		cmocka_unit_test(test_map_length),
+		cmocka_unit_test(test_screens),
 		cmocka_unit_test(test_every_tag_may_be_missing),
 		cmocka_unit_test(test_every_truncation),
 		cmocka_unit_test(test_random_damage),

@@ -7,6 +7,7 @@
 #include "kernel/log/log.h"
 #include "kernel/monitor/attach.h"
 #include "kernel/monitor/command.h"
+#include "kernel/monitor/frame_map.h"
 #include "kernel/monitor/output.h"
 #include "kernel/monitor/results.h"
 
@@ -36,6 +37,15 @@ void log_text(const char *text, size_t bytes)
 uint64_t log_origin_tsc(void)
 {
 	return 0;
+}
+
+bool map_shown;
+const char *map_message;
+
+const char *frame_map_set(bool on)
+{
+	map_shown = map_message == NULL ? on : map_shown;
+	return map_message;
 }
 
 void attach_begin(struct vm *vm)

@@ -10,6 +10,10 @@ extern char terminal[65536];
 extern struct vm *attached_vm;
 extern bool results_pass;
 
+/* What `map on|off` has done, and what it is answered. */
+extern bool map_shown;
+extern const char *map_message;
+
 /* What arch_guest_walk() answers, and tells. */
 extern struct arch_walk guest_walk;
 extern bool guest_has_run;

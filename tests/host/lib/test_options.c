@@ -116,6 +116,29 @@ static void test_every_option(void **state)
 	assert_int_equal(complaints.count, 0);
 }
 
+static void test_every_screen(void **state)
+{
+	(void)state;
+	parse("");
+	assert_int_equal(options.screen, SCREEN_USE_AUTO);
+	parse("screen=no");
+	assert_int_equal(options.screen, SCREEN_USE_NO);
+	parse("screen=text");
+	assert_int_equal(options.screen, SCREEN_USE_TEXT);
+	parse("screen=map");
+	assert_int_equal(options.screen, SCREEN_USE_MAP);
+	parse("screen=map screen=auto");
+	assert_int_equal(options.screen, SCREEN_USE_AUTO);
+	assert_int_equal(complaints.count, 0);
+	static const char *const wrong[] = {"screen=", "screen=maps", "screen=Map", "screen=ma"};
+	for (unsigned i = 0; i < ARRAY_COUNT(wrong); i++) {
+		parse(wrong[i]);
+		assert_int_equal(options.screen, SCREEN_USE_AUTO);
+		assert_int_equal(complaints.count, 1);
+		assert_non_null(strstr(complaints.errors[0].text, "auto, no, text or map"));
+	}
+}
+
 static void test_every_console(void **state)
 {
 	(void)state;
@@ -403,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_given),
 		cmocka_unit_test(test_every_option),
+		cmocka_unit_test(test_every_screen),
 		cmocka_unit_test(test_every_console),
 		cmocka_unit_test(test_the_last_one_counts),
 		cmocka_unit_test(test_trace),

@@ -340,6 +340,22 @@ static void test_kill_all_that_begin_so(void **state)
 	expect("kill o*", "");
 }
 
+static void test_the_map(void **state)
+{
+	(void)state;
+	map_shown = false;
+	expect("map on", "the map is on");
+	assert_true(map_shown);
+	refuse("map", "map on|off");
+	refuse("map maybe", "maybe is not on or off");
+	map_message = "the screen has no pixels";
+	refuse("map off", "the screen has no pixels");
+	assert_true(map_shown);
+	map_message = NULL;
+	expect("map off", "the map is off");
+	assert_false(map_shown);
+}
+
 static void test_frames(void **state)
 {
 	(void)state;
@@ -565,6 +581,7 @@ int main(void)
 		TEST(test_kill_and_restart),
 		TEST(test_kill_all_that_begin_so),
 		TEST(test_frames),
+		TEST(test_the_map),
 		TEST(test_walk),
 		TEST(test_walk_of_both),
 		TEST(test_log_level),
