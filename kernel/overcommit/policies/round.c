@@ -63,7 +63,9 @@ static uint64_t room_pages(const struct policy_vm *vm, enum tier tier)
 
 static bool goes_before(const struct policy_vm *vms, unsigned a, unsigned b)
 {
-	return vms[a].rank.key > vms[b].rank.key || (vms[a].rank.key == vms[b].rank.key && a < b);
+	uint64_t first = vms[a].rank.key;
+	uint64_t second = vms[b].rank.key;
+	return first != second ? first > second : a < b;
 }
 
 static void sift_down(struct policy_vm *vms, unsigned size, unsigned at)
