@@ -152,4 +152,4 @@ build-all: $(B)/aerostat.elf build-guests
 build-guests: $(GUESTS:%=$(B)/guests/%.elf)
 	@:
 
-include tools/build.mk tests/host/rules.mk tests/verbs.mk
+include tools/build.mk tests/host/rules.mk tests/lab/lab.mk tests/verbs.mk

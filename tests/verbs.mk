@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Verbs for people who work on the hypervisor; `make help` lists those with a description.
 
-.PHONY: test-host test-boot test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models \
+.PHONY: policy-lab test-host test-boot test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models \
 	coverage bench bench-peers bench-scale bench-trace bench-guard check-reproducible book compile-commands \
 	deps-build deps-run deps-test deps-fuzz deps-nested
 
@@ -52,6 +52,10 @@ models: ## check the models of tests/models exhaustively, and that breaking them
 coverage: ## line and branch coverage of the host tests, written to docs/coverage.md
 	@tools/install-deps build test
 	+@tools/coverage
+
+policy-lab: ## all policies against generated demand and reported incidents: tables, and build/lab/cells.csv
+	@tools/install-deps build
+	@$(MAKE) run-policy-lab
 
 bench: ## count the instructions of every operation; RUNS="exits memory" for some, ACCEPT=1: new baseline
 	@tools/install-deps build iso run bochs
@@ -108,7 +112,7 @@ deps-nested: ## install what test-nested-kvm needs
 print-sources:
 	@echo $(HV_C_SOURCES) $(HV_ASM_SOURCES) $(GUEST_LIB_C_SOURCES) $(GUEST_LIB_ASM_SOURCES) \
 		$(foreach guest,$(GUESTS),$(GUEST_$(guest))) arch/x86/asm_offsets.c \
-		$(foreach program,$(HOST_TESTS),$(HOST_$(program))) tests/fuzz/stop.c
+		$(foreach program,$(HOST_TESTS),$(HOST_$(program))) $(LAB_SOURCES) tests/fuzz/stop.c
 
 .PHONY: print-hypervisor-sources
 print-hypervisor-sources:

@@ -448,6 +448,9 @@ HOST_test_policies := tests/host/overcommit/test_policies.c tests/host/fake/poli
 HOST_TESTS += test_policy_rules
 HOST_test_policy_rules := tests/host/overcommit/test_policy_rules.c tests/host/fake/policy.c $(POLICY_PROGRAM)
 
+HOST_TESTS += test_lab
+HOST_test_lab := tests/host/overcommit/test_lab.c $(addprefix tests/lab/, incidents.c patterns.c world.c) $(POLICY_PROGRAM)
+
 HOST_TESTS += test_policy_simulation
 HOST_test_policy_simulation := tests/host/overcommit/test_policy_simulation.c tests/host/fake/policy.c \
 	$(POLICY_PROGRAM)

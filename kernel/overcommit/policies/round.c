@@ -59,51 +59,49 @@ static uint64_t room_pages(const struct policy_vm *vm, enum tier tier)
 	return min_u64(sub_floor_u64(room, asked_pages(vm)), most);
 }
 
-/* ---- The heap: vms[0 .. size).rank.slot are indices, the one whose turn it is first ---- */
+/*
+ * ---- The heap: place n is vms[n].rank, with the key and the index of a VM; whose turn it is,
+ * first
+ */
 
-static bool goes_before(const struct policy_vm *vms, unsigned a, unsigned b)
+static bool goes_before(const struct policy_rank *a, uint64_t key, unsigned slot)
 {
-	return vms[a].rank.key > vms[b].rank.key || (vms[a].rank.key == vms[b].rank.key && a < b);
+	return a->key != key ? a->key > key : a->slot < slot;
 }
 
 static void sift_down(struct policy_vm *vms, unsigned size, unsigned at)
 {
-	unsigned moved = vms[at].rank.slot;
+	uint64_t key = vms[at].rank.key;
+	unsigned slot = vms[at].rank.slot;
 	for (unsigned child = 2 * at + 1; child < size; child = 2 * at + 1) {
-		if (child + 1 < size &&
-		    goes_before(vms, vms[child + 1].rank.slot, vms[child].rank.slot)) {
+		const struct policy_rank *left = &vms[child].rank;
+		if (child + 1 < size && goes_before(&vms[child + 1].rank, left->key, left->slot)) {
 			child++;
 		}
-		if (!goes_before(vms, vms[child].rank.slot, moved)) {
+		if (!goes_before(&vms[child].rank, key, slot)) {
 			break;
 		}
+		vms[at].rank.key = vms[child].rank.key;
 		vms[at].rank.slot = vms[child].rank.slot;
 		at = child;
 	}
-	vms[at].rank.slot = moved;
+	vms[at].rank.key = key;
+	vms[at].rank.slot = slot;
 }
 
-/* Of those with room. Returns how many they are. */
-static unsigned heap_make(struct policy_vm *vms, unsigned count)
+static void heap_make(struct policy_vm *vms, unsigned size)
 {
-	unsigned size = 0;
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].rank.room_pages > 0) {
-			vms[size++].rank.slot = i;
-		}
-	}
 	for (unsigned at = size / 2; at-- > 0;) {
 		sift_down(vms, size, at);
 	}
-	return size;
 }
 
-/* The VM has given, or got, so many pages. */
-static void fall(struct policy_rank *rank, uint64_t pages)
+/* The VM at the top has given, or got, so many pages. */
+static void fall(struct policy_rank *top, struct policy_rank *rank, uint64_t pages)
 {
 	uint64_t before_knee = min_u64(pages, rank->knee_pages);
-	rank->key = sub_floor_u64(rank->key, before_knee * rank->fall);
-	rank->key = sub_floor_u64(rank->key, (pages - before_knee) * rank->fall_after);
+	top->key = sub_floor_u64(top->key, before_knee * rank->fall);
+	top->key = sub_floor_u64(top->key, (pages - before_knee) * rank->fall_after);
 	rank->knee_pages -= before_knee;
 	rank->room_pages -= pages;
 }
@@ -113,53 +111,81 @@ static uint64_t portion(uint64_t total)
 	return max_u64(tunables.portion_least_pages, total / tunables.portion_parts);
 }
 
-/* Raises targets by `need` in one tier, the highest level first; returns what is still missing. */
-static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint64_t need)
+static void move(struct policy_vm *vm, uint64_t pages, enum policy_reason reason)
 {
-	uint64_t step = portion(need);
-	if (need == 0) {
-		return 0;
+	vm->reason = reason;
+	vm->new_target_pages = reason == POLICY_RETURNED
+				       ? vm->new_target_pages - pages
+				       : max_u64(vm->new_target_pages, vm->ballooned_pages) + pages;
+}
+
+/*
+ * Moves up to `pages`, a portion at a time, by the `size` VMs that are in the heap, which have
+ * `room` together. Returns how many are left.
+ */
+static uint64_t spread(struct policy_vm *vms, unsigned size, uint64_t room, uint64_t pages,
+		       enum policy_reason reason)
+{
+	uint64_t step = portion(pages);
+	if (room <= pages) { /* no need to choose */
+		for (unsigned at = 0; at < size; at++) {
+			struct policy_vm *vm = &vms[vms[at].rank.slot];
+			move(vm, vm->rank.room_pages, reason);
+		}
+		return pages - room;
 	}
-	for (unsigned i = 0; i < count; i++) {
-		vms[i].rank.key = vms[i].rank.level;
-		vms[i].rank.room_pages = room_pages(&vms[i], tier);
-	}
-	unsigned size = heap_make(vms, count);
-	while (need > 0 && size > 0) {
+	heap_make(vms, size);
+	while (pages > 0 && size > 0) {
 		struct policy_vm *vm = &vms[vms[0].rank.slot];
-		uint64_t amount = min_u64(min_u64(step, need), vm->rank.room_pages);
-		vm->new_target_pages = max_u64(vm->new_target_pages, vm->ballooned_pages) + amount;
-		vm->reason = (enum policy_reason)(POLICY_SPARE + tier);
-		fall(&vm->rank, amount);
-		need -= amount;
+		uint64_t amount = min_u64(min_u64(step, pages), vm->rank.room_pages);
+		move(vm, amount, reason);
+		fall(&vms[0].rank, &vm->rank, amount);
+		pages -= amount;
 		if (vm->rank.room_pages == 0) {
-			vms[0].rank.slot = vms[--size].rank.slot;
+			size--;
+			vms[0].rank.key = vms[size].rank.key;
+			vms[0].rank.slot = vms[size].rank.slot;
 		}
 		sift_down(vms, size, 0);
 	}
-	return need;
+	return pages;
+}
+
+static unsigned heap_add(struct policy_vm *vms, unsigned size, unsigned i, uint64_t key,
+			 uint64_t room)
+{
+	vms[i].rank.room_pages = room;
+	vms[size].rank.key = key;
+	vms[size].rank.slot = i;
+	return room > 0 ? size + 1 : size;
+}
+
+/* Raises targets by `need` in one tier, the highest level first; returns what is still missing. */
+static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint64_t need)
+{
+	unsigned size = 0;
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < count && need > 0; i++) {
+		uint64_t room = room_pages(&vms[i], tier);
+		size = heap_add(vms, size, i, vms[i].rank.level, room);
+		sum += room;
+	}
+	return size > 0 ? spread(vms, size, sum, need, (enum policy_reason)(POLICY_SPARE + tier))
+			: need;
 }
 
 /* Lowers targets by up to `surplus`, the lowest level first. */
 static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
 {
-	uint64_t step = portion(surplus);
-	for (unsigned i = 0; i < count; i++) {
-		vms[i].rank.key = ~vms[i].rank.level;
-		vms[i].rank.room_pages = vms[i].new_target_pages;
+	unsigned size = 0;
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < count && surplus > 0; i++) {
+		uint64_t room = vms[i].new_target_pages;
+		size = heap_add(vms, size, i, ~vms[i].rank.level, room);
+		sum += room;
 	}
-	unsigned size = surplus > 0 ? heap_make(vms, count) : 0;
-	while (surplus > 0 && size > 0) {
-		struct policy_vm *vm = &vms[vms[0].rank.slot];
-		uint64_t amount = min_u64(min_u64(step, surplus), vm->rank.room_pages);
-		vm->new_target_pages -= amount;
-		vm->reason = POLICY_RETURNED;
-		fall(&vm->rank, amount);
-		surplus -= amount;
-		if (vm->rank.room_pages == 0) {
-			vms[0].rank.slot = vms[--size].rank.slot;
-		}
-		sift_down(vms, size, 0);
+	if (size > 0) {
+		(void)spread(vms, size, sum, surplus, POLICY_RETURNED);
 	}
 }
 
@@ -191,7 +217,11 @@ static uint64_t grant_claims(struct policy_vm *vms, unsigned count)
 {
 	uint64_t funds = 0;
 	uint64_t granted = 0;
+	uint64_t claims = 0;
 	for (unsigned i = 0; i < count; i++) {
+		claims += lacking_pages(&vms[i]);
+	}
+	for (unsigned i = 0; i < count && funds < claims; i++) {
 		funds += lacking_pages(&vms[i]) == 0 ? room_pages(&vms[i], TIER_SPARE) : 0;
 	}
 	for (unsigned i = 0; i < count && granted < funds; i++) {
@@ -250,8 +280,11 @@ void round_begin(struct policy_vm *vms, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		stand(&vms[i]);
-		vms[i].rank = (struct policy_rank){.keep_pages = vms[i].min_pages,
-						   .want_pages = vms[i].wanted_pages};
+		struct policy_rank *rank = &vms[i].rank;
+		rank->level = rank->fall = rank->fall_after = rank->knee_pages = 0;
+		rank->keep_pages = vms[i].min_pages;
+		rank->want_pages = vms[i].wanted_pages;
+		rank->claims = false;
 	}
 }
 

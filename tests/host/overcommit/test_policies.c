@@ -343,6 +343,49 @@ static void test_many(void **state)
 	}
 }
 
+/* What is on its way back already counts: no more is given back than the host can spare. */
+static void test_what_deflates_counts(void **state)
+{
+	const struct policy *policy;
+	(void)state;
+	FOR_EACH_POLICY(policy)
+	{
+		host = (struct policy_host){
+			.spare_pages = 3000, .low_pages = 1000, .high_pages = 2000};
+		vms[0] = vms[1] = policy_typical();
+		vms[0].ballooned_pages = 2500;
+		vms[0].target_pages = 2100;
+		vms[1].ballooned_pages = vms[1].target_pages = 2500;
+		policy_decide(&host, vms, 2);
+		assert_int_equal(vms[0].new_target_pages + vms[1].new_target_pages, 5000 - 1000);
+	}
+}
+
+/* The one with the most to give is asked first, wherever it stands in the table. */
+static void test_most_first_at_each_place(void **state)
+{
+	struct policy_vm all[9];
+	const struct policy *policy;
+	(void)state;
+	FOR_EACH_POLICY(policy)
+	{
+		for (unsigned most = 0; most < ARRAY_COUNT(all); most++) {
+			for (unsigned i = 0; i < ARRAY_COUNT(all); i++) {
+				all[i] = policy_typical();
+				all[i].max_pages = 20000;
+				all[i].held_pages += 10 * i + (i == most ? 4000 : 0);
+				all[i].idle_pages += 10 * i + (i == most ? 4000 : 0);
+				all[i].free_pages = all[i].idle_pages;
+			}
+			host = (struct policy_host){.low_pages = 1, .high_pages = 64};
+			policy_decide(&host, all, ARRAY_COUNT(all));
+			for (unsigned i = 0; i < ARRAY_COUNT(all); i++) {
+				assert_int_equal(all[i].new_target_pages, i == most ? 64 : 0);
+			}
+		}
+	}
+}
+
 /* ---- Over time ---- */
 
 #define PAGES 20000ull /* of the host */
@@ -514,6 +557,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_no_more_than_the_surplus_returns, back_to_default),
 		cmocka_unit_test_teardown(test_deterministic, back_to_default),
 		cmocka_unit_test_teardown(test_monotone_in_shares, back_to_default),
+		cmocka_unit_test_teardown(test_what_deflates_counts, back_to_default),
+		cmocka_unit_test_teardown(test_most_first_at_each_place, back_to_default),
 		cmocka_unit_test_teardown(test_many, back_to_default),
 		cmocka_unit_test_teardown(test_few_reversals, back_to_default),
 		cmocka_unit_test_teardown(test_noise, back_to_default),

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests/lab/: the laboratory itself. It is deterministic, keeps its promises whatever decides,
+ * tells policies apart where they are known to differ, and sees nothing where nothing is wrong.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/bits.h"
+#include "tests/lab/cells.h"
+
+static struct lab_world world;
+static struct lab_world again;
+
+static void use(const char *name)
+{
+	struct error error;
+	assert_int_equal(policy_select(name, strlen(name), &error), STATUS_OK);
+}
+
+static int back_to_default(void **state)
+{
+	(void)state;
+	use("spare");
+	return 0;
+}
+
+/* A small cell of each kind: the same for the same seed, another for another one. */
+static void test_cells_are_deterministic(void **state)
+{
+	(void)state;
+	for (unsigned policy = 0; policy_at(policy) != NULL; policy++) {
+		use(policy_at(policy)->name);
+		for (unsigned pattern = 0; pattern_name(pattern) != NULL; pattern++) {
+			pattern_run(&world, pattern, 4, 1, 400);
+			pattern_run(&again, pattern, 4, 1, 400);
+			assert_memory_equal(&world, &again, sizeof(world));
+			pattern_run(&again, pattern, 4, 2, 400);
+			assert_memory_not_equal(&world, &again, sizeof(world));
+		}
+	}
+}
+
+/* Pages are neither lost nor made: each VM has what the policy was shown, within its bounds. */
+static void test_pages_are_conserved(void **state)
+{
+	(void)state;
+	use("demand");
+	pattern_run(&world, 2, 8, 3, 1000);
+	uint64_t held = 0;
+	for (unsigned i = 0; i < 8; i++) {
+		const struct lab_vm *vm = &world.vms[i];
+		uint64_t has = vm->hot + vm->warm + vm->idle;
+		assert_int_equal(has, vm->view.held_pages);
+		assert_true(has + vm->view.ballooned_pages <= vm->view.max_pages);
+		assert_true(vm->hot <= vm->hot_wanted);
+		assert_true(vm->unmet <= vm->demanded);
+		held += has;
+	}
+	assert_true(held + lab_spare(&world) <= world.total_pages);
+	assert_true(lab_fairness(&world) <= 1000);
+	assert_true(lab_latency_ms(&world, 500) <= lab_latency_ms(&world, 990));
+}
+
+/* One VM in a host that is large enough: no target, nothing unmet, no refault. */
+static void test_plenty(void **state)
+{
+	(void)state;
+	for (unsigned policy = 0; policy_at(policy) != NULL; policy++) {
+		use(policy_at(policy)->name);
+		lab_start(&world, 100000);
+		struct lab_vm *vm = lab_add(&world, 1000, 20000, 30000, 100);
+		for (unsigned period = 0; period < 500; period++) {
+			vm->hot_wanted = 5000 + period % 100 * 100;
+			vm->warm_wanted = 2000;
+			lab_step(&world);
+		}
+		assert_int_equal(vm->unmet + vm->refaults + vm->changes + world.shortages, 0);
+		assert_int_equal(lab_fairness(&world), 1000);
+	}
+}
+
+static uint64_t incident(const char *policy, const char *name)
+{
+	unsigned i = 0;
+	use(policy);
+	while (strcmp(incident_at(i)->name, name) != 0) {
+		i++;
+	}
+	return incident_at(i)->run(&world);
+}
+
+/* What the policies are known for shows. */
+static void test_incidents_tell_policies_apart(void **state)
+{
+	(void)state;
+	assert_true(incident("static", "idle beside swap") > 10000);
+	assert_true(incident("spare", "idle beside swap") < 3000);
+	assert_true(incident("threshold", "host headroom") > 1000);
+	assert_int_equal(incident("spare", "host headroom"), 0);
+	assert_int_equal(incident("demand", "host headroom"), 0);
+	assert_true(incident("spare", "stale statistics") > 0);
+	assert_true(incident("refault", "short bursts") > incident("spare", "short bursts"));
+	assert_true(incident("spare", "partial release") < 1000);
+	assert_true(incident("spare", "leak") >= 4000); /* before the last resort comes */
+}
+
+#define TEST(function) cmocka_unit_test_teardown(function, back_to_default)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_cells_are_deterministic),
+		TEST(test_pages_are_conserved),
+		TEST(test_plenty),
+		TEST(test_incidents_tell_policies_apart),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Generated demand. Each VM is allotted 64 MiB (16384 pages), has a minimum of a quarter of that
+ * and RAM for half as much again; the host has five eighths of what all VMs are allotted.
+ */
+#include "tests/lab/cells.h"
+
+#include <stddef.h>
+
+#include "base/bits.h"
+
+#define MEM_PAGES 16384ull
+#define DAY 4000 /* periods */
+
+/* What the generator knows of a VM. */
+struct source {
+	uint64_t seed;
+	uint64_t base;
+	uint64_t until; /* the period in which `level` ends */
+	uint64_t level;
+	uint64_t phase;
+};
+
+static uint64_t steady(struct source *source, const struct lab_vm *vm, uint64_t period)
+{
+	(void)vm;
+	(void)period;
+	return source->base + lab_draw(&source->seed, source->base / 100 + 1);
+}
+
+/* From a tenth to all that it has and back, over the run; half of the VMs the other way round. */
+static uint64_t ramp(struct source *source, const struct lab_vm *vm, uint64_t period)
+{
+	uint64_t at = (period + source->phase % 2 * DAY / 2) % DAY;
+	uint64_t up = at < DAY / 2 ? at : DAY - at;
+	(void)vm;
+	return MEM_PAGES / 10 + MEM_PAGES * up / (DAY / 2);
+}
+
+static uint64_t bursty(struct source *source, const struct lab_vm *vm, uint64_t period)
+{
+	(void)vm;
+	if (period >= source->until) {
+		bool burst = source->level == 0 && lab_draw(&source->seed, 4) == 0;
+		source->level = burst ? MEM_PAGES * 9 / 10 : 0;
+		source->until = period + 20 + lab_draw(&source->seed, 300);
+	}
+	return source->base * 2 / 3 + source->level / 2;
+}
+
+static uint64_t phase_change(struct source *source, const struct lab_vm *vm, uint64_t period)
+{
+	(void)vm;
+	return (period + source->phase) / 700 % 2 == 0 ? MEM_PAGES / 4 : MEM_PAGES * 5 / 4;
+}
+
+/* Needs what it gave, and more, as soon as it gave it; little as long as it is not asked. */
+static uint64_t adversarial(struct source *source, const struct lab_vm *vm, uint64_t period)
+{
+	if (vm->view.ballooned_pages > source->level) {
+		source->until = period + 50;
+	}
+	source->level = vm->view.ballooned_pages;
+	return period < source->until ? MEM_PAGES * 5 / 4 : source->base;
+}
+
+static uint64_t diurnal(struct source *source, const struct lab_vm *vm, uint64_t period)
+{
+	uint64_t at = (period + source->phase) % DAY;
+	uint64_t up = at < DAY / 2 ? at : DAY - at;
+	(void)vm;
+	return MEM_PAGES / 4 + MEM_PAGES * 3 / 4 * up / (DAY / 2) +
+	       lab_draw(&source->seed, MEM_PAGES / 50);
+}
+
+static const struct {
+	const char *name;
+	uint64_t (*demand)(struct source *source, const struct lab_vm *vm, uint64_t period);
+} patterns[] = {
+	{"steady", steady},	      {"ramp", ramp},
+	{"bursty", bursty},	      {"phases", phase_change},
+	{"adversarial", adversarial}, {"diurnal", diurnal},
+};
+
+const char *pattern_name(unsigned pattern)
+{
+	return pattern < ARRAY_COUNT(patterns) ? patterns[pattern].name : NULL;
+}
+
+void pattern_run(struct lab_world *world, unsigned pattern, unsigned vms, uint64_t seed,
+		 unsigned periods)
+{
+	struct source sources[LAB_VMS_MAX];
+	lab_start(world, vms * MEM_PAGES * 5 / 8);
+	for (unsigned i = 0; i < vms; i++) {
+		struct lab_vm *vm = lab_add(world, MEM_PAGES / 4, MEM_PAGES, MEM_PAGES * 3 / 2,
+					    100 + 100 * (i % 3));
+		uint64_t own = (seed * LAB_VMS_MAX + i + 1) * 0x9e3779b97f4a7c15ull;
+		sources[i] = (struct source){.seed = own};
+		sources[i].base = MEM_PAGES / 4 + lab_draw(&sources[i].seed, MEM_PAGES * 3 / 4);
+		sources[i].phase = lab_draw(&sources[i].seed, DAY);
+		vm->delay = 1 + (unsigned)lab_draw(&sources[i].seed, 8);
+		vm->hides_warm = i % 4 == 3;
+	}
+	for (unsigned period = 0; period < periods; period++) {
+		for (unsigned i = 0; i < vms; i++) {
+			struct lab_vm *vm = &world->vms[i];
+			uint64_t demand = patterns[pattern].demand(&sources[i], vm, period);
+			vm->hot_wanted = min_u64(demand, vm->view.max_pages) * 7 / 8;
+			vm->warm_wanted = sources[i].base / 6;
+		}
+		lab_step(world);
+	}
+}
