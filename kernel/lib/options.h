@@ -24,7 +24,7 @@ struct options {
 	char trace[64];		  /* what is traced from the start, as it was given; "": nothing */
 	bool has_trace_port;	  /* and where it goes */
 	struct console trace_port;
-	enum end end;		  /* what follows the verdict, or the key q */
+	enum end end; /* what follows the verdict, or the key q */
 	enum screen_use screen;
 	struct console console;
 	char console_name[40];		   /* as it was given, for error messages */
