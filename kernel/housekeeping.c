@@ -8,7 +8,6 @@
 #include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/overcommit/governor.h"
-#include "kernel/monitor/display.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
 #include "kernel/monitor/script.h"
@@ -82,7 +81,6 @@ static void check_end(uint64_t now)
 	const struct options *options = house.options;
 	if (all_ended() && !house.reported && !script_is_busy()) {
 		house.reported = true;
-		display_tell();
 		bool pass = report_results(options->batch);
 		if (options->batch) {
 			arch_end(options->end, pass);
@@ -125,7 +123,6 @@ static NOT_INLINE bool keep_house(uint64_t now_tsc)
 {
 	house.next_tsc = now_tsc + ticks_from_us(ROUND_US);
 	monitor_poll(house.options, now_tsc);
-	display_poll(house.options, now_tsc);
 	working_set_poll(now_tsc);
 	governor_poll(now_tsc);
 	audit_poll(now_tsc);

@@ -47,11 +47,6 @@ static void take_options(const struct boot_info *boot_info)
 		log_event(NULL, "options: the console %s is not there: %s", options.console_name,
 			  message);
 	}
-	if (boot_info->screen_message != NULL) {
-		log_event(NULL, "screen: not used: %s", boot_info->screen_message);
-	} else if (options.screen > SCREEN_USE_NO && boot_info->screen.kind == SCREEN_NONE) {
-		log_event(NULL, "options: there is no screen: the boot loader gave none");
-	}
 	if (boot_info->command_line_truncated) {
 		log_event(NULL, "options: the command line is longer than what is kept of it; what "
 				"is behind is ignored");

@@ -65,11 +65,7 @@ void arch_idle(uint64_t deadline_tsc);
  * panics. */
 void arch_console_write(const char *text, size_t bytes);
 
-/*
- * A run fails, and what is written now says why: from now on it is on the screen, too, where there
- * is one, before arch_console_write() returns. The boot CPU while it boots, or the last one that
- * runs.
- */
+/* A run fails: what is written from now on is on the screen, too. The last CPU that runs. */
 void arch_console_urgent(void);
 
 /* One character from the operator, or -1. Never waits. */

@@ -19,6 +19,7 @@
 #include "kernel/monitor/attach.h"
 #include "kernel/monitor/audit.h"
 #include "kernel/monitor/command.h"
+#include "kernel/monitor/display.h"
 #include "kernel/monitor/line.h"
 #include "kernel/monitor/output.h"
 #include "kernel/monitor/results.h"
@@ -321,6 +322,7 @@ void monitor_poll(const struct options *options, uint64_t now_tsc)
 		next_tsc = now_tsc;
 		line_init(&monitor.line);
 	}
+	display_poll(options, now_tsc);
 	attach_poll(now_tsc);
 	poll_keys(options, now_tsc);
 	if (command_is_busy()) {

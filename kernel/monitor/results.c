@@ -10,6 +10,7 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm_stats.h"
 #include "kernel/monitor/audit.h"
+#include "kernel/monitor/display.h"
 #include "kernel/monitor/script.h"
 #include "kernel/trace/trace.h"
 #include "mm/audit.h"
@@ -64,6 +65,7 @@ static void print_cpus(void)
 static void print_host(const char *audit_text)
 {
 	print_cpus();
+	display_tell();
 	log_event(NULL,
 		  "result cpus=%u frames_total=%llu frames_free=%llu frames_zeroed=%llu "
 		  "frames_free_low=%llu audit=%s",

@@ -71,7 +71,7 @@ class Screen:
             if found:
                 return found
             assert self.process.poll() is None, "QEMU has ended"
-            time.sleep(0.2)
+            time.sleep(0.5)
         raise AssertionError((what, emulators.read_text(self.log_path)[-2000:]))
 
     def file(self, command, name, bytes_least):
@@ -150,9 +150,13 @@ def test_the_keyboard_and_the_map(tmp_path):
         assert (width, len(rows)) == (1024, 768)
         top, bottom = 48, len(rows) // 2
 
+        last = None
+
         def held():
-            found = spots(screen.picture(), IDLE1, top, bottom)
-            return found if len(found) >= 200 else None
+            """Once the map has gone round all frames: two looks see the same."""
+            nonlocal last
+            before_that, last = last, spots(screen.picture(), IDLE1, top, bottom)
+            return last if len(last) >= 200 and last == before_that else None
         before = screen.until(held, "cells of idle1")
         screen.type("balloon idle1 8M\r")
         screen.wait(r"idle1 operator balloon=8192K")

@@ -10,7 +10,6 @@
 
 #include "base/bits.h"
 #include "kernel/housekeeping.h"
-#include "kernel/monitor/display.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/results.h"
 #include "kernel/monitor/script.h"
@@ -27,7 +26,7 @@
 #define POLL (5 * MS)
 
 static struct options options;
-static unsigned polls, draws, tells, finishes, results, details_shown;
+static unsigned polls, finishes, results, details_shown;
 static uint64_t timeout_told;
 static bool verdict;
 
@@ -50,19 +49,6 @@ void monitor_poll(const struct options *given, uint64_t now_tsc)
 	assert_ptr_equal(given, &options);
 	assert_int_equal(now_tsc, fake_tsc);
 	polls++;
-}
-
-void display_poll(const struct options *given, uint64_t now_tsc)
-{
-	assert_ptr_equal(given, &options);
-	assert_int_equal(now_tsc, fake_tsc);
-	draws++;
-}
-
-void display_tell(void)
-{
-	assert_int_equal(results, 0);
-	tells++;
 }
 
 void monitor_finish(const struct options *given)
@@ -105,7 +91,7 @@ static void start_with(uint64_t frames, unsigned max_leaf_level)
 	kernel_start(frames, max_leaf_level);
 	memset(&options, 0, sizeof(options));
 	options.end = END_REBOOT;
-	polls = draws = tells = finishes = results = details_shown = 0;
+	polls = finishes = results = details_shown = 0;
 	timeout_told = 0;
 	verdict = true;
 	housekeeping_init(&options);
@@ -150,7 +136,6 @@ static void test_a_round_is_due_or_asked_for(void **state)
 	(void)kernel_vm("a", 100, 50, 10);
 	assert_false(background_poll(fake_tsc, false));
 	assert_int_equal(polls, 1);
-	assert_int_equal(draws, 1);
 	fake_tsc += ROUND - 1;
 	assert_false(background_poll(fake_tsc, false));
 	assert_int_equal(polls, 1);
@@ -244,7 +229,6 @@ static void test_interactive_run_reports_once(void **state)
 	(void)background_poll(fake_tsc, true);
 	(void)background_poll(fake_tsc, true);
 	assert_int_equal(results, 1);
-	assert_int_equal(tells, 1);
 	assert_int_equal(details_shown, 0);
 	assert_int_equal(finishes, 1);
 }

@@ -56,6 +56,11 @@ static void take_early_options(void)
 	options_parse(boot_info.command_line, &options, &complaints);
 	console_answers |= arch_console_select(&options.console) == NULL;
 	console_screen_choose(&boot_info.screen, options.screen, !console_answers, EARLY_MAP_BYTES);
+	if (boot_info.screen_message != NULL) {
+		log_event(NULL, "screen: not used: %s", boot_info.screen_message);
+	} else if (options.screen > SCREEN_USE_NO && boot_info.screen.kind == SCREEN_NONE) {
+		log_event(NULL, "options: there is no screen: the boot loader gave none");
+	}
 	mitigations_off = options.mitigations_off;
 }
 

@@ -175,10 +175,11 @@ static void test_keys_with_sequences(void **state)
 	code(0xe0);
 	code(0xaa);
 	extended(0x48);
+	key(0x11);
 	code(0xe0);
 	code(0x2a);
 	key(0x10);
-	expect("\x1b[AQ");
+	expect("\x1b[AWQ");
 }
 
 static void test_codes_without_a_meaning(void **state)

@@ -178,6 +178,7 @@ static void test_sizes(void **state)
 	expect_size(1024, 768, 4098, "no whole number of pixels");
 	expect_size(1024, 768, UINT32_MAX - 3, "more than 256 MiB");
 	expect_size(16384, 4097, 65536, "more than 256 MiB");
+	expect_size(1024, 4, 0x40000000, "more than 256 MiB"); /* 0 in 32 bits */
 	struct tag tag = rgb;
 	tag.width = 16384;
 	tag.height = 4096;

@@ -176,6 +176,8 @@ static void test_unknown_sequences_show_nothing(void **state)
 	     "cd\x1b[>0cd\x1b[1\ne");
 	expect(0, "abcdd");
 	expect(1, "     e");
+	type("\x1b[1;2;3;4;567;89q");
+	assert_true(terminal.parameter_count <= TERMINAL_PARAMETERS);
 	type("\r\x1b[\x1b[2Kf");
 	expect(1, "f");
 	type("\xff\x80");

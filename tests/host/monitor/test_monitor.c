@@ -48,11 +48,21 @@ static const char *keys; /* or several, one a look */
 static jmp_buf ended;
 static enum end end_asked;
 static bool end_passed;
+static unsigned draws;
+static uint64_t last_draw_tsc;
 
 void lock_order_check(const struct lock *lock, bool taken)
 {
 	assert_int_equal(lock->rank, LOCK_LOG);
 	locks_held += taken ? 1 : -1u;
+}
+
+void display_poll(const struct options *options, uint64_t now_tsc)
+{
+	(void)options;
+	assert_true(now_tsc >= last_draw_tsc);
+	last_draw_tsc = now_tsc;
+	draws++;
 }
 
 void arch_console_write(const char *text, size_t bytes)
@@ -276,7 +286,9 @@ static void settle(const struct options *options)
 	unsigned polls = 0;
 	do {
 		now++;
+		unsigned draws_before = draws;
 		monitor_poll(options, now);
+		assert_int_equal(draws, draws_before + 1);
 		assert_int_equal(locks_held, 0);
 		assert_true(++polls < 10000);
 	} while (!output_is_empty() || (keys != NULL && *keys != '\0'));
