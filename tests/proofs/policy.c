@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The policy, function by function: a decision of two VMs as a whole has divisions and 128-bit
- * products that no solver gets through. Real: kernel/overcommit/policy.c. Stubbed: nothing; the
+ * products that no solver gets through. Real: kernel/overcommit/policies/spare.c. Stubbed: nothing; the
  * tunables have their default values.
  */
 #include "tests/proofs/proof.h"
 
-#include "kernel/overcommit/policy.c"
+#include "kernel/overcommit/policies/spare.c"
 
 struct tunables tunables = {
 #define TUNABLE(name, unit, normal, least, most, off, meaning) .name = (normal),
@@ -51,8 +51,8 @@ static struct policy_vm any_vm(void)
  * never more than before
  * Bound: all 64-bit targets and words of the guest
  * Assumes: sizes below 2^32 pages; min <= mem <= max
- * Sources: kernel/overcommit/policy.c
- * Fault: kernel/overcommit/policy.c | vm->new_target_pages = min_u64(vm->target_pages, most); |
+ * Sources: kernel/overcommit/policies/spare.c
+ * Fault: kernel/overcommit/policies/spare.c | vm->new_target_pages = min_u64(vm->target_pages, most); |
  * vm->new_target_pages = vm->target_pages;
  */
 void policy_stand_is_within(void)
@@ -72,8 +72,8 @@ void policy_stand_is_within(void)
  * mem
  * Bound: one VM, each tier, all words of the guest
  * Assumes: sizes below 2^32 pages; min <= mem <= max
- * Sources: kernel/overcommit/policy.c
- * Fault: kernel/overcommit/policy.c | room = min_u64(vm->idle_pages, above_min); | room =
+ * Sources: kernel/overcommit/policies/spare.c
+ * Fault: kernel/overcommit/policies/spare.c | room = min_u64(vm->idle_pages, above_min); | room =
  * vm->idle_pages;
  */
 void policy_asks_never_below_min(void)
@@ -102,9 +102,9 @@ void policy_asks_never_below_min(void)
  * has to give is left while there is need
  * Bound: one VM of fewer than 32 pages, need below 16; portions of 8 pages
  * Assumes: min <= mem <= max
- * Sources: kernel/overcommit/policy.c
+ * Sources: kernel/overcommit/policies/spare.c
  * Options: --unwind 4
- * Fault: kernel/overcommit/policy.c | need -= amount; | need -= step;
+ * Fault: kernel/overcommit/policies/spare.c | need -= amount; | need -= step;
  */
 void policy_ask_adds_up(void)
 {
@@ -129,9 +129,9 @@ void policy_ask_adds_up(void)
  * largest one is first
  * Bound: two VMs with targets below 16, surplus below 16; portions of 8 pages
  * Assumes: equal shares
- * Sources: kernel/overcommit/policy.c
+ * Sources: kernel/overcommit/policies/spare.c
  * Options: --unwind 6
- * Fault: kernel/overcommit/policy.c | surplus -= amount; | surplus = 0;
+ * Fault: kernel/overcommit/policies/spare.c | surplus -= amount; | surplus = 0;
  */
 void policy_give_back_adds_up(void)
 {
@@ -164,9 +164,9 @@ void policy_give_back_adds_up(void)
  * word counts for nothing
  * Bound: two VMs, all 64-bit words of the guest
  * Assumes: targets below 2^32
- * Sources: kernel/overcommit/policy.c
+ * Sources: kernel/overcommit/policies/spare.c
  * Options: --unwind 3
- * Fault: kernel/overcommit/policy.c | granted += grant; | granted += vms[i].wanted_pages;
+ * Fault: kernel/overcommit/policies/spare.c | granted += grant; | granted += vms[i].wanted_pages;
  */
 void policy_grants_only_its_own(void)
 {
@@ -192,8 +192,8 @@ void policy_grants_only_its_own(void)
  * Shows: a page counts for one page in use at least, and for 1 / (1 - tax) at most
  * Bound: VMs of fewer than 2^10 pages that are held; all taxes, all estimates
  * Assumes: nothing
- * Sources: kernel/overcommit/policy.c
- * Fault: kernel/overcommit/policy.c | uint64_t tax = min_u64(host->idle_tax_percent,
+ * Sources: kernel/overcommit/policies/spare.c
+ * Fault: kernel/overcommit/policies/spare.c | uint64_t tax = min_u64(host->idle_tax_percent,
  * TAX_PERCENT_MAX); | uint64_t tax = host->idle_tax_percent;
  */
 void policy_weight_is_bounded(void)
@@ -212,8 +212,8 @@ void policy_weight_is_bounded(void)
  * Shows: only what a driver that answers was asked for, and has idle, is counted on
  * Bound: all words of the guest
  * Assumes: sizes below 2^32 pages
- * Sources: kernel/overcommit/policy.c
- * Fault: kernel/overcommit/policy.c | return min_u64(asked, vm->idle_pages); | return asked;
+ * Sources: kernel/overcommit/policies/spare.c
+ * Fault: kernel/overcommit/policies/spare.c | return min_u64(asked, vm->idle_pages); | return asked;
  */
 void policy_pending_is_what_may_come(void)
 {
