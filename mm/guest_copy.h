@@ -43,7 +43,10 @@ struct guest_window {
 	size_t bytes;
 };
 
-/* Populates the page when it is EMPTY. OUTSIDE: not all in RAM, or not in one page. As above. */
+/*
+ * Populates the page when it is EMPTY; `bytes` is not 0. OUTSIDE: not all in RAM, or not in one
+ * page. As above.
+ */
 MUST_CHECK enum status guest_window_open(struct s2_locked locked, gpa_t at, size_t bytes,
 					 struct guest_window *window);
 
