@@ -26,9 +26,9 @@ MUST_CHECK enum status guest_copy_out(struct s2_locked locked, gpa_t to, const v
 				      size_t bytes);
 
 /*
- * Where `bytes` of guest memory are that lie in one page. They may be read later, under the lock,
- * as long as s2_removals() answers what it does now. OUTSIDE: not all in RAM, or not in one page.
- * SURRENDERED: in the balloon. INVALID: the page is EMPTY.
+ * Where `bytes` (not 0) of guest memory are that lie in one page. They may be read later, under the
+ * lock, as long as s2_removals() answers what it does now. OUTSIDE: not all in RAM, or not in one
+ * page. SURRENDERED: in the balloon. INVALID: the page is EMPTY.
  */
 MUST_CHECK enum status guest_copy_find(struct s2_locked locked, gpa_t at, size_t bytes,
 				       const uint8_t **start);
@@ -43,7 +43,10 @@ struct guest_window {
 	size_t bytes;
 };
 
-/* Populates the page when it is EMPTY. OUTSIDE: not all in RAM, or not in one page. As above. */
+/*
+ * Populates the page when it is EMPTY; `bytes` is not 0. OUTSIDE: not all in RAM, or not in one
+ * page. As above.
+ */
 MUST_CHECK enum status guest_window_open(struct s2_locked locked, gpa_t at, size_t bytes,
 					 struct guest_window *window);
 

@@ -2,7 +2,8 @@
 # Verbs for people who work on the hypervisor; `make help` lists those with a description.
 
 .PHONY: policy-lab test-host test-boot test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models \
-	coverage bench bench-peers bench-scale bench-trace bench-guard check-reproducible book compile-commands \
+	prove prove-mutants prove-survey coverage bench bench-peers bench-scale bench-trace bench-guard \
+	check-reproducible book compile-commands \
 	deps-build deps-run deps-test deps-fuzz deps-nested
 
 test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under ASan and UBSan
@@ -48,6 +49,18 @@ mutants: ## break one line at a time and see that a host test notices; MUTANTS=n
 models: ## check the models of tests/models exhaustively, and that breaking them is noticed
 	@tools/install-deps build models
 	@tests/models/run $(B)
+
+prove: ## prove properties of the real C for all inputs within bounds, with CBMC; PROOF="name ...", ACCEPT=1: new table
+	@tools/install-deps build --try prove
+	@tests/proofs/run --build $(B) $(if $(ACCEPT),--accept) $(PROOF)
+
+prove-mutants: ## plant the faults that the proofs name: each proof alone must notice its own; PROOF="name ..."
+	@tools/install-deps build --try prove
+	@tests/proofs/run --build $(B) --mutants $(PROOF)
+
+prove-survey: ## plant every mutant that lies in a proved function, and count those that a proof alone notices
+	@tools/install-deps build --try prove
+	@tests/proofs/run --build $(B) --survey $(PROOF)
 
 coverage: ## line and branch coverage of the host tests, written to docs/coverage.md
 	@tools/install-deps build test
