@@ -647,5 +647,11 @@ HOST_test_restart := tests/host/lifecycle/test_restart.c kernel/lifecycle/restar
 HOST_TESTS += test_guest_pc
 HOST_test_guest_pc := tests/host/arch/test_guest_pc.c $(X86_GUEST_SOURCES)
 
+# The checks of docs/labs: on the real tree all of them pass. tools/lab runs them on a student's.
+LAB_CHECK := tests/host/labs/check.c
+
+HOST_TESTS += test_lab_first_exit
+HOST_test_lab_first_exit := tests/host/labs/test_lab_first_exit.c $(LAB_CHECK) kernel/exit/exit.c $(KERNEL_SOURCES)
+
 # The fuzz targets are host tests too: each runs its corpus. They use the lists above.
 include tests/fuzz/fuzz.mk
