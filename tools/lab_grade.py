@@ -69,24 +69,41 @@ def place_submission(lab, directory, tree):
 def make(tree, *goals):
     environment = {key: value for key, value in os.environ.items()
                    if not key.startswith("MAKE") and key not in ("MFLAGS", "B", "LAB", "LAB_ANSWERS")}
-    return subprocess.run(["make", "-s", "-j2", *goals], cwd=tree, env=environment,
+    # The flags have the folder's name in them, and what was built with other flags is built again.
+    return subprocess.run(["make", "-s", "-j2", f"CURDIR={labs.ROOT}", *goals], cwd=tree, env=environment,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           check=False)
 
 
-def seed(tree, program):
-    """Objects of this tree that are still right there save the first build."""
+def copy_built(tree, names):
+    for name in names:
+        source, target = os.path.join(labs.ROOT, name), os.path.join(tree, name)
+        if os.path.exists(source):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy2(source, target)
+
+
+def seed_checks(tree, program):
+    """Objects of this tree that are right there, too, save the first build."""
     objects = os.path.join("build", "host", "obj")
-    if os.path.exists(os.path.join(tree, objects)) or not os.path.isdir(os.path.join(labs.ROOT, objects)):
+    if os.path.exists(os.path.join(tree, objects)):
         return
     lines = make(labs.ROOT, "print-host-tests").stdout.decode().splitlines()
     sources = next((line.split()[1:] for line in lines if line.split()[:1] == [program]), [])
-    names = [os.path.join("build", "host", "flags")]
-    names += [os.path.join(objects, source) + suffix for source in sources for suffix in (".o", ".d")]
-    for name in names:
-        if os.path.exists(os.path.join(labs.ROOT, name)):
-            os.makedirs(os.path.dirname(os.path.join(tree, name)), exist_ok=True)
-            shutil.copy2(os.path.join(labs.ROOT, name), os.path.join(tree, name))
+    copy_built(tree, [os.path.join("build", "host", "flags")] +
+               [os.path.join(objects, source) + suffix for source in sources for suffix in (".o", ".d")])
+
+
+def seed_hypervisor(tree):
+    """The same for the hypervisor's objects."""
+    folder = os.path.join("build", "hv")
+    if os.path.exists(os.path.join(tree, folder)):
+        return
+    names = [os.path.join("build", name) for name in
+             ("flags", "asm_offsets.d", "asm_offsets.s", os.path.join("include", "asm_offsets.h"))]
+    for where, _, found in os.walk(os.path.join(labs.ROOT, folder)):
+        names += [os.path.join(os.path.relpath(where, labs.ROOT), name) for name in found]
+    copy_built(tree, names)
 
 
 def quiet(text):
@@ -156,6 +173,8 @@ def boot(lab, tree):
     parser.read(lab.path(lab.boot["scenario"]))
     chosen = scenario.parse_scenario(lab.boot["scenario"], parser)
     own = lab.boot.get("hypervisor") == "own"
+    if own:
+        seed_hypervisor(tree)
     goals = [f"build/guests/{name}.elf" for name in lab.boot.get("guests", "").split()]
     built = make(tree, *(["build/aerostat.elf"] if own else []), *goals)
     if built.returncode != 0:
@@ -195,7 +214,7 @@ def grade(lab, directory, tree, with_boot=True):
     missing = place_submission(lab, directory, tree)
     if missing:
         raise labs.LabError(f"{directory}: {', '.join(missing)} is not there")
-    seed(tree, lab.program)
+    seed_checks(tree, lab.program)
     try:
         checks = run_program(tree, lab.program)
         if not checks:

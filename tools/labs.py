@@ -8,7 +8,8 @@
     program = the host test with the checks (tests/host/labs)
 
     [cut FILE FUNCTION]      the starter takes the body of this function out and leaves
-    leave = ...              these lines; a dot in front keeps what indentation stands behind it
+    leave = ...              these lines
+    remove = yes             it takes out the whole of it instead, with the comment above
     [drop FILE]              the starter takes these lines out, each of which is in FILE once
     lines = ...
 
@@ -71,10 +72,11 @@ def lab_numbers():
     return sorted(int(name.split("-")[0]) for name in os.listdir(LABS) if re.match(r"\d+-", name))
 
 
-def lines_to_leave(text):
-    """Lines of a value, with a tab in front of each; a leading dot ends what is not indentation."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return ["\t" + (line[1:] if line.startswith(".") else line) for line in lines]
+def lines_to_leave(section):
+    """With a tab in front of each; None: nothing is left, not even the head of the function."""
+    if section.get("remove") == "yes":
+        return None
+    return ["\t" + line for line in section.get("leave", "").strip().splitlines()]
 
 
 def read_checks(text):
@@ -98,7 +100,7 @@ def read_lab(number):
         for section in parser.sections():
             kind, *rest = section.split()
             if kind == "cut":
-                lab.cuts.append((*rest, lines_to_leave(parser[section].get("leave", ""))))
+                lab.cuts.append((*rest, lines_to_leave(parser[section])))
             elif kind == "drop":
                 lab.drops.append((*rest, scenario.lines_of(parser[section]["lines"])))
         if "boot" in parser:
@@ -119,6 +121,9 @@ def cut_body(text, function, leave, where):
     match = pattern.search(text)
     if not match:
         raise LabError(f"{where}: there is no function {function}(): mend lab.cfg")
+    if leave is None:
+        comment = re.search(r"/\*(?:(?!\*/).)*\*/\n\Z", text[:match.start()], re.S)
+        return text[:comment.start() if comment else match.start()] + text[match.end() + 2:]
     body = "".join(line + "\n" for line in leave)
     return text[:match.start(1)] + body + text[match.end(1):]
 
@@ -140,7 +145,7 @@ def starter_files(lab):
         texts[file] = cut_body(texts.get(file) or read(os.path.join(ROOT, file)), function, leave, file)
     for file, lines in lab.drops:
         texts[file] = drop_lines(texts.get(file) or read(os.path.join(ROOT, file)), lines, file)
-    return texts
+    return {file: re.sub(r"\n{3,}", "\n\n", text) for file, text in texts.items()}
 
 
 def read(path):
@@ -155,8 +160,9 @@ def write(path, text):
 
 
 def diff(file, old, new):
-    return "".join(difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True),
-                                        f"a/{file}", f"b/{file}"))
+    lines = difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True),
+                                 f"a/{file}", f"b/{file}")
+    return "".join("\n" if line == " \n" else line for line in lines)  # no blank at a line's end
 
 
 def made_patches(lab):

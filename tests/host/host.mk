@@ -653,5 +653,9 @@ LAB_CHECK := tests/host/labs/check.c
 HOST_TESTS += test_lab_first_exit
 HOST_test_lab_first_exit := tests/host/labs/test_lab_first_exit.c $(LAB_CHECK) kernel/exit/exit.c $(KERNEL_SOURCES)
 
+HOST_TESTS += test_lab_balloon_driver
+HOST_test_lab_balloon_driver := tests/host/labs/test_lab_balloon_driver.c $(LAB_CHECK) tests/host/fake/hypervisor.c \
+	guests/small/driver.c guests/small/pool.c
+
 # The fuzz targets are host tests too: each runs its corpus. They use the lists above.
 include tests/fuzz/fuzz.mk

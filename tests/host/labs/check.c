@@ -18,7 +18,6 @@
 #define SAID_LINES 12
 #define WORD_BYTES 128
 
-
 void lost(const char *format, ...)
 {
 	va_list arguments;
@@ -46,7 +45,8 @@ const char *text_of(uint64_t number)
 	return text;
 }
 
-/* ---- One check -------------------------------------------------------------------------------- */
+/* ---- One check --------------------------------------------------------------------------------
+ */
 
 static _Noreturn void be_the_check(void (*run)(void), FILE *said)
 {
@@ -107,7 +107,8 @@ static bool run_check(const struct check *check, unsigned number)
 	return passed;
 }
 
-/* ---- Questions -------------------------------------------------------------------------------- */
+/* ---- Questions --------------------------------------------------------------------------------
+ */
 
 /* The answer to `name` in the file, without blanks at both ends; "" when there is none. */
 static void read_answer(const char *path, const char *name, char word[WORD_BYTES])

@@ -28,10 +28,14 @@ static void start(unsigned vcpus)
 static const char *name_of(enum exit_action action)
 {
 	static const char *const names[] = {
-		[EXIT_RESUME] = "EXIT_RESUME", [EXIT_ADVANCE] = "EXIT_ADVANCE",
-		[EXIT_ADVANCE_DECODED] = "EXIT_ADVANCE_DECODED", [EXIT_INJECT] = "EXIT_INJECT",
-		[EXIT_BLOCK] = "EXIT_BLOCK", [EXIT_WAIT] = "EXIT_WAIT",
-		[EXIT_YIELD] = "EXIT_YIELD", [EXIT_KILL] = "EXIT_KILL",
+		[EXIT_RESUME] = "EXIT_RESUME",
+		[EXIT_ADVANCE] = "EXIT_ADVANCE",
+		[EXIT_ADVANCE_DECODED] = "EXIT_ADVANCE_DECODED",
+		[EXIT_INJECT] = "EXIT_INJECT",
+		[EXIT_BLOCK] = "EXIT_BLOCK",
+		[EXIT_WAIT] = "EXIT_WAIT",
+		[EXIT_YIELD] = "EXIT_YIELD",
+		[EXIT_KILL] = "EXIT_KILL",
 	};
 	return (unsigned)action < LABS_COUNT(names) ? names[action] : "no action that exists";
 }
@@ -63,7 +67,8 @@ static enum exit_action port(unsigned bytes, bool in, bool string)
 	return vm_exit_handle(vcpu, &vm_exit);
 }
 
-/* ---- Second-stage faults ---------------------------------------------------------------------- */
+/* ---- Second-stage faults ----------------------------------------------------------------------
+ */
 
 static void fault_gives_a_page(void)
 {
@@ -97,7 +102,8 @@ static void beyond_ram_ends_the_vm(void)
 	     "the reason is \"%s\": handle_beyond() has the right one", vm->end_reason);
 }
 
-/* ---- HLT -------------------------------------------------------------------------------------- */
+/* ---- HLT --------------------------------------------------------------------------------------
+ */
 
 static void halt_sleeps(void)
 {
@@ -139,7 +145,8 @@ static void halt_ends_with_a_trap(void)
 	want_action(simple(VM_EXIT_HLT), EXIT_ADVANCE);
 }
 
-/* ---- Ports ------------------------------------------------------------------------------------ */
+/* ---- Ports ------------------------------------------------------------------------------------
+ */
 
 static void in_reads_ones(void)
 {
@@ -168,7 +175,8 @@ static void string_io_is_refused(void)
 	want_number("RAX after INS", vcpu->regs[GPR_RAX], MARK);
 }
 
-/* ---- The others ------------------------------------------------------------------------------- */
+/* ---- The others -------------------------------------------------------------------------------
+ */
 
 static void interrupt_resumes(void)
 {
@@ -201,7 +209,8 @@ static void triple_fault_ends(void)
 {
 	start(1);
 	want_action(simple(VM_EXIT_TRIPLE_FAULT), EXIT_KILL);
-	want(strstr(vm->end_reason, "triple fault") != NULL, "the reason is \"%s\"", vm->end_reason);
+	want(strstr(vm->end_reason, "triple fault") != NULL, "the reason is \"%s\"",
+	     vm->end_reason);
 }
 
 static void unknown_never_advances(void)
@@ -227,7 +236,8 @@ static void kinds_are_counted(void)
 	want_number("the count of VM_EXIT_IO", vcpu->exits_by_kind[VM_EXIT_IO], 2);
 }
 
-/* ---- Questions -------------------------------------------------------------------------------- */
+/* ---- Questions --------------------------------------------------------------------------------
+ */
 
 static const char *rax_after_inb(void)
 {
@@ -284,13 +294,17 @@ int main(void)
 		{"kinds_are_counted", 1, kinds_are_counted},
 	};
 	const struct question questions[] = {
-		{"q1", 1, rax_after_inb, "kernel/exit/port.h: which bytes does IN of a byte change?"},
-		{"q2", 1, rax_after_inl, "kernel/exit/port.h: what does a 32-bit result do to RAX?"},
+		{"q1", 1, rax_after_inb,
+		 "kernel/exit/port.h: which bytes does IN of a byte change?"},
+		{"q2", 1, rax_after_inl,
+		 "kernel/exit/port.h: what does a 32-bit result do to RAX?"},
 		{"q3", 1, first_fatal_address, "docs/abi.md, RAM: it is [0, max)"},
-		{"q4", 1, action_of_a_fault, "kernel/vm/exit.h: the page is there now, and the"
-					     " instruction has not happened yet"},
-		{"q5", 1, action_of_port_io, "kernel/vm/exit.h: the hypervisor has done all that"
-					     " the instruction is to do"},
+		{"q4", 1, action_of_a_fault,
+		 "kernel/vm/exit.h: the page is there now, and the"
+		 " instruction has not happened yet"},
+		{"q5", 1, action_of_port_io,
+		 "kernel/vm/exit.h: the hypervisor has done all that"
+		 " the instruction is to do"},
 	};
 	return labs_run(checks, LABS_COUNT(checks), questions, LABS_COUNT(questions));
 }
