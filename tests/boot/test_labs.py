@@ -200,3 +200,12 @@ def test_autograder_of_what_cannot_be_graded(tmp_path):
     done, results = run_autograder(tmp_path, "1")
     assert done.returncode == 0 and results["score"] == 0
     assert "kernel/exit/exit.c, answers.txt is not there" in results["output"]
+
+
+def test_the_table_of_lab_2_is_the_one_of_its_checks():
+    """The page is walked by hand, the answers are worked out from what the checks have."""
+    entry = r"(0x[0-9a-f]+)(?: \| |, )(\d+)(?: \| |, )(0x[0-9a-f]+)"
+    lab = labs.read_lab(2)
+    page = re.findall(r"\| " + entry + r" \|", labs.read(lab.path("README.md")))
+    code = re.findall(r"\{" + entry + r"\}", labs.read(os.path.join(labs.ROOT, "tests/host/labs/test_lab_walk.c")))
+    assert len(page) == 12 and page == code

@@ -657,5 +657,9 @@ HOST_TESTS += test_lab_balloon_driver
 HOST_test_lab_balloon_driver := tests/host/labs/test_lab_balloon_driver.c $(LAB_CHECK) tests/host/fake/hypervisor.c \
 	guests/small/driver.c guests/small/pool.c
 
+HOST_TESTS += test_lab_walk
+HOST_test_lab_walk := tests/host/labs/test_lab_walk.c $(LAB_CHECK) mm/stage2/steps.c $(FAKE_WORLD) \
+	$(filter-out mm/stage2/steps.c,$(MM_SOURCES))
+
 # The fuzz targets are host tests too: each runs its corpus. They use the lists above.
 include tests/fuzz/fuzz.mk
