@@ -661,5 +661,8 @@ HOST_TESTS += test_lab_walk
 HOST_test_lab_walk := tests/host/labs/test_lab_walk.c $(LAB_CHECK) mm/stage2/steps.c $(FAKE_WORLD) \
 	$(filter-out mm/stage2/steps.c,$(MM_SOURCES))
 
+HOST_TESTS += test_lab_auditor
+HOST_test_lab_auditor := tests/host/labs/test_lab_auditor.c tests/host/fake/audited.c $(LAB_CHECK) $(FAKE_WORLD) $(MM_SOURCES)
+
 # The fuzz targets are host tests too: each runs its corpus. They use the lists above.
 include tests/fuzz/fuzz.mk
