@@ -664,5 +664,8 @@ HOST_test_lab_walk := tests/host/labs/test_lab_walk.c $(LAB_CHECK) mm/stage2/ste
 HOST_TESTS += test_lab_auditor
 HOST_test_lab_auditor := tests/host/labs/test_lab_auditor.c tests/host/fake/audited.c $(LAB_CHECK) $(FAKE_WORLD) $(MM_SOURCES)
 
+HOST_TESTS += test_lab_demand_fill
+HOST_test_lab_demand_fill := tests/host/labs/test_lab_demand_fill.c $(LAB_CHECK) $(FAKE_WORLD) $(MM_SOURCES)
+
 # The fuzz targets are host tests too: each runs its corpus. They use the lists above.
 include tests/fuzz/fuzz.mk
