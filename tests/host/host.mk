@@ -667,5 +667,9 @@ HOST_test_lab_auditor := tests/host/labs/test_lab_auditor.c tests/host/fake/audi
 HOST_TESTS += test_lab_demand_fill
 HOST_test_lab_demand_fill := tests/host/labs/test_lab_demand_fill.c $(LAB_CHECK) $(FAKE_WORLD) $(MM_SOURCES)
 
+HOST_TESTS += test_lab_missing_flush
+HOST_test_lab_missing_flush := tests/host/labs/test_lab_missing_flush.c tests/host/labs/proof.c $(LAB_CHECK) \
+	$(FAKE_WORLD) $(MM_SOURCES)
+
 # The fuzz targets are host tests too: each runs its corpus. They use the lists above.
 include tests/fuzz/fuzz.mk
