@@ -132,20 +132,32 @@ def test_what_does_not_compile_costs_all_and_says_why(student, tmp_path):
     assert "exit.c" in checks[0].output
 
 
-def test_a_crash_and_a_loop_cost_their_own_points(student, tmp_path):
-    """And the grade of the same files is the same text each time."""
+def spoil(student, tmp_path, text, instead):
+    """The grade of lab 1's answer with `text`, which it has once, replaced."""
     lab, directory, tree = student
     for name in lab.files + [labs.ANSWERS]:
         shutil.copy(os.path.join(directory, name), tmp_path)
     path = tmp_path / "exit.c"
-    text = path.read_text(encoding="utf-8")
-    assert text.count("port_of_nobody(vcpu, ") == 1
-    path.write_text(text.replace("port_of_nobody(vcpu, ", "*(volatile int *)8 = 1; port_of_nobody(vcpu, "),
-                    encoding="utf-8")
-    grades = [lab_grade.grade(lab, str(tmp_path), tree, with_boot=False) for _ in range(2)]
+    source = path.read_text(encoding="utf-8")
+    assert source.count(text) == 1
+    path.write_text(source.replace(text, instead), encoding="utf-8")
+    return [lab_grade.grade(lab, str(tmp_path), tree, with_boot=False) for _ in range(2)]
+
+
+def test_a_crash_costs_its_own_points(student, tmp_path):
+    """And the grade of the same files is the same text each time."""
+    grades = spoil(student, tmp_path, "port_of_nobody(vcpu, ", "*(volatile int *)8 = 1; port_of_nobody(vcpu, ")
     assert grades[0] == grades[1]
     assert lost_by(grades[0]) == {"in_reads_ones", "out_is_swallowed", "kinds_are_counted", "q1", "q2", "q5"}
     assert any("exit.c" in check.output for check in grades[0] if not check.passed)
+
+
+def test_a_loop_costs_its_own_points(student, tmp_path, monkeypatch):
+    monkeypatch.setenv("LAB_SECONDS", "1")
+    grades = spoil(student, tmp_path, "\tcase VM_EXIT_WINDOW:\n", "\tcase VM_EXIT_WINDOW:\n\t\twhile (vcpu) {\n\t\t}\n")
+    assert grades[0] == grades[1]
+    assert lost_by(grades[0]) == {"window_resumes", "kinds_are_counted"}
+    assert "did not end within 1 seconds of processor time" in "".join(check.output for check in grades[0])
 
 
 def test_cutting():
@@ -209,3 +221,18 @@ def test_the_table_of_lab_2_is_the_one_of_its_checks():
     page = re.findall(r"\| " + entry + r" \|", labs.read(lab.path("README.md")))
     code = re.findall(r"\{" + entry + r"\}", labs.read(os.path.join(labs.ROOT, "tests/host/labs/test_lab_walk.c")))
     assert len(page) == 12 and page == code
+
+
+def test_questions_have_these_answers():
+    """What the commands of docs/labs/questions.md print, and one command for each question."""
+    page = labs.read(os.path.join(labs.LABS, "questions.md"))
+    answers = dict(re.findall(r"^(\d+) = (.+)$", labs.read(os.path.join(labs.LABS, "answers", "questions.txt")), re.M))
+    sections = re.findall(r"^## (\d+)\. (?:(?!^## ).)*?^    make question Q=(\d+)$", page, re.M | re.S)
+    assert sections == [(str(number), str(number)) for number in range(1, 13)] and len(answers) == 12
+    program = os.path.join("build", "host", "test_lab_questions")
+    built = lab_grade.make(labs.ROOT, program)
+    assert built.returncode == 0, built.stdout.decode()
+    for number, answer in answers.items():
+        done = subprocess.run([os.path.join(labs.ROOT, program), number], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              check=False, text=True)
+        assert (number, done.stdout.strip()) == (number, answer)

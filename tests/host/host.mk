@@ -671,5 +671,8 @@ HOST_TESTS += test_lab_missing_flush
 HOST_test_lab_missing_flush := tests/host/labs/test_lab_missing_flush.c tests/host/labs/proof.c $(LAB_CHECK) \
 	$(FAKE_WORLD) $(MM_SOURCES)
 
+HOST_TESTS += test_lab_questions
+HOST_test_lab_questions := tests/host/labs/test_lab_questions.c tests/host/fake/policy.c $(LAB_CHECK) $(KERNEL_SOURCES)
+
 # The fuzz targets are host tests too: each runs its corpus. They use the lists above.
 include tests/fuzz/fuzz.mk

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The checks of a lab (docs/labs). Each runs in a process of its own, so that one that crashes or
- * does not end costs its own points and no others. What it prints, and why it was lost, is
- * printed as TAP: `ok N - NAME` or `not ok N - NAME`, then `# points N` and the explanation in
- * lines that begin with `# `. tools/lab makes the score of it.
+ * does not end (within 20 seconds of processor time, or LAB_SECONDS of the environment) costs its
+ * own points and no others. What it prints, and why it was lost, is printed as TAP: `ok N - NAME`
+ * or `not ok N - NAME`, then `# points N` and the explanation in lines that begin with `# `.
+ * tools/lab makes the score of it.
  *
  * The questions of a lab are asked only where the environment names a file of answers
  * (LAB_ANSWERS): lines `NAME = ANSWER`, `#` begins a comment.
