@@ -141,6 +141,20 @@ iso: ## build the image that boots on BIOS and UEFI machines: build/aerostat.iso
 	@tools/install-deps build iso
 	@$(MAKE) $(B)/aerostat.iso
 
+.PHONY: lab grade question
+lab: ## prepare lab LAB=n for a student, in labs/n; docs/labs has the pages
+	@tools/install-deps build iso run lab
+	@tools/lab prepare '$(or $(LAB),0)'
+
+grade: ## check lab LAB=n: every lost point with its reason, the score, and build/labs/n.json
+	@tools/install-deps build iso run lab
+	@tools/lab grade '$(or $(LAB),0)'
+
+question: ## the answer to question Q=n of docs/labs/questions.md
+	@tools/install-deps build lab
+	@$(MAKE) -s $(B)/host/test_lab_questions
+	@$(B)/host/test_lab_questions '$(or $(Q),0)'
+
 format: ## rewrite the C sources in the house style
 	@tools/install-deps test
 	@tools/check-format --fix

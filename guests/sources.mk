@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The guests: every name has its own folder; GUEST_name lists the sources that are not in the library.
 
-GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes nmi flat32 virtio backdoor
+GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes nmi flat32 virtio backdoor small
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -17,6 +17,7 @@ GUEST_hostile := guests/hostile/main.c guests/hostile/attack.c guests/hostile/de
 	guests/hostile/requests_code.S guests/hostile/trap.S
 
 GUEST_racer := $(addprefix guests/racer/,main.c race.c rewrite.c start.c touch.c start_code.S)
+GUEST_small := $(addprefix guests/small/,main.c driver.c pool.c)
 GUEST_sleeper := guests/sleeper/main.c
 GUEST_worker := guests/worker/main.c
 GUEST_leftover := guests/leftover/main.c guests/leftover/registers.c guests/leftover/xstate.c \

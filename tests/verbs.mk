@@ -123,14 +123,15 @@ deps-nested: ## install what test-nested-kvm needs
 
 .PHONY: print-sources
 print-sources:
-	@echo $(HV_C_SOURCES) $(HV_ASM_SOURCES) $(GUEST_LIB_C_SOURCES) $(GUEST_LIB_ASM_SOURCES) \
+	@echo $(sort $(HV_C_SOURCES) $(HV_ASM_SOURCES) $(GUEST_LIB_C_SOURCES) $(GUEST_LIB_ASM_SOURCES) \
 		$(foreach guest,$(GUESTS),$(GUEST_$(guest))) arch/x86/asm_offsets.c \
-		$(foreach program,$(HOST_TESTS),$(HOST_$(program))) $(LAB_SOURCES) tests/fuzz/stop.c
+		$(foreach program,$(HOST_TESTS),$(HOST_$(program))) $(LAB_SOURCES) tests/fuzz/stop.c)
 
 .PHONY: print-hypervisor-sources
 print-hypervisor-sources:
 	@echo $(HV_C_SOURCES)
 
 .PHONY: print-host-tests
+# By make itself: as one command of a shell the list is longer than Linux takes (128 KiB).
 print-host-tests:
-	@$(foreach program,$(HOST_TESTS),echo $(program) $(HOST_$(program));)
+	@:$(foreach program,$(HOST_TESTS),$(info $(program) $(HOST_$(program))))

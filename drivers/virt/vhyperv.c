@@ -160,7 +160,7 @@ struct post_message {
 
 static uint64_t post_message(struct vhyperv *hyperv, const struct vguest *guest, uint64_t input)
 {
-	uint64_t message[(sizeof(struct post_message)) / sizeof(uint64_t)];
+	uint64_t message[(sizeof(struct post_message)) / sizeof(uint64_t)] = {0};
 	const struct post_message *post = (const void *)message;
 	const size_t head = offsetof(struct post_message, payload);
 	uint64_t rest = PAGE_BYTES - (input & (PAGE_BYTES - 1));

@@ -228,9 +228,9 @@ static void real_install(void)
 {
 	char *page = (char *)(uintptr_t)REAL_PAGE;
 	volatile uint32_t *vectors = (uint32_t *)(uintptr_t)0;
-	uint32_t offset = (uint32_t)(real_nmi - real_start);
+	uint32_t offset = (uint32_t)((uintptr_t)real_nmi - (uintptr_t)real_start);
 
-	for (size_t i = 0; i < (size_t)(real_end - real_start); i++) {
+	for (size_t i = 0; i < (uintptr_t)real_end - (uintptr_t)real_start; i++) {
 		page[i] = real_start[i];
 	}
 	__asm__("" : "+r"(vectors)); /* real mode has its vectors at 0 */

@@ -650,5 +650,32 @@ HOST_test_restart := tests/host/lifecycle/test_restart.c kernel/lifecycle/restar
 HOST_TESTS += test_guest_pc
 HOST_test_guest_pc := tests/host/arch/test_guest_pc.c $(X86_GUEST_SOURCES)
 
+# The checks of docs/labs: on the real tree all of them pass. tools/lab runs them on a student's.
+LAB_CHECK := tests/host/labs/check.c
+
+HOST_TESTS += test_lab_first_exit
+HOST_test_lab_first_exit := tests/host/labs/test_lab_first_exit.c $(LAB_CHECK) kernel/exit/exit.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_lab_balloon_driver
+HOST_test_lab_balloon_driver := tests/host/labs/test_lab_balloon_driver.c $(LAB_CHECK) tests/host/fake/hypervisor.c \
+	guests/small/driver.c guests/small/pool.c
+
+HOST_TESTS += test_lab_walk
+HOST_test_lab_walk := tests/host/labs/test_lab_walk.c $(LAB_CHECK) mm/stage2/steps.c $(FAKE_WORLD) \
+	$(filter-out mm/stage2/steps.c,$(MM_SOURCES))
+
+HOST_TESTS += test_lab_auditor
+HOST_test_lab_auditor := tests/host/labs/test_lab_auditor.c tests/host/fake/audited.c $(LAB_CHECK) $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_lab_demand_fill
+HOST_test_lab_demand_fill := tests/host/labs/test_lab_demand_fill.c $(LAB_CHECK) $(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_lab_missing_flush
+HOST_test_lab_missing_flush := tests/host/labs/test_lab_missing_flush.c tests/host/labs/proof.c $(LAB_CHECK) \
+	$(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_lab_questions
+HOST_test_lab_questions := tests/host/labs/test_lab_questions.c tests/host/fake/policy.c $(LAB_CHECK) $(KERNEL_SOURCES)
+
 # The fuzz targets are host tests too: each runs its corpus. They use the lists above.
 include tests/fuzz/fuzz.mk

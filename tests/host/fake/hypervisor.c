@@ -207,11 +207,14 @@ static int64_t answer(uint64_t number, uint64_t a, uint64_t b)
 			return hv->error;
 		}
 		hv->page = (void *)(a * PAGE_BYTES);
+		hv->vector = b;
 		hv->page->magic = AEROSTAT_BALLOON_MAGIC;
 		hv->page->doorbells = 0;
 		hv->page->target_pages = 0;
 		hv->page->size_pages = hv->size_pages;
 		return 0;
+	case AEROSTAT_CALL_BALLOON_DETACH:
+		return hv->error;
 	case AEROSTAT_CALL_BALLOON_SURRENDER:
 	case AEROSTAT_CALL_BALLOON_RETURN:
 		return handle_ranges(a, b, number - AEROSTAT_CALL_BALLOON_SURRENDER);

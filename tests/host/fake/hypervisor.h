@@ -42,6 +42,7 @@ struct fake_hypervisor {
 	uint64_t refusals;	 /* ranges that did not end with OK */
 	char console[1024];
 	volatile struct aerostat_balloon_page *page;
+	uint64_t vector; /* of the doorbell, as ATTACH has named it */
 };
 
 extern struct fake_hypervisor fake_hypervisor;

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The labs of docs/labs, each as a student and as its author would have it: the starter fits this tree
+and loses points for what it lacks, the answer gets all of them. One boot for each lab at most.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import emulators
+import lab_grade
+import labs
+
+NUMBERS = labs.lab_numbers()
+STUDENT_LINES_MAX = 150
+CHECKS_MIN = 60
+
+
+
+def added_lines(patch):
+    return sum(line.startswith("+") and not line.startswith("+++") and line != "+"
+               for line in patch.splitlines())
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_patches_are_those_of_this_tree(number):
+    """They may fit and still be old: then a student would be given code of yesterday."""
+    lab = labs.read_lab(number)
+    starter, answer = labs.made_patches(lab)
+    for patch, right in ((lab.patch(), starter), (lab.patch(answer=True), answer)):
+        assert labs.read(patch) == right, f"the tree has changed under {patch}: tools/lab refresh {number}"
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_answer_is_short(number):
+    """What a student writes, comments and braces included, empty lines not."""
+    code = labs.read(labs.read_lab(number).patch(answer=True)).split("--- a/answers.txt")[-1]
+    code = code[code.index("\n--- a/") if "\n--- a/" in code else len(code):]
+    assert 0 < added_lines(code) <= STUDENT_LINES_MAX
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_page_names_what_is_edited(number):
+    lab = labs.read_lab(number)
+    page = labs.read(lab.path("README.md"))
+    for name in lab.files + [labs.ANSWERS, f"make lab LAB={number}", f"make grade LAB={number}"]:
+        assert name in page
+    assert re.search(r"\*\*Hours:\*\* \d", page)
+
+
+def lost_by(checks):
+    return {check.name for check in checks if not check.passed}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_starter_fails_and_answer_passes(number, tmp_path):
+    """Host checks of the starter; of the answer also the boot."""
+    lab = labs.read_lab(number)
+    student, tree = str(tmp_path / "student"), str(tmp_path / "tree")
+    labs.prepare(lab, student)
+    starter = lab_grade.grade(lab, student, tree, with_boot=False)
+    got, most = lab_grade.score(starter)
+    assert got <= most / 10, "too much for nothing"
+    assert all(check.output for check in starter if not check.passed), "points are lost without a reason"
+    labs.apply_patch(lab, student, answer=True)
+    for name in lab.files + [labs.ANSWERS]:
+        os.utime(os.path.join(student, name))
+    boots = bool(lab.boot) and emulators.why_missing("tcg") is None
+    answer = lab_grade.grade(lab, student, tree, with_boot=boots)
+    assert lost_by(answer) == set(), [check.output for check in answer if not check.passed]
+    assert len(answer) >= len(starter) >= 8
+
+
+def test_there_are_checks_enough():
+    """As the programs of this tree list them; questions are counted, too."""
+    count = 0
+    for number in NUMBERS:
+        lab = labs.read_lab(number)
+        count += len(lab_grade.run_program_here(lab)) + len(lab.checks)
+    assert count >= CHECKS_MIN
+
+
+@pytest.fixture(name="student", scope="module")
+def lab_1(tmp_path_factory):
+    """(lab 1, a student's files with the answer, the tree in which they are graded)"""
+    work = tmp_path_factory.mktemp("lab-1")
+    lab = labs.read_lab(1)
+    labs.prepare(lab, str(work / "student"))
+    labs.apply_patch(lab, str(work / "student"), answer=True)
+    return lab, str(work / "student"), str(work / "tree")
+
+
+def test_results_are_what_autograders_take(student, tmp_path):
+    lab, directory, tree = student
+    path = str(tmp_path / "results.json")
+    lab_grade.write_results(path, lab, lab_grade.grade(lab, directory, tree, with_boot=False))
+    results = json.loads(labs.read(path))
+    assert results["score"] == sum(test["score"] for test in results["tests"])
+    for test in results["tests"]:
+        assert 0 <= test["score"] <= test["max_score"]
+        assert set(test) == {"name", "score", "max_score", "status", "output"}
+
+
+def test_files_without_their_folders_are_found(student, tmp_path):
+    """As a web form hands them in."""
+    lab, directory, tree = student
+    for name in lab.files + [labs.ANSWERS]:
+        shutil.copy(os.path.join(directory, name), tmp_path)
+    assert lost_by(lab_grade.grade(lab, str(tmp_path), tree, with_boot=False)) == set()
+
+
+def test_a_file_that_is_missing_is_named(student, tmp_path):
+    lab, directory, tree = student
+    shutil.copy(os.path.join(directory, labs.ANSWERS), tmp_path)
+    with pytest.raises(labs.LabError, match="kernel/exit/exit.c is not there"):
+        lab_grade.grade(lab, str(tmp_path), tree, with_boot=False)
+
+
+def test_what_does_not_compile_costs_all_and_says_why(student, tmp_path):
+    lab, directory, tree = student
+    for name in lab.files + [labs.ANSWERS]:
+        shutil.copy(os.path.join(directory, name), tmp_path)
+    with open(tmp_path / "exit.c", "a", encoding="ascii") as file:
+        file.write("int broken(\n")
+    checks = lab_grade.grade(lab, str(tmp_path), tree, with_boot=False)
+    assert lab_grade.score(checks)[0] == 0
+    assert "exit.c" in checks[0].output
+
+
+def spoil(student, tmp_path, text, instead):
+    """The grade of lab 1's answer with `text`, which it has once, replaced."""
+    lab, directory, tree = student
+    for name in lab.files + [labs.ANSWERS]:
+        shutil.copy(os.path.join(directory, name), tmp_path)
+    path = tmp_path / "exit.c"
+    source = path.read_text(encoding="utf-8")
+    assert source.count(text) == 1
+    path.write_text(source.replace(text, instead), encoding="utf-8")
+    return [lab_grade.grade(lab, str(tmp_path), tree, with_boot=False) for _ in range(2)]
+
+
+def test_a_crash_costs_its_own_points(student, tmp_path):
+    """And the grade of the same files is the same text each time."""
+    grades = spoil(student, tmp_path, "port_of_nobody(vcpu, ", "*(volatile int *)8 = 1; port_of_nobody(vcpu, ")
+    assert grades[0] == grades[1]
+    assert lost_by(grades[0]) == {"in_reads_ones", "out_is_swallowed", "kinds_are_counted", "q1", "q2", "q5"}
+    assert any("exit.c" in check.output for check in grades[0] if not check.passed)
+
+
+def test_a_loop_costs_its_own_points(student, tmp_path, monkeypatch):
+    monkeypatch.setenv("LAB_SECONDS", "1")
+    grades = spoil(student, tmp_path, "\tcase VM_EXIT_WINDOW:\n", "\tcase VM_EXIT_WINDOW:\n\t\twhile (vcpu) {\n\t\t}\n")
+    assert grades[0] == grades[1]
+    assert lost_by(grades[0]) == {"window_resumes", "kinds_are_counted"}
+    assert "did not end within 1 seconds of processor time" in "".join(check.output for check in grades[0])
+
+
+def test_cutting():
+    text = ("/* About f. */\nint f(int a,\n      int b)\n{\n\treturn a;\n}\n\n"
+            "int g(void)\n{\n\tf(1, 2);\n}\n")
+    assert labs.cut_body(text, "f", ["\treturn 0;"], "x.c") == text.replace("return a", "return 0")
+    assert labs.cut_body(text, "f", None, "x.c") == text[text.index("int g"):]
+    with pytest.raises(labs.LabError, match=r"no function h\(\)"):
+        labs.cut_body(text, "h", [], "x.c")
+    with pytest.raises(labs.LabError, match="0 times"):
+        labs.drop_lines(text, ["return b;"], "x.c")
+
+
+def test_an_edit_beside_it_leaves_the_starter_applicable(tmp_path):
+    lab = labs.read_lab(1)
+    tree = tmp_path / "tree"
+    file = tree / lab.files[0]
+    file.parent.mkdir(parents=True)
+    text = labs.read(os.path.join(labs.ROOT, lab.files[0]))
+    head = "/* SPDX-License-Identifier: BSD-2-Clause */\n"
+    file.write_text(head + "/* One more line. */\n" * 7 + text[len(head):], encoding="utf-8")
+    labs.apply_patch(lab, str(tree))
+    assert "lab 1: HLT is yours" in file.read_text(encoding="utf-8")
+
+
+def tool(*arguments):
+    return subprocess.run([sys.executable, "-B", os.path.join(labs.ROOT, "tools", "lab"), *arguments],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False, text=True)
+
+
+def test_a_lab_that_does_not_exist():
+    done = tool("prepare", "77")
+    assert done.returncode == 2 and "there is no lab 77: LAB= is one of 1" in done.stdout
+
+
+def test_nothing_handed_in(tmp_path):
+    done = tool("grade", "1", "--submission", str(tmp_path / "nowhere"))
+    assert done.returncode == 2 and "make lab LAB=1" in done.stdout
+
+
+def run_autograder(tmp_path, lab):
+    results = tmp_path / "out" / "results.json"
+    environment = dict(os.environ, LAB=lab, SUBMISSION=str(tmp_path), RESULTS=str(results))
+    done = subprocess.run([os.path.join(labs.LABS, "autograder", "run_autograder")], env=environment,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False, text=True)
+    return done, json.loads(results.read_text(encoding="utf-8"))
+
+
+def test_autograder_of_what_cannot_be_graded(tmp_path):
+    """It must leave a result all the same: the student reads what was wrong."""
+    done, results = run_autograder(tmp_path, "1")
+    assert done.returncode == 0 and results["score"] == 0
+    assert "kernel/exit/exit.c, answers.txt is not there" in results["output"]
+
+
+def test_the_table_of_lab_2_is_the_one_of_its_checks():
+    """The page is walked by hand, the answers are worked out from what the checks have."""
+    entry = r"(0x[0-9a-f]+)(?: \| |, )(\d+)(?: \| |, )(0x[0-9a-f]+)"
+    lab = labs.read_lab(2)
+    page = re.findall(r"\| " + entry + r" \|", labs.read(lab.path("README.md")))
+    code = re.findall(r"\{" + entry + r"\}", labs.read(os.path.join(labs.ROOT, "tests/host/labs/test_lab_walk.c")))
+    assert len(page) == 12 and page == code
+
+
+def test_questions_have_these_answers():
+    """What the commands of docs/labs/questions.md print, and one command for each question."""
+    page = labs.read(os.path.join(labs.LABS, "questions.md"))
+    answers = dict(re.findall(r"^(\d+) = (.+)$", labs.read(os.path.join(labs.LABS, "answers", "questions.txt")), re.M))
+    sections = re.findall(r"^## (\d+)\. (?:(?!^## ).)*?^    make question Q=(\d+)$", page, re.M | re.S)
+    assert sections == [(str(number), str(number)) for number in range(1, 13)] and len(answers) == 12
+    program = os.path.join("build", "host", "test_lab_questions")
+    built = lab_grade.make(labs.ROOT, program)
+    assert built.returncode == 0, built.stdout.decode()
+    for number, answer in answers.items():
+        done = subprocess.run([os.path.join(labs.ROOT, program), number], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              check=False, text=True)
+        assert (number, done.stdout.strip()) == (number, answer)

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See check.h. */
+#include "labs/check.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SECONDS_OF_CPU 20 /* of a check that takes some milliseconds: it does not end */
+#define SAID_LINES 12
+#define WORD_BYTES 128
+
+void lost(const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	printf("\n");
+	fflush(stdout);
+	_exit(1);
+}
+
+void want_number(const char *what, uint64_t found, uint64_t right)
+{
+	want(found == right, "%s is %llu (0x%llx), should be %llu (0x%llx)", what,
+	     (unsigned long long)found, (unsigned long long)found, (unsigned long long)right,
+	     (unsigned long long)right);
+}
+
+const char *text_of(uint64_t number)
+{
+	static char texts[4][24];
+	static unsigned next;
+	char *text = texts[next++ % 4];
+	snprintf(text, sizeof(texts[0]), "%llu", (unsigned long long)number);
+	return text;
+}
+
+/* ---- One check --------------------------------------------------------------------------------
+ */
+
+static unsigned seconds_of_cpu(void)
+{
+	const char *text = getenv("LAB_SECONDS");
+	unsigned long seconds = text == NULL ? 0 : strtoul(text, NULL, 10);
+	return seconds > 0 && seconds < SECONDS_OF_CPU ? (unsigned)seconds : SECONDS_OF_CPU;
+}
+
+static _Noreturn void be_the_check(void (*run)(void), FILE *said)
+{
+	const struct rlimit limit = {seconds_of_cpu(), seconds_of_cpu()};
+	setrlimit(RLIMIT_CPU, &limit);
+	dup2(fileno(said), STDOUT_FILENO);
+	dup2(fileno(said), STDERR_FILENO);
+	run();
+	fflush(NULL);
+	_exit(0); /* without the search for leaks: a world is not taken down */
+}
+
+/* What the check's process has printed, in lines that are no results themselves. */
+static void repeat(FILE *said)
+{
+	char line[400];
+	rewind(said);
+	for (unsigned i = 0; i < SAID_LINES && fgets(line, sizeof(line), said) != NULL;) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] != '\0') {
+			printf("# %s\n", line);
+			i++;
+		}
+	}
+}
+
+static bool run_check(const struct check *check, unsigned number)
+{
+	int status = 0;
+	FILE *said = tmpfile();
+	if (said == NULL) {
+		perror("tmpfile");
+		exit(2);
+	}
+	fflush(NULL);
+	pid_t child = fork();
+	if (child < 0) {
+		perror("fork");
+		exit(2);
+	}
+	if (child == 0) {
+		be_the_check(check->run, said);
+	}
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+	}
+	bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	printf("%sok %u - %s\n# points %u\n", passed ? "" : "not ", number, check->name,
+	       check->points);
+	if (!passed) {
+		if (WIFSIGNALED(status) &&
+		    (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGXCPU)) {
+			printf("# it did not end within %u seconds of processor time\n",
+			       seconds_of_cpu());
+		}
+		repeat(said);
+	}
+	fclose(said);
+	return passed;
+}
+
+/* ---- Questions --------------------------------------------------------------------------------
+ */
+
+/* The answer to `name` in the file, without blanks at both ends; "" when there is none. */
+static void read_answer(const char *path, const char *name, char word[WORD_BYTES])
+{
+	char line[512];
+	FILE *file = fopen(path, "r");
+	word[0] = '\0';
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		char key[64];
+		line[strcspn(line, "#\n\r")] = '\0';
+		if (sscanf(line, " %63[^= \t] = %127s", key, word) == 2 && strcmp(key, name) == 0) {
+			break;
+		}
+		word[0] = '\0';
+	}
+	if (file != NULL) {
+		fclose(file);
+	}
+}
+
+/* The same number in any notation, or the same word. */
+static bool same(const char *answer, const char *right)
+{
+	char *end;
+	char *right_end;
+	uint64_t number = strtoull(answer, &end, 0);
+	uint64_t right_number = strtoull(right, &right_end, 0);
+	if (*end == '\0' && *right_end == '\0' && end != answer && right_end != right) {
+		return answer[0] != '-' && number == right_number;
+	}
+	return strcasecmp(answer, right) == 0;
+}
+
+static const struct question *asked;
+static const char *answers_path;
+
+/* In the process of a check. */
+static void ask(void)
+{
+	char word[WORD_BYTES];
+	read_answer(answers_path, asked->name, word);
+	want(word[0] != '\0', "there is no answer to it in answers.txt: %s", asked->hint);
+	want(same(word, asked->right()), "%s is not right: %s", word, asked->hint);
+}
+
+int labs_run(const struct check *checks, unsigned checks_count, const struct question *questions,
+	     unsigned questions_count)
+{
+	unsigned number = 0;
+	bool passed = true;
+	for (unsigned i = 0; i < checks_count; i++) {
+		passed &= run_check(&checks[i], ++number);
+	}
+	answers_path = getenv("LAB_ANSWERS");
+	for (unsigned i = 0; answers_path != NULL && i < questions_count; i++) {
+		const struct check question = {questions[i].name, questions[i].points, ask};
+		asked = &questions[i];
+		passed &= run_check(&question, ++number);
+	}
+	printf("1..%u\n", number);
+	return passed ? 0 : 1;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The checks of a lab (docs/labs). Each runs in a process of its own, so that one that crashes or
+ * does not end (within 20 seconds of processor time, or LAB_SECONDS of the environment) costs its
+ * own points and no others. What it prints, and why it was lost, is printed as TAP: `ok N - NAME`
+ * or `not ok N - NAME`, then `# points N` and the explanation in lines that begin with `# `.
+ * tools/lab makes the score of it.
+ *
+ * The questions of a lab are asked only where the environment names a file of answers
+ * (LAB_ANSWERS): lines `NAME = ANSWER`, `#` begins a comment.
+ */
+#ifndef HOST_LABS_CHECK_H
+#define HOST_LABS_CHECK_H
+
+#include <stdint.h>
+
+struct check {
+	const char *name;
+	unsigned points;
+	void (*run)(void); /* returns when all is right, else ends in lost() */
+};
+
+struct question {
+	const char *name;
+	unsigned points;
+	const char *(*right)(void); /* the answer: worked out from the real code */
+	const char *hint;	    /* what to read again */
+};
+
+/* Ends the check that runs, with this explanation. */
+_Noreturn void lost(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#define want(condition, ...)                                                                       \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			lost(__VA_ARGS__);                                                         \
+		}                                                                                  \
+	} while (0)
+
+/* `what` is a part of an error message: "the target". */
+void want_number(const char *what, uint64_t found, uint64_t right);
+
+/* A number as text, decimal or hexadecimal, in one of some static buffers. */
+const char *text_of(uint64_t number);
+
+/* Runs them all; the exit status of the program. */
+int labs_run(const struct check *checks, unsigned checks_count, const struct question *questions,
+	     unsigned questions_count);
+
+#define LABS_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif

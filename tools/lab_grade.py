@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Grades a lab: builds this tree with the student's files in it, runs the checks, explains.
+
+What a student hands in are the files of lab.cfg and answers.txt, and no others: the checks are this
+tree's. Nothing depends on the time that anything takes: host tests are exact, and a boot counts
+instructions.
+"""
+
+import contextlib
+import fcntl
+import filecmp
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import emulators
+import iso
+import judge
+import labs
+import scenario
+
+RESULT = re.compile(r"^(not ok|ok) \d+ - (\S+)$")
+POINTS = re.compile(r"^# points (\d+)$")
+# What differs from run to run or from machine to machine in the report of a crash.
+NOISE = [(re.compile(r"==\d+=="), ""), (re.compile(r"\b0x[0-9a-f]{7,16}\b"), "ADDRESS"),
+         (re.compile(r"\(pc ADDRESS .*"), ""), (re.compile(r"\(BuildId: \w+\)"), "")]
+BOOT_SECONDS = 300  # of a machine that hangs
+
+
+@dataclass
+class Check:
+    name: str
+    points: int
+    passed: bool
+    output: str = ""
+
+
+class BuildError(labs.LabError):
+    """The student's files do not compile; the text is the compiler's."""
+
+
+# ---- Trees ------------------------------------------------------------------------------------
+
+
+def submitted(directory, name):
+    """A file of a submission, which may have lost its folders on the way; None: it is not there."""
+    for path in (os.path.join(directory, name), os.path.join(directory, os.path.basename(name))):
+        if os.path.isfile(path):
+            return path
+    return None
+
+
+def place_submission(lab, directory, tree):
+    """Returns {name: what is wrong} of files that are not there; this tree's starter takes their place."""
+    missing = []
+    for name in lab.files + [labs.ANSWERS]:
+        source, target = submitted(directory, name), os.path.join(tree, name)
+        if source is None:
+            missing.append(name)
+            continue
+        if not os.path.exists(target) or not filecmp.cmp(source, target, shallow=False):
+            shutil.copyfile(source, target)
+    return missing
+
+
+@contextlib.contextmanager
+def alone(tree):
+    """Only one at a time builds in this tree itself; a student's has no other."""
+    if tree != labs.ROOT:
+        yield
+        return
+    os.makedirs(os.path.join(labs.ROOT, "build"), exist_ok=True)
+    with open(os.path.join(labs.ROOT, "build", "labs.lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def make(tree, *goals):
+    environment = {key: value for key, value in os.environ.items()
+                   if not key.startswith("MAKE") and key not in ("MFLAGS", "B", "LAB", "LAB_ANSWERS")}
+    # The flags have the folder's name in them, and what was built with other flags is built again.
+    with alone(tree):
+        return subprocess.run(["make", "-s", "-j2", f"CURDIR={labs.ROOT}", *goals], cwd=tree, env=environment,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False)
+
+
+def copy_built(tree, names):
+    for name in names:
+        source, target = os.path.join(labs.ROOT, name), os.path.join(tree, name)
+        if os.path.exists(source):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy2(source, target)
+
+
+def seed_checks(tree, program):
+    """Objects of this tree that are right there, too, save the first build."""
+    objects = os.path.join("build", "host", "obj")
+    if os.path.exists(os.path.join(tree, objects)):
+        return
+    lines = make(labs.ROOT, "print-host-tests").stdout.decode().splitlines()
+    sources = next((line.split()[1:] for line in lines if line.split()[:1] == [program]), [])
+    copy_built(tree, [os.path.join("build", "host", "flags")] +
+               [os.path.join(objects, source) + suffix for source in sources for suffix in (".o", ".d")])
+
+
+def seed_hypervisor(tree):
+    """The same for the hypervisor's objects."""
+    folder = os.path.join("build", "hv")
+    if os.path.exists(os.path.join(tree, folder)):
+        return
+    names = [os.path.join("build", name) for name in
+             ("flags", "asm_offsets.d", "asm_offsets.s", os.path.join("include", "asm_offsets.h"))]
+    for where, _, found in os.walk(os.path.join(labs.ROOT, folder)):
+        names += [os.path.join(os.path.relpath(where, labs.ROOT), name) for name in found]
+    copy_built(tree, names)
+
+
+def quiet(text):
+    for pattern, instead in NOISE:
+        text = pattern.sub(instead, text)
+    return text
+
+
+# ---- Host checks ------------------------------------------------------------------------------
+
+
+def read_results(text):
+    checks = []
+    for line in text.splitlines():
+        result, points = RESULT.match(line), POINTS.match(line)
+        if result:
+            checks.append(Check(result.group(2), 0, result.group(1) == "ok"))
+        elif points and checks and not checks[-1].points:
+            checks[-1].points = int(points.group(1))
+        elif line.startswith("# ") and checks:
+            checks[-1].output += quiet(line[2:]) + "\n"
+    return checks
+
+
+def run_program(tree, program):
+    path = os.path.join("build", "host", program)
+    built = make(tree, path)
+    if built.returncode != 0:
+        raise BuildError(built.stdout.decode(errors="replace"))
+    environment = dict(os.environ, LAB_ANSWERS=os.path.join(tree, labs.ANSWERS),
+                       ASAN_OPTIONS="color=never:detect_leaks=0", CMOCKA_MESSAGE_OUTPUT="STDOUT")
+    done = subprocess.run([path], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    return read_results(done.stdout.decode(errors="replace"))
+
+
+def all_lost(lab, why):
+    """What every check is worth, on this tree, when the student's does not build."""
+    checks = run_program_here(lab) + [Check(name, points, False) for name, points, _, _ in lab.checks]
+    return [Check(check.name, check.points, False, why if number == 0 else "it does not build\n")
+            for number, check in enumerate(checks)]
+
+
+def run_program_here(lab):
+    return run_program(labs.ROOT, lab.program)
+
+
+# ---- The boot ---------------------------------------------------------------------------------
+
+
+def boot_modules(lab, tree, chosen):
+    """The modules of the scenario; images of guests come from the student's tree."""
+    here = os.path.join(labs.ROOT, "build", "guests")
+    modules = []
+    for module in chosen.modules:
+        own = os.path.join(tree, "build", "guests", os.path.basename(module.path))
+        path = own if module.path.startswith(here) and os.path.exists(own) else module.path
+        modules.append(scenario.Module(path, module.string))
+    if "script" in lab.boot:
+        modules.append(scenario.Module(lab.path(lab.boot["script"]), "script"))
+    return modules
+
+
+def boot(lab, tree):
+    """The log of the one boot."""
+    parser = scenario.new_parser()
+    parser.read(lab.path(lab.boot["scenario"]))
+    chosen = scenario.parse_scenario(lab.boot["scenario"], parser)
+    own = lab.boot.get("hypervisor") == "own"
+    if own:
+        seed_hypervisor(tree)
+    goals = [f"build/guests/{name}.elf" for name in lab.boot.get("guests", "").split()]
+    built = make(tree, *(["build/aerostat.elf"] if own else []), *goals)
+    if built.returncode != 0:
+        raise BuildError(built.stdout.decode(errors="replace"))
+    here = make(labs.ROOT, "build-all")
+    if here.returncode != 0:
+        raise labs.LabError("this tree does not build:\n" + here.stdout.decode(errors="replace"))
+    kind, _ = emulators.choose(os.environ.get("ACCEL") or "tcg")
+    image = os.path.join(tree, "build", "lab.iso")
+    kernel = os.path.join(tree if own else labs.ROOT, "build", "aerostat.elf")
+    modules = boot_modules(lab, tree, chosen)
+    iso.make_iso(image, kernel, [iso.Entry(chosen.title, f"batch {chosen.options}".strip(), modules)])
+    machine = emulators.Machine(kind, image, chosen.memory, exact=True)
+    outcome = emulators.run(machine, BOOT_SECONDS, label=f"lab-{lab.number}")
+    labs.write(os.path.join(tree, "build", "boot.log"), outcome.log)
+    return outcome.log
+
+
+def judge_boot(lab, log):
+    checks = []
+    for name, points, expectation, meaning in lab.checks:
+        complaints = judge.messages(judge.judge(log, [expectation]))
+        output = "".join(f"{text}\n" for text in [meaning] + complaints) if complaints else ""
+        checks.append(Check(name, points, not complaints, output))
+    return checks
+
+
+# ---- A grade ----------------------------------------------------------------------------------
+
+
+def grade(lab, directory, tree, with_boot=True):
+    """(checks, files that were not handed in)"""
+    labs.copy_tree(tree, without=lab.files)
+    for name in lab.files:
+        if not os.path.exists(os.path.join(tree, name)):
+            shutil.copyfile(os.path.join(labs.ROOT, name), os.path.join(tree, name))
+    missing = place_submission(lab, directory, tree)
+    if missing:
+        raise labs.LabError(f"{directory}: {', '.join(missing)} is not there")
+    seed_checks(tree, lab.program)
+    try:
+        checks = run_program(tree, lab.program)
+        if not checks:
+            raise labs.LabError(f"{lab.program} reported no check")
+        if lab.boot and with_boot:
+            checks += judge_boot(lab, boot(lab, tree))
+    except BuildError as error:
+        return all_lost(lab, str(error))
+    return checks
+
+
+def score(checks):
+    return sum(check.points for check in checks if check.passed), sum(check.points for check in checks)
+
+
+def write_results(path, lab, checks):
+    """In the form that autograders take: tests with name, score, max_score and output."""
+    got, most = score(checks)
+    results = {
+        "score": got,
+        "output": f"lab {lab.number}, {lab.title}: {got} of {most} points",
+        "tests": [{"name": check.name, "score": check.points if check.passed else 0,
+                   "max_score": check.points, "status": "passed" if check.passed else "failed",
+                   "output": check.output.rstrip("\n")} for check in checks],
+    }
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(results, file, indent=1)
+        file.write("\n")
+
+
+def show(lab, checks, stream=sys.stdout):
+    for check in checks:
+        if not check.passed:
+            print(f"-{check.points} {check.name}", file=stream)
+            for line in check.output.splitlines():
+                print(f"     {line}", file=stream)
+    got, most = score(checks)
+    print(f"lab {lab.number}, {lab.title}: {got} of {most} points"
+          f" ({sum(check.passed for check in checks)} of {len(checks)} checks)", file=stream)
