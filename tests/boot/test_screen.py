@@ -145,7 +145,8 @@ def test_the_keyboard_and_the_map(tmp_path):
         screen.wait(r"modules count=6")
         screen.type("pause hungry\r")
         screen.wait(r"hungry operator pause")
-        screen.wait(r"idle1 says: had 2560 pages")
+        screen.until(lambda: "idle1 says: had 2560 pages" in emulators.read_text(screen.log_path),
+                     "idle1 has its pages")
         width, rows = screen.picture()
         assert (width, len(rows)) == (1024, 768)
         top, bottom = 48, len(rows) // 2
