@@ -107,10 +107,9 @@ EMULATOR_END = ["outl 0xf4 0x11"] + [f"outb 0x8900 {ord(letter):#x}" for letter 
 
 def entry_commands(entry, names, failed, last_words=""):
     """Prints `last_words` and boots, or says what is missing and does what `failed` says."""
-    lines = entry.grub + load_commands(entry, names)
+    lines = entry.grub + load_commands(entry, names) + screen_commands(entry)
     said = [f"\techo {quote(last_words)}"] if last_words else []
-    lines += [f"if [ $loaded = {len(entry.modules) + 1} ]; then", *said,
-              *("\t" + command for command in screen_commands(entry)), "\tboot", "fi", STOP]
+    lines += [f"if [ $loaded = {len(entry.modules) + 1} ]; then", *said, "\tboot", "fi", STOP]
     return lines + failed
 
 

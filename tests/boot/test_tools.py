@@ -198,6 +198,17 @@ def test_grub_looks_at_every_result(menu):
     assert ("outl 0xf4" in config) != menu
 
 
+@pytest.mark.parametrize("options, mode", [
+    ("batch", "text"), ("screen=no", "text"), ("screen=auto", "text"), ("screen=map screen=no", "text"),
+    ("screen=map", iso.SCREEN_MODES), ("batch screen=text", iso.SCREEN_MODES)])
+def test_grub_sets_the_mode_that_an_entry_wants(options, mode):
+    """Behind multiboot2, which sets it by the kernel's header; before boot."""
+    config = iso.grub_config([iso.Entry("title", options)], {}, False)
+    assert re.search(rf"if multiboot2 (?:.*\n)*set gfxpayload={re.escape(mode)}\n(?:.*\n)*\s+boot\n", config)
+    assert config.count("gfxpayload") == 1
+    assert iso.wants_pixels(options) == (mode != "text")
+
+
 def test_grub_is_told_how_many_vms_once():
     names = {}
     assert "vms=" not in "".join(iso.load_commands(iso.Entry("title", "batch"), names))
