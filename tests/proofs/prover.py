@@ -160,11 +160,12 @@ def version_of(command):
 def unpacked_tool(work):
     """CBMC and the solver, started by their own loader and with their own libraries."""
     unpacked = os.path.join(work, SUITE, "unpacked")
-    done = os.path.join(work, SUITE, "complete")
-    if not os.path.exists(done):
+    complete = os.path.join(work, SUITE, "complete")
+    wanted = " ".join(PACKAGES)
+    if not os.path.exists(complete) or packages.read_file(complete).decode() != wanted:
         packages.fetch(PACKAGES, os.path.join(work, SUITE), packages.Source(SUITE, work))
-        with open(done, "w", encoding="ascii"):
-            pass
+        with open(complete, "w", encoding="ascii") as file:
+            file.write(wanted)
     loader = packages.find_in_package(unpacked, ("usr/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"))
     path = ":".join(os.path.join(unpacked, name) for name in
                     ("usr/lib/x86_64-linux-gnu", "usr/lib", "lib/x86_64-linux-gnu"))
