@@ -76,6 +76,37 @@ def test_starter_fails_and_answer_passes(number, tmp_path):
     assert len(answer) >= len(starter) >= 8
 
 
+def answer_lines(lab):
+    """Two lines that follow each other in what a student is to write, long enough to be of it alone."""
+    added = [line[1:].strip() if line.startswith("+") else "" for line in
+             labs.read(lab.patch(answer=True)).splitlines()]
+    return {(one, other) for one, other in zip(added, added[1:]) if len(one) > 20 and len(other) > 20}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_prepared_tree_has_no_answers(number, tmp_path):
+    """Neither as files that are made for it, nor as lines of any other file, of a patch for example."""
+    lab = labs.read_lab(number)
+    labs.prepare(lab, str(tmp_path))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.name in ("starter.patch", "lab.cfg") or "answers" in path.parts]
+    assert not (tmp_path / "tests" / "mutants").exists()
+    secret = answer_lines(lab)
+    assert secret
+    for path in files:
+        lines = [line.lstrip("+- \t").rstrip() for line in path.read_text("utf-8", errors="replace").splitlines()]
+        assert len(secret.intersection(zip(lines, lines[1:]))) < 2, path  # one may be used elsewhere, too
+
+
+def test_a_student_s_tree_refuses_to_grade_and_says_where(tmp_path):
+    labs.prepare(labs.read_lab(1), str(tmp_path))
+    for verb in ("prepare", "grade"):
+        done = subprocess.run([sys.executable, "-B", str(tmp_path / "tools" / "lab"), verb, "1"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False, text=True)
+        assert done.returncode == 2 and "`make grade LAB=1` in the whole one" in done.stdout
+
+
 def test_there_are_checks_enough():
     """As the programs of this tree list them; questions are counted, too."""
     count = 0
