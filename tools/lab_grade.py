@@ -25,7 +25,9 @@ import scenario
 
 RESULT = re.compile(r"^(not ok|ok) \d+ - (\S+)$")
 POINTS = re.compile(r"^# points (\d+)$")
-# What differs from run to run or from machine to machine in the report of a crash.
+# Where a report of the sanitizers begins; no line of the check itself comes after it.
+CRASH = re.compile(r"^={20,}$|^==\d+==|: runtime error: |Sanitizer:")
+# What differs from run to run or from machine to machine in such a report.
 NOISE = [(re.compile(r"==\d+=="), ""), (re.compile(r"\b0x[0-9a-f]{7,16}\b"), "ADDRESS"),
          (re.compile(r"\(pc ADDRESS .*"), ""), (re.compile(r"\(BuildId: \w+\)"), "")]
 BOOT_SECONDS = 300  # of a machine that hangs
@@ -130,15 +132,17 @@ def quiet(text):
 
 
 def read_results(text):
-    checks = []
+    checks, crashed = [], False
     for line in text.splitlines():
         result, points = RESULT.match(line), POINTS.match(line)
         if result:
             checks.append(Check(result.group(2), 0, result.group(1) == "ok"))
+            crashed = False
         elif points and checks and not checks[-1].points:
             checks[-1].points = int(points.group(1))
         elif line.startswith("# ") and checks:
-            checks[-1].output += quiet(line[2:]) + "\n"
+            crashed = crashed or CRASH.search(line[2:]) is not None
+            checks[-1].output += (quiet(line[2:]) if crashed else line[2:]) + "\n"
     return checks
 
 

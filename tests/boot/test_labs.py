@@ -191,6 +191,19 @@ def test_a_loop_costs_its_own_points(student, tmp_path, monkeypatch):
     assert "did not end within 1 seconds of processor time" in "".join(check.output for check in grades[0])
 
 
+def test_numbers_of_a_reason_are_not_masked():
+    """Those of a report of the sanitizer are: they differ from run to run."""
+    reason = "# RAX after IN is 5 (0x5), should be 1234605616436508671 (0x11223344556677ff)\n"
+    crash = ("# ==77==ERROR: AddressSanitizer: SEGV on unknown address 0x000000000008 (pc 0x1234567 bp 0x7fffffff)\n"
+             "#     #0 0x55d0c0ffee00 in handle_io kernel/exit/exit.c:70\n")
+    checks = lab_grade.read_results(f"not ok 1 - a\n# points 2\n{reason}not ok 2 - b\n# points 1\n{crash}"
+                                         f"not ok 3 - c\n# points 1\n{reason}1..3\n")
+    assert checks[0].output == checks[2].output == reason[2:]
+    assert checks[1].output == ("ERROR: AddressSanitizer: SEGV on unknown address ADDRESS \n"
+                                "    #0 ADDRESS in handle_io kernel/exit/exit.c:70\n")
+    assert [check.points for check in checks] == [2, 1, 1]
+
+
 def test_cutting():
     text = ("/* About f. */\nint f(int a,\n      int b)\n{\n\treturn a;\n}\n\n"
             "int g(void)\n{\n\tf(1, 2);\n}\n")
