@@ -29,6 +29,7 @@ import scenario
 RESULT = re.compile(r"^(not ok|ok) \d+ - (\S+)$")
 POINTS = re.compile(r"^# points (\d+)$")
 KEY = re.compile(r"^# key (\S+)$")
+LIMIT = re.compile(r"^it did not end within ", re.M)  # tests/host/labs/check.c
 # Where a report of the sanitizers begins; no line of the check itself comes after it.
 CRASH = re.compile(r"^={20,}$|^==\d+==|: runtime error: |Sanitizer:")
 # What differs from run to run or from machine to machine in such a report.
@@ -36,7 +37,7 @@ NOISE = [(re.compile(r"==\d+=="), ""), (re.compile(r"\b0x[0-9a-f]{7,16}\b"), "AD
          (re.compile(r"\(pc ADDRESS .*"), ""), (re.compile(r"\(BuildId: \w+\)"), "")]
 # Of the process that runs all checks: each has limits of its own (tests/host/labs/check.h).
 PROGRAM_CPU_SECONDS, PROGRAM_SECONDS = 60, 3600
-BOOT_SECONDS = 300  # of a machine that hangs
+BOOT_SECONDS = 120  # of a machine that hangs: a boot takes some seconds
 # Any #include, in a comment, too; the second group is the rest of its line.
 INCLUDE = re.compile(r"(?:#|%:)(?:\s|/\*(?:[^*]|\*(?!/))*\*/)*(include|include_next|import)\b([^\n]*)")
 INCLUDED = re.compile(r"""\s*(?:<([^<>"]+)>|"([^<>"]+)")\s*(?://.*|/\*.*)?""")
@@ -268,6 +269,15 @@ def boot(lab, tree):
     return outcome.log
 
 
+def not_booted(lab, checks):
+    """None: it can be booted."""
+    ended = [check.name for check in checks if not check.passed and LIMIT.search(check.output)]
+    if not ended:
+        return None
+    return [Check(name, points, False, f"not booted: first mend {ended[0]}, which did not end\n")
+            for name, points, _, _ in lab.checks]
+
+
 def judge_boot(lab, log):
     checks = []
     for name, points, expectation, meaning in lab.checks:
@@ -293,7 +303,7 @@ def grade(lab, directory, tree, with_boot=True):
     try:
         checks = host_checks(lab, tree)
         if lab.boot and with_boot:
-            checks += judge_boot(lab, boot(lab, tree))
+            checks += not_booted(lab, checks) or judge_boot(lab, boot(lab, tree))
     except BuildError as error:
         return all_lost(lab, str(error))
     return checks

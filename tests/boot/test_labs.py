@@ -220,6 +220,24 @@ def test_a_loop_costs_its_own_points(student, tmp_path, monkeypatch):
 WINDOW = "\tcase VM_EXIT_WINDOW:\n"
 
 
+def test_nothing_is_booted_after_a_check_that_does_not_end(student, tmp_path, monkeypatch):
+    """The emulator would be given the same loop for minutes."""
+    monkeypatch.setenv("LAB_SECONDS", "1")
+    monkeypatch.setattr(lab_grade, "boot", lambda lab, tree: pytest.fail("it was booted"))
+    lab, _, tree = student
+    change(student, tmp_path, WINDOW, WINDOW + "\t\twhile (vcpu) {\n\t\t}\n")
+    checks = lab_grade.grade(lab, str(tmp_path), tree)
+    assert lost_by(checks) == {"window_resumes", "kinds_are_counted"} | {name for name, *_ in lab.checks}
+    assert "first mend window_resumes, which did not end" in checks[-1].output
+
+
+def test_output_has_a_limit(student, tmp_path):
+    endless = "\t\tfor (;;) {\n\t\t\t__builtin_puts(\"more and more and more and more and more\");\n\t\t}\n"
+    grade = spoil(student, tmp_path, WINDOW, WINDOW + endless)[0]
+    assert lost_by(grade) == {"window_resumes", "kinds_are_counted"}
+    assert all("did not end within 1048576 bytes of output\n" in check.output for check in grade if not check.passed)
+
+
 def test_an_early_exit_is_not_a_pass(student, tmp_path):
     leave = "\t\textern void _exit(int status);\n\t\tvcpu->exits_by_kind[VM_EXIT_WINDOW] += 5;\n\t\t_exit(0);\n"
     grade = spoil(student, tmp_path, WINDOW, WINDOW + leave)[0]

@@ -16,7 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SECONDS_OF_CPU 20 /* of a check that takes some milliseconds: it does not end */
+#define SECONDS_OF_CPU 2 /* of a check that takes some milliseconds: it does not end */
+#define SECONDS_OF_SLEEP 60
+#define OUTPUT_BYTES (1024 * 1024)
 #define SAID_LINES 12
 #define WORD_BYTES 128
 
@@ -67,7 +69,10 @@ static _Noreturn void fail(const char *what)
 static _Noreturn void be_the_check(void (*run)(void), FILE *said, int pipe_end, uint64_t token)
 {
 	const struct rlimit time = {seconds_of_cpu(), seconds_of_cpu()};
+	const struct rlimit output = {OUTPUT_BYTES, OUTPUT_BYTES};
 	setrlimit(RLIMIT_CPU, &time);
+	setrlimit(RLIMIT_FSIZE, &output);
+	alarm(SECONDS_OF_SLEEP);
 	dup2(fileno(said), STDOUT_FILENO);
 	dup2(fileno(said), STDERR_FILENO);
 	run();
@@ -90,6 +95,10 @@ static void explain_the_end(int status)
 	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	if (signal == SIGKILL || signal == SIGXCPU) {
 		printf("# it did not end within %u seconds of processor time\n", seconds_of_cpu());
+	} else if (signal == SIGALRM) {
+		printf("# it did not end within %u seconds\n", SECONDS_OF_SLEEP);
+	} else if (signal == SIGXFSZ) {
+		printf("# it did not end within %u bytes of output\n", OUTPUT_BYTES);
 	} else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		printf("# it ended its process (exit status 0) before the check was through\n");
 	}

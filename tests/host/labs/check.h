@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The checks of a lab (docs/labs). Each runs in a process of its own, so that one that crashes or
- * does not end (within 20 seconds of processor time, or LAB_SECONDS of the environment) costs its own points and no others. It passes when its function has
+ * does not end (within 2 seconds of processor time, or LAB_SECONDS of the environment; 60 seconds
+ * in all; 1 MiB of output) costs its own points and no others. It passes when its function has
  * returned: the process then sends a random token over a pipe, and an exit from inside the code
  * under test does not. What it prints, and why it was lost, is printed as TAP: `ok N - NAME` or
  * `not ok N - NAME`, then `# points N` and the explanation in lines that begin with `# `. The last
