@@ -3,7 +3,8 @@
 
 What a student hands in are the files of lab.cfg and answers.txt, and no others: the checks are this
 tree's. Nothing depends on the time that anything takes: host tests are exact, and a boot counts
-instructions.
+instructions. Which checks there are, and what they are worth, this tree's own program says: the one
+with the student's files in it says only which of them passed.
 """
 
 import contextlib
@@ -12,6 +13,8 @@ import filecmp
 import json
 import os
 import re
+import resource
+import secrets
 import shutil
 import subprocess
 import sys
@@ -25,10 +28,19 @@ import scenario
 
 RESULT = re.compile(r"^(not ok|ok) \d+ - (\S+)$")
 POINTS = re.compile(r"^# points (\d+)$")
-# What differs from run to run or from machine to machine in the report of a crash.
+KEY = re.compile(r"^# key (\S+)$")
+LIMIT = re.compile(r"^it did not end within ", re.M)  # tests/host/labs/check.c
+# Where a report of the sanitizers begins; no line of the check itself comes after it.
+CRASH = re.compile(r"^={20,}$|^==\d+==|: runtime error: |Sanitizer:")
+# What differs from run to run or from machine to machine in such a report.
 NOISE = [(re.compile(r"==\d+=="), ""), (re.compile(r"\b0x[0-9a-f]{7,16}\b"), "ADDRESS"),
          (re.compile(r"\(pc ADDRESS .*"), ""), (re.compile(r"\(BuildId: \w+\)"), "")]
-BOOT_SECONDS = 300  # of a machine that hangs
+# Of the process that runs all checks: each has limits of its own (tests/host/labs/check.h).
+PROGRAM_CPU_SECONDS, PROGRAM_SECONDS = 60, 3600
+BOOT_SECONDS = 120  # of a machine that hangs: a boot takes some seconds
+# Any #include, in a comment, too; the second group is the rest of its line.
+INCLUDE = re.compile(r"(?:#|%:)(?:\s|/\*(?:[^*]|\*(?!/))*\*/)*(include|include_next|import)\b([^\n]*)")
+INCLUDED = re.compile(r"""\s*(?:<([^<>"]+)>|"([^<>"]+)")\s*(?://.*|/\*.*)?""")
 
 
 @dataclass
@@ -48,10 +60,23 @@ class BuildError(labs.LabError):
 
 def submitted(directory, name):
     """A file of a submission, which may have lost its folders on the way; None: it is not there."""
-    for path in (os.path.join(directory, name), os.path.join(directory, os.path.basename(name))):
-        if os.path.isfile(path):
-            return path
+    for short in (name, os.path.basename(name)):
+        path = os.path.join(directory, short)
+        if os.path.lexists(path):
+            if os.path.realpath(path) != os.path.join(os.path.realpath(directory), short):
+                raise labs.LabError(f"{short} is a symbolic link: hand in the file itself")
+            return path if os.path.isfile(path) else None
     return None
+
+
+def refuse_includes(name, text):
+    """The compiler runs below this tree, where `..` leads to the real sources."""
+    for match in INCLUDE.finditer(re.sub(r"\\[ \t]*\n", "", text)):
+        target = INCLUDED.fullmatch(match.group(2))
+        file = target and (target.group(1) or target.group(2))
+        if not file or file.startswith("/") or ".." in file.split("/"):
+            raise labs.LabError(f"{name}: #{match.group(1)}{match.group(2).rstrip()}: an #include has to name a file"
+                                " by its path from the root of the tree, without `..`")
 
 
 def place_submission(lab, directory, tree):
@@ -62,6 +87,9 @@ def place_submission(lab, directory, tree):
         if source is None:
             missing.append(name)
             continue
+        if name != labs.ANSWERS:
+            with open(source, encoding="utf-8", errors="replace") as file:
+                refuse_includes(name, file.read())
         if not os.path.exists(target) or not filecmp.cmp(source, target, shallow=False):
             shutil.copyfile(source, target)
     return missing
@@ -81,7 +109,7 @@ def alone(tree):
 
 def make(tree, *goals):
     environment = {key: value for key, value in os.environ.items()
-                   if not key.startswith("MAKE") and key not in ("MFLAGS", "B", "LAB", "LAB_ANSWERS")}
+                   if not key.startswith(("MAKE", "LAB_")) and key not in ("MFLAGS", "B", "LAB")}
     # The flags have the folder's name in them, and what was built with other flags is built again.
     with alone(tree):
         return subprocess.run(["make", "-s", "-j2", f"CURDIR={labs.ROOT}", *goals], cwd=tree, env=environment,
@@ -130,28 +158,48 @@ def quiet(text):
 
 
 def read_results(text):
-    checks = []
+    """(checks, the key that the program gave back)"""
+    checks, key, crashed = [], None, False
     for line in text.splitlines():
-        result, points = RESULT.match(line), POINTS.match(line)
+        result, points, last = RESULT.match(line), POINTS.match(line), KEY.match(line)
         if result:
             checks.append(Check(result.group(2), 0, result.group(1) == "ok"))
+            crashed = False
         elif points and checks and not checks[-1].points:
             checks[-1].points = int(points.group(1))
+        elif last:
+            key = last.group(1)
         elif line.startswith("# ") and checks:
-            checks[-1].output += quiet(line[2:]) + "\n"
-    return checks
+            crashed = crashed or CRASH.search(line[2:]) is not None
+            checks[-1].output += (quiet(line[2:]) if crashed else line[2:]) + "\n"
+    return checks, key
 
 
-def run_program(tree, program):
-    path = os.path.join("build", "host", program)
+def limit_time():
+    resource.setrlimit(resource.RLIMIT_CPU, (PROGRAM_CPU_SECONDS, PROGRAM_CPU_SECONDS))
+
+
+def run_program(lab, tree, questions):
+    """(checks, is this the program's whole report); `questions`: what tests/host/labs/check.h says of files"""
+    path = os.path.join("build", "host", lab.program)
     built = make(tree, path)
     if built.returncode != 0:
         raise BuildError(built.stdout.decode(errors="replace"))
-    environment = dict(os.environ, LAB_ANSWERS=os.path.join(tree, labs.ANSWERS),
-                       ASAN_OPTIONS="color=never:detect_leaks=0", CMOCKA_MESSAGE_OUTPUT="STDOUT")
-    done = subprocess.run([path], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-    return read_results(done.stdout.decode(errors="replace"))
+    key = secrets.token_hex(16)
+    environment = dict(os.environ, **questions, LAB_KEY=key, ASAN_OPTIONS="color=never:detect_leaks=0",
+                       CMOCKA_MESSAGE_OUTPUT="STDOUT")
+    try:
+        done = subprocess.run([path], cwd=tree, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, check=False, timeout=PROGRAM_SECONDS,
+                              preexec_fn=limit_time)
+    except subprocess.TimeoutExpired:
+        return [], False
+    checks, found = read_results(done.stdout.decode(errors="replace"))
+    return checks, found == key
+
+
+def questions_of(lab, tree):
+    return {"LAB_ANSWERS": os.path.join(tree, labs.ANSWERS), "LAB_RIGHT": lab.right_answers()}
 
 
 def all_lost(lab, why):
@@ -162,7 +210,21 @@ def all_lost(lab, why):
 
 
 def run_program_here(lab):
-    return run_program(labs.ROOT, lab.program)
+    """The checks of the lab, and what they are worth: no student's file is in this program."""
+    checks, whole = run_program(lab, labs.ROOT, questions_of(lab, labs.ROOT))
+    if not checks or not whole:
+        raise labs.LabError(f"{lab.program} of this tree does not report its checks")
+    return checks
+
+
+def host_checks(lab, tree):
+    """Those of this tree, as they went in the student's."""
+    declared = run_program_here(lab)
+    checks, whole = run_program(lab, tree, questions_of(lab, tree))
+    if whole and [(check.name, check.points) for check in checks] == [(one.name, one.points) for one in declared]:
+        return checks
+    why = "the program of the checks did not report all of them, and no others: do your files end it, or print?\n"
+    return [Check(one.name, one.points, False, why) for one in declared]
 
 
 # ---- The boot ---------------------------------------------------------------------------------
@@ -207,6 +269,15 @@ def boot(lab, tree):
     return outcome.log
 
 
+def not_booted(lab, checks):
+    """None: it can be booted."""
+    ended = [check.name for check in checks if not check.passed and LIMIT.search(check.output)]
+    if not ended:
+        return None
+    return [Check(name, points, False, f"not booted: first mend {ended[0]}, which did not end\n")
+            for name, points, _, _ in lab.checks]
+
+
 def judge_boot(lab, log):
     checks = []
     for name, points, expectation, meaning in lab.checks:
@@ -230,11 +301,9 @@ def grade(lab, directory, tree, with_boot=True):
         raise labs.LabError(f"{directory}: {', '.join(missing)} is not there")
     seed_checks(tree, lab.program)
     try:
-        checks = run_program(tree, lab.program)
-        if not checks:
-            raise labs.LabError(f"{lab.program} reported no check")
+        checks = host_checks(lab, tree)
         if lab.boot and with_boot:
-            checks += judge_boot(lab, boot(lab, tree))
+            checks += not_booted(lab, checks) or judge_boot(lab, boot(lab, tree))
     except BuildError as error:
         return all_lost(lab, str(error))
     return checks

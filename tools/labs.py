@@ -39,10 +39,12 @@ import scenario
 ROOT = scenario.ROOT
 LABS = os.path.join(ROOT, "docs", "labs")
 ANSWERS = "answers.txt"
-# What a student's tree has of this one; without the answers.
+# What a student's tree has of this one; without the answers. Mutants and patches have the lines that
+# a starter lacks, and lab.cfg has some of them.
 COPIED = ("LICENSE", "Makefile", "README.md", "arch", "docs", "drivers", "guests", "include", "kernel",
           "linker.ld", "mm", "tests", "tools")
-LEFT_OUT = (os.path.join("docs", "labs", "answers"),)
+LEFT_OUT = (os.path.join("docs", "labs", "answers"), os.path.join("tests", "mutants"))
+LEFT_OUT_OF_LABS = ("lab.cfg", "starter.patch")
 
 
 class LabError(faults.Fault):
@@ -66,6 +68,9 @@ class Lab:
 
     def patch(self, answer=False):
         return os.path.join(LABS, "answers", f"{self.number}.patch") if answer else self.path("starter.patch")
+
+    def right_answers(self):
+        return os.path.join(LABS, "answers", f"{self.number}.txt")
 
 
 def lab_numbers():
@@ -92,6 +97,9 @@ def read_lab(number):
     if not found:
         raise LabError(f"there is no lab {number}: LAB= is one of {', '.join(map(str, lab_numbers()))}")
     directory = os.path.join(LABS, found[0])
+    if not os.path.exists(os.path.join(directory, "lab.cfg")):
+        raise LabError(f"this is a student's tree: say `make lab LAB={number}` and `make grade LAB={number}`"
+                       " in the whole one")
     parser = scenario.new_parser()
     parser.read(os.path.join(directory, "lab.cfg"))
     try:
@@ -168,7 +176,7 @@ def diff(file, old, new):
 def made_patches(lab):
     """(starter, answer) as the cuts and the tree of today want them."""
     starter, answer = "", diff(ANSWERS, read(lab.path(ANSWERS)),
-                               read(os.path.join(LABS, "answers", f"{lab.number}.txt")))
+                               read(lab.right_answers()))
     for file, text in sorted(starter_files(lab).items()):
         whole = read(os.path.join(ROOT, file))
         starter += diff(file, whole, text)
@@ -206,8 +214,10 @@ def tree_files():
             place = os.path.relpath(folder, ROOT)
             folders[:] = sorted(name for name in folders
                                 if name != "__pycache__" and os.path.join(place, name) not in LEFT_OUT)
+            of_labs = place.startswith(os.path.join("docs", "labs") + os.sep)
             for name in sorted(names):
-                yield os.path.join(place, name)
+                if not (of_labs and name in LEFT_OUT_OF_LABS):
+                    yield os.path.join(place, name)
 
 
 def copy_tree(tree, without=()):

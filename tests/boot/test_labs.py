@@ -76,6 +76,56 @@ def test_starter_fails_and_answer_passes(number, tmp_path):
     assert len(answer) >= len(starter) >= 8
 
 
+def answer_lines(lab):
+    """Two lines that follow each other in what a student is to write, long enough to be of it alone."""
+    added = [line[1:].strip() if line.startswith("+") else "" for line in
+             labs.read(lab.patch(answer=True)).splitlines()]
+    return {(one, other) for one, other in zip(added, added[1:]) if len(one) > 20 and len(other) > 20}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_prepared_tree_has_no_answers(number, tmp_path):
+    """Neither as files that are made for it, nor as lines of any other file, of a patch for example."""
+    lab = labs.read_lab(number)
+    labs.prepare(lab, str(tmp_path))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.name in ("starter.patch", "lab.cfg") or "answers" in path.parts]
+    assert not (tmp_path / "tests" / "mutants").exists()
+    secret = answer_lines(lab)
+    assert secret
+    for path in files:
+        lines = [line.lstrip("+- \t").rstrip() for line in path.read_text("utf-8", errors="replace").splitlines()]
+        assert len(secret.intersection(zip(lines, lines[1:]))) < 2, path  # one may be used elsewhere, too
+
+
+def test_a_student_s_tree_refuses_to_grade_and_says_where(tmp_path):
+    labs.prepare(labs.read_lab(1), str(tmp_path))
+    for verb in ("prepare", "grade"):
+        done = subprocess.run([sys.executable, "-B", str(tmp_path / "tools" / "lab"), verb, "1"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False, text=True)
+        assert done.returncode == 2 and "`make grade LAB=1` in the whole one" in done.stdout
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_answers_are_what_this_tree_works_out(number):
+    """The grader goes by docs/labs/answers, because a student's code cannot be asked; here it can."""
+    lab = labs.read_lab(number)
+    checks, whole = lab_grade.run_program(lab, labs.ROOT, {"LAB_ANSWERS": lab.right_answers()})
+    assert whole and len([check for check in checks if re.fullmatch(r"q\d", check.name)]) >= 3
+    assert lost_by(checks) == set(), [check.output for check in checks if not check.passed]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_right_answers_do_not_need_right_code(number, tmp_path):
+    """The sheet of the answer with the code of the starter: all questions are right."""
+    lab = labs.read_lab(number)
+    labs.prepare(lab, str(tmp_path / "student"))
+    shutil.copy(lab.right_answers(), tmp_path / "student" / labs.ANSWERS)
+    checks = lab_grade.grade(lab, str(tmp_path / "student"), str(tmp_path / "tree"), with_boot=False)
+    assert not [name for name in lost_by(checks) if re.fullmatch(r"q\d", name)]
+
+
 def test_there_are_checks_enough():
     """As the programs of this tree list them; questions are counted, too."""
     count = 0
@@ -132,23 +182,30 @@ def test_what_does_not_compile_costs_all_and_says_why(student, tmp_path):
     assert "exit.c" in checks[0].output
 
 
-def spoil(student, tmp_path, text, instead):
-    """The grade of lab 1's answer with `text`, which it has once, replaced."""
-    lab, directory, tree = student
+def change(student, tmp_path, text, instead):
+    """Lab 1's answer with `text`, which it has once, replaced: in tmp_path, to be graded."""
+    lab, directory, _ = student
     for name in lab.files + [labs.ANSWERS]:
         shutil.copy(os.path.join(directory, name), tmp_path)
     path = tmp_path / "exit.c"
     source = path.read_text(encoding="utf-8")
     assert source.count(text) == 1
     path.write_text(source.replace(text, instead), encoding="utf-8")
-    return [lab_grade.grade(lab, str(tmp_path), tree, with_boot=False) for _ in range(2)]
+
+
+def spoil(student, tmp_path, text, instead):
+    """Two grades of lab 1's answer with `text`, which it has once, replaced."""
+    lab, _, tree = student
+    change(student, tmp_path, text, instead)
+    return [lab_grade.grade(lab, str(tmp_path), tree, with_boot=False)
+            for _ in range(2)]
 
 
 def test_a_crash_costs_its_own_points(student, tmp_path):
     """And the grade of the same files is the same text each time."""
     grades = spoil(student, tmp_path, "port_of_nobody(vcpu, ", "*(volatile int *)8 = 1; port_of_nobody(vcpu, ")
     assert grades[0] == grades[1]
-    assert lost_by(grades[0]) == {"in_reads_ones", "out_is_swallowed", "kinds_are_counted", "q1", "q2", "q5"}
+    assert lost_by(grades[0]) == {"in_reads_ones", "out_is_swallowed", "kinds_are_counted"}
     assert any("exit.c" in check.output for check in grades[0] if not check.passed)
 
 
@@ -158,6 +215,101 @@ def test_a_loop_costs_its_own_points(student, tmp_path, monkeypatch):
     assert grades[0] == grades[1]
     assert lost_by(grades[0]) == {"window_resumes", "kinds_are_counted"}
     assert "did not end within 1 seconds of processor time" in "".join(check.output for check in grades[0])
+
+
+WINDOW = "\tcase VM_EXIT_WINDOW:\n"
+
+
+def test_nothing_is_booted_after_a_check_that_does_not_end(student, tmp_path, monkeypatch):
+    """The emulator would be given the same loop for minutes."""
+    monkeypatch.setenv("LAB_SECONDS", "1")
+    monkeypatch.setattr(lab_grade, "boot", lambda lab, tree: pytest.fail("it was booted"))
+    lab, _, tree = student
+    change(student, tmp_path, WINDOW, WINDOW + "\t\twhile (vcpu) {\n\t\t}\n")
+    checks = lab_grade.grade(lab, str(tmp_path), tree)
+    assert lost_by(checks) == {"window_resumes", "kinds_are_counted"} | {name for name, *_ in lab.checks}
+    assert "first mend window_resumes, which did not end" in checks[-1].output
+
+
+def test_output_has_a_limit(student, tmp_path):
+    endless = "\t\tfor (;;) {\n\t\t\t__builtin_puts(\"more and more and more and more and more\");\n\t\t}\n"
+    grade = spoil(student, tmp_path, WINDOW, WINDOW + endless)[0]
+    assert lost_by(grade) == {"window_resumes", "kinds_are_counted"}
+    assert all("did not end within 1048576 bytes of output\n" in check.output for check in grade if not check.passed)
+
+
+def test_an_early_exit_is_not_a_pass(student, tmp_path):
+    leave = "\t\textern void _exit(int status);\n\t\tvcpu->exits_by_kind[VM_EXIT_WINDOW] += 5;\n\t\t_exit(0);\n"
+    grade = spoil(student, tmp_path, WINDOW, WINDOW + leave)[0]
+    assert lost_by(grade) == {"window_resumes", "kinds_are_counted"}
+    assert all("ended its process (exit status 0)" in check.output for check in grade if not check.passed)
+
+
+def test_printed_results_are_not_a_grade(student, tmp_path):
+    """Before main(), in the process that reports: all the right names, or another worth of one."""
+    lab, _, _ = student
+    declared = lab_grade.run_program_here(lab)
+    lines = "".join(f"ok {number} - {check.name}\\n# points {check.points}\\n"
+                    for number, check in enumerate(declared, 1))
+    head = '#include "kernel/vm/exit.h"\n'
+    for text, end in ((lines, "_exit(0);"), ("ok 1 - all\\n# points 1000\\n", "")):
+        forged = ('extern void _exit(int status);\nextern long write(int, const void *, unsigned long);\n'
+                  '__attribute__((constructor)) static void forge(void)\n{\n'
+                  f'\tstatic const char text[] = "{text}";\n'
+                  f'\tif (write(1, text, sizeof(text) - 1) > 0) {{\n\t\t{end}\n\t}}\n}}\n')
+        grade = spoil(student, tmp_path, head, head + forged)[0]
+        assert [(check.name, check.points) for check in grade] == [(one.name, one.points) for one in declared]
+        assert lab_grade.score(grade)[0] == 0
+        assert "do your files end it, or print?" in grade[0].output
+
+
+def test_a_loop_before_the_checks_ends(student, tmp_path, monkeypatch):
+    lab, _, _ = student
+    declared = len(lab_grade.run_program_here(lab))
+    monkeypatch.setattr(lab_grade, "PROGRAM_CPU_SECONDS", 1)
+    head = '#include "kernel/vm/exit.h"\n'
+    loop = "__attribute__((constructor)) static void stay(void)\n{\n\tfor (volatile int i = 0; i < 1; i *= 1) {\n\t}\n}\n"
+    grade = spoil(student, tmp_path, head, head + loop)[0]
+    assert lab_grade.score(grade)[0] == 0 and len(grade) == declared
+
+
+@pytest.mark.parametrize("line", ['#include "../../../kernel/exit/exit.c"', "#  include <kernel/../../x.c>", "#include WHAT",
+                                  "#inc\\\nlude \"/etc/passwd\"", "/* */ %: /* \n */ include_next \"../x.h\""])
+def test_an_include_out_of_the_tree_is_refused(student, tmp_path, line):
+    lab, _, tree = student
+    head = '#include "kernel/vm/exit.h"\n'
+    change(student, tmp_path, head, head + line + "\n")
+    with pytest.raises(labs.LabError, match="exit.c: #include.*an #include has to name a file by its path"):
+        lab_grade.grade(lab, str(tmp_path), tree, with_boot=False)
+
+
+def test_includes_that_are_taken():
+    lab_grade.refuse_includes("x.c", '#include <string.h> /* a..b */\n# include "a..b/c.h" // ../x\n')
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_symbolic_link_is_refused(student, tmp_path, folder):
+    lab, directory, tree = student
+    shutil.copy(os.path.join(directory, labs.ANSWERS), tmp_path)
+    if folder:
+        (tmp_path / "kernel").symlink_to(os.path.join(labs.ROOT, "kernel"))
+    else:
+        (tmp_path / "exit.c").symlink_to(os.path.join(labs.ROOT, "kernel/exit/exit.c"))
+    with pytest.raises(labs.LabError, match=r"exit\.c is a symbolic link: hand in the file itself"):
+        lab_grade.grade(lab, str(tmp_path), tree, with_boot=False)
+
+
+def test_numbers_of_a_reason_are_not_masked():
+    """Those of a report of the sanitizer are: they differ from run to run."""
+    reason = "# RAX after IN is 5 (0x5), should be 1234605616436508671 (0x11223344556677ff)\n"
+    crash = ("# ==77==ERROR: AddressSanitizer: SEGV on unknown address 0x000000000008 (pc 0x1234567 bp 0x7fffffff)\n"
+             "#     #0 0x55d0c0ffee00 in handle_io kernel/exit/exit.c:70\n")
+    checks, key = lab_grade.read_results(f"not ok 1 - a\n# points 2\n{reason}not ok 2 - b\n# points 1\n{crash}"
+                                         f"not ok 3 - c\n# points 1\n{reason}1..3\n# key 5\n")
+    assert checks[0].output == checks[2].output == reason[2:]
+    assert checks[1].output == ("ERROR: AddressSanitizer: SEGV on unknown address ADDRESS \n"
+                                "    #0 ADDRESS in handle_io kernel/exit/exit.c:70\n")
+    assert [check.points for check in checks] == [2, 1, 1] and key == "5"
 
 
 def test_cutting():

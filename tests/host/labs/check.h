@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The checks of a lab (docs/labs). Each runs in a process of its own, so that one that crashes or
- * does not end (within 20 seconds of processor time, or LAB_SECONDS of the environment) costs its
- * own points and no others. What it prints, and why it was lost, is printed as TAP: `ok N - NAME`
- * or `not ok N - NAME`, then `# points N` and the explanation in lines that begin with `# `.
- * tools/lab makes the score of it.
+ * does not end (within 2 seconds of processor time, or LAB_SECONDS of the environment; 60 seconds
+ * in all; 1 MiB of output) costs its own points and no others. It passes when its function has
+ * returned: the process then sends a random token over a pipe, and an exit from inside the code
+ * under test does not. What it prints, and why it was lost, is printed as TAP: `ok N - NAME` or
+ * `not ok N - NAME`, then `# points N` and the explanation in lines that begin with `# `. The last
+ * line is `# key KEY`, where the environment has one in LAB_KEY. tools/lab makes the score of it.
  *
  * The questions of a lab are asked only where the environment names a file of answers
- * (LAB_ANSWERS): lines `NAME = ANSWER`, `#` begins a comment.
+ * (LAB_ANSWERS): lines `NAME = ANSWER`, `#` begins a comment. The right ones are in another such
+ * file (LAB_RIGHT), because the code that runs here may be unfinished. Without LAB_RIGHT they are
+ * worked out by running the code: on the whole tree both must be the same.
  */
 #ifndef HOST_LABS_CHECK_H
 #define HOST_LABS_CHECK_H
@@ -23,8 +27,8 @@ struct check {
 struct question {
 	const char *name;
 	unsigned points;
-	const char *(*right)(void); /* the answer: worked out from the real code */
-	const char *hint;	    /* what to read again */
+	const char *(*worked_out)(void); /* the answer, where the code is whole */
+	const char *hint;		 /* what to read again */
 };
 
 /* Ends the check that runs, with this explanation. */
