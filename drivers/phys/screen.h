@@ -45,7 +45,10 @@ bool screen_is_open(void);
 /* Nothing while it is not open, as are the next three. */
 void screen_write(const char *text, size_t bytes);
 
-/* From now on letters wait for screen_step(); false: are drawn at once, those that wait first. */
+/*
+ * From now on letters wait for screen_step(); false: are drawn at once, those that wait first. While
+ * other CPUs run: under the log's lock.
+ */
 void screen_defer(bool defer);
 
 /*

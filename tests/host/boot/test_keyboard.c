@@ -252,9 +252,9 @@ static void test_random_codes_make_ascii(void **state)
 
 static struct {
 	bool absent;
-	bool busy;    /* never takes a byte */
-	bool endless; /* always has one */
-	bool mute;    /* commands get no answer */
+	bool busy;     /* never takes a byte */
+	bool endless;  /* always has one */
+	bool mute;     /* commands get no answer */
 	uint64_t slow; /* takes a byte only so many ticks after the last */
 	uint64_t taken_tsc;
 	uint8_t mode;
@@ -390,8 +390,10 @@ static void test_a_flood_is_read_in_pieces(void **state)
 	assert_int_equal(ps2_read(), -1);
 }
 
-/* Each read may be a trap into firmware: an idle keyboard is looked at every 5 ms, however often the
- * caller asks. */
+/*
+ * Each read may be a trap into firmware: an idle keyboard is looked at every 5 ms, however often
+ * the caller asks.
+ */
 static void test_an_idle_keyboard_is_read_seldom(void **state)
 {
 	(void)state;

@@ -204,7 +204,7 @@ static void test_trace(void **state)
 	assert_int_equal(options.console.port, 0x3f8);
 }
 
-/* Cut short, a list could name another event: as long as it fits it is whole, else it is nothing. */
+/* Cut short, a list could name another event: it is whole as long as it fits, else nothing. */
 static void test_a_trace_is_never_cut(void **state)
 {
 	(void)state;
