@@ -46,8 +46,8 @@ bool screen_is_open(void);
 void screen_write(const char *text, size_t bytes);
 
 /*
- * From now on letters wait for screen_step(); false: are drawn at once, those that wait first. While
- * other CPUs run: under the log's lock.
+ * From now on letters wait for screen_step(); false: are drawn at once, those that wait first.
+ * Under the log's lock, while other CPUs run.
  */
 void screen_defer(bool defer);
 
