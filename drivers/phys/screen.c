@@ -187,6 +187,11 @@ void screen_defer(bool defer)
 	}
 }
 
+void screen_hold(void)
+{
+	screen.terminal.hold = true;
+}
+
 void screen_step(unsigned work)
 {
 	if (screen.open) {

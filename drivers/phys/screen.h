@@ -51,6 +51,9 @@ void screen_write(const char *text, size_t bytes);
  */
 void screen_defer(bool defer);
 
+/* Until it is opened again it does not scroll: what has no row any more is not shown. */
+void screen_hold(void);
+
 /*
  * Draws of what waits as much as `work` units are: a letter is SCREEN_LETTER_WORK, looking for the
  * next one that differs at least one.

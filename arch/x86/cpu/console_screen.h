@@ -17,13 +17,19 @@
 void console_screen_choose(const struct screen *screen, enum screen_use use, bool silent,
 			   uint64_t identity_end);
 
-/* The screen that paging_init() is to map, or NULL: none is wanted. */
-const struct screen *console_screen_wanted(void);
+/*
+ * The screen that paging_init() is to map, for now or for the last lines of a failed run, or NULL:
+ * there is none that may be used. One beyond what addresses of `physical_bits` reach is given up.
+ */
+const struct screen *console_screen_to_map(unsigned physical_bits);
 
-/* The identity map is gone; `memory` is where the wanted screen is mapped, or NULL. */
+/* The identity map is gone; `memory` is where the screen is mapped, or NULL. */
 void console_screen_mapped(volatile void *memory);
 
-/* The last lines of a failed run: opens the screen if there is one and it may be used. */
+/*
+ * The last lines of a failed run: opens the screen if there is one and it may be used. It does not
+ * scroll: the first of these lines stay.
+ */
 void console_screen_open_late(void);
 
 /* Something shows on it. */

@@ -47,6 +47,7 @@ struct builder {
 	struct memmap *available;
 	struct memmap *hypervisor;
 	uint64_t *top;
+	const struct screen *screen; /* NULL: none */
 };
 
 static uint64_t *upper_directory; /* of level 2: MMIO_BASE and the gigabyte behind it */
@@ -210,9 +211,8 @@ static enum status build(struct builder *builder, const struct memmap *ram)
 	for (unsigned i = 0; status == STATUS_OK && i < ram->count; i++) {
 		status = map_ram(builder, ram->regions[i].start, ram->regions[i].end);
 	}
-	const struct screen *screen = console_screen_wanted();
-	if (status == STATUS_OK && screen != NULL) {
-		status = map_screen(builder, screen);
+	if (status == STATUS_OK && builder->screen != NULL) {
+		status = map_screen(builder, builder->screen);
 	}
 	return status;
 }
@@ -220,7 +220,12 @@ static enum status build(struct builder *builder, const struct memmap *ram)
 enum status paging_init(const struct memmap *ram, struct memmap *available,
 			struct memmap *hypervisor)
 {
-	struct builder builder = {available, hypervisor, NULL};
+	const struct screen *screen = console_screen_to_map(cpu_features.physical_bits);
+	struct builder builder = {
+		.available = available,
+		.hypervisor = hypervisor,
+		.screen = screen,
+	};
 	uint64_t *directory_entry;
 	uint64_t *mmio_entry;
 	hpa_t place;
@@ -247,7 +252,6 @@ enum status paging_init(const struct memmap *ram, struct memmap *available,
 	direct_map_base = DIRECT_MAP_BASE;
 	upper_directory = phys_to_virt(directory_place);
 	mmio_table = phys_to_virt(mmio_place);
-	const struct screen *screen = console_screen_wanted();
 	console_screen_mapped(screen != NULL ? (volatile void *)screen_address(screen) : NULL);
 	return STATUS_OK;
 }
