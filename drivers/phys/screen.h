@@ -42,6 +42,16 @@ void screen_move(volatile void *memory);
 
 bool screen_is_open(void);
 
+/*
+ * Between these two this CPU touches memory of the screen. The report of a fault there must not be
+ * drawn: it would fault again.
+ */
+void screen_begin_drawing(void);
+void screen_end_drawing(void);
+
+/* This CPU is between them, so it comes from such a fault. Any CPU. */
+bool screen_is_drawing(void);
+
 /* Nothing while it is not open, as are the next three. */
 void screen_write(const char *text, size_t bytes);
 

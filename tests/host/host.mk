@@ -81,6 +81,9 @@ HOST_TESTS += test_console_screen
 HOST_test_console_screen := tests/host/boot/test_console_screen.c arch/x86/cpu/console_screen.c \
 	$(SCREEN_SOURCES)
 
+HOST_TESTS += test_panic
+HOST_test_panic := tests/host/boot/test_panic.c kernel/log/panic.c
+
 HOST_TESTS += test_ram
 HOST_test_ram := tests/host/boot/test_ram.c $(MULTIBOOT2_SOURCES) arch/x86/boot/ram.c mm/memmap.c kernel/lib/error.c
 

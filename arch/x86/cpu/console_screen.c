@@ -33,15 +33,20 @@ void console_screen_choose(const struct screen *screen, enum screen_use use, boo
 	}
 }
 
+void console_screen_give_up(void)
+{
+	screen_move(NULL);
+	console.screen = NULL;
+	console.wanted = false;
+}
+
 const struct screen *console_screen_to_map(unsigned physical_bits)
 {
 	const struct screen *screen = console.screen;
 
 	if (screen != NULL && physical_bits < 64 &&
 	    (screen->place + screen->bytes - 1) >> physical_bits != 0) {
-		screen_move(NULL);
-		console.screen = NULL;
-		console.wanted = false;
+		console_screen_give_up();
 		log_event(NULL, "screen: not used: it lies beyond the %u bits of an address",
 			  physical_bits);
 	}
@@ -67,6 +72,16 @@ void console_screen_open_late(void)
 	/* What stands first says why: nobody can look back at what has scrolled away. */
 	if (screen_open(console.screen, console.identity ? identity_place() : console.memory)) {
 		screen_hold();
+	}
+}
+
+void console_screen_urgent(void)
+{
+	if (screen_is_drawing()) {
+		console_screen_give_up();
+	} else {
+		console_screen_open_late();
+		screen_defer(false);
 	}
 }
 

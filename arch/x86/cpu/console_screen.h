@@ -32,6 +32,15 @@ void console_screen_mapped(volatile void *memory);
  */
 void console_screen_open_late(void);
 
+/*
+ * A run fails: as console_screen_open_late(), and what waits is drawn. Where this CPU has failed
+ * while it drew, the screen is given up instead.
+ */
+void console_screen_urgent(void);
+
+/* It is closed, and never opened again. */
+void console_screen_give_up(void);
+
 /* Something shows on it. */
 bool console_screen_is_on(void);
 

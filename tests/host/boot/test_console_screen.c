@@ -10,9 +10,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "arch/arch.h"
 #include "arch/x86/cpu/console_screen.h"
 #include "base/bits.h"
 #include "base/log.h"
@@ -26,6 +29,13 @@
 static uint8_t *memory;
 static struct screen shape;
 static unsigned said;
+static unsigned cpu;
+static sigjmp_buf faulted;
+
+unsigned arch_cpu_index(void)
+{
+	return cpu;
+}
 
 void vga_text_hide_cursor(void)
 {
@@ -62,7 +72,7 @@ static int start(void **state)
 		.blue = {0, 8},
 	};
 	make(WIDTH, HEIGHT);
-	said = 0;
+	said = cpu = 0;
 	return 0;
 }
 
@@ -213,6 +223,69 @@ static void test_the_first_lines_stay_on_large_screens(void **state)
 	}
 }
 
+static void catch_fault(int number)
+{
+	(void)number;
+	siglongjmp(faulted, 1);
+}
+
+/* The report of a fault while letters are drawn is not drawn: it would fault again. */
+static void test_a_fault_while_it_draws_closes_it(void **state)
+{
+	struct sigaction action = {.sa_handler = catch_fault};
+	struct sigaction before;
+	(void)state;
+	volatile void *bad =
+		mmap(NULL, shape.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(bad, MAP_FAILED);
+	console_screen_choose(&shape, SCREEN_USE_TEXT, false, 0);
+	console_screen_mapped(bad);
+	assert_true(console_screen_is_on());
+	assert_false(screen_is_drawing());
+	sigaction(SIGSEGV, &action, &before);
+	assert_int_equal(mprotect((void *)bad, shape.bytes, PROT_NONE), 0);
+	if (sigsetjmp(faulted, 1) == 0) {
+		screen_write("x", 1);
+		fail_msg("no fault");
+	}
+	cpu = 1; /* another one may report, and draw */
+	assert_false(screen_is_drawing());
+	cpu = 0;
+	assert_true(screen_is_drawing());
+	if (sigsetjmp(faulted, 1) != 0) {
+		fail_msg("the report has faulted again");
+	}
+	console_screen_urgent();
+	assert_false(console_screen_is_on());
+	screen_write("panic: why", 10);
+	console_screen_open_late();
+	screen_defer(false);
+	assert_false(console_screen_is_on());
+	sigaction(SIGSEGV, &before, NULL);
+	munmap((void *)bad, shape.bytes);
+}
+
+/* Of another failure everything is drawn, until it is given up for good. */
+static void test_urgent_and_given_up(void **state)
+{
+	(void)state;
+	console_screen_choose(&shape, SCREEN_USE_AUTO, false, 0);
+	console_screen_mapped(memory);
+	console_screen_urgent();
+	assert_true(console_screen_is_on());
+	screen_defer(true);
+	screen_write("why", 3);
+	uint8_t waits[8 * PITCH];
+	memcpy(waits, memory + 4 * PITCH, sizeof(waits));
+	console_screen_urgent();
+	assert_memory_not_equal(memory + 4 * PITCH, waits, sizeof(waits));
+	console_screen_give_up();
+	assert_false(console_screen_is_on());
+	console_screen_urgent();
+	assert_false(console_screen_is_on());
+	assert_null(console_screen_to_map(64));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +297,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_above_the_identity_map, start, stop_test),
 		cmocka_unit_test_setup_teardown(test_no_tables_for_what_is_wanted, start,
 						stop_test),
+		cmocka_unit_test_setup_teardown(test_a_fault_while_it_draws_closes_it, start,
+						stop_test),
+		cmocka_unit_test_setup_teardown(test_urgent_and_given_up, start, stop_test),
 		cmocka_unit_test_setup_teardown(test_beyond_the_addresses, start, stop_test),
 		cmocka_unit_test_setup_teardown(test_the_first_lines_stay_on_large_screens, start,
 						stop_test),
