@@ -403,6 +403,10 @@ HOST_TESTS += test_frame_cells
 HOST_test_frame_cells := tests/host/monitor/test_frame_cells.c kernel/monitor/frame_cells.c \
 	$(FAKE_WORLD) $(MM_SOURCES)
 
+HOST_TESTS += test_results
+HOST_test_results := tests/host/monitor/test_results.c kernel/monitor/results.c kernel/vm/vm_stats.c \
+	$(TRACE_SOURCES) $(filter-out tests/host/fake/trace.c,$(KERNEL_SOURCES))
+
 HOST_TESTS += test_frame_map
 HOST_test_frame_map := tests/host/monitor/test_frame_map.c kernel/monitor/display.c \
 	kernel/monitor/frame_cells.c kernel/monitor/frame_map.c $(SCREEN_SOURCES) \
