@@ -177,7 +177,7 @@ void screen_move(volatile void *memory)
 	screen.pixels.memory = memory;
 	screen.open = screen.open && memory != NULL;
 	if (memory == NULL) {
-		screen_end_drawing(); /* whoever was at it */
+		screen_end_drawing(); /* whichever CPU was at it */
 	}
 }
 

@@ -18,7 +18,7 @@ void console_screen_choose(const struct screen *screen, enum screen_use use, boo
 			   uint64_t identity_end);
 
 /*
- * The screen that paging_init() is to map, for now or for the last lines of a failed run, or NULL:
+ * The screen that paging_init() is to map, wanted or kept for the last lines of a failed run; NULL:
  * there is none that may be used. One beyond what addresses of `physical_bits` reach is given up.
  */
 const struct screen *console_screen_to_map(unsigned physical_bits);
