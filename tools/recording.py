@@ -5,6 +5,7 @@ A recording may begin anywhere and have holes: blocks are found by their magic a
 sum is right. What is missing is counted, not guessed.
 """
 
+import re
 import struct
 import zlib
 from collections import namedtuple
@@ -18,6 +19,8 @@ RECORD = struct.Struct("<QQQQ")
 TEXT, RECORDS = 1, 2
 SUM_BYTES = 4
 LOW_32 = (1 << 32) - 1
+MOST_64 = (1 << 64) - 1
+SEVERAL_RUNS = "it holds several runs: record each one in a file of its own"
 
 Record = namedtuple("Record", "tsc cpu vm vcpu event number first second")
 Event = namedtuple("Event", "name group first second")
@@ -33,6 +36,7 @@ class Recording:
     version: str = ""
     tsc_khz: int = 0
     origin: int = 0
+    has_origin: bool = False
     ended: bool = False  # the hypervisor has said that no record follows
     vms: dict = field(default_factory=dict)  # id -> name
     events: dict = field(default_factory=dict)  # number -> Event
@@ -141,24 +145,34 @@ def read_text(recording, body):
             raise RecordingError(f"the line {line[:60]!r} of the recording is not understood") from None
 
 
+def number(text):
+    """What the hypervisor can have written: decimal digits, of 64 bits."""
+    if not re.fullmatch("[0-9]{1,20}", text) or int(text) > MOST_64:
+        raise ValueError(text)
+    return int(text)
+
+
 def take_line(recording, fields):
     if "vm" in fields:
-        recording.vms[int(fields["vm"])] = fields["name"]
+        recording.vms[number(fields["vm"])] = fields["name"]
     elif "event" in fields:
-        recording.events[int(fields["event"])] = Event(fields["name"], fields["group"],
-                                                       fields["first"], fields["second"])
+        recording.events[number(fields["event"])] = Event(fields["name"], fields["group"],
+                                                          fields["first"], fields["second"])
     elif "reason" in fields:
-        recording.reasons[int(fields["reason"])] = fields["text"]
+        recording.reasons[number(fields["reason"])] = fields["text"]
     elif "cpu" in fields:
-        recording.left[int(fields["cpu"])] = int(fields["records"])
+        recording.left[number(fields["cpu"])] = number(fields["records"])
     elif "version" in fields:
         recording.version = fields["version"]
     elif "tsc_khz" in fields:
-        recording.tsc_khz = int(fields["tsc_khz"])
+        recording.tsc_khz = number(fields["tsc_khz"])
     elif "origin_tsc" in fields:
-        recording.origin = int(fields["origin_tsc"])
+        origin = number(fields["origin_tsc"])
+        if recording.has_origin and origin != recording.origin:
+            raise RecordingError(SEVERAL_RUNS)
+        recording.origin, recording.has_origin = origin, True
     elif "end" in fields:
-        recording.ended = int(fields["end"]) == 1
+        recording.ended = number(fields["end"]) == 1
 
 
 def read_records(block):
@@ -190,7 +204,11 @@ def parse(data):
     blocks, recording.noise = blocks_of(data)
     if not blocks:
         raise RecordingError("it holds no block of a trace")
+    last = 0
     for block in blocks:
+        if block.number < last:
+            raise RecordingError(SEVERAL_RUNS)
+        last = block.number
         if block.kind == TEXT:
             read_text(recording, block.body)
         elif block.kind == RECORDS:

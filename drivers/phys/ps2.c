@@ -4,12 +4,15 @@
  * and auxiliary device controller). Firmware leaves it in any state: on UEFI machines its driver
  * may have switched translation off, or the keyboard.
  *
- * A USB keyboard is seen here only as long as firmware plays a PS/2 one.
+ * A USB keyboard is seen here only as long as firmware plays a PS/2 one. There each read of a port
+ * is a trap into firmware (SMI), which takes the time of thousands of instructions: they are few.
  */
 #include "drivers/phys/ps2.h"
 
+#include "base/time.h"
 #include "drivers/phys/keyboard.h"
 #include "drivers/phys/port.h"
+#include "arch/arch.h"
 
 #define DATA 0x60
 #define STATUS 0x64
@@ -28,9 +31,10 @@
 #define MODE_TRANSLATE 0x40
 #define KEYBOARD_SCAN 0xf4 /* to the keyboard: tell what is pressed */
 
-#define WAIT_READS 20000 /* of about a microsecond */
-#define STALE_BYTES 32	 /* what a controller may hold, and more */
-#define AT_ONCE 16	 /* codes that make no byte, in one look */
+#define WAIT_MS 20     /* for the controller, and for the keyboard behind it */
+#define LOOK_MS 5      /* between two looks when nothing was typed */
+#define STALE_BYTES 32 /* what a controller may hold, and more */
+#define AT_ONCE 16     /* codes that make no byte, in one look */
 
 static struct {
 	bool present;
@@ -38,15 +42,19 @@ static struct {
 	char bytes[KEYBOARD_BYTES_MOST]; /* of the last key */
 	size_t count;
 	size_t next;
+	uint64_t look_tsc; /* the next look is not before */
 } ps2;
 
 static bool wait_status(uint8_t bits, bool set)
 {
-	for (unsigned i = 0; i < WAIT_READS; i++) {
+	uint64_t start = arch_tsc();
+
+	do {
 		if (((port_read_8(STATUS) & bits) != 0) == set) {
 			return true;
 		}
-	}
+		arch_pause();
+	} while (arch_tsc() - start < ticks_from_ms(WAIT_MS));
 	return false;
 }
 
@@ -88,6 +96,7 @@ bool ps2_start(void)
 	ps2.present = false;
 	ps2.count = 0;
 	ps2.next = 0;
+	ps2.look_tsc = 0;
 	ps2.keyboard = (struct keyboard){0};
 	if (port_read_8(STATUS) == NOTHING || !send(COMMAND, COMMAND_MOUSE_OFF) || !drop_stale() ||
 	    !set_mode() || !send(COMMAND, COMMAND_KEYBOARD_ON) || !send(DATA, KEYBOARD_SCAN)) {
@@ -101,10 +110,14 @@ bool ps2_start(void)
 
 int ps2_read(void)
 {
-	for (unsigned i = 0; ps2.present && i < AT_ONCE; i++) {
-		if (ps2.next < ps2.count) {
-			return (uint8_t)ps2.bytes[ps2.next++];
-		}
+	if (ps2.next < ps2.count) {
+		return (uint8_t)ps2.bytes[ps2.next++];
+	}
+	uint64_t now = arch_tsc();
+	if (!ps2.present || now < ps2.look_tsc) {
+		return -1;
+	}
+	for (unsigned i = 0; i < AT_ONCE; i++) {
 		uint8_t status = port_read_8(STATUS);
 		if (status == NOTHING || (status & STATUS_OUTPUT) == 0) {
 			break;
@@ -114,6 +127,10 @@ int ps2_read(void)
 		ps2.count = (status & STATUS_MOUSE) != 0
 				    ? 0
 				    : keyboard_take(&ps2.keyboard, code, ps2.bytes);
+		if (ps2.count > 0) {
+			return (uint8_t)ps2.bytes[ps2.next++];
+		}
 	}
+	ps2.look_tsc = now + ticks_from_ms(LOOK_MS);
 	return -1;
 }

@@ -6,6 +6,7 @@
 #include "base/string.h"
 #include "drivers/phys/font.h"
 #include "drivers/phys/vga_text.h"
+#include "arch/arch.h"
 
 #define NEVER_SHOWN 0xffff /* no cell is that */
 #define BLANK_SHOWN TERMINAL_CELL(' ', TERMINAL_PLAIN)
@@ -14,6 +15,7 @@
 static struct {
 	bool open;
 	bool deferred;
+	unsigned drawing; /* 0: no CPU is; else which one, and 1 */
 	struct screen screen;
 	volatile uint8_t *memory;
 	struct framebuffer pixels; /* SCREEN_PIXELS */
@@ -93,9 +95,20 @@ static unsigned draw_row(unsigned row, unsigned work)
 	return work;
 }
 
+void screen_begin_drawing(void)
+{
+	__atomic_store_n(&screen.drawing, arch_cpu_index() + 1, __ATOMIC_SEQ_CST);
+}
+
+void screen_end_drawing(void)
+{
+	__atomic_store_n(&screen.drawing, 0, __ATOMIC_SEQ_CST);
+}
+
 /* A row that changes while it is drawn is marked again, and drawn again. */
 static void draw(unsigned work)
 {
+	screen_begin_drawing();
 	while (work > 0) {
 		if (screen.rows_left == 0) {
 			screen.rows_left =
@@ -111,6 +124,7 @@ static void draw(unsigned work)
 			screen.column = 0;
 		}
 	}
+	screen_end_drawing();
 }
 
 static void draw_all(void)
@@ -148,8 +162,10 @@ bool screen_open(const struct screen *found, volatile void *memory)
 	if (found->kind == SCREEN_TEXT) {
 		vga_text_hide_cursor();
 	} else {
+		screen_begin_drawing();
 		framebuffer_fill(&screen.pixels, 0, 0, screen.pixels.width, screen.pixels.height,
 				 screen.colours[SCREEN_GROUND]);
+		screen_end_drawing();
 	}
 	draw_all();
 	return true;
@@ -160,6 +176,14 @@ void screen_move(volatile void *memory)
 	screen.memory = memory;
 	screen.pixels.memory = memory;
 	screen.open = screen.open && memory != NULL;
+	if (memory == NULL) {
+		screen_end_drawing(); /* whichever CPU was at it */
+	}
+}
+
+bool screen_is_drawing(void)
+{
+	return __atomic_load_n(&screen.drawing, __ATOMIC_SEQ_CST) == arch_cpu_index() + 1;
 }
 
 bool screen_is_open(void)
@@ -185,6 +209,11 @@ void screen_defer(bool defer)
 			draw_all();
 		}
 	}
+}
+
+void screen_hold(void)
+{
+	screen.terminal.hold = true;
 }
 
 void screen_step(unsigned work)
@@ -222,8 +251,10 @@ void screen_redraw_top(unsigned rows)
 		return;
 	}
 	rows = (unsigned)min_u64(rows, screen.terminal.rows);
+	screen_begin_drawing();
 	framebuffer_fill(&screen.pixels, 0, 0, screen.pixels.width, rows * FONT_HEIGHT,
 			 screen.colours[SCREEN_GROUND]);
+	screen_end_drawing();
 	for (unsigned row = 0; row < rows; row++) {
 		for (unsigned column = 0; column < screen.terminal.columns; column++) {
 			screen.shown[row][column] = BLANK_SHOWN;

@@ -42,11 +42,27 @@ void screen_move(volatile void *memory);
 
 bool screen_is_open(void);
 
+/*
+ * Between these two this CPU touches memory of the screen. The report of a fault there must not be
+ * drawn: it would fault again.
+ */
+void screen_begin_drawing(void);
+void screen_end_drawing(void);
+
+/* This CPU is between them, so it comes from such a fault. Any CPU. */
+bool screen_is_drawing(void);
+
 /* Nothing while it is not open, as are the next three. */
 void screen_write(const char *text, size_t bytes);
 
-/* From now on letters wait for screen_step(); false: are drawn at once, those that wait first. */
+/*
+ * From now on letters wait for screen_step(); false: are drawn at once, those that wait first.
+ * Under the log's lock, while other CPUs run.
+ */
 void screen_defer(bool defer);
+
+/* Until it is opened again it does not scroll: what has no row any more is not shown. */
+void screen_hold(void);
 
 /*
  * Draws of what waits as much as `work` units are: a letter is SCREEN_LETTER_WORK, looking for the

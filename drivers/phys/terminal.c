@@ -79,6 +79,8 @@ static void line_feed(struct terminal *terminal)
 {
 	if (terminal->row + 1 < terminal->rows) {
 		terminal->row++;
+	} else if (terminal->hold) {
+		terminal->full = true;
 	} else {
 		scroll(terminal, 1);
 	}
@@ -89,6 +91,9 @@ static void put_letter(struct terminal *terminal, char letter)
 	if (terminal->column >= terminal->columns) {
 		terminal->column = 0;
 		line_feed(terminal);
+		if (terminal->full) {
+			return;
+		}
 	}
 	set_cell(terminal, terminal->row, terminal->column++,
 		 TERMINAL_CELL(letter, terminal->colour));
@@ -273,7 +278,7 @@ static void take(struct terminal *terminal, char letter)
 void terminal_write(struct terminal *terminal, const char *text, size_t bytes)
 {
 	invert_cursor(terminal);
-	for (size_t i = 0; i < bytes; i++) {
+	for (size_t i = 0; i < bytes && !terminal->full; i++) {
 		take(terminal, text[i]);
 	}
 	invert_cursor(terminal);

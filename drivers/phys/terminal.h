@@ -35,6 +35,8 @@ struct terminal {
 	unsigned top;	 /* rows above it are not the terminal's */
 	unsigned row;	 /* of the cursor: top to rows - 1 */
 	unsigned column; /* 0 to columns: the last one is behind the line, before it wraps */
+	bool hold;	 /* it does not scroll, and takes nothing more when it is full */
+	bool full;
 	uint8_t colour;
 	enum terminal_state state;
 	unsigned parameters[TERMINAL_PARAMETERS];

@@ -68,6 +68,9 @@ void arch_console_write(const char *text, size_t bytes);
 /* A run fails: what is written from now on is on the screen, too. The last CPU that runs. */
 void arch_console_urgent(void);
 
+/* Showing that failed, too: what is written from now on takes the simplest way that there is. */
+void arch_console_last_resort(void);
+
 /* One character from the operator, or -1. Never waits. */
 int arch_console_read(void);
 

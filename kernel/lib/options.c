@@ -9,6 +9,10 @@
 #define WORD_BYTES 64
 #define NUMBER_MAX 1000000
 
+/* A word with a longer value is refused as too long: what is traced is never a cut name's. */
+_Static_assert(WORD_BYTES - (sizeof("trace=") - 1) <= sizeof(((struct options *)NULL)->trace),
+	       "the value of trace= is kept whole");
+
 static void complain(struct options_complaints *complaints, const char *word, const char *why)
 {
 	if (complaints->count < OPTIONS_COMPLAINTS_MAX) {

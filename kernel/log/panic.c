@@ -31,6 +31,7 @@ void panic_begin(void)
 		return;
 	}
 	if (depth == 1 && panic_cpu == arch_cpu_index()) {
+		arch_console_last_resort();
 		arch_console_write(again, sizeof(again) - 1);
 		arch_power_off(false);
 	}

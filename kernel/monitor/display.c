@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "drivers/phys/screen.h"
 #include "arch/arch.h"
+#include "kernel/log/log.h"
 #include "kernel/monitor/frame_map.h"
 #include "kernel/sched/scheduler.h"
 
@@ -30,11 +31,17 @@ void display_tell(void)
 	}
 }
 
+/* Under the log's lock: no other CPU is drawing what it writes when the boot CPU begins to. */
+static void let_letters_wait(void)
+{
+	screen_defer(true);
+}
+
 /* From here on the boot CPU has other things to do than to draw letters at once. */
 static void start(const struct options *options)
 {
 	display.started = true;
-	screen_defer(true);
+	log_while_locked(let_letters_wait);
 	if (options->screen == SCREEN_USE_MAP) {
 		const char *message = frame_map_set(true);
 		if (message != NULL) {

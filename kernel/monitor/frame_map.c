@@ -128,7 +128,9 @@ void frame_map_step(void)
 		}
 		if (look != map.looks[map.cell]) {
 			map.looks[map.cell] = look;
+			screen_begin_drawing();
 			draw_cell(screen, map.cell, look);
+			screen_end_drawing();
 			work = (unsigned)sub_floor_u64(work, CELL_RECORDS);
 		}
 		next_cell();

@@ -80,6 +80,16 @@ static void print_host(const char *audit_text)
 	log_event(NULL, "costs entry_tsc=%llu", U(log_origin_tsc()));
 }
 
+/* Sending may take minutes at a real port: the operator knows what the machine does meanwhile. */
+static void finish_trace(void)
+{
+	if (trace_is_used && trace_has_port()) {
+		log_event(NULL, "trace: %llu records are sent before the results",
+			  U(trace_sums().unsent));
+	}
+	trace_finish();
+}
+
 bool report_results(bool details)
 {
 	struct audit_report audit;
@@ -87,7 +97,9 @@ bool report_results(bool details)
 	unsigned killed = 0;
 	unsigned refused = absent_vms;
 	bool pass = !timed_out && !incomplete && !script_has_failed();
-	trace_finish();
+	if (details) {
+		finish_trace();
+	}
 	vms_audit(&audit);
 	for (unsigned i = 0; i < vm_count; i++) {
 		const struct vm *vm = &vms[i];

@@ -6,8 +6,9 @@
 #include "base/types.h"
 
 /*
- * Audits and prints the verdict, before it (if `details`) what scripts read: one line per VM and
- * one for the host. Answers the verdict.
+ * Audits and prints the verdict. `details`: the machine ends behind it, so the trace is sent to its
+ * end, and one line per VM and one for the host come before the verdict, for scripts. Otherwise it
+ * goes on: VMs may be restarted, and are traced as before. Answers the verdict.
  */
 bool report_results(bool details);
 

@@ -44,12 +44,17 @@ unsigned trace_ring_take(struct trace_ring *ring, struct trace_record *records, 
 	return count;
 }
 
-bool trace_ring_look(const struct trace_ring *ring, uint64_t back, struct trace_record *record)
+uint64_t trace_ring_written(const struct trace_ring *ring)
 {
-	uint64_t written = __atomic_load_n(&ring->written, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&ring->written, __ATOMIC_ACQUIRE);
+}
 
-	if (back >= written || written - 1 - back < oldest(written)) {
+bool trace_ring_look(const struct trace_ring *ring, uint64_t number, struct trace_record *record)
+{
+	uint64_t written = trace_ring_written(ring);
+
+	if (number >= written || number < oldest(written)) {
 		return false;
 	}
-	return copy(ring, written - 1 - back, record);
+	return copy(ring, number, record);
 }

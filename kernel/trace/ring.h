@@ -54,7 +54,10 @@ static inline void trace_ring_put(struct trace_ring *ring, uint64_t tsc, uint32_
 /* Takes the oldest records, at most `most`; answers how many. By the reader. */
 unsigned trace_ring_take(struct trace_ring *ring, struct trace_record *records, unsigned most);
 
-/* Reads the one before which `back` others were written later; false: it is not there any more. */
-bool trace_ring_look(const struct trace_ring *ring, uint64_t back, struct trace_record *record);
+/* How many were written so far: their numbers are below. */
+uint64_t trace_ring_written(const struct trace_ring *ring);
+
+/* Reads the record with this number, of all 64 bits; false: it is not there yet, or any more. */
+bool trace_ring_look(const struct trace_ring *ring, uint64_t number, struct trace_record *record);
 
 #endif

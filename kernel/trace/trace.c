@@ -233,14 +233,14 @@ struct trace_sums trace_sums(void)
 	return sums;
 }
 
-/* Of the records that each CPU's cursor stands at, the latest: its CPU, or CPUS_MAX. */
-static unsigned latest(const uint64_t *backs, struct trace_record *found)
+/* Of the records below each CPU's cursor, the latest: its CPU, or CPUS_MAX. */
+static unsigned latest(const uint64_t *ends, struct trace_record *found)
 {
 	unsigned best = CPUS_MAX;
 
 	for (unsigned cpu = 0; cpu < ring_count; cpu++) {
 		struct trace_record record;
-		if (trace_ring_look(&rings[cpu], backs[cpu], &record) &&
+		if (ends[cpu] > 0 && trace_ring_look(&rings[cpu], ends[cpu] - 1, &record) &&
 		    (best == CPUS_MAX || record.words[0] > found->words[0])) {
 			*found = record;
 			found->words[1] |= cpu << 8;
@@ -252,16 +252,19 @@ static unsigned latest(const uint64_t *backs, struct trace_record *found)
 
 unsigned trace_last(struct trace_record *records, unsigned most)
 {
-	uint64_t backs[CPUS_MAX] = {0};
+	uint64_t ends[CPUS_MAX]; /* what is written meanwhile moves none of them */
 	unsigned count = 0;
 
+	for (unsigned cpu = 0; cpu < ring_count; cpu++) {
+		ends[cpu] = trace_ring_written(&rings[cpu]);
+	}
 	while (count < most) {
 		struct trace_record record;
-		unsigned cpu = latest(backs, &record);
+		unsigned cpu = latest(ends, &record);
 		if (cpu == CPUS_MAX) {
 			break;
 		}
-		backs[cpu]++;
+		ends[cpu]--;
 		records[count++] = record;
 	}
 	for (unsigned i = 0; i < count / 2; i++) {

@@ -109,16 +109,37 @@ def test_wrong_use(tmp_path):
     assert decode(tmp_path)[0] == 2
 
 
-def block(kind, body):
-    head = recording.HEAD.pack(recording.MAGIC, kind, 0, len(body), 0, 0, 0, 0)
+def block(kind, body, number=0):
+    head = recording.HEAD.pack(recording.MAGIC, kind, 0, len(body), number, 0, 0, 0)
     total = recording.zlib.adler32(head + body)
-    return recording.HEAD.pack(recording.MAGIC, kind, 0, len(body), 0, 0, 0, total) + body
+    return recording.HEAD.pack(recording.MAGIC, kind, 0, len(body), number, 0, 0, total) + body
 
 
-@pytest.mark.parametrize("body", [b"tsc_khz=x", b"tsc_khz=-1", b"vm=1", b"event=1 name=a", b"cpu=0"])
+@pytest.mark.parametrize("body", [
+    b"tsc_khz=x", b"tsc_khz=-1", b"vm=1", b"event=1 name=a", b"cpu=0", b"tsc_khz=18446744073709551616",
+    b"origin_tsc=" + b"9" * 5000, b"vm=1_0 name=a", b"cpu=0 records=-1", b"end= 1", b"reason=+1 text=a",
+    b"tsc_khz=" + "\N{ARABIC-INDIC DIGIT ONE}".encode()])
 def test_text_that_is_not_understood(body):
     with pytest.raises(recording.RecordingError):
         recording.parse(block(recording.TEXT, body))
+
+
+def test_largest_numbers(tmp_path):
+    most = str((1 << 64) - 1)
+    path = tmp_path / "x.trace"
+    path.write_bytes(block(recording.TEXT, f"tsc_khz={most}\norigin_tsc={most}\nend=1\n".encode())
+                     + block(recording.RECORDS, bytes(range(32)), 1))
+    for form in ("--csv", "--json", "--summary"):
+        status, _, message = decode(path, form)
+        assert (status, message) == (0, ""), form
+
+
+def test_several_runs_in_one_file(tmp_path):
+    path = tmp_path / "x.trace"
+    other = [block(recording.TEXT, b"tsc_khz=1000\norigin_tsc=5\n", number) for number in (0, 7)]
+    for data in (sample() + sample(), sample() + other[0], sample() + other[1]):
+        path.write_bytes(data)
+        assert decode(path) == (2, "", f"trace: {path}: {recording.SEVERAL_RUNS}\n")
 
 
 def test_half_a_record():

@@ -81,6 +81,9 @@ HOST_TESTS += test_console_screen
 HOST_test_console_screen := tests/host/boot/test_console_screen.c arch/x86/cpu/console_screen.c \
 	$(SCREEN_SOURCES)
 
+HOST_TESTS += test_panic
+HOST_test_panic := tests/host/boot/test_panic.c kernel/log/panic.c
+
 HOST_TESTS += test_ram
 HOST_test_ram := tests/host/boot/test_ram.c $(MULTIBOOT2_SOURCES) arch/x86/boot/ram.c mm/memmap.c kernel/lib/error.c
 
@@ -399,6 +402,10 @@ HOST_test_log := tests/host/monitor/test_log.c kernel/log/log.c
 HOST_TESTS += test_frame_cells
 HOST_test_frame_cells := tests/host/monitor/test_frame_cells.c kernel/monitor/frame_cells.c \
 	$(FAKE_WORLD) $(MM_SOURCES)
+
+HOST_TESTS += test_results
+HOST_test_results := tests/host/monitor/test_results.c kernel/monitor/results.c kernel/vm/vm_stats.c \
+	$(TRACE_SOURCES) $(filter-out tests/host/fake/trace.c,$(KERNEL_SOURCES))
 
 HOST_TESTS += test_frame_map
 HOST_test_frame_map := tests/host/monitor/test_frame_map.c kernel/monitor/display.c \

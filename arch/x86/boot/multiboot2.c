@@ -338,16 +338,12 @@ static enum status parse_tag(struct parser *parser, const struct tag *tag)
 	}
 }
 
-enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info *out,
+static enum status parse_all(const void *buffer, size_t bytes, struct boot_info *out,
 			     struct error *error)
 {
 	struct parser parser = {.out = out, .error = error};
 	const struct head *head = buffer;
 
-	memset(out, 0, sizeof(*out));
-	out->command_line = out->texts; /* empty */
-	out->text_bytes = 1;
-	error->text[0] = '\0';
 	if (bytes < sizeof(*head) || head->total_size < sizeof(*head) || head->total_size > bytes) {
 		return error_set(error, STATUS_INVALID,
 				 "the boot information has an impossible size");
@@ -379,4 +375,19 @@ enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info 
 	}
 	check_screen(out);
 	return STATUS_OK;
+}
+
+enum status multiboot2_parse(const void *buffer, size_t bytes, struct boot_info *out,
+			     struct error *error)
+{
+	memset(out, 0, sizeof(*out));
+	out->command_line = out->texts; /* empty */
+	out->text_bytes = 1;
+	error->text[0] = '\0';
+	enum status status = parse_all(buffer, bytes, out, error);
+	if (status != STATUS_OK && out->screen.kind != SCREEN_NONE) {
+		out->screen_message = "it cannot be compared with a whole memory map";
+		out->screen = (struct screen){.kind = SCREEN_NONE};
+	}
+	return status;
 }

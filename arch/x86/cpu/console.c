@@ -170,6 +170,10 @@ void arch_trace_port_write(const uint8_t *bytes, size_t count)
 
 void arch_console_urgent(void)
 {
-	console_screen_open_late();
-	screen_defer(false);
+	console_screen_urgent();
+}
+
+void arch_console_last_resort(void)
+{
+	console_screen_give_up();
 }

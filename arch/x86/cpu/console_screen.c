@@ -2,18 +2,15 @@
 /* See console_screen.h. Boot CPU, or the last one that runs. */
 #include "arch/x86/cpu/console_screen.h"
 
-#include "base/bits.h"
-#include "drivers/phys/physical.h"
+#include "base/log.h"
 #include "drivers/phys/screen.h"
-
-/* Where there are no page tables for all of it, so many lines less are tried each time. */
-#define LATE_TRIES 16
 
 static struct {
 	const struct screen *screen; /* NULL: there is none, or it is not to be used */
 	bool wanted;
 	bool identity; /* host-physical addresses below identity_end are mapped as they are */
 	uint64_t identity_end;
+	volatile void *memory; /* behind the identity map: where it is mapped; NULL: nowhere */
 } console;
 
 static volatile void *identity_place(void)
@@ -36,14 +33,30 @@ void console_screen_choose(const struct screen *screen, enum screen_use use, boo
 	}
 }
 
-const struct screen *console_screen_wanted(void)
+void console_screen_give_up(void)
 {
-	return console.wanted ? console.screen : NULL;
+	screen_move(NULL);
+	console.screen = NULL;
+	console.wanted = false;
+}
+
+const struct screen *console_screen_to_map(unsigned physical_bits)
+{
+	const struct screen *screen = console.screen;
+
+	if (screen != NULL && physical_bits < 64 &&
+	    (screen->place + screen->bytes - 1) >> physical_bits != 0) {
+		console_screen_give_up();
+		log_event(NULL, "screen: not used: it lies beyond the %u bits of an address",
+			  physical_bits);
+	}
+	return console.screen;
 }
 
 void console_screen_mapped(volatile void *memory)
 {
 	console.identity = false;
+	console.memory = memory;
 	if (screen_is_open()) {
 		screen_move(memory);
 	} else if (console.wanted && memory != NULL) {
@@ -51,35 +64,25 @@ void console_screen_mapped(volatile void *memory)
 	}
 }
 
-/* The upper part of it, as much as device mappings have room for; *part says what. */
-static volatile void *map_part(struct screen *part)
-{
-	volatile void *memory = NULL;
-
-	*part = *console.screen;
-	for (unsigned i = 0; memory == NULL && i < LATE_TRIES; i++) {
-		memory = physical_map_device(part->place, part->bytes);
-		if (memory == NULL) {
-			part->height -= part->height / 4;
-			part->bytes = (size_t)part->pitch * part->height;
-		}
-	}
-	return memory;
-}
-
 void console_screen_open_late(void)
 {
-	struct screen part;
-
 	if (console.screen == NULL || screen_is_open()) {
 		return;
 	}
-	if (console.identity) {
-		(void)screen_open(console.screen, identity_place());
-		return;
+	/* What stands first says why: nobody can look back at what has scrolled away. */
+	if (screen_open(console.screen, console.identity ? identity_place() : console.memory)) {
+		screen_hold();
 	}
-	volatile void *memory = map_part(&part);
-	(void)screen_open(&part, memory);
+}
+
+void console_screen_urgent(void)
+{
+	if (screen_is_drawing()) {
+		console_screen_give_up();
+	} else {
+		console_screen_open_late();
+		screen_defer(false);
+	}
 }
 
 bool console_screen_is_on(void)

@@ -47,6 +47,7 @@ struct builder {
 	struct memmap *available;
 	struct memmap *hypervisor;
 	uint64_t *top;
+	const struct screen *screen; /* NULL: none */
 };
 
 static uint64_t *upper_directory; /* of level 2: MMIO_BASE and the gigabyte behind it */
@@ -182,6 +183,14 @@ static enum status map_ram(struct builder *builder, uint64_t start, uint64_t end
 
 #define SCREEN_WINDOW 0x40000000ull /* large pages stay possible, of 1 GiB, too */
 
+/* Letters of a VGA: there is room with the device registers, and no table is needed. */
+#define SCREEN_SMALL_PAGES 16
+
+static bool screen_is_small(const struct screen *screen)
+{
+	return screen->bytes <= SCREEN_SMALL_PAGES * PAGE_BYTES;
+}
+
 static uint64_t screen_address(const struct screen *screen)
 {
 	return SCREEN_BASE + screen->place % SCREEN_WINDOW;
@@ -210,17 +219,31 @@ static enum status build(struct builder *builder, const struct memmap *ram)
 	for (unsigned i = 0; status == STATUS_OK && i < ram->count; i++) {
 		status = map_ram(builder, ram->regions[i].start, ram->regions[i].end);
 	}
-	const struct screen *screen = console_screen_wanted();
-	if (status == STATUS_OK && screen != NULL) {
-		status = map_screen(builder, screen);
+	if (status == STATUS_OK && builder->screen != NULL && !screen_is_small(builder->screen)) {
+		status = map_screen(builder, builder->screen);
 	}
 	return status;
+}
+
+/* Where it is in the final tables; NULL: nowhere. */
+static volatile void *screen_memory(const struct screen *screen)
+{
+	if (screen == NULL) {
+		return NULL;
+	}
+	return screen_is_small(screen) ? paging_map_mmio((hpa_t){screen->place}, screen->bytes)
+				       : (volatile void *)screen_address(screen);
 }
 
 enum status paging_init(const struct memmap *ram, struct memmap *available,
 			struct memmap *hypervisor)
 {
-	struct builder builder = {available, hypervisor, NULL};
+	const struct screen *screen = console_screen_to_map(cpu_features.physical_bits);
+	struct builder builder = {
+		.available = available,
+		.hypervisor = hypervisor,
+		.screen = screen,
+	};
 	uint64_t *directory_entry;
 	uint64_t *mmio_entry;
 	hpa_t place;
@@ -247,8 +270,7 @@ enum status paging_init(const struct memmap *ram, struct memmap *available,
 	direct_map_base = DIRECT_MAP_BASE;
 	upper_directory = phys_to_virt(directory_place);
 	mmio_table = phys_to_virt(mmio_place);
-	const struct screen *screen = console_screen_wanted();
-	console_screen_mapped(screen != NULL ? (volatile void *)screen_address(screen) : NULL);
+	console_screen_mapped(screen_memory(screen));
 	return STATUS_OK;
 }
 

@@ -6,7 +6,7 @@
  *	0xffffffff80000000  the image at the same distance from its physical place; W^X
  *	0xffffffffc0000000  device registers, uncached; the last page is a window
  *	0xffffffffc0200000  stacks of all CPUs but the first
- *	0xffffff0000000000  the screen, if it is a console
+ *	0xffffff0000000000  the screen, if it may be used
  *
  * Nothing else is mapped, nothing is accessible to user mode, and guard pages of stacks are holes.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * arch/x86/cpu/console_screen.c: when the screen is opened, where it is mapped then, and how much
- * of it there is when there is little room for mappings.
+ * arch/x86/cpu/console_screen.c: when the screen is opened, where it is mapped then, and what of a
+ * failed run stays on it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,11 +10,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "arch/arch.h"
 #include "arch/x86/cpu/console_screen.h"
-#include "drivers/phys/physical.h"
+#include "base/bits.h"
+#include "base/log.h"
 #include "drivers/phys/screen.h"
 #include "drivers/phys/vga_text.h"
 
@@ -24,41 +28,51 @@
 
 static uint8_t *memory;
 static struct screen shape;
-static size_t room; /* for mappings of devices */
-static size_t mapped;
+static unsigned said;
+static unsigned cpu;
+static sigjmp_buf faulted;
+
+unsigned arch_cpu_index(void)
+{
+	return cpu;
+}
 
 void vga_text_hide_cursor(void)
 {
 }
 
-volatile void *physical_map_device(uint64_t place, size_t bytes)
+void log_event(const char *vm, const char *format, ...)
 {
-	assert_int_equal(place, shape.place);
-	if (bytes > room) {
-		return NULL;
-	}
-	mapped = bytes;
-	return memory;
+	assert_null(vm);
+	assert_non_null(strstr(format, "beyond"));
+	said++;
+}
+
+static void make(unsigned width, unsigned height)
+{
+	size_t bytes = (size_t)width * 4 * height;
+	free(memory);
+	memory = aligned_alloc(64, bytes);
+	memset(memory, 0xa5, bytes);
+	shape.place = (uintptr_t)memory;
+	shape.bytes = bytes;
+	shape.pitch = width * 4;
+	shape.width = width;
+	shape.height = height;
 }
 
 static int start(void **state)
 {
 	(void)state;
-	memory = aligned_alloc(64, PITCH * HEIGHT);
-	memset(memory, 0xa5, PITCH * HEIGHT);
 	shape = (struct screen){
 		.kind = SCREEN_PIXELS,
-		.place = (uintptr_t)memory,
-		.bytes = PITCH * HEIGHT,
-		.pitch = PITCH,
-		.width = WIDTH,
-		.height = HEIGHT,
 		.pixel_bytes = 4,
 		.red = {16, 8},
 		.green = {8, 8},
 		.blue = {0, 8},
 	};
-	room = mapped = 0;
+	make(WIDTH, HEIGHT);
+	said = cpu = 0;
 	return 0;
 }
 
@@ -67,6 +81,7 @@ static int stop_test(void **state)
 	(void)state;
 	screen_move(NULL);
 	free(memory);
+	memory = NULL;
 	return 0;
 }
 
@@ -80,7 +95,7 @@ static void test_it_is_the_console_where_there_is_no_other(void **state)
 	(void)state;
 	console_screen_choose(&shape, SCREEN_USE_AUTO, true, UINT64_MAX);
 	assert_true(console_screen_is_on());
-	assert_ptr_equal(console_screen_wanted(), &shape);
+	assert_ptr_equal(console_screen_to_map(64), &shape);
 	assert_true(drawn(HEIGHT - 1));
 	console_screen_mapped(memory);
 	assert_true(console_screen_is_on());
@@ -91,33 +106,33 @@ static void test_it_is_opened_late_where_there_is_another(void **state)
 	(void)state;
 	console_screen_choose(&shape, SCREEN_USE_AUTO, false, UINT64_MAX);
 	assert_false(console_screen_is_on());
-	assert_null(console_screen_wanted());
 	console_screen_open_late(); /* by the identity map */
 	assert_true(console_screen_is_on());
-	assert_int_equal(mapped, 0);
 	screen_move(NULL);
-	console_screen_mapped(NULL);
+	memset(memory, 0xa5, shape.bytes);
+	assert_ptr_equal(console_screen_to_map(64), &shape);
+	console_screen_mapped(memory);
 	assert_false(console_screen_is_on());
-	room = PITCH * HEIGHT;
+	assert_false(drawn(0)); /* mapped, not touched */
 	console_screen_open_late();
 	assert_true(console_screen_is_on());
-	assert_int_equal(mapped, PITCH * HEIGHT);
-	mapped = 0;
-	console_screen_open_late(); /* once */
-	assert_int_equal(mapped, 0);
+	assert_true(drawn(HEIGHT - 1));
+	screen_write("once", 4);
+	uint32_t before[WIDTH];
+	memcpy(before, memory + 8 * PITCH, PITCH);
+	console_screen_open_late();
+	assert_memory_equal(memory + 8 * PITCH, before, PITCH);
 }
 
 static void test_what_is_asked_for(void **state)
 {
 	(void)state;
 	console_screen_choose(&shape, SCREEN_USE_NO, true, UINT64_MAX);
-	assert_null(console_screen_wanted());
-	room = PITCH * HEIGHT;
+	assert_null(console_screen_to_map(64));
 	console_screen_open_late();
 	console_screen_mapped(NULL);
 	console_screen_open_late();
 	assert_false(console_screen_is_on());
-	assert_int_equal(mapped, 0);
 	console_screen_choose(&shape, SCREEN_USE_TEXT, false, UINT64_MAX);
 	assert_true(console_screen_is_on());
 	screen_move(NULL);
@@ -127,7 +142,7 @@ static void test_what_is_asked_for(void **state)
 	shape.kind = SCREEN_NONE;
 	console_screen_choose(&shape, SCREEN_USE_MAP, true, UINT64_MAX);
 	assert_false(console_screen_is_on());
-	assert_null(console_screen_wanted());
+	assert_null(console_screen_to_map(64));
 }
 
 /* Beyond the first page tables it waits for the others. */
@@ -139,7 +154,7 @@ static void test_above_the_identity_map(void **state)
 	console_screen_open_late();
 	assert_false(console_screen_is_on());
 	assert_false(drawn(0));
-	assert_ptr_equal(console_screen_wanted(), &shape);
+	assert_ptr_equal(console_screen_to_map(64), &shape);
 	console_screen_mapped(memory);
 	assert_true(console_screen_is_on());
 }
@@ -150,24 +165,125 @@ static void test_no_tables_for_what_is_wanted(void **state)
 	console_screen_choose(&shape, SCREEN_USE_MAP, false, UINT64_MAX);
 	console_screen_mapped(NULL);
 	assert_false(console_screen_is_on());
-}
-
-static void test_the_upper_part_will_do(void **state)
-{
-	(void)state;
-	console_screen_choose(&shape, SCREEN_USE_AUTO, false, UINT64_MAX);
-	console_screen_mapped(NULL);
-	room = PITCH * HEIGHT / 3;
-	console_screen_open_late();
-	assert_true(console_screen_is_on());
-	assert_true(mapped <= room && mapped > room / 2);
-	assert_int_equal(mapped % PITCH, 0);
-	assert_true(drawn((unsigned)(mapped / PITCH) - 1));
-	assert_false(drawn((unsigned)(mapped / PITCH)));
-	screen_move(NULL);
-	room = PITCH;
 	console_screen_open_late();
 	assert_false(console_screen_is_on());
+}
+
+/* Its last byte decides. What is beyond is neither mapped nor opened later. */
+static void test_beyond_the_addresses(void **state)
+{
+	(void)state;
+	shape.place = (1ull << 36) - shape.bytes;
+	console_screen_choose(&shape, SCREEN_USE_MAP, false, 1ull << 32);
+	assert_ptr_equal(console_screen_to_map(36), &shape);
+	assert_int_equal(said, 0);
+	shape.place += 8;
+	assert_null(console_screen_to_map(36));
+	assert_int_equal(said, 1);
+	assert_null(console_screen_to_map(36));
+	assert_int_equal(said, 1);
+	console_screen_mapped(memory);
+	console_screen_open_late();
+	assert_false(console_screen_is_on());
+	assert_false(drawn(0));
+}
+
+/* All of it, and the first lines stay however many follow: they say why. */
+static void test_the_first_lines_stay_on_large_screens(void **state)
+{
+	static const unsigned sizes[][2] = {{1920, 1080}, {3840, 2160}, {640, 480}};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(sizes); i++) {
+		make(sizes[i][0], sizes[i][1]);
+		console_screen_choose(&shape, SCREEN_USE_AUTO, false, 0);
+		assert_ptr_equal(console_screen_to_map(64), &shape);
+		console_screen_mapped(memory);
+		console_screen_open_late();
+		assert_true(screen_rows() >= 25 && screen_columns() >= 80);
+		screen_write("panic: why\r\n", 12);
+		size_t letters = shape.bytes / 64; /* less than a row of them */
+		uint8_t *first = malloc(letters);
+		memcpy(first, memory, letters);
+		size_t row = shape.bytes / shape.height * (shape.height / screen_rows());
+		uint8_t *last = memory + row * (screen_rows() - 1);
+		bool used = false;
+		for (unsigned line = 0; line < screen_rows() - 1; line++) {
+			screen_write("from here\r\n", 11);
+		}
+		for (size_t at = 0; at < row; at++) {
+			used |= last[at] != 0;
+		}
+		assert_true(used);
+		for (unsigned line = 0; line < 200; line++) {
+			screen_write("and there, and so on", 20);
+		}
+		assert_memory_equal(memory, first, letters);
+		free(first);
+		screen_move(NULL);
+	}
+}
+
+static void catch_fault(int number)
+{
+	(void)number;
+	siglongjmp(faulted, 1);
+}
+
+/* The report of a fault while letters are drawn is not drawn: it would fault again. */
+static void test_a_fault_while_it_draws_closes_it(void **state)
+{
+	struct sigaction action = {.sa_handler = catch_fault};
+	struct sigaction before;
+	(void)state;
+	volatile void *bad =
+		mmap(NULL, shape.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(bad, MAP_FAILED);
+	console_screen_choose(&shape, SCREEN_USE_TEXT, false, 0);
+	console_screen_mapped(bad);
+	assert_true(console_screen_is_on());
+	assert_false(screen_is_drawing());
+	sigaction(SIGSEGV, &action, &before);
+	assert_int_equal(mprotect((void *)bad, shape.bytes, PROT_NONE), 0);
+	if (sigsetjmp(faulted, 1) == 0) {
+		screen_write("x", 1);
+		fail_msg("no fault");
+	}
+	cpu = 1; /* another one may report, and draw */
+	assert_false(screen_is_drawing());
+	cpu = 0;
+	assert_true(screen_is_drawing());
+	if (sigsetjmp(faulted, 1) != 0) {
+		fail_msg("the report has faulted again");
+	}
+	console_screen_urgent();
+	assert_false(console_screen_is_on());
+	screen_write("panic: why", 10);
+	console_screen_open_late();
+	screen_defer(false);
+	assert_false(console_screen_is_on());
+	sigaction(SIGSEGV, &before, NULL);
+	munmap((void *)bad, shape.bytes);
+}
+
+/* Of another failure everything is drawn, until it is given up for good. */
+static void test_urgent_and_given_up(void **state)
+{
+	(void)state;
+	console_screen_choose(&shape, SCREEN_USE_AUTO, false, 0);
+	console_screen_mapped(memory);
+	console_screen_urgent();
+	assert_true(console_screen_is_on());
+	screen_defer(true);
+	screen_write("why", 3);
+	uint8_t waits[8 * PITCH];
+	memcpy(waits, memory + 4 * PITCH, sizeof(waits));
+	console_screen_urgent();
+	assert_memory_not_equal(memory + 4 * PITCH, waits, sizeof(waits));
+	console_screen_give_up();
+	assert_false(console_screen_is_on());
+	console_screen_urgent();
+	assert_false(console_screen_is_on());
+	assert_null(console_screen_to_map(64));
 }
 
 int main(void)
@@ -181,7 +297,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_above_the_identity_map, start, stop_test),
 		cmocka_unit_test_setup_teardown(test_no_tables_for_what_is_wanted, start,
 						stop_test),
-		cmocka_unit_test_setup_teardown(test_the_upper_part_will_do, start, stop_test),
+		cmocka_unit_test_setup_teardown(test_a_fault_while_it_draws_closes_it, start,
+						stop_test),
+		cmocka_unit_test_setup_teardown(test_urgent_and_given_up, start, stop_test),
+		cmocka_unit_test_setup_teardown(test_beyond_the_addresses, start, stop_test),
+		cmocka_unit_test_setup_teardown(test_the_first_lines_stay_on_large_screens, start,
+						stop_test),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,10 +13,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "base/bits.h"
 #include "drivers/phys/keyboard.h"
 #include "drivers/phys/ps2.h"
 #include "fake/board.h"
+
+#define KHZ 1000000
+
+static uint64_t now_tsc;
+static uint64_t read_ticks; /* that each read of a port takes */
+
+uint64_t arch_tsc(void)
+{
+	return now_tsc;
+}
+
+uint64_t arch_tsc_khz(void)
+{
+	return KHZ;
+}
+
+void arch_pause(void)
+{
+}
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
@@ -232,9 +252,11 @@ static void test_random_codes_make_ascii(void **state)
 
 static struct {
 	bool absent;
-	bool busy;    /* never takes a byte */
-	bool endless; /* always has one */
-	bool mute;    /* commands get no answer */
+	bool busy;     /* never takes a byte */
+	bool endless;  /* always has one */
+	bool mute;     /* commands get no answer */
+	uint64_t slow; /* takes a byte only so many ticks after the last */
+	uint64_t taken_tsc;
 	uint8_t mode;
 	uint8_t command; /* whose byte is expected */
 	uint8_t queue[64];
@@ -256,6 +278,8 @@ void board_write(uint16_t port, unsigned bytes, uint32_t value)
 	assert_int_equal(bytes, 1);
 	assert_true(port == 0x60 || port == 0x64);
 	assert_false(board.absent || board.busy);
+	assert_true(now_tsc - board.taken_tsc >= board.slow);
+	board.taken_tsc = now_tsc;
 	if (port == 0x64) {
 		board.command = (uint8_t)value;
 		if (value == 0x20 && !board.mute) {
@@ -277,13 +301,15 @@ uint32_t board_read(uint16_t port, unsigned bytes)
 {
 	assert_int_equal(bytes, 1);
 	assert_true(++board.reads < 1000000);
+	now_tsc += read_ticks;
 	if (board.absent) {
 		return 0xff;
 	}
 	bool full = board.endless || board.first < board.last;
 	if (port == 0x64) {
 		bool mouse = full && !board.endless && board.mouse[board.first];
-		return (full ? STATUS_FULL : 0u) | (board.busy ? STATUS_BUSY : 0u) |
+		bool busy = board.busy || now_tsc - board.taken_tsc < board.slow;
+		return (full ? STATUS_FULL : 0u) | (busy ? STATUS_BUSY : 0u) |
 		       (mouse ? STATUS_MOUSE : 0u);
 	}
 	assert_int_equal(port, 0x60);
@@ -294,6 +320,7 @@ static int reset(void **state)
 {
 	(void)state;
 	memset(&board, 0, sizeof(board));
+	read_ticks = KHZ / 1000;
 	board.mode = 0x33; /* interrupts on, both devices off, no translation */
 	return 0;
 }
@@ -307,6 +334,7 @@ static void test_a_controller_as_firmware_may_leave_it(void **state)
 	assert_int_equal(board.mode, 0x60);
 	assert_true(board.on && board.scanning);
 	assert_int_equal(ps2_read(), -1);
+	now_tsc += 5 * KHZ;
 	put(0x23, false); /* h */
 	put(0xa3, false);
 	put(0x1e, true); /* of the mouse */
@@ -353,12 +381,56 @@ static void test_a_flood_is_read_in_pieces(void **state)
 	put(0x30, false);
 	unsigned looks = 0;
 	while (ps2_read() != 'b') {
+		now_tsc += 5 * KHZ;
 		assert_true(++looks < 10);
 	}
 	assert_true(looks > 0);
 	/* The controller goes away: all ones. */
 	board.absent = true;
 	assert_int_equal(ps2_read(), -1);
+}
+
+/*
+ * Each read may be a trap into firmware: an idle keyboard is looked at every 5 ms, however often
+ * the caller asks.
+ */
+static void test_an_idle_keyboard_is_read_seldom(void **state)
+{
+	(void)state;
+	assert_true(ps2_start());
+	assert_int_equal(ps2_read(), -1);
+	board.reads = 0;
+	for (unsigned i = 0; i < 5000; i++) {
+		now_tsc += KHZ / 5;
+		assert_int_equal(ps2_read(), -1);
+	}
+	assert_in_range(board.reads, 190, 200);
+	/* What is typed comes at the next look, all of it. */
+	put(0x23, false);
+	put(0x17, false);
+	now_tsc += 5 * KHZ;
+	assert_int_equal(ps2_read(), 'h');
+	assert_int_equal(ps2_read(), 'i');
+	assert_int_equal(ps2_read(), -1);
+}
+
+/* A controller that does not answer costs 20 ms a wait, whether reads are quick or slow. */
+static void test_waits_end_by_the_clock(void **state)
+{
+	static const unsigned micros[] = {1, 100, 30000};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(micros); i++) {
+		reset(state);
+		board.busy = true;
+		read_ticks = (uint64_t)micros[i] * (KHZ / 1000);
+		uint64_t before = now_tsc;
+		assert_false(ps2_start());
+		assert_in_range(now_tsc - before, 20 * KHZ, 20 * KHZ + 2 * read_ticks);
+	}
+	/* One that answers late, but in time. */
+	reset(state);
+	board.slow = 15 * KHZ;
+	assert_true(ps2_start());
 }
 
 int main(void)
@@ -374,6 +446,8 @@ int main(void)
 		cmocka_unit_test_setup(test_a_controller_as_firmware_may_leave_it, reset),
 		cmocka_unit_test_setup(test_no_controller, reset),
 		cmocka_unit_test_setup(test_a_flood_is_read_in_pieces, reset),
+		cmocka_unit_test_setup(test_an_idle_keyboard_is_read_seldom, reset),
+		cmocka_unit_test_setup(test_waits_end_by_the_clock, reset),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

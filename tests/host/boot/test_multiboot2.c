@@ -682,6 +682,35 @@ static void test_screens(void **state)
 	assert_int_equal(info.screen.kind, SCREEN_PIXELS);
 }
 
+/* Without the whole map it may lie in RAM: nothing is drawn there, not even why we halt. */
+static void test_no_screen_without_a_map(void **state)
+{
+	(void)state;
+	begin();
+	put_screen(0xfd000000, 1);
+	finish();
+	assert_int_equal(parse_bytes(blob_bytes), STATUS_INVALID);
+	assert_int_equal(info.screen.kind, SCREEN_NONE);
+	assert_non_null(strstr(info.screen_message, "memory map"));
+	begin();
+	put_screen(0xfd000000, 1);
+	put_simple_map();
+	put_simple_map();
+	finish();
+	assert_int_equal(parse_bytes(blob_bytes), STATUS_INVALID);
+	assert_int_equal(info.screen.kind, SCREEN_NONE);
+	begin();
+	put_simple_map();
+	put_screen(0x100000, 1);
+	finish();
+	for (size_t bytes = 0; bytes < blob_bytes; bytes++) {
+		patch_32(0, (uint32_t)bytes);
+		if (parse_bytes(bytes) != STATUS_OK) {
+			assert_int_equal(info.screen.kind, SCREEN_NONE);
+		}
+	}
+}
+
 static void test_every_tag_may_be_missing(void **state)
 {
 	(void)state;
@@ -785,6 +814,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_types_of_memory),
 		cmocka_unit_test(test_map_length),
 		cmocka_unit_test(test_screens),
+		cmocka_unit_test(test_no_screen_without_a_map),
 		cmocka_unit_test(test_every_tag_may_be_missing),
 		cmocka_unit_test(test_every_truncation),
 		cmocka_unit_test(test_random_damage),

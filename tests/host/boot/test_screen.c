@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "base/bits.h"
 #include "drivers/phys/font.h"
 #include "drivers/phys/screen.h"
@@ -21,6 +22,11 @@
 #define GUARD 0xa5
 
 static unsigned cursors_hidden;
+
+unsigned arch_cpu_index(void)
+{
+	return 0;
+}
 
 void vga_text_hide_cursor(void)
 {

@@ -85,6 +85,30 @@ static void test_a_long_line_wraps_when_it_goes_on(void **state)
 	expect(2, "123456789012345678#0");
 }
 
+/* Held, it takes nothing more when its last row has ended: neither by a line nor by a long one. */
+static void test_held_it_stops_when_it_is_full(void **state)
+{
+	(void)state;
+	terminal.hold = true;
+	type("1\r\n2\r\n3\r\n4\r\n5\r\n6");
+	expect(0, "1");
+	expect(5, "6");
+	type("!\r\n");
+	type("7\r\n8\x1b[Hx\x1b[2J");
+	expect(0, "1");
+	expect(5, "6!");
+	terminal_init(&terminal, COLUMNS, ROWS, 0);
+	terminal.hold = true;
+	type("first\x1b[6;1H");
+	for (unsigned i = 0; i < COLUMNS; i++) {
+		type("y");
+	}
+	uint16_t before = terminal.cells[5][0];
+	type("zzz");
+	assert_int_equal(terminal.cells[5][0] & 0xff, before & 0xff);
+	expect(0, "first");
+}
+
 static void test_scrolling_keeps_what_is_above_the_top(void **state)
 {
 	(void)state;
@@ -208,6 +232,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_lines, start),
 		cmocka_unit_test_setup(test_a_long_line_wraps_when_it_goes_on, start),
+		cmocka_unit_test_setup(test_held_it_stops_when_it_is_full, start),
 		cmocka_unit_test_setup(test_scrolling_keeps_what_is_above_the_top, start),
 		cmocka_unit_test_setup(test_what_stood_above_a_new_top_moves_down, start),
 		cmocka_unit_test_setup(test_erasing, start),

@@ -204,6 +204,26 @@ static void test_trace(void **state)
 	assert_int_equal(options.console.port, 0x3f8);
 }
 
+/* Cut short, a list could name another event: it is whole as long as it fits, else nothing. */
+static void test_a_trace_is_never_cut(void **state)
+{
+	(void)state;
+	for (unsigned length = 1; length < 200; length++) {
+		char text[256] = "trace=";
+		memset(text + 6, 'e', length);
+		text[6 + length] = '\0';
+		parse(text);
+		if (options.trace[0] != '\0') {
+			assert_string_equal(options.trace, text + 6);
+			assert_int_equal(complaints.count, 0);
+		} else {
+			assert_true(length >= 58);
+			assert_int_equal(complaints.count, 1);
+			assert_non_null(strstr(complaints.errors[0].text, "it is too long"));
+		}
+	}
+}
+
 /* Ignored, said so in one error message that names the word, and nothing else is disturbed. */
 static void test_malformed_words(void **state)
 {
@@ -430,6 +450,7 @@ int main(void)
 		cmocka_unit_test(test_every_console),
 		cmocka_unit_test(test_the_last_one_counts),
 		cmocka_unit_test(test_trace),
+		cmocka_unit_test(test_a_trace_is_never_cut),
 		cmocka_unit_test(test_malformed_words),
 		cmocka_unit_test(test_message_is_complete),
 		cmocka_unit_test(test_long_words),

@@ -291,6 +291,7 @@ static void test_the_display_draws_now_and_then(void **state)
 	fake_tsc += 1000 * MS;
 	display_poll(&options, fake_tsc);
 	assert_true(frame_map_is_on());
+	assert_int_equal(locked, 2); /* letters begin to wait, and the map takes rows */
 	/* No second look before its time. */
 	pixels[0] = 0x123456;
 	screen_write("x", 1);

@@ -5,6 +5,7 @@
  */
 #include "fake/kernel.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "arch/arch.h"
@@ -240,6 +241,39 @@ static void test_without_a_port(void **state)
 	kernel_vm_end(vm);
 }
 
+#define WRITTEN 300000u
+
+static void *write_all(void *argument)
+{
+	bool *done = argument;
+	for (unsigned i = 0; i < WRITTEN; i++) {
+		trace_note(TRACE_fault, 0, i, 0);
+	}
+	__atomic_store_n(done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* The last ones of a CPU are in a row, none twice, however many it writes meanwhile. */
+static void test_the_last_ones_while_others_write(void **state)
+{
+	struct trace_record records[TRACE_SHOWN_MOST];
+	pthread_t writer;
+	bool done = false;
+	(void)state;
+	start();
+	assert_int_equal(trace_set(mask_of("faults"), &error), STATUS_OK);
+	assert_int_equal(pthread_create(&writer, NULL, write_all, &done), 0);
+	while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE)) {
+		unsigned count = trace_last(records, TRACE_SHOWN_MOST);
+		for (unsigned i = 1; i < count; i++) {
+			assert_int_equal(records[i].words[2], records[i - 1].words[2] + 1);
+		}
+	}
+	assert_int_equal(pthread_join(writer, NULL), 0);
+	assert_int_equal(trace_last(records, TRACE_SHOWN_MOST), TRACE_SHOWN_MOST);
+	assert_int_equal(records[TRACE_SHOWN_MOST - 1].words[2], WRITTEN - 1);
+}
+
 static void test_samples(void **state)
 {
 	struct trace_record records[8];
@@ -278,6 +312,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_events_of_a_vm, teardown),
 		cmocka_unit_test_teardown(test_the_way_out, teardown),
 		cmocka_unit_test_teardown(test_without_a_port, teardown),
+		cmocka_unit_test_teardown(test_the_last_ones_while_others_write, teardown),
 		cmocka_unit_test_teardown(test_samples, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

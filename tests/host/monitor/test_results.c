@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel/monitor/results.c: when the trace comes to its end, and what is said about it. VMs, memory
+ * and the trace are real.
+ */
+#include "fake/kernel.h"
+
+#include <string.h>
+
+#include "arch/arch.h"
+#include "base/trace.h"
+#include "fake/cpus.h"
+#include "fake/trace_port.h"
+#include "kernel/log/log.h"
+#include "kernel/monitor/display.h"
+#include "kernel/monitor/results.h"
+#include "kernel/monitor/script.h"
+#include "kernel/trace/trace.h"
+
+#define FRAMES 6000
+#define EVENTS (1u << TRACE_fault)
+
+static struct error error;
+
+uint64_t log_origin_tsc(void)
+{
+	return 0;
+}
+
+uint64_t arch_predictor_barriers(unsigned cpu)
+{
+	(void)cpu;
+	return 0;
+}
+
+void display_tell(void)
+{
+}
+
+bool script_has_failed(void)
+{
+	return false;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	fake_log_clear();
+	trace_reset();
+	trace_port_reset();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	trace_reset();
+	return kernel_teardown(state);
+}
+
+/* The results of a machine that goes on: VMs that start again are traced. */
+static void test_a_machine_that_goes_on_is_traced_still(void **state)
+{
+	(void)state;
+	assert_null(trace_use_port(NULL));
+	assert_int_equal(trace_set(EVENTS, &error), STATUS_OK);
+	trace_note(TRACE_fault, 0, 1, 0);
+	(void)report_results(false);
+	assert_int_equal(trace_port_used, 0);
+	assert_int_equal(trace_mask, EVENTS);
+	trace_note(TRACE_fault, 0, 2, 0);
+	assert_int_equal(trace_sums().written, 2);
+	(void)report_results(true);
+	assert_int_equal(trace_mask, 0);
+	assert_true(trace_port_used > 0);
+	assert_int_equal(trace_sums().unsent, 0);
+}
+
+static void test_what_is_sent_is_said_before(void **state)
+{
+	(void)state;
+	/* Neither without a trace nor without a port. */
+	(void)report_results(true);
+	assert_null(strstr(fake_log_text, "trace:"));
+	assert_int_equal(trace_set(EVENTS, &error), STATUS_OK);
+	trace_note(TRACE_fault, 0, 1, 0);
+	trace_note(TRACE_fault, 0, 2, 0);
+	(void)report_results(true);
+	assert_null(strstr(fake_log_text, "trace:"));
+	assert_null(trace_use_port(NULL));
+	(void)report_results(false);
+	assert_null(strstr(fake_log_text, "trace:"));
+	(void)report_results(true);
+	assert_non_null(strstr(fake_log_text, "trace: 2 records are sent before the results"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_machine_that_goes_on_is_traced_still),
+		TEST(test_what_is_sent_is_said_before),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
