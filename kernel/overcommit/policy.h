@@ -48,7 +48,7 @@ struct policy_rank {
 	uint64_t fall;	     /* of the level with each page that it gives, */
 	uint64_t knee_pages; /* up to so many of them; */
 	uint64_t fall_after; /* and then */
-	uint64_t keep_pages; /* it is not asked to hold less, but for a VM below its allotment */
+	uint64_t keep_pages; /* it is not asked to hold less, but while a vCPU waits */
 	uint64_t want_pages; /* so many it gets back from its own balloon, */
 	bool claims;	     /* and as many as it lacks of keep_pages, if others hold more */
 	/* The round's own. */

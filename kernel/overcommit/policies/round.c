@@ -5,7 +5,8 @@
 #include "base/bits.h"
 #include "kernel/lib/tunables.h"
 
-enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH }; /* in the order of their reasons */
+/* In the order of their reasons; the last one's is that of the first. */
+enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH, TIER_KEPT };
 
 /* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
 static bool can_give(const struct policy_vm *vm)
@@ -25,6 +26,12 @@ static uint64_t pending_pages(const struct policy_vm *vm)
 	return can_give(vm) && !vm->slow ? min_u64(asked_pages(vm), vm->idle_pages) : 0;
 }
 
+/* What the tiers TIER_SPARE and TIER_KEPT leave it: in the latter no policy keeps more for it. */
+static uint64_t kept_pages(const struct policy_vm *vm, enum tier tier)
+{
+	return tier == TIER_KEPT ? vm->min_pages : max_u64(vm->min_pages, vm->rank.keep_pages);
+}
+
 static uint64_t margin_pages(const struct policy_vm *vm)
 {
 	return max_u64(tunables.margin_least_pages, vm->free_pages / tunables.margin_parts);
@@ -36,14 +43,14 @@ static uint64_t room_pages(const struct policy_vm *vm, enum tier tier)
 	uint64_t room = 0;
 	uint64_t idle = min_u64(vm->idle_pages, vm->free_pages);
 	uint64_t untouched = vm->free_pages - idle;
-	if (!can_give(vm)) {
-		return 0;
+	if (!can_give(vm) || (tier == TIER_KEPT && vm->reason == POLICY_CLAIMED)) {
+		return 0; /* what it was just granted is not asked for in the same round */
 	}
 	switch (tier) {
 	case TIER_SPARE:
+	case TIER_KEPT:
 		room = sub_floor_u64(idle, sub_floor_u64(margin_pages(vm), untouched));
-		room = min_u64(room, sub_floor_u64(vm->held_pages,
-						   max_u64(vm->min_pages, vm->rank.keep_pages)));
+		room = min_u64(room, sub_floor_u64(vm->held_pages, kept_pages(vm, tier)));
 		break;
 	case TIER_IDLE:
 		room = min_u64(idle, sub_floor_u64(vm->held_pages, vm->min_pages));
@@ -170,8 +177,9 @@ static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint6
 		size = heap_add(vms, size, i, vms[i].rank.level, room);
 		sum += room;
 	}
-	return size > 0 ? spread(vms, size, sum, need, (enum policy_reason)(POLICY_SPARE + tier))
-			: need;
+	enum policy_reason reason =
+		tier == TIER_KEPT ? POLICY_SPARE : (enum policy_reason)(POLICY_SPARE + tier);
+	return size > 0 ? spread(vms, size, sum, need, reason) : need;
 }
 
 /* Lowers targets by up to `surplus`, the lowest level first. */
@@ -231,14 +239,23 @@ static uint64_t grant_claims(struct policy_vm *vms, unsigned count)
 	return granted;
 }
 
+/*
+ * kernel/overcommit/oom.c ends a VM when any vCPU waits for long, whatever its VM holds. So while
+ * one waits, idle pages that a policy keeps for a VM are asked for, too, if others are not enough.
+ */
 static void relieve(struct policy_vm *vms, unsigned count, uint64_t need)
 {
+	bool waits = false;
 	bool below_allotment_waits = false;
 	for (unsigned i = 0; i < count; i++) {
 		need = sub_floor_u64(need, pending_pages(&vms[i]));
+		waits |= vms[i].waiting;
 		below_allotment_waits |= vms[i].waiting && vms[i].held_pages < vms[i].mem_pages;
 	}
 	need = ask(vms, count, TIER_SPARE, need);
+	if (waits) {
+		need = ask(vms, count, TIER_KEPT, need);
+	}
 	if (below_allotment_waits) {
 		need = ask(vms, count, TIER_IDLE, need);
 		(void)ask(vms, count, TIER_GROWTH, need);

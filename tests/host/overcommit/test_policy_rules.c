@@ -142,8 +142,14 @@ static void test_demand_buffer(void **state)
 	vms[0].buffer_percent = 60;
 	decide_lacking(5000, 75);
 	assert_int_equal(vms[0].new_target_pages, 0);
-	/* Only a VM that waits below its allotment gets at buffers. */
+	/* Only a vCPU that waits gets at buffers: at what the guest does not need as a margin ...
+	 */
 	vms[1].waiting = true;
+	vms[1].held_pages = 8000;
+	decide_lacking(5000, 75);
+	assert_int_equal(vms[0].new_target_pages, 3000 - 187); /* a 16th of 3000 free */
+	assert_int_equal(vms[0].reason, POLICY_SPARE);
+	/* ... and at that, if its VM has less than its allotment. */
 	vms[1].held_pages = 7999;
 	decide_lacking(5000, 75);
 	assert_int_equal(vms[0].new_target_pages, 3000);
