@@ -6,7 +6,9 @@
  * There are several such functions, one file each in kernel/overcommit/policies/, and one of them
  * decides (kernel/overcommit/policy.c). docs/policy.md describes them. What holds for each: no
  * target is more than max - min; a VM without a driver has none; no VM is asked for more while the
- * host has plenty; the same views give the same targets.
+ * host has plenty; the same views give the same targets. Plenty is more than high_pages of the host
+ * to spare, but for `threshold`: it replaces low_pages and high_pages by parts of the host's
+ * memory, 20 % and 25 %, unless those are higher.
  */
 #ifndef KERNEL_OVERCOMMIT_POLICY_H
 #define KERNEL_OVERCOMMIT_POLICY_H
