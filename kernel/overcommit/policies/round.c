@@ -103,14 +103,22 @@ static void heap_make(struct policy_vm *vms, unsigned size)
 	}
 }
 
-/* The VM at the top has given, or got, so many pages. */
-static void fall(struct policy_rank *top, struct policy_rank *rank, uint64_t pages)
+static bool gives_back(enum policy_reason reason)
+{
+	return reason == POLICY_RETURNED || reason == POLICY_CLAIMED;
+}
+
+/* How much its level changes with so many pages that it gives or gets. */
+static uint64_t slope(struct policy_rank *rank, uint64_t pages)
 {
 	uint64_t before_knee = min_u64(pages, rank->knee_pages);
-	top->key = sub_floor_u64(top->key, before_knee * rank->fall);
-	top->key = sub_floor_u64(top->key, (pages - before_knee) * rank->fall_after);
 	rank->knee_pages -= before_knee;
-	rank->room_pages -= pages;
+	return before_knee * rank->fall + (pages - before_knee) * rank->fall_after;
+}
+
+static uint64_t key_of(const struct policy_rank *rank, enum policy_reason reason)
+{
+	return gives_back(reason) ? ~rank->level : rank->level;
 }
 
 static uint64_t portion(uint64_t total)
@@ -120,10 +128,17 @@ static uint64_t portion(uint64_t total)
 
 static void move(struct policy_vm *vm, uint64_t pages, enum policy_reason reason)
 {
+	struct policy_rank *rank = &vm->rank;
+	uint64_t change = slope(rank, pages);
 	vm->reason = reason;
-	vm->new_target_pages = reason == POLICY_RETURNED
-				       ? vm->new_target_pages - pages
-				       : max_u64(vm->new_target_pages, vm->ballooned_pages) + pages;
+	rank->room_pages -= pages;
+	if (gives_back(reason)) {
+		vm->new_target_pages -= pages;
+		rank->level += min_u64(change, ~rank->level);
+	} else {
+		vm->new_target_pages = max_u64(vm->new_target_pages, vm->ballooned_pages) + pages;
+		rank->level = sub_floor_u64(rank->level, change);
+	}
 }
 
 /*
@@ -146,7 +161,7 @@ static uint64_t spread(struct policy_vm *vms, unsigned size, uint64_t room, uint
 		struct policy_vm *vm = &vms[vms[0].rank.slot];
 		uint64_t amount = min_u64(min_u64(step, pages), vm->rank.room_pages);
 		move(vm, amount, reason);
-		fall(&vms[0].rank, &vm->rank, amount);
+		vms[0].rank.key = key_of(&vm->rank, reason);
 		pages -= amount;
 		if (vm->rank.room_pages == 0) {
 			size--;
@@ -158,11 +173,11 @@ static uint64_t spread(struct policy_vm *vms, unsigned size, uint64_t room, uint
 	return pages;
 }
 
-static unsigned heap_add(struct policy_vm *vms, unsigned size, unsigned i, uint64_t key,
-			 uint64_t room)
+static unsigned heap_add(struct policy_vm *vms, unsigned size, unsigned i, uint64_t room,
+			 enum policy_reason reason)
 {
 	vms[i].rank.room_pages = room;
-	vms[size].rank.key = key;
+	vms[size].rank.key = key_of(&vms[i].rank, reason);
 	vms[size].rank.slot = i;
 	return room > 0 ? size + 1 : size;
 }
@@ -170,15 +185,15 @@ static unsigned heap_add(struct policy_vm *vms, unsigned size, unsigned i, uint6
 /* Raises targets by `need` in one tier, the highest level first; returns what is still missing. */
 static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint64_t need)
 {
+	enum policy_reason reason =
+		tier == TIER_KEPT ? POLICY_SPARE : (enum policy_reason)(POLICY_SPARE + tier);
 	unsigned size = 0;
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < count && need > 0; i++) {
 		uint64_t room = room_pages(&vms[i], tier);
-		size = heap_add(vms, size, i, vms[i].rank.level, room);
+		size = heap_add(vms, size, i, room, reason);
 		sum += room;
 	}
-	enum policy_reason reason =
-		tier == TIER_KEPT ? POLICY_SPARE : (enum policy_reason)(POLICY_SPARE + tier);
 	return size > 0 ? spread(vms, size, sum, need, reason) : need;
 }
 
@@ -189,7 +204,7 @@ static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < count && surplus > 0; i++) {
 		uint64_t room = vms[i].new_target_pages;
-		size = heap_add(vms, size, i, ~vms[i].rank.level, room);
+		size = heap_add(vms, size, i, room, POLICY_RETURNED);
 		sum += room;
 	}
 	if (size > 0) {
@@ -217,26 +232,31 @@ static uint64_t lacking_pages(const struct policy_vm *vm)
 	return lacking >= portion(keep) ? lacking : 0;
 }
 
+/* Of that, what its balloon could give it. */
+static uint64_t claimed_pages(const struct policy_vm *vm)
+{
+	return vm->unresponsive ? 0 : min_u64(lacking_pages(vm), vm->new_target_pages);
+}
+
 /*
  * Claims are met from what others hold beyond their own keep_pages, so two VMs cannot take the same
- * pages from each other in turn. Returns the sum that was granted.
+ * pages from each other in turn; that of the lowest level first. Returns the sum that was granted.
  */
 static uint64_t grant_claims(struct policy_vm *vms, unsigned count)
 {
 	uint64_t funds = 0;
-	uint64_t granted = 0;
 	uint64_t claims = 0;
+	unsigned size = 0;
 	for (unsigned i = 0; i < count; i++) {
-		claims += lacking_pages(&vms[i]);
+		claims += claimed_pages(&vms[i]);
 	}
 	for (unsigned i = 0; i < count && funds < claims; i++) {
 		funds += lacking_pages(&vms[i]) == 0 ? room_pages(&vms[i], TIER_SPARE) : 0;
 	}
-	for (unsigned i = 0; i < count && granted < funds; i++) {
-		granted += grant(&vms[i], min_u64(lacking_pages(&vms[i]), funds - granted),
-				 POLICY_CLAIMED);
+	for (unsigned i = 0; i < count && funds > 0; i++) {
+		size = heap_add(vms, size, i, claimed_pages(&vms[i]), POLICY_CLAIMED);
 	}
-	return granted;
+	return size > 0 ? funds - spread(vms, size, claims, funds, POLICY_CLAIMED) : 0;
 }
 
 /*

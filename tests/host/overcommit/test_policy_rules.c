@@ -193,6 +193,34 @@ static void test_demand_claims_its_buffer(void **state)
 	assert_in_range(vms[1].new_target_pages, 90, 110);
 }
 
+/*
+ * Two lack of their buffers, and a third one has 700 pages beyond its own. The first holds 6000 for
+ * a demand of 5500, the second 6000 for one of 6000: that of the higher pressure gets pages first,
+ * until it holds 6545 (6000 / 5500 of its demand), then both in turn.
+ */
+static void test_claims_of_the_lowest_level_first(void **state)
+{
+	const struct policy_host between = {
+		.spare_pages = 1500, .low_pages = 1000, .high_pages = 2000, .passed_us = 10000};
+	struct policy_vm three[3];
+	(void)state;
+	use("demand");
+	for (unsigned i = 0; i < ARRAY_COUNT(three); i++) {
+		three[i] = vms[0];
+		three[i].target_pages = three[i].ballooned_pages = i < 2 ? 4000 : 0;
+	}
+	holds(&three[0], 6000, 500);
+	holds(&three[1], 6000, 0);
+	holds(&three[2], 8000, 1917);
+	policy_decide(&between, three, ARRAY_COUNT(three));
+	assert_in_range(three[2].new_target_pages, 699, 702);
+	uint64_t first = 4000 - three[0].new_target_pages;
+	uint64_t second = 4000 - three[1].new_target_pages;
+	assert_int_equal(first + second, three[2].new_target_pages);
+	assert_in_range(first, 74 - PORTION, 74 + PORTION);
+	assert_int_equal(three[1].reason, POLICY_CLAIMED);
+}
+
 /* ---- static ---- */
 
 static void test_static_equal_parts(void **state)
@@ -338,6 +366,7 @@ int main(void)
 		TEST(test_demand_buffer),
 		TEST(test_demand_lowest_pressure_first),
 		TEST(test_demand_claims_its_buffer),
+		TEST(test_claims_of_the_lowest_level_first),
 		TEST(test_static_equal_parts),
 		TEST(test_threshold),
 		TEST(test_controller_loop),
