@@ -295,6 +295,16 @@ static void relax(const struct policy_host *host, struct policy_vm *vms, unsigne
 	give_back(vms, count, sub_floor_u64(host->spare_pages - host->high_pages, deflating));
 }
 
+/* What a VM was asked for counts as given, so that the next one has its turn in the next period. */
+static void count_asked(struct policy_vm *vms, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct policy_rank *rank = &vms[i].rank;
+		uint64_t asked = vms[i].slow ? 0 : asked_pages(&vms[i]);
+		rank->level = sub_floor_u64(rank->level, slope(rank, asked));
+	}
+}
+
 /* The target as it stands, less what it makes no sense to ask for any more. */
 static void stand(struct policy_vm *vm)
 {
@@ -334,6 +344,9 @@ void round_end(const struct policy_host *host, struct policy_vm *vms, unsigned c
 		waiting = waiting || vms[i].waiting;
 	}
 	bool plenty = !waiting && host->spare_pages > host->high_pages;
+	if (!plenty) { /* otherwise nothing is asked for, and what was is void */
+		count_asked(vms, count);
+	}
 	uint64_t claimed = plenty ? 0 : grant_claims(vms, count);
 	if (waiting || host->spare_pages < host->low_pages) {
 		relieve(vms, count,

@@ -126,6 +126,26 @@ static void test_shares_proportion(void **state)
 	assert_int_equal(vms[0].reason, POLICY_SPARE);
 }
 
+/* What is on its way counts as given: of the next 1000 pages, the other VM gives all. */
+static void test_what_was_asked_for_counts(void **state)
+{
+	(void)state;
+	use("shares");
+	vms[0].target_pages = 1000;
+	decide_and_expect(2000, 75, 1000, 1000);
+	/* Along the knee: 500 idle pages at four each count for the first, and 500 in use. */
+	vms[0].active_known = vms[1].active_known = true;
+	vms[0].active_pages = 7500; /* counts for 9500, and for 7000 when it has given 1000 */
+	vms[1].active_pages = 8000; /* counts for 8000 */
+	decide_and_expect(2000, 75, 1000, 1000);
+	decide_and_expect(3000, 75, 1000 + 500, 1500);
+	/* That of a slow driver is not likely to come: both count for the same. */
+	vms[0].active_known = vms[1].active_known = false;
+	vms[0].slow = true;
+	decide_lacking(2000, 75);
+	expect(2000, 1000);
+}
+
 /* ---- demand ---- */
 
 static void test_demand_buffer(void **state)
@@ -363,6 +383,7 @@ int main(void)
 		TEST(test_shares_idle_tax),
 		TEST(test_shares_only_idle_pages_are_taxed),
 		TEST(test_shares_proportion),
+		TEST(test_what_was_asked_for_counts),
 		TEST(test_demand_buffer),
 		TEST(test_demand_lowest_pressure_first),
 		TEST(test_demand_claims_its_buffer),
