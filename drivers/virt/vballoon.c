@@ -70,7 +70,7 @@ static void reset_by_driver(struct vballoon *balloon)
 	balloon->num_pages = 0;
 	balloon->actual = 0;
 	balloon->poison = 0;
-	balloon->own_refaults = 0;
+	balloon->refaults = 0;
 	memset(&balloon->statistics, 0, sizeof(balloon->statistics));
 	balloon->releasing = true;
 	balloon->release_next = 0;

@@ -87,7 +87,7 @@ struct vballoon {
 	uint16_t ask_head;
 	uint64_t ask_tsc;
 	struct vballoon_statistics statistics;
-	uint64_t own_refaults;
+	uint64_t refaults;
 
 	struct vballoon_job job;
 };

@@ -150,7 +150,7 @@ static enum vballoon_step work_on_pages(struct vballoon *balloon, struct s2_lock
 		return VBALLOON_WAIT;
 	}
 	unsigned done = settle_pages(job, news);
-	balloon->own_refaults += unasked ? done : 0;
+	balloon->refaults += unasked ? done : 0;
 	job->count = 0;
 	return job->piece < job->chain.count ? VBALLOON_MORE : VBALLOON_IDLE;
 }
@@ -251,11 +251,12 @@ static enum vballoon_step take_statistics(struct vballoon *balloon, struct s2_lo
 		return VBALLOON_BROKEN;
 	}
 	vballoon_statistics_parse(&balloon->statistics, bytes, got);
+	balloon->refaults += vballoon_statistics_swapped_in(&balloon->statistics, &before);
 	const struct vballoon_host host = {
 		.max_pages = balloon->vm->s2.limit_pages,
 		.held_pages = balloon->vm->s2.mapped_pages,
 		.ballooned_pages = balloon->vm->s2.ballooned_pages,
-		.own_refaults = balloon->own_refaults,
+		.refaults = balloon->refaults,
 		.total_falls = !(balloon->mmio.features & VBALLOON_DEFLATE_ON_OOM),
 	};
 	vballoon_statistics_publish(&balloon->statistics, &before, &host, balloon->page);

@@ -55,6 +55,12 @@ static uint64_t wanted(const struct vballoon_statistics *now,
 	return max_u64(swapped, sub_floor_u64(faults, available));
 }
 
+uint64_t vballoon_statistics_swapped_in(const struct vballoon_statistics *now,
+					const struct vballoon_statistics *before)
+{
+	return growth(now, before, VBALLOON_SWAP_IN) >> PAGE_SHIFT;
+}
+
 void vballoon_statistics_publish(const struct vballoon_statistics *now,
 				 const struct vballoon_statistics *before,
 				 const struct vballoon_host *host,
@@ -71,11 +77,10 @@ void vballoon_statistics_publish(const struct vballoon_statistics *now,
 	 */
 	uint64_t used = sub_floor_u64(host->max_pages, ballooned + available);
 	uint64_t idle = min_u64(available, sub_floor_u64(host->held_pages, used));
-	uint64_t refaults = pages_of(now, VBALLOON_SWAP_IN) + host->own_refaults;
 
 	__atomic_store_n(&page->total_pages, total, __ATOMIC_RELAXED);
 	__atomic_store_n(&page->free_pages, available, __ATOMIC_RELAXED);
 	__atomic_store_n(&page->idle_pages, idle, __ATOMIC_RELAXED);
 	__atomic_store_n(&page->wanted_pages, wanted(now, before, available), __ATOMIC_RELAXED);
-	__atomic_store_n(&page->refault_count, refaults, __ATOMIC_RELAXED);
+	__atomic_store_n(&page->refault_count, host->refaults, __ATOMIC_RELAXED);
 }

@@ -33,13 +33,20 @@ struct vballoon_host {
 	uint64_t max_pages;
 	uint64_t held_pages;
 	uint64_t ballooned_pages;
-	uint64_t own_refaults; /* pages that the driver took out of the balloon unasked */
-	bool total_falls;      /* what is in the balloon is no part of VBALLOON_TOTAL */
+	uint64_t refaults; /* since the driver came: swapped in, or taken back unasked */
+	bool total_falls;  /* what is in the balloon is no part of VBALLOON_TOTAL */
 };
 
 /* Entries in any order; of two with the same tag the later counts. A rest is skipped. */
 void vballoon_statistics_parse(struct vballoon_statistics *statistics, const uint8_t *bytes,
 			       size_t count);
+
+/*
+ * Pages read back from swap since the buffer before. The first buffer of a driver has a count since
+ * the guest's boot: what was before is no refault of now.
+ */
+uint64_t vballoon_statistics_swapped_in(const struct vballoon_statistics *now,
+					const struct vballoon_statistics *before);
 
 /* Writes the guest's part of the page. `before`: those of the driver's last buffer, or all 0. */
 void vballoon_statistics_publish(const struct vballoon_statistics *now,

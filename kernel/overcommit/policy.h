@@ -6,7 +6,9 @@
  * There are several such functions, one file each in kernel/overcommit/policies/, and one of them
  * decides (kernel/overcommit/policy.c). docs/policy.md describes them. What holds for each: no
  * target is more than max - min; a VM without a driver has none; no VM is asked for more while the
- * host has plenty; the same views give the same targets.
+ * host has plenty; the same views give the same targets. Plenty is more than high_pages of the host
+ * to spare, but for `threshold`: it replaces low_pages and high_pages by parts of the host's
+ * memory, 20 % and 25 %, unless those are higher.
  */
 #ifndef KERNEL_OVERCOMMIT_POLICY_H
 #define KERNEL_OVERCOMMIT_POLICY_H
@@ -48,7 +50,7 @@ struct policy_rank {
 	uint64_t fall;	     /* of the level with each page that it gives, */
 	uint64_t knee_pages; /* up to so many of them; */
 	uint64_t fall_after; /* and then */
-	uint64_t keep_pages; /* it is not asked to hold less, but for a VM below its allotment */
+	uint64_t keep_pages; /* it is not asked to hold less, but while a vCPU waits */
 	uint64_t want_pages; /* so many it gets back from its own balloon, */
 	bool claims;	     /* and as many as it lacks of keep_pages, if others hold more */
 	/* The round's own. */

@@ -12,6 +12,7 @@
 
 #define GIB_PAGES 262144ull
 #define MIB_PAGES 256ull
+#define LEAK_SECONDS 19 /* until its leak has used up the host */
 
 static void run_until(struct lab_world *world, uint64_t period)
 {
@@ -125,7 +126,8 @@ static uint64_t host_headroom(struct lab_world *world)
 	return refaults / MIB_PAGES;
 }
 
-/* One VM leaks until its RAM is full; what the others lack. */
+/* One VM leaks until the host has no more; what the others lack, that need their allotments then.
+ */
 static uint64_t leak(struct lab_world *world)
 {
 	lab_start(world, 4 * GIB_PAGES);
@@ -134,7 +136,7 @@ static uint64_t leak(struct lab_world *world)
 		(void)lab_add(world, GIB_PAGES / 4, GIB_PAGES, GIB_PAGES, 100);
 		needs(&world->vms[1 + i], GIB_PAGES / 2, GIB_PAGES / 8);
 	}
-	for (unsigned second = 0; second < 30; second++) {
+	for (unsigned second = 0; second < LEAK_SECONDS; second++) {
 		needs(leaky, second * GIB_PAGES / 6, 0);
 		run_until(world, (second + 1) * 100);
 	}

@@ -10,7 +10,8 @@
 #define WARM_TOUCHED_PARTS 32 /* of the cache are needed in a period */
 #define SAMPLE_PERIODS 100
 #define TAX_PERCENT 75
-#define STARVING_PERIODS 400
+#define STARVING_PERIODS 400 /* oom_after_ms */
+#define OVERDUE_PERIODS 1600 /* oom_overdue_ms */
 
 uint64_t lab_draw(uint64_t *seed, uint64_t limit)
 {
@@ -164,6 +165,7 @@ static void follow_target(struct lab_world *world, struct lab_vm *vm)
 	given += cache;
 	given += vm->blind ? take(&vm->hot, move - given) : 0;
 	vm->view.ballooned_pages += given;
+	world->last_given = given > 0 ? world->period : world->last_given;
 }
 
 static void report(struct lab_world *world, struct lab_vm *vm)
@@ -201,27 +203,52 @@ static void measure(struct lab_world *world, struct lab_vm *vm, uint64_t old_tar
 	}
 }
 
-/* The last resort, as kernel/overcommit/oom.c has it. */
+/*
+ * As kernel/overcommit/oom.c has it: a vCPU has waited for long, whatever its VM holds, and
+ * meanwhile no VM gave a frame back; or for much longer, below its allotment.
+ */
+static bool is_starving(const struct lab_world *world, const struct lab_vm *vm)
+{
+	bool below_allotment = held_pages(vm) < vm->view.mem_pages;
+	bool progress = world->period - world->last_given < STARVING_PERIODS;
+	bool overdue = vm->starving > OVERDUE_PERIODS && below_allotment &&
+		       world->period - world->last_ended > STARVING_PERIODS;
+	return overdue || (vm->starving > STARVING_PERIODS && !progress);
+}
+
+/* The one that holds most beyond its allotment per share; if there is none, the first that waits.
+ */
+static struct lab_vm *choose_victim(struct lab_world *world)
+{
+	struct lab_vm *victim = NULL;
+	uint64_t most = 0;
+	for (unsigned i = 0; i < world->count; i++) {
+		struct lab_vm *vm = &world->vms[i];
+		uint64_t excess = sub_floor_u64(held_pages(vm), vm->view.mem_pages) * 10000;
+		excess /= max_u64(vm->view.shares, 1);
+		if (excess > most || (victim == NULL && vm->view.waiting)) {
+			victim = vm;
+			most = excess;
+		}
+	}
+	return victim;
+}
+
 static void give_up_on_one(struct lab_world *world)
 {
-	struct lab_vm *most = NULL;
-	uint64_t beyond = 0;
 	bool starving = false;
 	for (unsigned i = 0; i < world->count; i++) {
 		struct lab_vm *vm = &world->vms[i];
-		bool waits = vm->view.waiting && held_pages(vm) < vm->view.mem_pages;
-		vm->starving = waits ? vm->starving + 1 : 0;
-		starving = starving || vm->starving > STARVING_PERIODS;
-		if (sub_floor_u64(held_pages(vm), vm->view.mem_pages) > beyond) {
-			beyond = held_pages(vm) - vm->view.mem_pages;
-			most = vm;
-		}
+		vm->starving = vm->view.waiting ? vm->starving + 1 : 0;
+		starving = starving || is_starving(world, vm);
 	}
-	if (starving && most != NULL) {
-		most->ended = true;
-		most->hot = most->warm = most->idle = 0;
-		most->view.attached = most->view.waiting = false;
-		most->view.ballooned_pages = most->view.min_pages = 0;
+	struct lab_vm *victim = starving ? choose_victim(world) : NULL;
+	if (victim != NULL) {
+		world->last_ended = world->last_given = world->period;
+		victim->ended = true;
+		victim->hot = victim->warm = victim->idle = 0;
+		victim->view.attached = victim->view.waiting = false;
+		victim->view.ballooned_pages = victim->view.min_pages = 0;
 	}
 }
 

@@ -8,8 +8,9 @@
  * calls idle), and pages that it once used (idle). A hot page that it lacks is unmet demand. A warm
  * page that was taken from it and that it needs again is a refault. Its driver follows the target
  * with a delay and a speed; it gives idle pages, then warm ones. A guest that cannot have more
- * pages because of its balloon takes them out of it by itself. When a VM waits below its allotment
- * for four seconds, the host gives up on the VM that holds most beyond its own, as oom.c does.
+ * pages because of its balloon takes them out of it by itself. When a VM waits for four seconds,
+ * and none gives a page meanwhile, the host gives up on the VM that holds most beyond its
+ * allotment, as oom.c does.
  */
 #ifndef LAB_WORLD_H
 #define LAB_WORLD_H
@@ -45,7 +46,7 @@ struct lab_vm {
 	uint64_t refaults;
 	uint64_t unmet;	       /* page-periods */
 	uint64_t demanded;     /* page-periods */
-	uint64_t starving;     /* periods that it has waited, below its allotment */
+	uint64_t starving;     /* periods that it has waited */
 	bool ended;	       /* given up on, so that others have memory */
 	uint64_t lacking;      /* periods in which it lacked more than a hundredth */
 	uint64_t last_lacking; /* the last of them, counted from 1 */
@@ -61,6 +62,8 @@ struct lab_world {
 	uint64_t short_since;		   /* period + 1; 0: the host is not short */
 	unsigned latencies[LAB_LATENCIES]; /* how often it was short for so many periods */
 	uint64_t shortages;
+	uint64_t last_given; /* the period in which a driver last gave a page */
+	uint64_t last_ended; /* or the host last gave up on a VM */
 	struct policy_vm views[LAB_VMS_MAX];
 };
 

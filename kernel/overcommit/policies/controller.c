@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A PI controller on stalls, as qemus/qemu has one on the guest's pressure stall information: the
- * error is the part of time that a VM stalls, less a set point; the output is a cushion on top of
- * its demand, from nothing to as much again, that the VM keeps or gets. Each VM has a loop of its
- * own. It stalls while a vCPU waits for a frame, and in proportion while it wants pages, or takes
- * pages back that it gave. tunables controller_set_permille, controller_smooth_ms and
- * controller_integral_ms.
+ * A PI controller on stalls. That balloons are moved by such a loop is an idea of qemus/qemu, whose
+ * loop is another one: it keeps the use of the host's RAM at 80 % or below, and reads the host's
+ * pressure. What follows is Aerostat's own: a loop for each VM; its error is the part of time that
+ * the VM stalls, less a set point; its output a cushion on top of the VM's demand, from nothing to
+ * as much again, that the VM keeps or gets. A VM stalls while a vCPU waits for a frame, and in
+ * proportion while it wants pages, or takes pages back that it gave. tunables
+ * controller_set_permille, controller_smooth_ms and controller_integral_ms.
  */
 #include "kernel/overcommit/policies/policies.h"
 
@@ -65,6 +66,6 @@ static void decide(const struct policy_host *host, struct policy_vm *vms, unsign
 const struct policy policy_controller = {
 	.name = "controller",
 	.rule = "a PI loop for each VM turns its stalls into a cushion on top of its demand",
-	.source = "qemus/qemu: balloon controller on pressure stall information (PI loop)",
+	.source = "after an idea of qemus/qemu: a PI loop, there on the use of the host's RAM",
 	.decide = decide,
 };

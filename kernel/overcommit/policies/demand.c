@@ -4,7 +4,7 @@
  * what it cannot do without as a part of what it has, and it is to have buffer= percent more than
  * that (20 %: a pressure of 100 / 1.2 = 83 %). Memory goes from the VM of the lowest pressure, down
  * to its buffer, to those that lack of theirs; a VM of higher weight, here shares=, counts as under
- * that much more pressure. Only for a VM that waits below its allotment buffers are given up.
+ * that much more pressure. Only while a vCPU waits for a frame buffers are given up.
  */
 #include "kernel/overcommit/policies/policies.h"
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Demand with headroom, and back off when refaults rise, as apple/containerization does: a VM keeps
- * what it cannot do without and an eighth of that. When it takes pages back that it gave, or swaps
- * in, it was asked for too much: it gets as many at once, and is not asked for a time that doubles
- * each time that this was not enough. Eight times as long without refaults, and all is forgotten.
- * tunables refault_headroom_parts, refault_backoff_ms and refault_backoff_most_ms.
+ * Demand with headroom, and less is asked for when refaults rise: an idea of
+ * apple/containerization, where the headroom is 256 MiB above anonymous memory, and a fixed amount
+ * is given back on a refault. What follows is Aerostat's own: a VM keeps what it cannot do without
+ * and an eighth of that. When it takes pages back that it gave, or swaps in, it was asked for too
+ * much: it gets as many at once, and is not asked for a time that doubles each time that this was
+ * not enough. Eight times as long without refaults, and all is forgotten. A driver that counts no
+ * refaults, as VMware's, is never left alone. tunables refault_headroom_parts, refault_backoff_ms
+ * and refault_backoff_most_ms.
  */
 #include "kernel/overcommit/policies/policies.h"
 
@@ -54,6 +57,6 @@ static void decide(const struct policy_host *host, struct policy_vm *vms, unsign
 const struct policy policy_refault = {
 	.name = "refault",
 	.rule = "demand with headroom; a VM that takes back what it gave is left alone for a while",
-	.source = "apple/containerization: balloon policy with back-off on refaults",
+	.source = "after an idea of apple/containerization: headroom, and less asked on refaults",
 	.decide = decide,
 };

@@ -5,7 +5,8 @@
 #include "base/bits.h"
 #include "kernel/lib/tunables.h"
 
-enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH }; /* in the order of their reasons */
+/* In the order of their reasons; the last one's is that of the first. */
+enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH, TIER_KEPT };
 
 /* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
 static bool can_give(const struct policy_vm *vm)
@@ -25,6 +26,12 @@ static uint64_t pending_pages(const struct policy_vm *vm)
 	return can_give(vm) && !vm->slow ? min_u64(asked_pages(vm), vm->idle_pages) : 0;
 }
 
+/* What the tiers TIER_SPARE and TIER_KEPT leave it: in the latter no policy keeps more for it. */
+static uint64_t kept_pages(const struct policy_vm *vm, enum tier tier)
+{
+	return tier == TIER_KEPT ? vm->min_pages : max_u64(vm->min_pages, vm->rank.keep_pages);
+}
+
 static uint64_t margin_pages(const struct policy_vm *vm)
 {
 	return max_u64(tunables.margin_least_pages, vm->free_pages / tunables.margin_parts);
@@ -36,14 +43,14 @@ static uint64_t room_pages(const struct policy_vm *vm, enum tier tier)
 	uint64_t room = 0;
 	uint64_t idle = min_u64(vm->idle_pages, vm->free_pages);
 	uint64_t untouched = vm->free_pages - idle;
-	if (!can_give(vm)) {
-		return 0;
+	if (!can_give(vm) || (tier == TIER_KEPT && vm->reason == POLICY_CLAIMED)) {
+		return 0; /* what it was just granted is not asked for in the same round */
 	}
 	switch (tier) {
 	case TIER_SPARE:
+	case TIER_KEPT:
 		room = sub_floor_u64(idle, sub_floor_u64(margin_pages(vm), untouched));
-		room = min_u64(room, sub_floor_u64(vm->held_pages,
-						   max_u64(vm->min_pages, vm->rank.keep_pages)));
+		room = min_u64(room, sub_floor_u64(vm->held_pages, kept_pages(vm, tier)));
 		break;
 	case TIER_IDLE:
 		room = min_u64(idle, sub_floor_u64(vm->held_pages, vm->min_pages));
@@ -96,14 +103,22 @@ static void heap_make(struct policy_vm *vms, unsigned size)
 	}
 }
 
-/* The VM at the top has given, or got, so many pages. */
-static void fall(struct policy_rank *top, struct policy_rank *rank, uint64_t pages)
+static bool gives_back(enum policy_reason reason)
+{
+	return reason == POLICY_RETURNED || reason == POLICY_CLAIMED;
+}
+
+/* How much its level changes with so many pages that it gives or gets. */
+static uint64_t slope(struct policy_rank *rank, uint64_t pages)
 {
 	uint64_t before_knee = min_u64(pages, rank->knee_pages);
-	top->key = sub_floor_u64(top->key, before_knee * rank->fall);
-	top->key = sub_floor_u64(top->key, (pages - before_knee) * rank->fall_after);
 	rank->knee_pages -= before_knee;
-	rank->room_pages -= pages;
+	return before_knee * rank->fall + (pages - before_knee) * rank->fall_after;
+}
+
+static uint64_t key_of(const struct policy_rank *rank, enum policy_reason reason)
+{
+	return gives_back(reason) ? ~rank->level : rank->level;
 }
 
 static uint64_t portion(uint64_t total)
@@ -113,10 +128,17 @@ static uint64_t portion(uint64_t total)
 
 static void move(struct policy_vm *vm, uint64_t pages, enum policy_reason reason)
 {
+	struct policy_rank *rank = &vm->rank;
+	uint64_t change = slope(rank, pages);
 	vm->reason = reason;
-	vm->new_target_pages = reason == POLICY_RETURNED
-				       ? vm->new_target_pages - pages
-				       : max_u64(vm->new_target_pages, vm->ballooned_pages) + pages;
+	rank->room_pages -= pages;
+	if (gives_back(reason)) {
+		vm->new_target_pages -= pages;
+		rank->level += min_u64(change, ~rank->level);
+	} else {
+		vm->new_target_pages = max_u64(vm->new_target_pages, vm->ballooned_pages) + pages;
+		rank->level = sub_floor_u64(rank->level, change);
+	}
 }
 
 /*
@@ -139,7 +161,7 @@ static uint64_t spread(struct policy_vm *vms, unsigned size, uint64_t room, uint
 		struct policy_vm *vm = &vms[vms[0].rank.slot];
 		uint64_t amount = min_u64(min_u64(step, pages), vm->rank.room_pages);
 		move(vm, amount, reason);
-		fall(&vms[0].rank, &vm->rank, amount);
+		vms[0].rank.key = key_of(&vm->rank, reason);
 		pages -= amount;
 		if (vm->rank.room_pages == 0) {
 			size--;
@@ -151,11 +173,11 @@ static uint64_t spread(struct policy_vm *vms, unsigned size, uint64_t room, uint
 	return pages;
 }
 
-static unsigned heap_add(struct policy_vm *vms, unsigned size, unsigned i, uint64_t key,
-			 uint64_t room)
+static unsigned heap_add(struct policy_vm *vms, unsigned size, unsigned i, uint64_t room,
+			 enum policy_reason reason)
 {
 	vms[i].rank.room_pages = room;
-	vms[size].rank.key = key;
+	vms[size].rank.key = key_of(&vms[i].rank, reason);
 	vms[size].rank.slot = i;
 	return room > 0 ? size + 1 : size;
 }
@@ -163,15 +185,16 @@ static unsigned heap_add(struct policy_vm *vms, unsigned size, unsigned i, uint6
 /* Raises targets by `need` in one tier, the highest level first; returns what is still missing. */
 static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint64_t need)
 {
+	enum policy_reason reason =
+		tier == TIER_KEPT ? POLICY_SPARE : (enum policy_reason)(POLICY_SPARE + tier);
 	unsigned size = 0;
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < count && need > 0; i++) {
 		uint64_t room = room_pages(&vms[i], tier);
-		size = heap_add(vms, size, i, vms[i].rank.level, room);
+		size = heap_add(vms, size, i, room, reason);
 		sum += room;
 	}
-	return size > 0 ? spread(vms, size, sum, need, (enum policy_reason)(POLICY_SPARE + tier))
-			: need;
+	return size > 0 ? spread(vms, size, sum, need, reason) : need;
 }
 
 /* Lowers targets by up to `surplus`, the lowest level first. */
@@ -181,7 +204,7 @@ static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < count && surplus > 0; i++) {
 		uint64_t room = vms[i].new_target_pages;
-		size = heap_add(vms, size, i, ~vms[i].rank.level, room);
+		size = heap_add(vms, size, i, room, POLICY_RETURNED);
 		sum += room;
 	}
 	if (size > 0) {
@@ -209,36 +232,50 @@ static uint64_t lacking_pages(const struct policy_vm *vm)
 	return lacking >= portion(keep) ? lacking : 0;
 }
 
+/* Of that, what its balloon could give it. */
+static uint64_t claimed_pages(const struct policy_vm *vm)
+{
+	return vm->unresponsive ? 0 : min_u64(lacking_pages(vm), vm->new_target_pages);
+}
+
 /*
  * Claims are met from what others hold beyond their own keep_pages, so two VMs cannot take the same
- * pages from each other in turn. Returns the sum that was granted.
+ * pages from each other in turn; that of the lowest level first. Returns the sum that was granted.
  */
 static uint64_t grant_claims(struct policy_vm *vms, unsigned count)
 {
 	uint64_t funds = 0;
-	uint64_t granted = 0;
 	uint64_t claims = 0;
+	unsigned size = 0;
 	for (unsigned i = 0; i < count; i++) {
-		claims += lacking_pages(&vms[i]);
+		claims += claimed_pages(&vms[i]);
 	}
 	for (unsigned i = 0; i < count && funds < claims; i++) {
 		funds += lacking_pages(&vms[i]) == 0 ? room_pages(&vms[i], TIER_SPARE) : 0;
 	}
-	for (unsigned i = 0; i < count && granted < funds; i++) {
-		granted += grant(&vms[i], min_u64(lacking_pages(&vms[i]), funds - granted),
-				 POLICY_CLAIMED);
+	for (unsigned i = 0; i < count && funds > 0; i++) {
+		size = heap_add(vms, size, i, claimed_pages(&vms[i]), POLICY_CLAIMED);
 	}
-	return granted;
+	return size > 0 ? funds - spread(vms, size, claims, funds, POLICY_CLAIMED) : 0;
 }
 
+/*
+ * kernel/overcommit/oom.c ends a VM when any vCPU waits for long, whatever its VM holds. So while
+ * one waits, idle pages that a policy keeps for a VM are asked for, too, if others are not enough.
+ */
 static void relieve(struct policy_vm *vms, unsigned count, uint64_t need)
 {
+	bool waits = false;
 	bool below_allotment_waits = false;
 	for (unsigned i = 0; i < count; i++) {
 		need = sub_floor_u64(need, pending_pages(&vms[i]));
+		waits |= vms[i].waiting;
 		below_allotment_waits |= vms[i].waiting && vms[i].held_pages < vms[i].mem_pages;
 	}
 	need = ask(vms, count, TIER_SPARE, need);
+	if (waits) {
+		need = ask(vms, count, TIER_KEPT, need);
+	}
 	if (below_allotment_waits) {
 		need = ask(vms, count, TIER_IDLE, need);
 		(void)ask(vms, count, TIER_GROWTH, need);
@@ -256,6 +293,16 @@ static void relax(const struct policy_host *host, struct policy_vm *vms, unsigne
 		deflating += vms[i].ballooned_pages - vms[i].new_target_pages;
 	}
 	give_back(vms, count, sub_floor_u64(host->spare_pages - host->high_pages, deflating));
+}
+
+/* What a VM was asked for counts as given, so that the next one has its turn in the next period. */
+static void count_asked(struct policy_vm *vms, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct policy_rank *rank = &vms[i].rank;
+		uint64_t asked = vms[i].slow ? 0 : asked_pages(&vms[i]);
+		rank->level = sub_floor_u64(rank->level, slope(rank, asked));
+	}
 }
 
 /* The target as it stands, less what it makes no sense to ask for any more. */
@@ -297,6 +344,9 @@ void round_end(const struct policy_host *host, struct policy_vm *vms, unsigned c
 		waiting = waiting || vms[i].waiting;
 	}
 	bool plenty = !waiting && host->spare_pages > host->high_pages;
+	if (!plenty) { /* otherwise nothing is asked for, and what was is void */
+		count_asked(vms, count);
+	}
 	uint64_t claimed = plenty ? 0 : grant_claims(vms, count);
 	if (waiting || host->spare_pages < host->low_pages) {
 		relieve(vms, count,

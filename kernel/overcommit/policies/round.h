@@ -9,10 +9,12 @@
  *	(the policy)	fills in the ranks
  *	round_end()	below `low`, or when a vCPU waits, asks; above `high`, gives back
  *
- * What a guest says that it uses is never asked for, whatever the rank. While a VM waits that has
- * less than its allotment, others are asked for all that is idle down to their minimum, and for
- * room that they have beyond their allotment. Pages move in portions, one to the VM whose turn it
- * is, kept in a heap: n VMs cost O(n log n). Pure; no allocation.
+ * What a guest says that it uses is never asked for, whatever the rank. While any vCPU waits for a
+ * frame, and what VMs hold beyond `keep_pages` is not enough, they are asked for what is idle
+ * beyond a margin, down to their minimum: when a vCPU has waited for long, the last resort
+ * (kernel/overcommit/oom.c) ends a VM. While a VM waits that has less than its allotment, they are
+ * asked for that margin, too, and for room that they have beyond their own. Pages move in portions,
+ * one to the VM whose turn it is, kept in a heap: n VMs cost O(n log n). Pure; no allocation.
  */
 #ifndef KERNEL_OVERCOMMIT_POLICIES_ROUND_H
 #define KERNEL_OVERCOMMIT_POLICIES_ROUND_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Proportional shares with a tax on idle memory, as published for VMware ESX Server: C.
- *Waldspurger, "Memory Resource Management in VMware ESX Server", OSDI 2002, section 5. A VM of S
- *shares that holds P pages, the part f of them in use, pays for each
+ * Waldspurger, "Memory Resource Management in VMware ESX Server", OSDI 2002, section 5. A VM of S
+ * shares that holds P pages, the part f of them in use, pays for each
  *
  *	price = S / (P (f + k (1 - f))),   k = 1 / (1 - tax)
  *

@@ -386,6 +386,40 @@ static void test_most_first_at_each_place(void **state)
 	}
 }
 
+/*
+ * A vCPU waits, of a VM that has its allotment: the host would give up on a VM in the end. No
+ * policy keeps idle memory from it, but for the minimum and the guest's own margin.
+ */
+static void test_no_idle_memory_beside_a_waiting_vcpu(void **state)
+{
+	const struct policy *policy;
+	(void)state;
+	FOR_EACH_POLICY(policy)
+	{
+		host = (struct policy_host){
+			.low_pages = 1000, .high_pages = 20000, .total_pages = 40000};
+		for (unsigned i = 0; i < 3; i++) {
+			vms[i] = policy_typical();
+			vms[i].buffer_percent = 2000;
+			vms[i].refault_pages = i == 1 ? 1 : 0; /* refault: it backs off */
+		}
+		vms[0].waiting = true;
+		vms[0].held_pages = vms[0].mem_pages;
+		vms[0].idle_pages = vms[0].free_pages = 0;
+		policy_decide(&host, vms, 3);
+		for (unsigned i = 1; i < 3; i++) {
+			uint64_t margin = max_u64(tunables.margin_least_pages,
+						  vms[i].free_pages / tunables.margin_parts);
+			assert_int_equal(vms[i].new_target_pages, vms[i].idle_pages - margin);
+			assert_int_equal(vms[i].reason, POLICY_SPARE);
+		}
+		/* Of a VM with little above its minimum, no more than that. */
+		vms[1].min_pages = vms[1].held_pages - 100;
+		policy_decide(&host, vms, 3);
+		assert_int_equal(vms[1].new_target_pages, 100);
+	}
+}
+
 /* ---- Over time ---- */
 
 #define PAGES 20000ull /* of the host */
@@ -560,6 +594,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_what_deflates_counts, back_to_default),
 		cmocka_unit_test_teardown(test_most_first_at_each_place, back_to_default),
 		cmocka_unit_test_teardown(test_many, back_to_default),
+		cmocka_unit_test_teardown(test_no_idle_memory_beside_a_waiting_vcpu,
+					  back_to_default),
 		cmocka_unit_test_teardown(test_few_reversals, back_to_default),
 		cmocka_unit_test_teardown(test_noise, back_to_default),
 		cmocka_unit_test_teardown(test_switching, back_to_default),

@@ -126,6 +126,26 @@ static void test_shares_proportion(void **state)
 	assert_int_equal(vms[0].reason, POLICY_SPARE);
 }
 
+/* What is on its way counts as given: of the next 1000 pages, the other VM gives all. */
+static void test_what_was_asked_for_counts(void **state)
+{
+	(void)state;
+	use("shares");
+	vms[0].target_pages = 1000;
+	decide_and_expect(2000, 75, 1000, 1000);
+	/* Along the knee: 500 idle pages at four each count for the first, and 500 in use. */
+	vms[0].active_known = vms[1].active_known = true;
+	vms[0].active_pages = 7500; /* counts for 9500, and for 7000 when it has given 1000 */
+	vms[1].active_pages = 8000; /* counts for 8000 */
+	decide_and_expect(2000, 75, 1000, 1000);
+	decide_and_expect(3000, 75, 1000 + 500, 1500);
+	/* That of a slow driver is not likely to come: both count for the same. */
+	vms[0].active_known = vms[1].active_known = false;
+	vms[0].slow = true;
+	decide_lacking(2000, 75);
+	expect(2000, 1000);
+}
+
 /* ---- demand ---- */
 
 static void test_demand_buffer(void **state)
@@ -142,8 +162,14 @@ static void test_demand_buffer(void **state)
 	vms[0].buffer_percent = 60;
 	decide_lacking(5000, 75);
 	assert_int_equal(vms[0].new_target_pages, 0);
-	/* Only a VM that waits below its allotment gets at buffers. */
+	/* Only a vCPU that waits gets at buffers: at what the guest does not need as a margin ...
+	 */
 	vms[1].waiting = true;
+	vms[1].held_pages = 8000;
+	decide_lacking(5000, 75);
+	assert_int_equal(vms[0].new_target_pages, 3000 - 187); /* a 16th of 3000 free */
+	assert_int_equal(vms[0].reason, POLICY_SPARE);
+	/* ... and at that, if its VM has less than its allotment. */
 	vms[1].held_pages = 7999;
 	decide_lacking(5000, 75);
 	assert_int_equal(vms[0].new_target_pages, 3000);
@@ -185,6 +211,34 @@ static void test_demand_claims_its_buffer(void **state)
 	decide_between(20000);
 	assert_int_equal(vms[0].new_target_pages, 4000 - vms[1].new_target_pages);
 	assert_in_range(vms[1].new_target_pages, 90, 110);
+}
+
+/*
+ * Two lack of their buffers, and a third one has 700 pages beyond its own. The first holds 6000 for
+ * a demand of 5500, the second 6000 for one of 6000: that of the higher pressure gets pages first,
+ * until it holds 6545 (6000 / 5500 of its demand), then both in turn.
+ */
+static void test_claims_of_the_lowest_level_first(void **state)
+{
+	const struct policy_host between = {
+		.spare_pages = 1500, .low_pages = 1000, .high_pages = 2000, .passed_us = 10000};
+	struct policy_vm three[3];
+	(void)state;
+	use("demand");
+	for (unsigned i = 0; i < ARRAY_COUNT(three); i++) {
+		three[i] = vms[0];
+		three[i].target_pages = three[i].ballooned_pages = i < 2 ? 4000 : 0;
+	}
+	holds(&three[0], 6000, 500);
+	holds(&three[1], 6000, 0);
+	holds(&three[2], 8000, 1917);
+	policy_decide(&between, three, ARRAY_COUNT(three));
+	assert_in_range(three[2].new_target_pages, 699, 702);
+	uint64_t first = 4000 - three[0].new_target_pages;
+	uint64_t second = 4000 - three[1].new_target_pages;
+	assert_int_equal(first + second, three[2].new_target_pages);
+	assert_in_range(first, 74 - PORTION, 74 + PORTION);
+	assert_int_equal(three[1].reason, POLICY_CLAIMED);
 }
 
 /* ---- static ---- */
@@ -329,9 +383,11 @@ int main(void)
 		TEST(test_shares_idle_tax),
 		TEST(test_shares_only_idle_pages_are_taxed),
 		TEST(test_shares_proportion),
+		TEST(test_what_was_asked_for_counts),
 		TEST(test_demand_buffer),
 		TEST(test_demand_lowest_pressure_first),
 		TEST(test_demand_claims_its_buffer),
+		TEST(test_claims_of_the_lowest_level_first),
 		TEST(test_static_equal_parts),
 		TEST(test_threshold),
 		TEST(test_controller_loop),

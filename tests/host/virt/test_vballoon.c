@@ -280,6 +280,26 @@ static void test_statistics_once_a_second(void **state)
 	end();
 }
 
+/* The first count of a driver is since the guest's boot: what was swapped in before is no refault.
+ */
+static void test_swapped_in_before_the_driver_came(void **state)
+{
+	static const uint64_t counts[] = {1000, 1000, 1040, 1045};
+	static const uint64_t refaults[] = {0, 0, 40, 45};
+	(void)state;
+	start();
+	for (unsigned i = 0; i < ARRAY_COUNT(counts); i++) {
+		pass(1001);
+		assert_int_equal(back(STATS), 1);
+		see(STATS);
+		say(address_of(BUFFER_GFN) + 4, 0, 0, counts[i] * PAGE_BYTES);
+		offer_one(STATS, address_of(BUFFER_GFN) + 4, 20, 0);
+		kick(STATS);
+		assert_int_equal(page.refault_count, refaults[i]);
+	}
+	end();
+}
+
 /* Reports are of whole pages; what is in them is gone, and touching them needs no call. */
 static void test_reports(void **state)
 {
@@ -430,11 +450,11 @@ static void test_refaults(void **state)
 	vballoon_target_changed(&balloon);
 	offer_pages(INFLATE, 100, 1, 150);
 	offer_pages(DEFLATE, 100, 1, 20); /* above the target */
-	assert_int_equal(balloon.own_refaults, 0);
+	assert_int_equal(balloon.refaults, 0);
 	offer_pages(DEFLATE, 120, 1, 30);
-	assert_int_equal(balloon.own_refaults, 0);
+	assert_int_equal(balloon.refaults, 0);
 	offer_pages(DEFLATE, 150, 1, 40);
-	assert_int_equal(balloon.own_refaults, 40);
+	assert_int_equal(balloon.refaults, 40);
 	end();
 }
 
@@ -746,6 +766,7 @@ int main(void)
 		TEST(test_queues_are_numbered_without_gaps),
 		TEST(test_target),
 		TEST(test_statistics_once_a_second),
+		TEST(test_swapped_in_before_the_driver_came),
 		TEST(test_reports),
 		TEST(test_reports_of_poisoned_pages),
 		TEST(test_interrupts_wait_for_more),
