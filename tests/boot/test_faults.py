@@ -33,6 +33,7 @@ TOOLS = {
     "check-branches": ["tools/check-branches", "no-such-listing"],
     "check-layers": ["tools/check-layers"],
     "check-names": ["tools/check-names"],
+    "check-policy-lab": ["tools/check-policy-lab"],
     "check-tables": ["tools/check-tables"],
     "compile-commands": ["tools/compile-commands"],
     "fuzz": ["tests/fuzz/run", "--seconds", "1", "elf"],
@@ -43,6 +44,9 @@ TOOLS = {
     "trace": ["tests/bench/trace_operations.py"],
     "stretches": ["tests/bench/stretches.py"],
     "boot tests": ["tests/boot/cases.py"],
+    "lab": ["tools/lab", "grade", "1"],
+    "recording": ["tools/trace", "no-such-recording"],
+    "prove": ["tests/proofs/run"],
 }
 STARTERS = ("run", "mkiso", "bench", "bench-scale", "trace", "stretches")
 
