@@ -67,7 +67,7 @@ void monitor_finish(const struct options *options)
 
 static void show_line(void)
 {
-	char text[LOG_PROMPT_BYTES];
+	char text[LOG_PROMPT_BYTES] = {0};
 	size_t behind = 0;
 	size_t bytes = 0;
 	if (monitor.open && !command_is_busy() && output_is_empty() && !attach_is_on()) {

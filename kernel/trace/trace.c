@@ -252,7 +252,7 @@ static unsigned latest(const uint64_t *ends, struct trace_record *found)
 
 unsigned trace_last(struct trace_record *records, unsigned most)
 {
-	uint64_t ends[CPUS_MAX]; /* what is written meanwhile moves none of them */
+	uint64_t ends[CPUS_MAX] = {0}; /* what is written meanwhile moves none of them */
 	unsigned count = 0;
 
 	for (unsigned cpu = 0; cpu < ring_count; cpu++) {
