@@ -303,6 +303,10 @@ static unsigned run_all(struct range_call *call, struct aerostat_range *ranges, 
 			break;
 		}
 	}
+	/* The work may have ended just before it: what the guest had there is no answer. */
+	if (range < ranges + count) {
+		range->status = AEROSTAT_RANGE_PENDING;
+	}
 	return (unsigned)(range - ranges);
 }
 

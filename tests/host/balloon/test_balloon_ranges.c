@@ -192,6 +192,40 @@ static void test_partial_progress(void **state)
 	kernel_vm_end(driver_vm);
 }
 
+/* The work ends just behind a range: what stood in the next one is no answer. */
+static void test_work_ends_between_two_ranges(void **state)
+{
+	bool between = false;
+	(void)state;
+	driver_start();
+	for (uint32_t count = 1000; count <= AEROSTAT_CALL_WORK_MAX; count++) {
+		struct aerostat_range rs[3] = {
+			{.gfn = 0, .count = count},
+			{.gfn = 2000, .count = 30, .status = AEROSTAT_RANGE_OK},
+			{.gfn = 2100, .count = 1, .status = AEROSTAT_RANGE_OK},
+		};
+		for (uint64_t gfn = 0; gfn < count; gfn++) {
+			(void)driver_read(gfn);
+		}
+		unsigned finished =
+			kernel_ranges(driver_vm, BALLOON_SURRENDER, rs, 3, DRIVER_NO_ARRAY);
+		assert_in_range(finished, 0, 2);
+		assert_int_equal(rs[finished].status, AEROSTAT_RANGE_PENDING);
+		between = between || (finished == 1 && rs[1].done == 0);
+		rs[0] = (struct aerostat_range){.gfn = 0, .count = rs[0].done};
+		rs[1] = (struct aerostat_range){.gfn = 2000, .count = rs[1].done};
+		for (unsigned i = 0; i < 2; i++) {
+			while (rs[i].done < rs[i].count) {
+				kernel_ranges(driver_vm, BALLOON_RETURN, &rs[i], 1,
+					      DRIVER_NO_ARRAY);
+			}
+		}
+		assert_int_equal(driver_vm->s2.ballooned_pages, 0);
+	}
+	assert_true(between);
+	kernel_vm_end(driver_vm);
+}
+
 /* Tables of single pages cost their 512 entries: still bounded, still complete. */
 static void test_bounded_work_on_whole_tables(void **state)
 {
@@ -384,6 +418,7 @@ int main(void)
 		TEST(test_pages_in_use),
 		TEST(test_interleaved_sizes),
 		TEST(test_partial_progress),
+		TEST(test_work_ends_between_two_ranges),
 		TEST(test_bounded_work_on_whole_tables),
 		TEST(test_no_memory_in_the_middle),
 		TEST(test_donated_frames_are_free_at_once),
