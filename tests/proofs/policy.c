@@ -52,13 +52,13 @@ static struct policy_vm any_vm(void)
  * Bound: all 64-bit targets and words of the guest
  * Assumes: sizes below 2^32 pages; min <= mem <= max
  * Sources: kernel/overcommit/policies/spare.c
- * Fault: kernel/overcommit/policies/spare.c | vm->new_target_pages = min_u64(vm->target_pages, most); |
+ * Fault: kernel/overcommit/policies/rules.h | vm->new_target_pages = min_u64(vm->target_pages, most); |
  * vm->new_target_pages = vm->target_pages;
  */
 void policy_stand_is_within(void)
 {
 	struct policy_vm vm = any_vm();
-	stand(&vm);
+	rules_stand(&vm);
 	PROVE(vm.new_target_pages <= vm.max_pages - vm.min_pages);
 	PROVE(vm.new_target_pages <= vm.target_pages);
 	PROVE(vm.attached || vm.new_target_pages == 0);
@@ -83,7 +83,7 @@ void policy_asks_never_below_min(void)
 	uint64_t capacity = capacity_pages(&vm, tier);
 	uint64_t target = max_u64(vm.new_target_pages, vm.ballooned_pages);
 	uint64_t more = target - vm.ballooned_pages;
-	PROVE(can_give(&vm) || capacity == 0);
+	PROVE(rules_can_give(&vm) || capacity == 0);
 	if (capacity == 0) {
 		return;
 	}
@@ -166,7 +166,8 @@ void policy_give_back_adds_up(void)
  * Assumes: targets below 2^32
  * Sources: kernel/overcommit/policies/spare.c
  * Options: --unwind 3
- * Fault: kernel/overcommit/policies/spare.c | granted += grant; | granted += vms[i].wanted_pages;
+ * Fault: kernel/overcommit/policies/spare.c | granted += rules_grant(&vms[i], vms[i].wanted_pages, POLICY_WANTED); |
+ * granted += vms[i].wanted_pages;
  */
 void policy_grants_only_its_own(void)
 {
@@ -213,12 +214,14 @@ void policy_weight_is_bounded(void)
  * Bound: all words of the guest
  * Assumes: sizes below 2^32 pages
  * Sources: kernel/overcommit/policies/spare.c
- * Fault: kernel/overcommit/policies/spare.c | return min_u64(asked, vm->idle_pages); | return asked;
+ * Fault: kernel/overcommit/policies/rules.h | return rules_can_give(vm) && !vm->slow ?
+ * min_u64(rules_asked_pages(vm), vm->idle_pages) : 0; | return rules_can_give(vm) && !vm->slow ?
+ * rules_asked_pages(vm) : 0;
  */
 void policy_pending_is_what_may_come(void)
 {
 	struct policy_vm vm = any_vm();
-	uint64_t pending = pending_pages(&vm);
+	uint64_t pending = rules_pending_pages(&vm);
 	PROVE(pending <= vm.idle_pages);
 	PROVE(pending == 0 || (vm.attached && !vm.unresponsive && !vm.slow));
 	PROVE(pending == 0 || pending <= vm.new_target_pages - vm.ballooned_pages);

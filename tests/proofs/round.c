@@ -47,18 +47,18 @@ static struct policy_vm any_vm(void)
  * Bound: one VM, all words of the guest, all ranks
  * Assumes: sizes below 2^32 pages; min <= mem <= max
  * Sources: kernel/overcommit/policies/round.c
- * Fault: kernel/overcommit/policies/round.c | vm->new_target_pages -= granted; |
+ * Fault: kernel/overcommit/policies/rules.h | vm->new_target_pages -= granted; |
  * vm->new_target_pages -= pages;
  */
 void round_stand_and_grant_are_within(void)
 {
 	struct policy_vm vm = any_vm();
-	stand(&vm);
+	rules_stand(&vm);
 	uint64_t stood = vm.new_target_pages;
 	PROVE(stood <= vm.max_pages - vm.min_pages && stood <= vm.target_pages);
 	PROVE(vm.attached || stood == 0);
 	uint64_t wanted = any_u64();
-	uint64_t granted = grant(&vm, wanted, POLICY_WANTED);
+	uint64_t granted = rules_grant(&vm, wanted, POLICY_WANTED);
 	PROVE(granted <= wanted && vm.new_target_pages == stood - granted);
 	PROVE(!vm.unresponsive || granted == 0);
 	PROVE(lacking_pages(&vm) <= vm.max_pages);

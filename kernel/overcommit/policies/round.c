@@ -3,38 +3,15 @@
 #include "kernel/overcommit/policies/round.h"
 
 #include "base/bits.h"
-#include "kernel/lib/tunables.h"
+#include "kernel/overcommit/policies/rules.h"
 
 /* In the order of their reasons; the last one's is that of the first. */
 enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH, TIER_KEPT };
-
-/* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
-static bool can_give(const struct policy_vm *vm)
-{
-	return vm->attached && !vm->unresponsive && (!vm->waiting || vm->acts);
-}
-
-/* Asked for already, and not given. */
-static uint64_t asked_pages(const struct policy_vm *vm)
-{
-	return sub_floor_u64(vm->new_target_pages, vm->ballooned_pages);
-}
-
-/* Of that, what is likely to come. */
-static uint64_t pending_pages(const struct policy_vm *vm)
-{
-	return can_give(vm) && !vm->slow ? min_u64(asked_pages(vm), vm->idle_pages) : 0;
-}
 
 /* What the tiers TIER_SPARE and TIER_KEPT leave it: in the latter no policy keeps more for it. */
 static uint64_t kept_pages(const struct policy_vm *vm, enum tier tier)
 {
 	return tier == TIER_KEPT ? vm->min_pages : max_u64(vm->min_pages, vm->rank.keep_pages);
-}
-
-static uint64_t margin_pages(const struct policy_vm *vm)
-{
-	return max_u64(tunables.margin_least_pages, vm->free_pages / tunables.margin_parts);
 }
 
 /* How much more this VM could be asked for in a tier. */
@@ -43,27 +20,27 @@ static uint64_t room_pages(const struct policy_vm *vm, enum tier tier)
 	uint64_t room = 0;
 	uint64_t idle = min_u64(vm->idle_pages, vm->free_pages);
 	uint64_t untouched = vm->free_pages - idle;
-	if (!can_give(vm) || (tier == TIER_KEPT && vm->reason == POLICY_CLAIMED)) {
+	if (!rules_can_give(vm) || (tier == TIER_KEPT && vm->reason == POLICY_CLAIMED)) {
 		return 0; /* what it was just granted is not asked for in the same round */
 	}
 	switch (tier) {
 	case TIER_SPARE:
 	case TIER_KEPT:
-		room = sub_floor_u64(idle, sub_floor_u64(margin_pages(vm), untouched));
+		room = sub_floor_u64(idle, sub_floor_u64(rules_margin_pages(vm), untouched));
 		room = min_u64(room, sub_floor_u64(vm->held_pages, kept_pages(vm, tier)));
 		break;
 	case TIER_IDLE:
 		room = min_u64(idle, sub_floor_u64(vm->held_pages, vm->min_pages));
 		break;
 	case TIER_GROWTH:
-		room = sub_floor_u64(vm->free_pages, margin_pages(vm));
+		room = sub_floor_u64(vm->free_pages, rules_margin_pages(vm));
 		room = min_u64(room,
 			       sub_floor_u64(vm->max_pages - vm->mem_pages, vm->ballooned_pages));
 		break;
 	}
 	uint64_t most = sub_floor_u64(sub_floor_u64(vm->max_pages, vm->min_pages),
 				      max_u64(vm->new_target_pages, vm->ballooned_pages));
-	return min_u64(sub_floor_u64(room, asked_pages(vm)), most);
+	return min_u64(sub_floor_u64(room, rules_asked_pages(vm)), most);
 }
 
 /*
@@ -121,11 +98,6 @@ static uint64_t key_of(const struct policy_rank *rank, enum policy_reason reason
 	return gives_back(reason) ? ~rank->level : rank->level;
 }
 
-static uint64_t portion(uint64_t total)
-{
-	return max_u64(tunables.portion_least_pages, total / tunables.portion_parts);
-}
-
 static void move(struct policy_vm *vm, uint64_t pages, enum policy_reason reason)
 {
 	struct policy_rank *rank = &vm->rank;
@@ -148,7 +120,7 @@ static void move(struct policy_vm *vm, uint64_t pages, enum policy_reason reason
 static uint64_t spread(struct policy_vm *vms, unsigned size, uint64_t room, uint64_t pages,
 		       enum policy_reason reason)
 {
-	uint64_t step = portion(pages);
+	uint64_t step = rules_portion(pages);
 	if (room <= pages) { /* no need to choose */
 		for (unsigned at = 0; at < size; at++) {
 			struct policy_vm *vm = &vms[vms[at].rank.slot];
@@ -212,15 +184,6 @@ static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
 	}
 }
 
-/* A VM gets so much of its own balloon back; returns how much that was. */
-static uint64_t grant(struct policy_vm *vm, uint64_t pages, enum policy_reason reason)
-{
-	uint64_t granted = vm->unresponsive ? 0 : min_u64(pages, vm->new_target_pages);
-	vm->new_target_pages -= granted;
-	vm->reason = granted > 0 ? reason : vm->reason;
-	return granted;
-}
-
 /* What it lacks of keep_pages in the size that its target leaves it; trifles do not count. */
 static uint64_t lacking_pages(const struct policy_vm *vm)
 {
@@ -229,7 +192,7 @@ static uint64_t lacking_pages(const struct policy_vm *vm)
 	}
 	uint64_t keep = min_u64(vm->rank.keep_pages, vm->max_pages);
 	uint64_t lacking = sub_floor_u64(keep, vm->max_pages - vm->new_target_pages);
-	return lacking >= portion(keep) ? lacking : 0;
+	return lacking >= rules_portion(keep) ? lacking : 0;
 }
 
 /* Of that, what its balloon could give it. */
@@ -268,7 +231,7 @@ static void relieve(struct policy_vm *vms, unsigned count, uint64_t need)
 	bool waits = false;
 	bool below_allotment_waits = false;
 	for (unsigned i = 0; i < count; i++) {
-		need = sub_floor_u64(need, pending_pages(&vms[i]));
+		need = sub_floor_u64(need, rules_pending_pages(&vms[i]));
 		waits |= vms[i].waiting;
 		below_allotment_waits |= vms[i].waiting && vms[i].held_pages < vms[i].mem_pages;
 	}
@@ -282,51 +245,20 @@ static void relieve(struct policy_vm *vms, unsigned count, uint64_t need)
 	}
 }
 
-static void relax(const struct policy_host *host, struct policy_vm *vms, unsigned count)
-{
-	uint64_t deflating = 0;
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].new_target_pages > vms[i].ballooned_pages) {
-			vms[i].new_target_pages = vms[i].ballooned_pages;
-			vms[i].reason = POLICY_VOID;
-		}
-		deflating += vms[i].ballooned_pages - vms[i].new_target_pages;
-	}
-	give_back(vms, count, sub_floor_u64(host->spare_pages - host->high_pages, deflating));
-}
-
 /* What a VM was asked for counts as given, so that the next one has its turn in the next period. */
 static void count_asked(struct policy_vm *vms, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		struct policy_rank *rank = &vms[i].rank;
-		uint64_t asked = vms[i].slow ? 0 : asked_pages(&vms[i]);
+		uint64_t asked = vms[i].slow ? 0 : rules_asked_pages(&vms[i]);
 		rank->level = sub_floor_u64(rank->level, slope(rank, asked));
-	}
-}
-
-/* The target as it stands, less what it makes no sense to ask for any more. */
-static void stand(struct policy_vm *vm)
-{
-	vm->new_target_pages = 0;
-	vm->reason = POLICY_DETACHED;
-	if (!vm->attached) {
-		return;
-	}
-	uint64_t most = sub_floor_u64(vm->max_pages, vm->min_pages);
-	vm->reason = vm->target_pages > most ? POLICY_BOUND : POLICY_KEEPS;
-	vm->new_target_pages = min_u64(vm->target_pages, most);
-	uint64_t left = vm->unresponsive ? 0 : vm->free_pages;
-	if (left < asked_pages(vm)) {
-		vm->new_target_pages = vm->ballooned_pages + left;
-		vm->reason = vm->unresponsive ? POLICY_SILENT : POLICY_USED;
 	}
 }
 
 void round_begin(struct policy_vm *vms, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		stand(&vms[i]);
+		rules_stand(&vms[i]);
 		struct policy_rank *rank = &vms[i].rank;
 		rank->level = rank->fall = rank->fall_after = rank->knee_pages = 0;
 		rank->keep_pages = vms[i].min_pages;
@@ -340,7 +272,7 @@ void round_end(const struct policy_host *host, struct policy_vm *vms, unsigned c
 	bool waiting = false;
 	uint64_t need = 0;
 	for (unsigned i = 0; i < count; i++) {
-		need += grant(&vms[i], vms[i].rank.want_pages, POLICY_WANTED);
+		need += rules_grant(&vms[i], vms[i].rank.want_pages, POLICY_WANTED);
 		waiting = waiting || vms[i].waiting;
 	}
 	bool plenty = !waiting && host->spare_pages > host->high_pages;
@@ -354,13 +286,9 @@ void round_end(const struct policy_host *host, struct policy_vm *vms, unsigned c
 	} else if (claimed > 0) {
 		relieve(vms, count, claimed);
 	} else if (plenty) {
-		relax(host, vms, count);
+		give_back(vms, count, rules_surplus_pages(host, vms, count));
 	}
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].attached && vms[i].new_target_pages == vms[i].target_pages) {
-			vms[i].reason = POLICY_KEEPS;
-		}
-	}
+	rules_settle(vms, count);
 }
 
 uint64_t round_demand_pages(const struct policy_vm *vm)

@@ -23,7 +23,7 @@
 #include "kernel/overcommit/policies/policies.h"
 
 #include "base/bits.h"
-#include "kernel/lib/tunables.h"
+#include "kernel/overcommit/policies/rules.h"
 
 /* Weights of pages are in units of this: a page in use counts for one. */
 #define WEIGHT_UNIT 1024
@@ -31,35 +31,10 @@
 
 enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH }; /* in the order of their reasons */
 
-/* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
-static bool can_give(const struct policy_vm *vm)
-{
-	return vm->attached && !vm->unresponsive && (!vm->waiting || vm->acts);
-}
-
-/* Asked for already, and likely to come: not more than the guest has lying idle. */
-static uint64_t pending_pages(const struct policy_vm *vm)
-{
-	if (!can_give(vm) || vm->slow) {
-		return 0;
-	}
-	uint64_t asked = sub_floor_u64(vm->new_target_pages, vm->ballooned_pages);
-	return min_u64(asked, vm->idle_pages);
-}
-
-/*
- * A guest keeps this much of its free pages. Never-touched ones serve as well as idle ones, so idle
- * pages need to cover only what is missing.
- */
-static uint64_t margin_pages(const struct policy_vm *vm)
-{
-	return max_u64(tunables.margin_least_pages, vm->free_pages / tunables.margin_parts);
-}
-
 /* How much more this VM could be asked for in a tier. */
 static uint64_t capacity_pages(const struct policy_vm *vm, enum tier tier)
 {
-	if (!can_give(vm)) {
+	if (!rules_can_give(vm)) {
 		return 0;
 	}
 	uint64_t untouched = vm->free_pages - min_u64(vm->idle_pages, vm->free_pages);
@@ -67,7 +42,8 @@ static uint64_t capacity_pages(const struct policy_vm *vm, enum tier tier)
 	uint64_t room = 0;
 	switch (tier) {
 	case TIER_SPARE:
-		room = sub_floor_u64(vm->idle_pages, sub_floor_u64(margin_pages(vm), untouched));
+		room = sub_floor_u64(vm->idle_pages,
+				     sub_floor_u64(rules_margin_pages(vm), untouched));
 		room = min_u64(room, above_min);
 		break;
 	case TIER_IDLE:
@@ -75,12 +51,12 @@ static uint64_t capacity_pages(const struct policy_vm *vm, enum tier tier)
 		break;
 	case TIER_GROWTH:
 		/* Counted from the size that the target leaves the guest, not from frames. */
-		room = sub_floor_u64(vm->free_pages, margin_pages(vm));
+		room = sub_floor_u64(vm->free_pages, rules_margin_pages(vm));
 		room = min_u64(room,
 			       sub_floor_u64(vm->max_pages - vm->mem_pages, vm->ballooned_pages));
 		break;
 	}
-	return sub_floor_u64(room, sub_floor_u64(vm->new_target_pages, vm->ballooned_pages));
+	return sub_floor_u64(room, rules_asked_pages(vm));
 }
 
 /*
@@ -104,15 +80,10 @@ static bool more_per_share(uint64_t a, uint64_t a_shares, uint64_t b, uint64_t b
 	return (unsigned __int128)a * b_shares > (unsigned __int128)b * a_shares;
 }
 
-static uint64_t portion(uint64_t total)
-{
-	return max_u64(tunables.portion_least_pages, total / tunables.portion_parts);
-}
-
 /* Raises targets by `need` in one tier; answers what is still missing. */
 static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint64_t need)
 {
-	uint64_t step = portion(need);
+	uint64_t step = rules_portion(need);
 	while (need > 0) {
 		struct policy_vm *best = NULL;
 		uint64_t best_capacity = 0;
@@ -143,7 +114,7 @@ static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint6
 /* Lowers targets by up to `surplus`, the largest target times shares first. */
 static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
 {
-	uint64_t step = portion(surplus);
+	uint64_t step = rules_portion(surplus);
 	while (surplus > 0) {
 		struct policy_vm *best = NULL;
 		for (unsigned i = 0; i < count; i++) {
@@ -183,13 +154,7 @@ static uint64_t grant_wanted(struct policy_vm *vms, unsigned count)
 {
 	uint64_t granted = 0;
 	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].unresponsive) {
-			continue; /* it has not given what it was asked for: its word is no good */
-		}
-		uint64_t grant = min_u64(vms[i].wanted_pages, vms[i].new_target_pages);
-		vms[i].new_target_pages -= grant;
-		vms[i].reason = grant > 0 ? POLICY_WANTED : vms[i].reason;
-		granted += grant;
+		granted += rules_grant(&vms[i], vms[i].wanted_pages, POLICY_WANTED);
 	}
 	return granted;
 }
@@ -199,7 +164,7 @@ static void relieve(const struct policy_host *host, struct policy_vm *vms, unsig
 {
 	uint64_t need = host->high_pages - min_u64(host->high_pages, host->spare_pages) + granted;
 	for (unsigned i = 0; i < count; i++) {
-		need = sub_floor_u64(need, pending_pages(&vms[i]));
+		need = sub_floor_u64(need, rules_pending_pages(&vms[i]));
 	}
 	need = ask(vms, count, TIER_SPARE, need);
 	if (below_allotment_waits(vms, count)) {
@@ -208,43 +173,11 @@ static void relieve(const struct policy_host *host, struct policy_vm *vms, unsig
 	}
 }
 
-static void relax(const struct policy_host *host, struct policy_vm *vms, unsigned count)
-{
-	uint64_t deflating = 0;
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].new_target_pages > vms[i].ballooned_pages) {
-			vms[i].new_target_pages = vms[i].ballooned_pages;
-			vms[i].reason = POLICY_VOID;
-		}
-		deflating += vms[i].ballooned_pages - vms[i].new_target_pages;
-	}
-	give_back(vms, count, sub_floor_u64(host->spare_pages - host->high_pages, deflating));
-}
-
-/* The target as it stands, less what it makes no sense to ask for any more. */
-static void stand(struct policy_vm *vm)
-{
-	vm->new_target_pages = 0;
-	vm->reason = POLICY_DETACHED;
-	if (!vm->attached) {
-		return;
-	}
-	uint64_t most = sub_floor_u64(vm->max_pages, vm->min_pages);
-	vm->reason = vm->target_pages > most ? POLICY_BOUND : POLICY_KEEPS;
-	vm->new_target_pages = min_u64(vm->target_pages, most);
-	/* What the guest has come to use since it was asked, it need not give. */
-	uint64_t left = vm->unresponsive ? 0 : vm->free_pages;
-	if (left < sub_floor_u64(vm->new_target_pages, vm->ballooned_pages)) {
-		vm->new_target_pages = vm->ballooned_pages + left;
-		vm->reason = vm->unresponsive ? POLICY_SILENT : POLICY_USED;
-	}
-}
-
 static void decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
 {
 	bool waiting = false;
 	for (unsigned i = 0; i < count; i++) {
-		stand(&vms[i]);
+		rules_stand(&vms[i]);
 		vms[i].weight = page_weight(host, &vms[i]);
 		waiting = waiting || vms[i].waiting;
 	}
@@ -252,13 +185,9 @@ static void decide(const struct policy_host *host, struct policy_vm *vms, unsign
 	if (waiting || host->spare_pages < host->low_pages) {
 		relieve(host, vms, count, granted);
 	} else if (host->spare_pages > host->high_pages) {
-		relax(host, vms, count);
+		give_back(vms, count, rules_surplus_pages(host, vms, count));
 	}
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].attached && vms[i].new_target_pages == vms[i].target_pages) {
-			vms[i].reason = POLICY_KEEPS;
-		}
-	}
+	rules_settle(vms, count);
 }
 
 const struct policy policy_spare = {
