@@ -74,7 +74,8 @@
 	vmlaunch
 	jmp 3f
 
-1:	.if \guarded
+1:
+	.if \guarded
 	guard_entry
 	.endif
 	movq VCPU_RAX(%rdi), %rax
