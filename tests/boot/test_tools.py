@@ -139,6 +139,36 @@ def test_real_time_may_be_chosen():
         cases.places({"exact": "maybe"}, False)
 
 
+def containerfile(path):
+    """The instructions of a Containerfile, each [WORD, REST]."""
+    text = open(os.path.join(cases.ROOT, path), encoding="utf-8").read().replace("\\\n", " ")
+    return [line.split(None, 1) for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_the_container_has_groups_that_exist():
+    """tools/Containerfile installs groups of tools/install-deps, and its ignore file lets that in."""
+    script = open(os.path.join(cases.ROOT, "tools/install-deps"), encoding="utf-8").read()
+    known = set(re.findall(r"^\t(\w+)\) echo ", script, re.M))
+    steps = containerfile("tools/Containerfile")
+    run = [rest for word, rest in steps if word == "RUN"]
+    groups = re.search(r"install-deps ((?:\w+ ?)+)", run[0]).group(1).split()
+    assert len(groups) > 5 and set(groups) <= known
+    assert [rest for word, rest in steps if word == "FROM"] == ["--platform=linux/amd64 debian:12"]
+    ignored = open(os.path.join(cases.ROOT, "tools/Containerfile.dockerignore"), encoding="utf-8").read().split()
+    for source in [rest.split()[0] for word, rest in steps if word == "COPY"]:
+        assert os.path.exists(os.path.join(cases.ROOT, source)) and "!" + source in ignored
+
+
+def test_the_container_of_the_autograder_runs_what_is_there():
+    """What its Containerfile calls is in the tree, may be executed, and stays in the image."""
+    steps = containerfile("docs/labs/autograder/Containerfile")
+    called = [path for _, rest in steps for path in re.findall(r"/autograder/source/([\w./-]+)", rest)]
+    assert len(called) == 2
+    ignored = open(os.path.join(cases.ROOT, "docs/labs/autograder/Containerfile.dockerignore"), encoding="utf-8").read().split()
+    for path in called:
+        assert os.access(os.path.join(cases.ROOT, path), os.X_OK) and path.split("/")[0] not in ignored
+
+
 def test_packages_that_cannot_be_had_are_told_apart(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(scenario.MissingPackages, match="system cannot be made: .*is not installed"):
