@@ -63,7 +63,7 @@ prove-survey: ## plant every mutant that lies in a proved function, and count th
 	@tests/proofs/run --build $(B) --survey $(PROOF)
 
 coverage: ## line and branch coverage of the host tests, written to docs/coverage.md
-	@tools/install-deps build test
+	@tools/install-deps build coverage
 	+@tools/coverage
 
 policy-lab: ## all policies against generated demand and reported incidents: tables, and build/lab/cells.csv

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "fake/devices.h"
 #include "kernel/balloon/balloon.h"
 #include "kernel/exit/hypercall.h"
 #include "kernel/sched/wake.h"
@@ -44,6 +45,24 @@ static void test_privilege(void **state)
 		assert_int_equal(vcpu->regs[GPR_RAX], AEROSTAT_ERROR_PRIVILEGE);
 	}
 	assert_int_equal(vm->state, VM_RUNNING);
+	kernel_vm_end(vm);
+}
+
+/* A VM that sees another hypervisor calls that one, in user code, too, and never ours. */
+static void test_calls_of_another_hypervisor(void **state)
+{
+	(void)state;
+	start();
+	unsigned calls = fake_devices.calls;
+	vcpu->calls_platform = true;
+	for (unsigned privileged = 0; privileged < 2; privileged++) {
+		vcpu->regs[GPR_RAX] = AEROSTAT_CALL_EXIT;
+		assert_int_equal(hypercall_handle(vcpu, privileged), EXIT_RESUME);
+		assert_int_equal(fake_devices.calls, ++calls);
+		assert_int_equal(fake_devices.call_privileged, privileged);
+		assert_int_equal(vm->state, VM_RUNNING);
+	}
+	vcpu->calls_platform = false;
 	kernel_vm_end(vm);
 }
 
@@ -422,6 +441,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_privilege),
+		TEST(test_calls_of_another_hypervisor),
 		TEST(test_unknown_numbers),
 		TEST(test_unused_arguments),
 		TEST(test_null),

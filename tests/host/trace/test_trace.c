@@ -156,6 +156,26 @@ static void test_events_of_a_vm(void **state)
 	kernel_vm_end(vm);
 }
 
+/* A call whose ranges are all refused moved nothing, and that is no event. */
+static void test_refused_ranges_are_no_event(void **state)
+{
+	struct trace_record records[4];
+	(void)state;
+	start();
+	struct vm *vm = kernel_vm("one", 4000, 3000, 500);
+	(void)kernel_attach(vm);
+	kernel_touch_pages(vm, 100, 4);
+	kernel_give(vm, 100, 4);
+	assert_int_equal(trace_set(mask_of("balloon"), &error), STATUS_OK);
+	struct aerostat_range ranges[2] = {{.gfn = 100, .count = 2}, {.gfn = 102, .count = 2}};
+	(void)kernel_ranges(vm, BALLOON_SURRENDER, ranges, 2, 2999);
+	assert_int_equal(ranges[0].status, AEROSTAT_RANGE_SURRENDERED);
+	assert_int_equal(ranges[1].status, AEROSTAT_RANGE_SURRENDERED);
+	assert_int_equal(trace_last(records, 4), 0);
+	assert_int_equal(trace_set(0, &error), STATUS_OK);
+	kernel_vm_end(vm);
+}
+
 /* Blocks stand at any byte. */
 static const struct trace_block_head *head_at(size_t at)
 {
@@ -310,6 +330,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_rings_come_with_the_first_event, teardown),
 		cmocka_unit_test_teardown(test_no_memory_for_rings, teardown),
 		cmocka_unit_test_teardown(test_events_of_a_vm, teardown),
+		cmocka_unit_test_teardown(test_refused_ranges_are_no_event, teardown),
 		cmocka_unit_test_teardown(test_the_way_out, teardown),
 		cmocka_unit_test_teardown(test_without_a_port, teardown),
 		cmocka_unit_test_teardown(test_the_last_ones_while_others_write, teardown),
