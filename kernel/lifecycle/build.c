@@ -20,6 +20,7 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
+#include "mm/frame.h"
 #include "mm/phys.h"
 #include "mm/tlb.h"
 
@@ -261,6 +262,7 @@ static void log_start(const struct vm *vm, const struct load_plan *plan)
 static uint64_t start_vm(unsigned index, const struct boot_module *module)
 {
 	uint64_t begin_tsc = arch_tsc();
+	uint64_t own_before = frame_count(FRAME_HYPERVISOR);
 	struct vm *vm = take_slot();
 	struct load_plan plan;
 	struct error error;
@@ -272,6 +274,7 @@ static uint64_t start_vm(unsigned index, const struct boot_module *module)
 		return files_release(vm) + files_release_orphan(index);
 	}
 	vm->held_peak_pages = vm->s2.mapped_pages;
+	vm->own_pages = frame_count(FRAME_HYPERVISOR) - own_before;
 	vm->begun_tsc = arch_tsc();
 	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
 	vm->start_ticks = arch_tsc() - begin_tsc; /* 0 for one that was refused */

@@ -77,7 +77,9 @@ static void print_host(const char *audit_text)
 		log_event(NULL, "result trace_records=%llu trace_lost=%llu",
 			  U(sums.written - (trace_has_port() ? sums.unsent : 0)), U(sums.lost));
 	}
-	log_event(NULL, "costs entry_tsc=%llu", U(log_origin_tsc()));
+	/* The last VM has given its tables back: what is left is there without any. */
+	log_event(NULL, "costs entry_tsc=%llu hypervisor_pages=%llu", U(log_origin_tsc()),
+		  U(frame_count(FRAME_HYPERVISOR)));
 }
 
 /* Sending may take minutes at a real port: the operator knows what the machine does meanwhile. */

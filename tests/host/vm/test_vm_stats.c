@@ -69,6 +69,7 @@ static int setup(void **state)
 	vm.start_ticks = 25;
 	vm.teardown_ticks = 26;
 	vm.teardown_step_ticks = 27;
+	vm.own_pages = 29;
 	return 0;
 }
 
@@ -96,7 +97,8 @@ static void test_lines_that_scripts_read(void **state)
 			    "wait_peak_us=23499 restarts=0 devices_pages=2");
 	vm.config.devices = DEVICES_NONE;
 	assert_string_equal(line_of(STAT_COSTS),
-			    "start_ticks=25 teardown_ticks=26 teardown_step_ticks=27 exits=28");
+			    "start_ticks=25 teardown_ticks=26 teardown_step_ticks=27 exits=28 "
+			    "own_pages=29");
 }
 
 /* Debug builds, as the host tests are: by the processor's numbers, all vCPUs together. */
