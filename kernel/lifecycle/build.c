@@ -118,6 +118,18 @@ static bool has_cpu(const struct vm *vm)
 	return (vm->config.cpu_mask & all) != 0;
 }
 
+static enum status check_collisions(const struct vm *vm, struct error *error)
+{
+	if (name_is_taken(vm)) {
+		return error_set(error, STATUS_INVALID, "name=%s is used twice", vm->config.name);
+	}
+	if (!has_cpu(vm)) {
+		return error_set(error, STATUS_INVALID,
+				 "cpu= names none of the %u processors that run", arch_cpu_count());
+	}
+	return STATUS_OK;
+}
+
 /* The module's string, parsed into the VM's configuration, and what it must not collide with. */
 static enum status configure_vm(struct vm *vm, const struct boot_module *module,
 				struct error *error)
@@ -133,14 +145,7 @@ static enum status configure_vm(struct vm *vm, const struct boot_module *module,
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (name_is_taken(vm)) {
-		return error_set(error, STATUS_INVALID, "name=%s is used twice", vm->config.name);
-	}
-	if (!has_cpu(vm)) {
-		return error_set(error, STATUS_INVALID,
-				 "cpu= names none of the %u processors that run", arch_cpu_count());
-	}
-	return STATUS_OK;
+	return check_collisions(vm, error);
 }
 
 static void set_entry(struct vcpu *first, const struct load_entry *entry)
@@ -174,7 +179,7 @@ static enum status make_vm(struct vm *vm, unsigned index, const struct boot_modu
 	if (status == STATUS_OK) {
 		status = load_plan(&vm->config, &files, plan, error);
 	}
-	if (status == STATUS_OK) {
+	if (status == STATUS_OK && !vm->config.later) {
 		status = create_and_enter(vm, &files, plan, error);
 	}
 	return status;
@@ -224,18 +229,47 @@ enum status vm_build_again(struct vm *vm, struct error *error)
 	return status;
 }
 
-/* An unused slot. NULL: there is none left. */
-static struct vm *take_slot(void)
+enum status vm_build(struct vm *vm, const struct vm_config *config, struct load_plan *plan,
+		     struct error *error)
+{
+	struct load_files files;
+	vm->config = *config;
+	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
+		vcpu_init(&vm->vcpus[i], vm, i);
+	}
+	enum status status = check_collisions(vm, error);
+	if (status == STATUS_OK) {
+		files_find(vm, &files);
+		status = load_plan(&vm->config, &files, plan, error);
+	}
+	if (status == STATUS_OK) {
+		status = create_and_enter(vm, &files, plan, error);
+	}
+	if (status == STATUS_OK) {
+		request_flush(vm);
+	}
+	return status;
+}
+
+struct vm *vm_slot(void)
 {
 	if (vm_count == VMS_MAX) {
 		return NULL;
 	}
-	struct vm *vm = &vms[vm_count++];
-	vm->id = (vm_id_t)vm_count;
+	struct vm *vm = &vms[vm_count];
+	vm->id = (vm_id_t)(vm_count + 1);
+	vm->files_of = vm->id;
 	boost_init(vm);
 	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
 		vcpu_init(&vm->vcpus[i], vm, i);
 	}
+	return vm;
+}
+
+static struct vm *take_slot(void)
+{
+	struct vm *vm = vm_slot();
+	vm_count += vm != NULL ? 1 : 0;
 	return vm;
 }
 
@@ -257,6 +291,17 @@ static void log_start(const struct vm *vm, const struct load_plan *plan)
 		  vm->config.as != AS_PLAIN ? personality_name(vm->config.as) : "");
 }
 
+uint64_t vm_note_built(struct vm *vm, const struct load_plan *plan, uint64_t begin_tsc)
+{
+	vm->held_peak_pages = vm->s2.mapped_pages;
+	vm->begun_tsc = arch_tsc();
+	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
+	vm->start_ticks = arch_tsc() - begin_tsc; /* 0 for one that was refused */
+	log_start(vm, plan);
+	trace_note(TRACE_start, vm_trace_who(vm), vm->config.mem_pages, vm->config.max_pages);
+	return vm->config.on_reboot == ON_REBOOT_RESTART ? 0 : files_release(vm);
+}
+
 /* Answers how many frames of its files are not needed any more. */
 static uint64_t start_vm(unsigned index, const struct boot_module *module)
 {
@@ -271,13 +316,15 @@ static uint64_t start_vm(unsigned index, const struct boot_module *module)
 		refuse(vm, &error);
 		return files_release(vm) + files_release_orphan(index);
 	}
-	vm->held_peak_pages = vm->s2.mapped_pages;
-	vm->begun_tsc = arch_tsc();
-	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
-	vm->start_ticks = arch_tsc() - begin_tsc; /* 0 for one that was refused */
-	log_start(vm, &plan);
-	trace_note(TRACE_start, vm_trace_who(vm), vm->config.mem_pages, vm->config.max_pages);
-	return vm->config.on_reboot == ON_REBOOT_RESTART ? 0 : files_release(vm);
+	if (vm->config.later) {
+		vm->state = VM_LATER;
+		log_event(vm_name(vm),
+			  "loaded mem=%luK min=%luK max=%luK: the command start begins it",
+			  vm->config.mem_pages * 4, vm->config.min_pages * 4,
+			  vm->config.max_pages * 4);
+		return 0;
+	}
+	return vm_note_built(vm, &plan, begin_tsc);
 }
 
 /* A further file that no VM has taken is nobody's fault but its own, and has a slot of its own. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a VM comes to be, at boot. */
+/* How a VM comes to be: at boot, again after a reset, or at an operator's command. */
 #ifndef KERNEL_LIFECYCLE_BUILD_H
 #define KERNEL_LIFECYCLE_BUILD_H
 
@@ -7,12 +7,14 @@
 #include "base/types.h"
 
 struct boot_module;
+struct load_plan;
 struct vm;
+struct vm_config;
 
 /* Frames of modules. */
 struct vms_pages {
 	uint64_t freed;
-	uint64_t kept; /* until a VM with on-reboot=restart is over for good (files_release) */
+	uint64_t kept; /* for VMs that may begin later, or again (files_release) */
 };
 
 /*
@@ -28,6 +30,17 @@ void vms_start(struct boot_module *modules, unsigned count, struct vms_pages *pa
  * with *error: the host has not enough frames now, and nothing is left behind. Boot CPU.
  */
 MUST_CHECK enum status vm_build_again(struct vm *vm, struct error *error);
+
+/*
+ * The parts of a start, for kernel/lifecycle/start.c. An unused slot, which does not count yet
+ * (NULL: there is none left); a VM built in a slot, of the files that it has there, or *error and
+ * nothing left behind but the configuration; and what is noted of one that was built: answers how
+ * many frames of its files were given back. Boot CPU.
+ */
+struct vm *vm_slot(void);
+MUST_CHECK enum status vm_build(struct vm *vm, const struct vm_config *config,
+				struct load_plan *plan, struct error *error);
+uint64_t vm_note_built(struct vm *vm, const struct load_plan *plan, uint64_t begin_tsc);
 
 /* Lets one VM begin. Boot CPU. */
 void vm_release(struct vm *vm);

@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "kernel/lifecycle/end.h"
+#include "kernel/lifecycle/start.h"
 #include "kernel/monitor/output.h"
 #include "kernel/overcommit/driver_health.h"
 #include "kernel/overcommit/policy.h"
@@ -25,7 +26,9 @@ static enum status need_running(const struct vm *vm, struct error *error)
 		return STATUS_OK;
 	}
 	return error_set(error, STATUS_INVALID, "%s does not run%s", vm_name(vm),
-			 vm->state == VM_RESTARTING ? ": it is being restarted" : " any more");
+			 vm->state == VM_RESTARTING ? ": it is being restarted"
+			 : vm->state == VM_LATER    ? " yet: the command start begins it"
+						    : " any more");
 }
 
 static enum status take_size(struct word word, uint64_t *pages, struct error *error)
@@ -211,8 +214,18 @@ static enum status resume_one(const struct command_call *call, struct error *err
 	return STATUS_OK;
 }
 
+/* What it will be is checked as its module's string was at boot. */
+static enum status start(const struct command_call *call, struct error *error)
+{
+	return vm_start(call->vm, call->words + 1, call->count - 1, error);
+}
+
 static enum status kill_vm(const struct command_call *call, struct error *error)
 {
+	if (call->vm->state == VM_LATER) {
+		vm_forget(call->vm, "the operator does not need it");
+		return STATUS_OK;
+	}
 	enum status status = need_running(call->vm, error);
 	if (status == STATUS_OK) {
 		vm_kill(call->vm, "the operator ended it");
@@ -302,6 +315,17 @@ static const struct command table[] = {
 		.takes_vm = true,
 		.takes_many = true,
 		.run = kill_vm,
+	},
+	{
+		.name = "start",
+		.arguments = "NAME [KEY=VALUE...]",
+		.meaning =
+			"begins a VM with start=later; with name=NEW another one from its module",
+		.example = "start web mem=32M",
+		.least = 1,
+		.most = COMMAND_WORDS_MAX,
+		.takes_vm = true,
+		.run = start,
 	},
 	{
 		.name = "restart",

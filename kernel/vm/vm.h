@@ -5,7 +5,8 @@
  *
  * Locks: the balloon and the peaks belong to the VM's address space and are changed under its lock.
  * Counters are read without it: a value that is a moment old will do. `state` changes once from
- * RUNNING, by compare and exchange, so that a VM ends for one reason only.
+ * RUNNING, by compare and exchange, so that a VM ends for one reason only. The boot CPU alone reads
+ * vm_count, and adds to it.
  */
 #ifndef KERNEL_VM_VM_H
 #define KERNEL_VM_VM_H
@@ -30,6 +31,8 @@ enum vm_state {
 	VM_FINISHED,   /* said so itself, with an exit code */
 	VM_KILLED,     /* ended by the hypervisor */
 	VM_RESTARTING, /* reset by its guest: taken apart, then built again from its files */
+	VM_LATER,      /* start=later: its files are kept, and nothing else is there yet */
+	VM_STATES,
 };
 
 /* The balloon as the core sees it. */
@@ -82,8 +85,9 @@ struct platform;
 
 struct vm {
 	enum vm_state state;
-	bool paused; /* by the operator: none of its vCPUs runs, however it is woken; atomic */
-	vm_id_t id;  /* index in the table + 1 */
+	bool paused;	  /* by the operator: none of its vCPUs runs, however it is woken; atomic */
+	vm_id_t id;	  /* index in the table + 1 */
+	vm_id_t files_of; /* whose modules it is made of: its own id, or that of another VM */
 	struct vm_config config;
 	struct s2 s2;
 	bool s2_exists; /* from s2_create to the end of the teardown */

@@ -121,9 +121,15 @@ static void test_every_command_is_whole(void **state)
 		assert_memory_equal(command->example, command->name, strlen(command->name));
 		snprintf(line, sizeof(line), "help %s", command->name);
 		expect(line, command->example);
-		snprintf(line, sizeof(line), "%s 1 2 3 4 5", command->name);
+		size_t used = (size_t)snprintf(line, sizeof(line), "%s", command->name);
+		for (unsigned words = 0; words <= command->most; words++) {
+			line[used++] = ' ';
+			line[used++] = '1';
+		}
+		line[used] = '\0';
 		refuse(line, "an argument too many; it is used as: ");
-		snprintf(line, sizeof(line), "%s 1 2 3 4 5 6 7 8 9 10", command->name);
+		snprintf(line, sizeof(line), "%s 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8",
+			 command->name);
 		refuse(line, "an argument too many");
 		if (command->least > 0) {
 			refuse(command->name, "an argument is missing; it is used as: ");
@@ -324,6 +330,22 @@ static void test_kill_and_restart(void **state)
 	assert_int_equal(vms[1].state, VM_RESTARTING);
 	assert_false(vm_is_paused(&vms[1]));
 	refuse("kill two", "two does not run: it is being restarted");
+}
+
+/* What a start does is tested in lifecycle/test_start.c: here is what reaches it. */
+static void test_start(void **state)
+{
+	(void)state;
+	refuse("start onee", "there is no VM onee: the nearest is one");
+	refuse("start", "start: an argument is missing");
+	refuse("start one", "one runs already, and its module was given back");
+	refuse("start one name=other mem=4M", "one runs already, and its module was given back");
+	vms[0].state = VM_LATER;
+	refuse("pause one", "one does not run yet: the command start begins it");
+	refuse("set one min 4M", "one does not run yet: the command start begins it");
+	expect("kill one", "");
+	assert_int_equal(vms[0].state, VM_KILLED);
+	assert_non_null(strstr(fake_log_text, "one killed: the operator does not need it"));
 }
 
 /* NAME* is every VM that runs and whose name begins so; only kill takes it. */
@@ -579,6 +601,7 @@ int main(void)
 		TEST(test_policy),
 		TEST(test_pause_and_resume),
 		TEST(test_kill_and_restart),
+		TEST(test_start),
 		TEST(test_kill_all_that_begin_so),
 		TEST(test_frames),
 		TEST(test_the_map),
