@@ -51,6 +51,7 @@ struct balloon {
 	uint64_t reported_pages; /* contents dropped by free-page reports */
 	bool fixed;		 /* the operator, not the policy, has set the target: */
 	uint64_t fixed_pages;
+	uint64_t floor_pages;	    /* no target is less: the operator has set a lower max */
 	uint64_t driver_debt_pages; /* to be freed for what its driver had from the reserve */
 	/* The governor's, to judge the driver: what it was asked for, when, and at which size. */
 	uint64_t asked_pages;
@@ -195,6 +196,12 @@ static inline uint32_t vm_trace_who(const struct vm *vm)
 static inline uint32_t vcpu_trace_who(const struct vcpu *vcpu)
 {
 	return trace_who(vcpu->vm->id, vcpu->index);
+}
+
+/* What the operator lets it hold: its RAM, or less (the command set NAME max). */
+static inline uint64_t vm_max_pages(const struct vm *vm)
+{
+	return vm->config.max_pages - vm->balloon.floor_pages;
 }
 
 static inline const char *vm_name(const struct vm *vm)
