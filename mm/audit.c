@@ -113,28 +113,6 @@ static void audit_frames(struct audit_report *report)
 	       frame_sums.by_state[FRAME_ZEROED]);
 }
 
-/* Of the extent that `pfn` is in; a frame without a head is an error of its own. */
-static struct frame_tag tag_of_extent(uint64_t pfn)
-{
-	unsigned order = 0;
-	uint64_t head = pfn;
-	while (frame_table[head].tag.state == FRAME_TAIL && order < FRAME_ORDER_MAX) {
-		head = align_down_u64(pfn, order_pages(++order));
-	}
-	return frame_table[head].tag;
-}
-
-void audit_hypervisor_frames(uint64_t pfn, uint64_t pages, struct audit_report *report)
-{
-	for (uint64_t end = min_u64(pfn + pages, frame_table_count); pfn < end; pfn++) {
-		const struct frame_tag tag = tag_of_extent(pfn);
-		if (tag.state != FRAME_HYPERVISOR || tag.owner != VM_ID_HOST) {
-			audit_complain(report, "frame of a module that is kept, state", pfn,
-				       tag.state, FRAME_HYPERVISOR);
-		}
-	}
-}
-
 static void audit_leaf(const struct s2 *s2, uint64_t value, unsigned level, uint64_t gfn,
 		       struct audit_report *report)
 {

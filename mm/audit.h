@@ -19,9 +19,6 @@ struct audit_report {
 	uint64_t module_pages;		    /* kept for VMs that may begin later, or again */
 };
 
-/* Those of `pages` frames that are in the table must be the hypervisor's, whatever extents of. */
-void audit_hypervisor_frames(uint64_t pfn, uint64_t pages, struct audit_report *report);
-
 /* Counts an error; the text is that of the first. For what is audited elsewhere. */
 void audit_complain(struct audit_report *report, const char *what, uint64_t where, uint64_t found,
 		    uint64_t expected);

@@ -118,7 +118,7 @@ static bool has_cpu(const struct vm *vm)
 	return (vm->config.cpu_mask & all) != 0;
 }
 
-static enum status check_collisions(const struct vm *vm, struct error *error)
+enum status vm_check(const struct vm *vm, struct error *error)
 {
 	if (name_is_taken(vm)) {
 		return error_set(error, STATUS_INVALID, "name=%s is used twice", vm->config.name);
@@ -145,7 +145,7 @@ static enum status configure_vm(struct vm *vm, const struct boot_module *module,
 	if (status != STATUS_OK) {
 		return status;
 	}
-	return check_collisions(vm, error);
+	return vm_check(vm, error);
 }
 
 static void set_entry(struct vcpu *first, const struct load_entry *entry)
@@ -156,9 +156,8 @@ static void set_entry(struct vcpu *first, const struct load_entry *entry)
 	first->regs[GPR_RSI] = entry->esi;
 }
 
-/* On success the first vCPU's state holds how it begins. */
-static enum status create_and_enter(struct vm *vm, const struct load_files *files,
-				    const struct load_plan *plan, struct error *error)
+enum status vm_create(struct vm *vm, const struct load_files *files, const struct load_plan *plan,
+		      struct error *error)
 {
 	struct load_entry entry = {0};
 	enum status status = create_vm(vm, files, plan, &entry, error);
@@ -180,73 +179,7 @@ static enum status make_vm(struct vm *vm, unsigned index, const struct boot_modu
 		status = load_plan(&vm->config, &files, plan, error);
 	}
 	if (status == STATUS_OK && !vm->config.later) {
-		status = create_and_enter(vm, &files, plan, error);
-	}
-	return status;
-}
-
-/* As vcpu_init, but what it has counted stays. */
-static void renew_vcpu(struct vm *vm, unsigned index)
-{
-	struct vcpu *vcpu = &vm->vcpus[index];
-	struct vcpu before = *vcpu;
-	vcpu_init(vcpu, vm, index);
-	vcpu->exit_count = before.exit_count;
-	vcpu->fault_count = before.fault_count;
-	vcpu->hypercall_count = before.hypercall_count;
-	memcpy(vcpu->exits_by_kind, before.exits_by_kind, sizeof(vcpu->exits_by_kind));
-}
-
-/*
- * The new address space may get the root table of one that CPUs have cached translations of, and
- * its vCPUs the tags of those before: each CPU flushes before it enters.
- */
-static void request_flush(struct vm *vm)
-{
-	struct s2_locked locked = s2_lock(&vm->s2);
-	(void)tlb_epoch_request(&vm->s2);
-	s2_unlock(locked);
-}
-
-enum status vm_build_again(struct vm *vm, struct error *error)
-{
-	struct load_files files;
-	struct load_plan plan;
-	for (unsigned i = 0; i < vm->config.vcpus; i++) {
-		renew_vcpu(vm, i);
-	}
-	if (vm->platform != NULL) {
-		platform_reset(vm);
-	}
-	files_find(vm, &files);
-	enum status status = load_plan(&vm->config, &files, &plan, error);
-	if (status == STATUS_OK) {
-		status = create_and_enter(vm, &files, &plan, error);
-	}
-	if (status == STATUS_OK) {
-		request_flush(vm);
-	}
-	return status;
-}
-
-enum status vm_build(struct vm *vm, const struct vm_config *config, struct load_plan *plan,
-		     struct error *error)
-{
-	struct load_files files;
-	vm->config = *config;
-	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
-		vcpu_init(&vm->vcpus[i], vm, i);
-	}
-	enum status status = check_collisions(vm, error);
-	if (status == STATUS_OK) {
-		files_find(vm, &files);
-		status = load_plan(&vm->config, &files, plan, error);
-	}
-	if (status == STATUS_OK) {
-		status = create_and_enter(vm, &files, plan, error);
-	}
-	if (status == STATUS_OK) {
-		request_flush(vm);
+		status = vm_create(vm, &files, plan, error);
 	}
 	return status;
 }

@@ -7,9 +7,9 @@
 #include "base/types.h"
 
 struct boot_module;
+struct load_files;
 struct load_plan;
 struct vm;
-struct vm_config;
 
 /* Frames of modules. */
 struct vms_pages {
@@ -25,21 +25,22 @@ struct vms_pages {
 void vms_start(struct boot_module *modules, unsigned count, struct vms_pages *pages);
 
 /*
- * For a VM that restarts, when all of it has been taken apart but its devices and its files: RAM
- * that reads as zeros, the files as at its start, the devices after a reset, new vCPUs. NO_MEMORY,
- * with *error: the host has not enough frames now, and nothing is left behind. Boot CPU.
- */
-MUST_CHECK enum status vm_build_again(struct vm *vm, struct error *error);
-
-/*
- * The parts of a start, for kernel/lifecycle/start.c. An unused slot, which does not count yet
- * (NULL: there is none left); a VM built in a slot, of the files that it has there, or *error and
- * nothing left behind but the configuration; and what is noted of one that was built: answers how
- * many frames of its files were given back. Boot CPU.
+ * The parts of a start, for kernel/lifecycle/start.c and restart.c. Boot CPU. An unused slot, which
+ * does not count yet; NULL: there is none left.
  */
 struct vm *vm_slot(void);
-MUST_CHECK enum status vm_build(struct vm *vm, const struct vm_config *config,
-				struct load_plan *plan, struct error *error);
+
+/* The configuration must not collide with those of others, and a CPU must be there for it. */
+MUST_CHECK enum status vm_check(const struct vm *vm, struct error *error);
+
+/*
+ * Address space, memory, devices and vCPUs; the state of the first vCPU holds how it begins. Or
+ * *error, and nothing is left behind.
+ */
+MUST_CHECK enum status vm_create(struct vm *vm, const struct load_files *files,
+				 const struct load_plan *plan, struct error *error);
+
+/* It is there. Answers how many frames of its files were given back. */
 uint64_t vm_note_built(struct vm *vm, const struct load_plan *plan, uint64_t begin_tsc);
 
 /* Lets one VM begin. Boot CPU. */

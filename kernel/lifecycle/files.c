@@ -7,6 +7,7 @@
 #include "base/string.h"
 #include "arch/arch.h"
 #include "mm/audit.h"
+#include "mm/frame.h"
 #include "mm/phys.h"
 
 static struct boot_module *modules;
@@ -233,6 +234,29 @@ uint64_t files_pages(const struct vm *vm)
 	return pages;
 }
 
+/* Of the extent that `pfn` is in; a frame without a head is an error of its own. */
+static struct frame_tag tag_of_extent(uint64_t pfn)
+{
+	unsigned order = 0;
+	uint64_t head = pfn;
+	while (frame_table[head].tag.state == FRAME_TAIL && order < FRAME_ORDER_MAX) {
+		head = align_down_u64(pfn, order_pages(++order));
+	}
+	return frame_table[head].tag;
+}
+
+/* Those beyond the frame table are no memory of ours. */
+static void audit_frames(uint64_t pfn, uint64_t pages, struct audit_report *report)
+{
+	for (uint64_t end = min_u64(pfn + pages, frame_table_count); pfn < end; pfn++) {
+		const struct frame_tag tag = tag_of_extent(pfn);
+		if (tag.state != FRAME_HYPERVISOR || tag.owner != VM_ID_HOST) {
+			audit_complain(report, "frame of a module that is kept, state", pfn,
+				       tag.state, FRAME_HYPERVISOR);
+		}
+	}
+}
+
 uint64_t files_audit(struct audit_report *report)
 {
 	uint64_t sum = 0;
@@ -243,7 +267,7 @@ uint64_t files_audit(struct audit_report *report)
 			audit_complain(report, "module that no VM can begin from, pages", pfn,
 				       pages, 0);
 		}
-		audit_hypervisor_frames(pfn, pages, report);
+		audit_frames(pfn, pages, report);
 		sum += pages;
 	}
 	return sum;

@@ -11,6 +11,7 @@
 #include "kernel/lifecycle/build.h"
 #include "kernel/lifecycle/files.h"
 #include "kernel/lifecycle/load.h"
+#include "kernel/lifecycle/restart.h"
 #include "kernel/vm/vm.h"
 
 static enum status refuse(const struct vm *of, struct error *error)
@@ -31,6 +32,29 @@ static bool has_name(const struct word *changes, unsigned count)
 		has = has || (changes[i].length >= 5 && memcmp(changes[i].text, "name=", 5) == 0);
 	}
 	return has;
+}
+
+/* A failure leaves nothing behind but the configuration. */
+static enum status build(struct vm *vm, const struct vm_config *config, struct load_plan *plan,
+			 struct error *error)
+{
+	struct load_files files;
+	vm->config = *config;
+	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
+		vcpu_init(&vm->vcpus[i], vm, i);
+	}
+	enum status status = vm_check(vm, error);
+	if (status == STATUS_OK) {
+		files_find(vm, &files);
+		status = load_plan(&vm->config, &files, plan, error);
+	}
+	if (status == STATUS_OK) {
+		status = vm_create(vm, &files, plan, error);
+	}
+	if (status == STATUS_OK) {
+		vm_request_flush(vm);
+	}
+	return status;
 }
 
 enum status vm_start(struct vm *of, const struct word *changes, unsigned count, struct error *error)
@@ -54,7 +78,7 @@ enum status vm_start(struct vm *of, const struct word *changes, unsigned count, 
 	}
 	vm->files_of = of->files_of;
 	const struct vm_config before = vm->config;
-	status = vm_build(vm, &config, &plan, error);
+	status = build(vm, &config, &plan, error);
 	if (status != STATUS_OK) {
 		vm->config = before;
 		return status;
