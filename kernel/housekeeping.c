@@ -79,7 +79,9 @@ static bool all_ended(void)
 static void check_end(uint64_t now)
 {
 	const struct options *options = house.options;
-	if (all_ended() && !house.reported && !script_is_busy()) {
+	bool ended = all_ended();
+	house.reported = house.reported && ended; /* a VM may have been started since */
+	if (ended && !house.reported && !script_is_busy()) {
 		house.reported = true;
 		bool pass = report_results(options->batch);
 		if (options->batch) {

@@ -46,6 +46,7 @@ HV_C_SOURCES += \
 	kernel/lifecycle/load_pc.c \
 	kernel/lifecycle/load_pvh.c \
 	kernel/lifecycle/restart.c \
+	kernel/lifecycle/start.c \
 	kernel/log/log.c \
 	kernel/log/panic.c \
 	kernel/log/symbols.c \

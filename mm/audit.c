@@ -31,8 +31,8 @@ struct walk_sums {
 
 static struct frame_sums frame_sums; /* too large for a stack */
 
-static void complain(struct audit_report *report, const char *what, uint64_t where, uint64_t found,
-		     uint64_t expected)
+void audit_complain(struct audit_report *report, const char *what, uint64_t where, uint64_t found,
+		    uint64_t expected)
 {
 	if (report->error_count++ == 0) {
 		snprintf(report->first_error, sizeof(report->first_error),
@@ -45,7 +45,7 @@ static void expect(struct audit_report *report, const char *what, uint64_t where
 		   uint64_t expected)
 {
 	if (found != expected) {
-		complain(report, what, where, found, expected);
+		audit_complain(report, what, where, found, expected);
 	}
 }
 
@@ -54,24 +54,25 @@ static uint64_t audit_extent(uint64_t pfn, struct audit_report *report)
 {
 	const struct frame_tag tag = frame_table[pfn].tag;
 	if (tag.state == FRAME_TAIL || tag.state >= FRAME_STATE_COUNT) {
-		complain(report, "frame without a head, state", pfn, tag.state, FRAME_RESERVED);
+		audit_complain(report, "frame without a head, state", pfn, tag.state,
+			       FRAME_RESERVED);
 		return 1;
 	}
 	uint64_t pages = order_pages(tag.order);
 	if (tag.order > FRAME_ORDER_MAX || pages > frame_table_count - pfn ||
 	    !is_aligned_u64(pfn, pages)) {
-		complain(report, "extent with impossible order", pfn, tag.order, 0);
+		audit_complain(report, "extent with impossible order", pfn, tag.order, 0);
 		return 1;
 	}
 	for (uint64_t i = 1; i < pages; i++) {
 		if (frame_table[pfn + i].tag.state != FRAME_TAIL) {
-			complain(report, "frame inside an extent, state", pfn + i,
-				 frame_table[pfn + i].tag.state, FRAME_TAIL);
+			audit_complain(report, "frame inside an extent, state", pfn + i,
+				       frame_table[pfn + i].tag.state, FRAME_TAIL);
 		}
 	}
 	frame_sums.by_state[tag.state] += pages;
 	if (tag.owner >= AUDIT_OWNERS_MAX) {
-		complain(report, "frame with impossible owner", pfn, tag.owner, VM_ID_HOST);
+		audit_complain(report, "frame with impossible owner", pfn, tag.owner, VM_ID_HOST);
 	} else if (tag.state == FRAME_GUEST) {
 		frame_sums.guest_pages[tag.owner] += pages;
 	} else if (tag.state == FRAME_ZEROED && tag.owner != VM_ID_HOST) {
@@ -101,7 +102,7 @@ static void audit_frames(struct audit_report *report)
 	uint64_t dirty;
 	uint64_t zeroed;
 	if (!pool_audit(&dirty, &zeroed)) {
-		complain(report, "damaged list of free frames", 0, 1, 0);
+		audit_complain(report, "damaged list of free frames", 0, 1, 0);
 	}
 	expect(report, "frames in the dirty pool", 0, dirty, frame_sums.by_state[FRAME_DIRTY]);
 	uint64_t lent = 0;
@@ -119,7 +120,8 @@ static void audit_leaf(const struct s2 *s2, uint64_t value, unsigned level, uint
 	const struct frame_tag right = {FRAME_GUEST, (uint8_t)level_order(level), s2->owner};
 	if (pfn.n >= frame_table_count ||
 	    memcmp(&frame_table[pfn.n].tag, &right, sizeof(right)) != 0) {
-		complain(report, "mapped frame is not this VM's", pfn.n, s2->owner, s2->owner);
+		audit_complain(report, "mapped frame is not this VM's", pfn.n, s2->owner,
+			       s2->owner);
 		return;
 	}
 	expect(report, "gfn of a mapped frame", pfn.n, frame_table[pfn.n].gfn, gfn);
@@ -137,7 +139,8 @@ static void audit_table(const struct s2 *s2, pfn_t table, unsigned level, uint64
 			struct walk_sums *sums, struct audit_report *report)
 {
 	if (!is_table_page(s2, table)) {
-		complain(report, "page table is not this VM's", table.n, s2->owner, s2->owner);
+		audit_complain(report, "page table is not this VM's", table.n, s2->owner,
+			       s2->owner);
 		return;
 	}
 	expect(report, "level of a page table", table.n, table_level(table), level);
@@ -153,7 +156,7 @@ static void audit_table(const struct s2 *s2, pfn_t table, unsigned level, uint64
 			continue;
 		}
 		if (gfn >= s2->limit_pages) {
-			complain(report, "entry beyond the VM's RAM", gfn, value, 0);
+			audit_complain(report, "entry beyond the VM's RAM", gfn, value, 0);
 		}
 		if (kind == ENTRY_BALLOONED) {
 			expect(report, "not-present entry", gfn, value,
@@ -196,13 +199,15 @@ static void audit_cache(const struct s2 *s2, struct audit_report *report)
 	const struct frame_cache *cache = &s2->promise.cache;
 	const struct frame_tag lent = {FRAME_ZEROED, ORDER_4K, s2->owner};
 	if (cache->count > FRAME_CACHE_SIZE || cache->count > cache->lent) {
-		complain(report, "frames in a VM's cache", s2->owner, cache->count, cache->lent);
+		audit_complain(report, "frames in a VM's cache", s2->owner, cache->count,
+			       cache->lent);
 		return;
 	}
 	for (uint32_t i = 0; i < cache->count; i++) {
 		uint32_t pfn = cache->pfns[i];
 		if (pfn >= frame_table_count || frame_table[pfn].tag_word != frame_tag_word(lent)) {
-			complain(report, "ready frame is not this VM's", pfn, s2->owner, s2->owner);
+			audit_complain(report, "ready frame is not this VM's", pfn, s2->owner,
+				       s2->owner);
 			continue;
 		}
 		expect(report, "place of a ready frame", pfn, frame_table[pfn].next, i);
@@ -263,7 +268,7 @@ void audit_run(struct s2 *const *spaces, unsigned count, struct audit_report *re
 	expect(report, "frames owed", 0, promise_owed(), owed);
 	/* What is lent cannot be handed to others before it is taken back. */
 	if (owed > frame_count_free() - ready_pages + frame_count(FRAME_REVOKING)) {
-		complain(report, "promises beyond what is free", 0, owed,
-			 frame_count_free() - ready_pages);
+		audit_complain(report, "promises beyond what is free", 0, owed,
+			       frame_count_free() - ready_pages);
 	}
 }

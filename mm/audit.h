@@ -16,7 +16,12 @@
 struct audit_report {
 	uint64_t error_count;
 	char first_error[AUDIT_TEXT_BYTES]; /* "" when there is none */
+	uint64_t module_pages;		    /* kept for VMs that may begin later, or again */
 };
+
+/* Counts an error; the text is that of the first. For what is audited elsewhere. */
+void audit_complain(struct audit_report *report, const char *what, uint64_t where, uint64_t found,
+		    uint64_t expected);
 
 /* `spaces` are all address spaces that exist. */
 void audit_run(struct s2 *const *spaces, unsigned count, struct audit_report *report);

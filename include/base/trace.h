@@ -48,4 +48,10 @@ static inline void trace_note(enum trace_event event, uint32_t who, uint64_t fir
 	}
 }
 
+/*
+ * The last records of each CPU, in words and into the log: what went before a panic. Nothing where
+ * the trace was never on. The other CPUs are halted, and may have been in the middle of a record.
+ */
+void trace_report(void);
+
 #endif

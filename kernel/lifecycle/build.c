@@ -119,6 +119,18 @@ static bool has_cpu(const struct vm *vm)
 	return (vm->config.cpu_mask & all) != 0;
 }
 
+enum status vm_check(const struct vm *vm, struct error *error)
+{
+	if (name_is_taken(vm)) {
+		return error_set(error, STATUS_INVALID, "name=%s is used twice", vm->config.name);
+	}
+	if (!has_cpu(vm)) {
+		return error_set(error, STATUS_INVALID,
+				 "cpu= names none of the %u processors that run", arch_cpu_count());
+	}
+	return STATUS_OK;
+}
+
 /* The module's string, parsed into the VM's configuration, and what it must not collide with. */
 static enum status configure_vm(struct vm *vm, const struct boot_module *module,
 				struct error *error)
@@ -134,14 +146,7 @@ static enum status configure_vm(struct vm *vm, const struct boot_module *module,
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (name_is_taken(vm)) {
-		return error_set(error, STATUS_INVALID, "name=%s is used twice", vm->config.name);
-	}
-	if (!has_cpu(vm)) {
-		return error_set(error, STATUS_INVALID,
-				 "cpu= names none of the %u processors that run", arch_cpu_count());
-	}
-	return STATUS_OK;
+	return vm_check(vm, error);
 }
 
 static void set_entry(struct vcpu *first, const struct load_entry *entry)
@@ -152,14 +157,16 @@ static void set_entry(struct vcpu *first, const struct load_entry *entry)
 	first->regs[GPR_RSI] = entry->esi;
 }
 
-/* On success the first vCPU's state holds how it begins. */
-static enum status create_and_enter(struct vm *vm, const struct load_files *files,
-				    const struct load_plan *plan, struct error *error)
+enum status vm_create(struct vm *vm, const struct load_files *files, const struct load_plan *plan,
+		      struct error *error)
 {
 	struct load_entry entry = {0};
+	uint64_t own_before = frame_count(FRAME_HYPERVISOR);
 	enum status status = create_vm(vm, files, plan, &entry, error);
 	if (status == STATUS_OK) {
 		set_entry(&vm->vcpus[0], &entry);
+		/* One that is started while others run gets their new tables counted, too. */
+		vm->own_pages = frame_count(FRAME_HYPERVISOR) - own_before;
 	}
 	return status;
 }
@@ -175,68 +182,31 @@ static enum status make_vm(struct vm *vm, unsigned index, const struct boot_modu
 	if (status == STATUS_OK) {
 		status = load_plan(&vm->config, &files, plan, error);
 	}
-	if (status == STATUS_OK) {
-		status = create_and_enter(vm, &files, plan, error);
+	if (status == STATUS_OK && !vm->config.later) {
+		status = vm_create(vm, &files, plan, error);
 	}
 	return status;
 }
 
-/* As vcpu_init, but what it has counted stays. */
-static void renew_vcpu(struct vm *vm, unsigned index)
-{
-	struct vcpu *vcpu = &vm->vcpus[index];
-	struct vcpu before = *vcpu;
-	vcpu_init(vcpu, vm, index);
-	vcpu->exit_count = before.exit_count;
-	vcpu->fault_count = before.fault_count;
-	vcpu->hypercall_count = before.hypercall_count;
-	memcpy(vcpu->exits_by_kind, before.exits_by_kind, sizeof(vcpu->exits_by_kind));
-}
-
-/*
- * The new address space may get the root table of one that CPUs have cached translations of, and
- * its vCPUs the tags of those before: each CPU flushes before it enters.
- */
-static void request_flush(struct vm *vm)
-{
-	struct s2_locked locked = s2_lock(&vm->s2);
-	(void)tlb_epoch_request(&vm->s2);
-	s2_unlock(locked);
-}
-
-enum status vm_build_again(struct vm *vm, struct error *error)
-{
-	struct load_files files;
-	struct load_plan plan;
-	for (unsigned i = 0; i < vm->config.vcpus; i++) {
-		renew_vcpu(vm, i);
-	}
-	if (vm->platform != NULL) {
-		platform_reset(vm);
-	}
-	files_find(vm, &files);
-	enum status status = load_plan(&vm->config, &files, &plan, error);
-	if (status == STATUS_OK) {
-		status = create_and_enter(vm, &files, &plan, error);
-	}
-	if (status == STATUS_OK) {
-		request_flush(vm);
-	}
-	return status;
-}
-
-/* An unused slot. NULL: there is none left. */
-static struct vm *take_slot(void)
+struct vm *vm_slot(void)
 {
 	if (vm_count == VMS_MAX) {
 		return NULL;
 	}
-	struct vm *vm = &vms[vm_count++];
-	vm->id = (vm_id_t)vm_count;
+	struct vm *vm = &vms[vm_count];
+	vm->id = (vm_id_t)(vm_count + 1);
+	vm->files_of = vm->id;
 	boost_init(vm);
 	for (unsigned i = 0; i < AEROSTAT_VCPUS_MAX; i++) {
 		vcpu_init(&vm->vcpus[i], vm, i);
 	}
+	return vm;
+}
+
+static struct vm *take_slot(void)
+{
+	struct vm *vm = vm_slot();
+	vm_count += vm != NULL ? 1 : 0;
 	return vm;
 }
 
@@ -258,11 +228,21 @@ static void log_start(const struct vm *vm, const struct load_plan *plan)
 		  vm->config.as != AS_PLAIN ? personality_name(vm->config.as) : "");
 }
 
+uint64_t vm_note_built(struct vm *vm, const struct load_plan *plan, uint64_t begin_tsc)
+{
+	vm->held_peak_pages = vm->s2.mapped_pages;
+	vm->begun_tsc = arch_tsc();
+	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
+	vm->start_ticks = arch_tsc() - begin_tsc; /* 0 for one that was refused */
+	log_start(vm, plan);
+	trace_note(TRACE_start, vm_trace_who(vm), vm->config.mem_pages, vm->config.max_pages);
+	return vm->config.on_reboot == ON_REBOOT_RESTART ? 0 : files_release(vm);
+}
+
 /* Answers how many frames of its files are not needed any more. */
 static uint64_t start_vm(unsigned index, const struct boot_module *module)
 {
 	uint64_t begin_tsc = arch_tsc();
-	uint64_t own_before = frame_count(FRAME_HYPERVISOR);
 	struct vm *vm = take_slot();
 	struct load_plan plan;
 	struct error error;
@@ -273,14 +253,15 @@ static uint64_t start_vm(unsigned index, const struct boot_module *module)
 		refuse(vm, &error);
 		return files_release(vm) + files_release_orphan(index);
 	}
-	vm->held_peak_pages = vm->s2.mapped_pages;
-	vm->own_pages = frame_count(FRAME_HYPERVISOR) - own_before;
-	vm->begun_tsc = arch_tsc();
-	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
-	vm->start_ticks = arch_tsc() - begin_tsc; /* 0 for one that was refused */
-	log_start(vm, &plan);
-	trace_note(TRACE_start, vm_trace_who(vm), vm->config.mem_pages, vm->config.max_pages);
-	return vm->config.on_reboot == ON_REBOOT_RESTART ? 0 : files_release(vm);
+	if (vm->config.later) {
+		vm->state = VM_LATER;
+		log_event(vm_name(vm),
+			  "loaded mem=%luK min=%luK max=%luK: the command start begins it",
+			  vm->config.mem_pages * 4, vm->config.min_pages * 4,
+			  vm->config.max_pages * 4);
+		return 0;
+	}
+	return vm_note_built(vm, &plan, begin_tsc);
 }
 
 /* A further file that no VM has taken is nobody's fault but its own, and has a slot of its own. */

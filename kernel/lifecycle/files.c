@@ -6,6 +6,8 @@
 #include "base/check.h"
 #include "base/string.h"
 #include "arch/arch.h"
+#include "mm/audit.h"
+#include "mm/frame.h"
 #include "mm/phys.h"
 
 static struct boot_module *modules;
@@ -105,7 +107,7 @@ void files_find(const struct vm *vm, struct load_files *files)
 		const struct boot_module *module = &modules[i];
 		struct vm_file_config file = {.arguments = vm->config.arguments};
 		struct error ignored;
-		if (owners[i] != vm->id) {
+		if (owners[i] != vm->files_of) {
 			continue;
 		}
 		CHECK(!module->released && files->count < LOAD_FILES_MAX);
@@ -157,11 +159,50 @@ static uint64_t release(unsigned index)
 	return modules[index].released ? 0 : arch_module_release(&modules[index]);
 }
 
+const char *files_text(const struct vm *vm)
+{
+	for (unsigned i = 0; i < module_count; i++) {
+		if (owners[i] == vm->files_of && !vm_config_is_file(modules[i].text)) {
+			return modules[i].text;
+		}
+	}
+	return "";
+}
+
+/* It begins from its files yet, or again; or it has ended a moment ago and has not let go. */
+static bool may_need_files(const struct vm *vm)
+{
+	bool again = vm->config.on_reboot == ON_REBOOT_RESTART;
+	return vm->state == VM_LATER || (again && (vm_is_alive(vm) || vm->s2_exists));
+}
+
+static bool is_needed(vm_id_t files_of, const struct vm *besides)
+{
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (&vms[i] != besides && vms[i].files_of == files_of && may_need_files(&vms[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool files_are_held(const struct vm *vm)
+{
+	bool held = false;
+	for (unsigned i = 0; i < module_count; i++) {
+		if (owners[i] == vm->files_of && !vm_config_is_file(modules[i].text)) {
+			held = !modules[i].released; /* the others are given back with it */
+		}
+	}
+	return held;
+}
+
 uint64_t files_release(const struct vm *vm)
 {
 	uint64_t pages = 0;
-	for (unsigned i = 0; i < module_count; i++) {
-		pages += owners[i] == vm->id ? release(i) : 0;
+	bool kept = is_needed(vm->files_of, vm);
+	for (unsigned i = 0; i < module_count && !kept; i++) {
+		pages += owners[i] == vm->files_of ? release(i) : 0;
 	}
 	return pages;
 }
@@ -171,16 +212,63 @@ uint64_t files_release_orphan(unsigned index)
 	return release(index);
 }
 
+static uint64_t first_page(const struct boot_module *module)
+{
+	return module->start >> PAGE_SHIFT;
+}
+
+/* 0: it is nowhere any more, or was empty. */
+static uint64_t pages_kept(const struct boot_module *module)
+{
+	bool kept = !module->released && module->start < module->end;
+	return kept ? (align_up_u64(module->end, PAGE_BYTES) >> PAGE_SHIFT) - first_page(module)
+		    : 0;
+}
+
 uint64_t files_pages(const struct vm *vm)
 {
 	uint64_t pages = 0;
 	for (unsigned i = 0; i < module_count; i++) {
-		const struct boot_module *module = &modules[i];
-		if (owners[i] == vm->id && !module->released && module->start < module->end) {
-			pages += (align_up_u64(module->end, PAGE_BYTES) -
-				  align_down_u64(module->start, PAGE_BYTES)) >>
-				 PAGE_SHIFT;
-		}
+		pages += owners[i] == vm->files_of ? pages_kept(&modules[i]) : 0;
 	}
 	return pages;
+}
+
+/* Of the extent that `pfn` is in; a frame without a head is an error of its own. */
+static struct frame_tag tag_of_extent(uint64_t pfn)
+{
+	unsigned order = 0;
+	uint64_t head = pfn;
+	while (frame_table[head].tag.state == FRAME_TAIL && order < FRAME_ORDER_MAX) {
+		head = align_down_u64(pfn, order_pages(++order));
+	}
+	return frame_table[head].tag;
+}
+
+/* Those beyond the frame table are no memory of ours. */
+static void audit_frames(uint64_t pfn, uint64_t pages, struct audit_report *report)
+{
+	for (uint64_t end = min_u64(pfn + pages, frame_table_count); pfn < end; pfn++) {
+		const struct frame_tag tag = tag_of_extent(pfn);
+		if (tag.state != FRAME_HYPERVISOR || tag.owner != VM_ID_HOST) {
+			audit_complain(report, "frame of a module that is kept, state", pfn,
+				       tag.state, FRAME_HYPERVISOR);
+		}
+	}
+}
+
+uint64_t files_audit(struct audit_report *report)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < module_count; i++) {
+		uint64_t pages = pages_kept(&modules[i]);
+		uint64_t pfn = first_page(&modules[i]);
+		if (pages > 0 && !is_needed(owners[i], NULL)) {
+			audit_complain(report, "module that no VM can begin from, pages", pfn,
+				       pages, 0);
+		}
+		audit_frames(pfn, pages, report);
+		sum += pages;
+	}
+	return sum;
 }

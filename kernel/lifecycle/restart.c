@@ -9,7 +9,51 @@
 #include "arch/arch.h"
 #include "kernel/lifecycle/build.h"
 #include "kernel/lifecycle/end.h"
+#include "kernel/lifecycle/files.h"
+#include "kernel/lifecycle/load.h"
+#include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
+#include "mm/tlb.h"
+
+/* As vcpu_init, but what it has counted stays. */
+static void renew_vcpu(struct vm *vm, unsigned index)
+{
+	struct vcpu *vcpu = &vm->vcpus[index];
+	struct vcpu before = *vcpu;
+	vcpu_init(vcpu, vm, index);
+	vcpu->exit_count = before.exit_count;
+	vcpu->fault_count = before.fault_count;
+	vcpu->hypercall_count = before.hypercall_count;
+	memcpy(vcpu->exits_by_kind, before.exits_by_kind, sizeof(vcpu->exits_by_kind));
+}
+
+void vm_request_flush(struct vm *vm)
+{
+	struct s2_locked locked = s2_lock(&vm->s2);
+	(void)tlb_epoch_request(&vm->s2);
+	s2_unlock(locked);
+}
+
+enum status vm_build_again(struct vm *vm, struct error *error)
+{
+	struct load_files files;
+	struct load_plan plan;
+	for (unsigned i = 0; i < vm->config.vcpus; i++) {
+		renew_vcpu(vm, i);
+	}
+	if (vm->platform != NULL) {
+		platform_reset(vm);
+	}
+	files_find(vm, &files);
+	enum status status = load_plan(&vm->config, &files, &plan, error);
+	if (status == STATUS_OK) {
+		status = vm_create(vm, &files, &plan, error);
+	}
+	if (status == STATUS_OK) {
+		vm_request_flush(vm);
+	}
+	return status;
+}
 
 /* What it has done so far stays in its statistics; the guest starts with an empty balloon. */
 static void forget_balloon(struct vm *vm)

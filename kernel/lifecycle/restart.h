@@ -6,6 +6,7 @@
 #ifndef KERNEL_LIFECYCLE_RESTART_H
 #define KERNEL_LIFECYCLE_RESTART_H
 
+#include "base/error.h"
 #include "base/types.h"
 
 struct vm;
@@ -20,5 +21,18 @@ struct vm;
 #define RESTART_QUICK_MS 1000
 #define RESTARTS_QUICK_MAX 5
 bool vm_restart_step(struct vm *vm);
+
+/*
+ * For a VM that restarts, when all of it has been taken apart but its devices and its files: RAM
+ * that reads as zeros, the files as at its start, the devices after a reset, new vCPUs. NO_MEMORY,
+ * with *error: the host has not enough frames now, and nothing is left behind. Boot CPU.
+ */
+MUST_CHECK enum status vm_build_again(struct vm *vm, struct error *error);
+
+/*
+ * The new address space may get the root table of one that CPUs have cached translations of, and
+ * its vCPUs the tags of those before: each CPU flushes before it enters.
+ */
+void vm_request_flush(struct vm *vm);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/string.h"
+#include "base/trace.h"
 #include "arch/arch.h"
 #include "kernel/log/log.h"
 
@@ -40,6 +41,8 @@ void panic_begin(void)
 
 void panic_end(void)
 {
+	/* Last: a failure in here costs nothing of what was said before. */
+	trace_report();
 	arch_power_off(false);
 }
 

@@ -9,7 +9,7 @@
  */
 void panic_begin(void);
 
-/* Switches the machine off with the verdict "fail". */
+/* Shows the end of the trace, and switches the machine off with the verdict "fail". */
 _Noreturn void panic_end(void);
 
 #endif

@@ -12,7 +12,7 @@
 #include "base/types.h"
 #include "kernel/lib/words.h"
 
-#define COMMAND_WORDS_MAX 8
+#define COMMAND_WORDS_MAX 16
 #define COMMAND_LINE_BYTES 256
 
 struct vm;

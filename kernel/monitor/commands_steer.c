@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "kernel/lifecycle/end.h"
+#include "kernel/lifecycle/start.h"
 #include "kernel/monitor/output.h"
 #include "kernel/overcommit/driver_health.h"
 #include "kernel/overcommit/policy.h"
@@ -25,7 +26,9 @@ static enum status need_running(const struct vm *vm, struct error *error)
 		return STATUS_OK;
 	}
 	return error_set(error, STATUS_INVALID, "%s does not run%s", vm_name(vm),
-			 vm->state == VM_RESTARTING ? ": it is being restarted" : " any more");
+			 vm->state == VM_RESTARTING ? ": it is being restarted"
+			 : vm->state == VM_LATER    ? " yet: the command start begins it"
+						    : " any more");
 }
 
 static enum status take_size(struct word word, uint64_t *pages, struct error *error)
@@ -65,6 +68,13 @@ static enum status balloon(const struct command_call *call, struct error *error)
 				 "the most",
 				 pages * 4, vm_name(vm), most * 4);
 	}
+	if (pages < vm->balloon.floor_pages) {
+		return error_set(error, STATUS_INVALID,
+				 "a balloon of %luK would leave %s more than its max=%luK: %luK is "
+				 "the least",
+				 pages * 4, vm_name(vm), vm_max_pages(vm) * 4,
+				 vm->balloon.floor_pages * 4);
+	}
 	vm->balloon.fixed_pages = pages;
 	vm->balloon.fixed = true;
 	log_event(vm_name(vm), "operator balloon=%luK", pages * 4);
@@ -102,12 +112,61 @@ static enum status set_mem(struct vm *vm, struct word value, struct error *error
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (pages < vm->config.min_pages || pages > vm->config.max_pages) {
+	if (pages < vm->config.min_pages || pages > vm_max_pages(vm)) {
 		return error_set(error, STATUS_INVALID,
 				 "mem=%luK is not between min=%luK and max=%luK", pages * 4,
-				 vm->config.min_pages * 4, vm->config.max_pages * 4);
+				 vm->config.min_pages * 4, vm_max_pages(vm) * 4);
 	}
 	vm->config.mem_pages = pages;
+	return STATUS_OK;
+}
+
+/* Why a VM's RAM, and its second-stage tables with it, end where they did when it began. */
+static const char *why_no_growth(const struct vm *vm)
+{
+	if (vm->config.as == AS_HYPERV) {
+		return "its device adds memory up to the max= of its start only";
+	}
+	return vm->config.devices == DEVICES_PC
+		       ? "the map of memory that its kernel read at its start ends there"
+		       : "a native guest is told the size of its RAM once, at its start";
+}
+
+/* What it holds above is asked for, and what it is asked for is never less than what is above. */
+static enum status set_max(struct vm *vm, struct word value, struct error *error)
+{
+	uint64_t pages;
+	uint64_t ram_pages = vm->config.max_pages;
+	enum status status = take_size(value, &pages, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (pages > ram_pages) {
+		return error_set(error, STATUS_UNSUPPORTED,
+				 "max=%luK is more than its RAM, %luK: %s", pages * 4,
+				 ram_pages * 4, why_no_growth(vm));
+	}
+	if (pages < vm->config.mem_pages) {
+		return error_set(error, STATUS_INVALID,
+				 "max=%luK is less than its allotment, mem=%luK", pages * 4,
+				 vm->config.mem_pages * 4);
+	}
+	if (vm->config.as == AS_HYPERV && vm->config.boot_pages != ram_pages) {
+		return error_set(error, STATUS_UNSUPPORTED,
+				 "its device adds memory until it has max=%luK: a lower one is set "
+				 "when it is started",
+				 ram_pages * 4);
+	}
+	if (pages < ram_pages && !vm->balloon.attached) {
+		return error_set(error, STATUS_INVALID,
+				 "%s has no balloon driver that could be asked for what is above",
+				 vm_name(vm));
+	}
+	vm->balloon.floor_pages = ram_pages - pages;
+	if (vm->s2.mapped_pages > pages) {
+		output_print("%s holds %luK: its balloon is asked for what is above", vm_name(vm),
+			     vm->s2.mapped_pages * 4);
+	}
 	return STATUS_OK;
 }
 
@@ -144,11 +203,10 @@ static enum status set(const struct command_call *call, struct error *error)
 	} else if (word_is(key, "weight")) {
 		status = set_number("weight", SHARES_MOST, &vm->config.weight, value, error);
 	} else if (word_is(key, "max")) {
-		status = error_set(error, STATUS_UNSUPPORTED,
-				   "max is the size of its RAM, and its guest has been told it");
+		status = set_max(vm, value, error);
 	} else {
 		status = error_set(error, STATUS_INVALID,
-				   "%.*s is not min, mem, shares, buffer or weight",
+				   "%.*s is not min, mem, max, shares, buffer or weight",
 				   word_shown(key), key.text);
 	}
 	if (status == STATUS_OK) {
@@ -211,8 +269,18 @@ static enum status resume_one(const struct command_call *call, struct error *err
 	return STATUS_OK;
 }
 
+/* What it will be is checked as its module's string was at boot. */
+static enum status start(const struct command_call *call, struct error *error)
+{
+	return vm_start(call->vm, call->words + 1, call->count - 1, error);
+}
+
 static enum status kill_vm(const struct command_call *call, struct error *error)
 {
+	if (call->vm->state == VM_LATER) {
+		vm_forget(call->vm, "the operator does not need it");
+		return STATUS_OK;
+	}
 	enum status status = need_running(call->vm, error);
 	if (status == STATUS_OK) {
 		vm_kill(call->vm, "the operator ended it");
@@ -254,13 +322,14 @@ static const struct command table[] = {
 	},
 	{
 		.name = "set",
-		.arguments = "NAME min|mem|shares|buffer|weight VALUE",
-		.meaning = "another minimum, allotment, share of memory, buffer, share of CPUs",
+		.arguments = "NAME min|mem|max|shares|buffer|weight VALUE",
+		.meaning = "another minimum, allotment, most that it may hold, share of memory, "
+			   "buffer, share of CPUs",
 		.example = "set hungry shares 200",
 		.least = 3,
 		.most = 3,
 		.takes_vm = true,
-		.choices = "min mem shares buffer weight",
+		.choices = "min mem max shares buffer weight",
 		.run = set,
 	},
 	{
@@ -302,6 +371,17 @@ static const struct command table[] = {
 		.takes_vm = true,
 		.takes_many = true,
 		.run = kill_vm,
+	},
+	{
+		.name = "start",
+		.arguments = "NAME [KEY=VALUE...]",
+		.meaning =
+			"begins a VM with start=later; with name=NEW another one from its module",
+		.example = "start web mem=32M",
+		.least = 1,
+		.most = COMMAND_WORDS_MAX,
+		.takes_vm = true,
+		.run = start,
 	},
 	{
 		.name = "restart",

@@ -87,12 +87,16 @@ static void show_vcpus(const struct vm *vm)
 static void show_balloon(const struct vm *vm)
 {
 	char text[SIZE_TEXT_BYTES];
+	char least[SIZE_TEXT_BYTES];
 	const struct balloon *balloon = &vm->balloon;
-	output_print("  balloon: driver %s%s, target set by %s%s",
+	output_print("  balloon: driver %s%s, target set by %s%s%s%s",
 		     balloon->attached ? "attached" : "absent",
 		     balloon->unresponsive ? " but does not answer" : "",
 		     balloon->fixed ? "the operator: " : "the policy",
-		     balloon->fixed ? commands_vm_size(balloon->fixed_pages, text) : "");
+		     balloon->fixed ? commands_vm_size(balloon->fixed_pages, text) : "",
+		     balloon->floor_pages != 0 ? ", by its max at least " : "",
+		     balloon->floor_pages != 0 ? commands_vm_size(balloon->floor_pages, least)
+					       : "");
 }
 
 static const char *const touch_words[] = {
@@ -203,6 +207,7 @@ static void show_decision(const struct decision *decision)
 		     ago % MS_PER_SECOND / 100, commands_vm_size(decision->old_target_pages, old),
 		     commands_vm_size(decision->new_target_pages, new),
 		     decision->overridden ? "the operator's command balloon"
+		     : decision->bounded  ? "the operator's command set max"
 					  : decisions_reason_text(decision->reason));
 	output_print("      it held %s, idle %s; the host had %s spare%s",
 		     commands_vm_size(decision->held_pages, held),
@@ -230,6 +235,9 @@ static const char *standing(const struct vm *vm, const struct policy_vm *view,
 	}
 	if (vm->balloon.unresponsive) {
 		return "its driver does not answer, so others are asked";
+	}
+	if (vm->balloon.floor_pages != 0 && vm->balloon.target_pages == vm->balloon.floor_pages) {
+		return "the operator has set its max, and that leaves no smaller balloon";
 	}
 	if (view->held_pages <= view->min_pages) {
 		return "it holds no more than its minimum, which is never asked for";

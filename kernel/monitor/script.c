@@ -123,7 +123,7 @@ static enum status parse_value(struct word word, enum vm_stat_unit unit, uint64_
 			       struct error *error)
 {
 	if (unit == STAT_NAME) {
-		for (unsigned state = VM_REFUSED; state <= VM_RESTARTING; state++) {
+		for (unsigned state = VM_REFUSED; state < VM_STATES; state++) {
 			if (word_is(word, vm_state_name((enum vm_state)state))) {
 				*value = state;
 				return STATUS_OK;

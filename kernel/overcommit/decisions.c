@@ -52,6 +52,12 @@ const struct policy_host *decisions_last_host(void)
 	return last_host;
 }
 
+/* Less would leave it more than the operator lets it hold. */
+static bool is_bounded(const struct vm *vm, uint64_t target_pages)
+{
+	return vm->balloon.floor_pages != 0 && target_pages == vm->balloon.floor_pages;
+}
+
 void decisions_add(const struct vm *vm, uint64_t target_pages, bool waiting, uint64_t now_tsc)
 {
 	struct history *history = history_of(vm);
@@ -62,6 +68,7 @@ void decisions_add(const struct vm *vm, uint64_t target_pages, bool waiting, uin
 		.reason = is->reason,
 		.waiting = waiting,
 		.overridden = vm->balloon.fixed,
+		.bounded = is_bounded(vm, target_pages),
 		.old_target_pages = is->target_pages,
 		.new_target_pages = target_pages,
 		.spare_pages = host->spare_pages,
@@ -79,7 +86,9 @@ void decisions_add(const struct vm *vm, uint64_t target_pages, bool waiting, uin
 	if (log_level_now() == LOG_VERBOSE) {
 		log_event(vm_name(vm), "decided target=%lu was=%lu reason=%s", target_pages,
 			  is->target_pages,
-			  vm->balloon.fixed ? "the operator's" : decisions_reason_text(is->reason));
+			  vm->balloon.fixed || is_bounded(vm, target_pages)
+				  ? "the operator's"
+				  : decisions_reason_text(is->reason));
 	}
 }
 

@@ -17,6 +17,7 @@ struct decision {
 	enum policy_reason reason;
 	bool waiting;	 /* a VM waited for a frame */
 	bool overridden; /* the operator's target stands in its place */
+	bool bounded;	 /* the least that the operator's max leaves */
 	uint64_t old_target_pages;
 	uint64_t new_target_pages;
 	uint64_t spare_pages; /* of the host, and its thresholds */

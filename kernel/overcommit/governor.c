@@ -309,8 +309,8 @@ static void boost(struct vm *vm, uint64_t target_pages, uint64_t idle_pages)
 static uint64_t target_of(const struct vm *vm, const struct policy_vm *decided)
 {
 	uint64_t most = sub_floor_u64(vm->config.max_pages, vm->config.min_pages);
-	return vm->balloon.fixed ? min_u64(vm->balloon.fixed_pages, most)
-				 : decided->new_target_pages;
+	uint64_t target = vm->balloon.fixed ? vm->balloon.fixed_pages : decided->new_target_pages;
+	return min_u64(max_u64(target, vm->balloon.floor_pages), most);
 }
 
 static void publish(const struct policy_host *host, unsigned count, uint64_t now)

@@ -6,6 +6,7 @@
 #include "kernel/trace/trace.h"
 
 #include "base/bits.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "arch/arch.h"
 #include "kernel/trace/block.h"
@@ -22,6 +23,11 @@
 #define SAMPLE_MS 10
 #define SAMPLE_BACKLOG 256 /* records: more are left to what samples are not missed for */
 #define DRAIN_ROUNDS 4	   /* of trace_finish(): other CPUs may write for a moment more */
+
+/* Of a panic, from each CPU, and about in all: a line takes a real serial port 10 ms. */
+#define REPORT_MOST 8
+#define REPORT_LEAST 2
+#define REPORT_LINES 64
 
 uint32_t trace_mask;
 bool trace_is_used;
@@ -273,4 +279,32 @@ unsigned trace_last(struct trace_record *records, unsigned most)
 		records[count - 1 - i] = other;
 	}
 	return count;
+}
+
+static void report_cpu(unsigned cpu, uint64_t most)
+{
+	uint64_t end = trace_ring_written(&rings[cpu]);
+
+	for (uint64_t number = end - min_u64(end, most); number < end; number++) {
+		struct trace_record record;
+		char line[TRACE_LINE_BYTES];
+		if (trace_ring_look(&rings[cpu], number, &record)) {
+			record.words[1] |= cpu << 8;
+			trace_text_record(&record, line);
+			log_event(NULL, "trace %s", line);
+		}
+	}
+}
+
+void trace_report(void)
+{
+	if (ring_count == 0) {
+		return;
+	}
+	uint64_t most = max_u64(REPORT_LEAST, min_u64(REPORT_MOST, REPORT_LINES / ring_count));
+	log_event(NULL, "trace: the last records of each CPU, %lu at most (time, CPU, vCPU, event)",
+		  most);
+	for (unsigned cpu = 0; cpu < ring_count; cpu++) {
+		report_cpu(cpu, most);
+	}
 }

@@ -5,7 +5,8 @@
  *
  * Locks: the balloon and the peaks belong to the VM's address space and are changed under its lock.
  * Counters are read without it: a value that is a moment old will do. `state` changes once from
- * RUNNING, by compare and exchange, so that a VM ends for one reason only.
+ * RUNNING, by compare and exchange, so that a VM ends for one reason only. The boot CPU alone reads
+ * vm_count, and adds to it.
  */
 #ifndef KERNEL_VM_VM_H
 #define KERNEL_VM_VM_H
@@ -30,6 +31,8 @@ enum vm_state {
 	VM_FINISHED,   /* said so itself, with an exit code */
 	VM_KILLED,     /* ended by the hypervisor */
 	VM_RESTARTING, /* reset by its guest: taken apart, then built again from its files */
+	VM_LATER,      /* start=later: its files are kept, and nothing else is there yet */
+	VM_STATES,
 };
 
 /* The balloon as the core sees it. */
@@ -48,6 +51,7 @@ struct balloon {
 	uint64_t reported_pages; /* contents dropped by free-page reports */
 	bool fixed;		 /* the operator, not the policy, has set the target: */
 	uint64_t fixed_pages;
+	uint64_t floor_pages;	    /* no target is less: the operator has set a lower max */
 	uint64_t driver_debt_pages; /* to be freed for what its driver had from the reserve */
 	/* The governor's, to judge the driver: what it was asked for, when, and at which size. */
 	uint64_t asked_pages;
@@ -82,8 +86,9 @@ struct platform;
 
 struct vm {
 	enum vm_state state;
-	bool paused; /* by the operator: none of its vCPUs runs, however it is woken; atomic */
-	vm_id_t id;  /* index in the table + 1 */
+	bool paused;	  /* by the operator: none of its vCPUs runs, however it is woken; atomic */
+	vm_id_t id;	  /* index in the table + 1 */
+	vm_id_t files_of; /* whose modules it is made of: its own id, or that of another VM */
 	struct vm_config config;
 	struct s2 s2;
 	bool s2_exists; /* from s2_create to the end of the teardown */
@@ -192,6 +197,12 @@ static inline uint32_t vm_trace_who(const struct vm *vm)
 static inline uint32_t vcpu_trace_who(const struct vcpu *vcpu)
 {
 	return trace_who(vcpu->vm->id, vcpu->index);
+}
+
+/* What the operator lets it hold: its RAM, or less (the command set NAME max). */
+static inline uint64_t vm_max_pages(const struct vm *vm)
+{
+	return vm->config.max_pages - vm->balloon.floor_pages;
 }
 
 static inline const char *vm_name(const struct vm *vm)

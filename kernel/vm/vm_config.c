@@ -23,6 +23,7 @@ enum key {
 	KEY_FILES,
 	KEY_AS,
 	KEY_STARTUP,
+	KEY_START,
 	KEY_COUNT
 };
 
@@ -32,6 +33,7 @@ static const char *const key_names[KEY_COUNT] = {
 	[KEY_ON_TOUCH] = "on-touch", [KEY_VCPUS] = "vcpus",	[KEY_CPU] = "cpu",
 	[KEY_WEIGHT] = "weight",     [KEY_DEVICES] = "devices", [KEY_ON_REBOOT] = "on-reboot",
 	[KEY_FILES] = "files",	     [KEY_AS] = "as",		[KEY_STARTUP] = "startup",
+	[KEY_START] = "start",
 };
 
 #define SHARES_MAX 10000
@@ -193,6 +195,15 @@ static enum status parse_on_reboot(struct word value, struct vm_config *config, 
 	return STATUS_OK;
 }
 
+static enum status parse_start(struct word value, struct vm_config *config, struct error *error)
+{
+	config->later = word_is(value, "later");
+	return config->later || word_is(value, "boot")
+		       ? STATUS_OK
+		       : error_set(error, STATUS_INVALID, "start=%.*s is not boot or later",
+				   word_shown(value), value.text);
+}
+
 static const char *const personality_names[PERSONALITY_COUNT] = {
 	[AS_PLAIN] = "plain",
 	[AS_KVM] = "kvm",
@@ -251,15 +262,17 @@ static enum status parse_value(enum key key, struct word value, struct vm_config
 		return parse_as(value, config, error);
 	case KEY_STARTUP:
 		return parse_size(key, value, &config->boot_pages, error);
+	case KEY_START:
+		return parse_start(value, config, error);
 	case KEY_COUNT:
 		break;
 	}
 	return STATUS_INVALID;
 }
 
-/* One `key=value`; *seen has a bit for each key so far. */
-static enum status parse_pair(struct word word, struct vm_config *config, unsigned *seen,
-			      struct error *error)
+/* One `key=value`; *seen has a bit for each key so far, `changed` for those that are not its. */
+static enum status parse_pair(struct word word, unsigned changed, struct vm_config *config,
+			      unsigned *seen, struct error *error)
 {
 	const char *equals = word.text;
 	while (equals < word.text + word.length && *equals != '=') {
@@ -269,6 +282,9 @@ static enum status parse_pair(struct word word, struct vm_config *config, unsign
 	for (unsigned key = 0; key < KEY_COUNT; key++) {
 		if (name.length == word.length || !word_is(name, key_names[key])) {
 			continue;
+		}
+		if (changed & 1u << key) {
+			return STATUS_OK;
 		}
 		if (*seen & 1u << key) {
 			return error_set(error, STATUS_INVALID, "%s= is given twice",
@@ -281,7 +297,7 @@ static enum status parse_pair(struct word word, struct vm_config *config, unsign
 	return error_set(error, STATUS_INVALID,
 			 "%.*s is not one of name= mem= min= max= shares= buffer= on-touch= vcpus= "
 			 "cpu= weight= "
-			 "devices= on-reboot= files= as= startup=",
+			 "devices= on-reboot= files= as= startup= start=",
 			 word_shown(word), word.text);
 }
 
@@ -349,6 +365,12 @@ static void find_name(const char *text, struct vm_config *config)
 
 enum status vm_config_parse(const char *text, struct vm_config *config, struct error *error)
 {
+	return vm_config_parse_changed(text, NULL, 0, config, error);
+}
+
+enum status vm_config_parse_changed(const char *text, const struct word *changes, unsigned count,
+				    struct vm_config *config, struct error *error)
+{
 	unsigned seen = 0;
 	enum status status = STATUS_OK;
 	memset(config, 0, sizeof(*config));
@@ -359,13 +381,22 @@ enum status vm_config_parse(const char *text, struct vm_config *config, struct e
 	config->weight = 100;
 	config->arguments = "";
 	error->text[0] = '\0';
+	for (unsigned i = 0; i < count && status == STATUS_OK; i++) {
+		status = parse_pair(changes[i], 0, config, &seen, error);
+	}
+	if (status == STATUS_OK && (seen & 1u << KEY_START)) {
+		status = error_set(error, STATUS_INVALID,
+				   "start= is for the string of a module: what is started starts "
+				   "now");
+	}
+	const unsigned changed = seen;
 	struct word word = word_next(&text);
 	while (status == STATUS_OK && word.length > 0) {
 		if (word_is(word, "--")) {
 			config->arguments = word_skip_spaces(text);
 			break;
 		}
-		status = parse_pair(word, config, &seen, error);
+		status = parse_pair(word, changed, config, &seen, error);
 		if (status != STATUS_OK) {
 			find_name(text, config);
 		}

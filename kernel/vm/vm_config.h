@@ -17,6 +17,7 @@
 #include "abi/aerostat.h"
 #include "base/error.h"
 #include "base/types.h"
+#include "kernel/lib/words.h"
 
 #define VM_NAME_BYTES 24
 #define VM_BUFFER_MAX 2000 /* percent */
@@ -71,6 +72,7 @@ struct vm_config {
 	enum devices devices;
 	enum on_reboot on_reboot;
 	enum personality as;
+	bool later;	       /* start=later: loaded, and begun by an operator's command */
 	uint64_t files;	       /* how many further files there must be; 0: any number */
 	const char *arguments; /* the end of the parsed text, or empty */
 };
@@ -78,12 +80,20 @@ struct vm_config {
 /*
  * Parses `text`. name= and mem= are required; max defaults to mem, min to a quarter of mem, shares
  * to 100, buffer to 20, on-touch to zero, vcpus to 1, cpu to all, weight to 100, as to plain,
- * startup to mem with as=hyper-v and to max else, devices and
+ * startup to mem with as=hyper-v and to max else, start to boot, devices and
  * on-reboot to what the image decides. INVALID: *error says what is wrong with which value, and
  * *config holds at least the name if there was a good one. `text` must last as long as *config.
  */
 MUST_CHECK enum status vm_config_parse(const char *text, struct vm_config *config,
 				       struct error *error);
+
+/*
+ * The same with changes: words KEY=VALUE that stand in the place of what `text` says of these keys.
+ * They need not last. INVALID, too: one of them is start=, which is for modules only.
+ */
+MUST_CHECK enum status vm_config_parse_changed(const char *text, const struct word *changes,
+					       unsigned count, struct vm_config *config,
+					       struct error *error);
 
 /* The string of a module begins with of=, so it is a file of a VM and not a VM. */
 bool vm_config_is_file(const char *text);

@@ -29,7 +29,10 @@ const char *vm_state_name(enum vm_state state)
 		return "restarting";
 	case VM_KILLED:
 		return "killed";
+	case VM_LATER:
+		return "later";
 	case VM_UNUSED:
+	case VM_STATES:
 		break;
 	}
 	return "unused";

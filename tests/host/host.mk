@@ -318,7 +318,7 @@ HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c $(POLI
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/decisions.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c kernel/balloon/find.c \
 	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/balloon/single.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c $(POLICY_SOURCES) kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/sched/startup.c \
-	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c \
+	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c kernel/lifecycle/start.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
 	kernel/overcommit/silent_driver.c \
 	$(LOADER_SOURCES) $(FAKE_WORLD) $(MM_SOURCES) $(FAKE_DEVICES)
@@ -611,6 +611,9 @@ HOST_test_foreign_elf := tests/host/lib/test_foreign_elf.c $(IMAGE_SOURCES)
 
 HOST_TESTS += test_load
 HOST_test_load := tests/host/lifecycle/test_load.c $(KERNEL_SOURCES)
+
+HOST_TESTS += test_start
+HOST_test_start := tests/host/lifecycle/test_start.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_vring
 HOST_test_vring := tests/host/virt/test_vring.c tests/host/fake/driver.c drivers/virt/vring.c $(KERNEL_SOURCES)

@@ -233,6 +233,25 @@ static void test_interactive_run_reports_once(void **state)
 	assert_int_equal(finishes, 1);
 }
 
+/* A VM that is started behind the results has some of its own. */
+static void test_one_that_is_started_is_reported(void **state)
+{
+	(void)state;
+	start();
+	for (unsigned i = 1; i <= 2; i++) {
+		struct vm *vm = kernel_vm(i == 1 ? "a" : "b", 100, 50, 10);
+		(void)background_poll(fake_tsc, true);
+		assert_int_equal(results, i - 1);
+		end(vm);
+		while (background_poll(fake_tsc, true)) {
+		}
+		world_forget(&vm->s2);
+		(void)background_poll(fake_tsc, true);
+		(void)background_poll(fake_tsc, true);
+		assert_int_equal(results, i);
+	}
+}
+
 /* What a script has left to do comes before the verdict. */
 static void test_the_verdict_waits_for_the_script(void **state)
 {
@@ -472,6 +491,7 @@ int main(void)
 		TEST(test_teardown_waits_for_the_last_vcpu),
 		TEST(test_the_verdict_waits_for_the_script),
 		TEST(test_interactive_run_reports_once),
+		TEST(test_one_that_is_started_is_reported),
 		TEST(test_a_vm_that_restarts_is_not_over),
 		TEST(test_batch_ends_with_the_verdict),
 		TEST(test_batch_runs_out_of_time),

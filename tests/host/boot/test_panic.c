@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kernel/log/panic.c: a report that fails itself, and what fails then. One test: a panic is for
- * ever.
+ * kernel/log/panic.c: what a report does in which order, one that fails itself, and what fails
+ * then. A panic is for ever: a process for each.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,10 +11,13 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "arch/arch.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "kernel/log/panic.h"
 
 static char order[64]; /* of what is called, a letter each */
@@ -90,6 +93,27 @@ void log_event(const char *vm, const char *format, ...)
 	note('e');
 }
 
+void trace_report(void)
+{
+	note('t');
+}
+
+static void test_the_order_of_a_report(void **state)
+{
+	int status;
+	(void)state;
+	pid_t child = fork(); /* or there would be no first panic for the other test */
+	if (child == 0) {
+		if (setjmp(stopped) == 0) {
+			panic("once");
+		}
+		/* What can fail comes last. */
+		_exit(strcmp(order, "oluebtp") == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 static void test_a_report_that_fails(void **state)
 {
 	(void)state;
@@ -109,6 +133,7 @@ static void test_a_report_that_fails(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_report_that_fails)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_the_order_of_a_report),
+					   cmocka_unit_test(test_a_report_that_fails)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@
 #include "kernel/lifecycle/build.h"
 #include "kernel/lifecycle/end.h"
 #include "kernel/lifecycle/files.h"
+#include "kernel/lifecycle/restart.h"
 #include "kernel/sched/scheduler.h"
 #include "mm/guest_copy.h"
 #include "mm/phys.h"

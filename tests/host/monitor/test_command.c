@@ -121,9 +121,15 @@ static void test_every_command_is_whole(void **state)
 		assert_memory_equal(command->example, command->name, strlen(command->name));
 		snprintf(line, sizeof(line), "help %s", command->name);
 		expect(line, command->example);
-		snprintf(line, sizeof(line), "%s 1 2 3 4 5", command->name);
+		size_t used = (size_t)snprintf(line, sizeof(line), "%s", command->name);
+		for (unsigned words = 0; words <= command->most; words++) {
+			line[used++] = ' ';
+			line[used++] = '1';
+		}
+		line[used] = '\0';
 		refuse(line, "an argument too many; it is used as: ");
-		snprintf(line, sizeof(line), "%s 1 2 3 4 5 6 7 8 9 10", command->name);
+		snprintf(line, sizeof(line), "%s 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8",
+			 command->name);
 		refuse(line, "an argument too many");
 		if (command->least > 0) {
 			refuse(command->name, "an argument is missing; it is used as: ");
@@ -226,6 +232,61 @@ static void test_balloon(void **state)
 	refuse("balloon one 2M", "one has no balloon driver");
 }
 
+/* Below its RAM only: the balloon is asked, whatever the policy and the operator say besides. */
+static void test_set_max(void **state)
+{
+	struct vm *vm = &vms[0];
+	(void)state;
+	refuse("set one max 8", "8 is not a size");
+	refuse("set one max 17M",
+	       "max=17408K is more than its RAM, 16000K: a native guest is told");
+	refuse("set one max 11M", "max=11264K is less than its allotment, mem=12000K");
+	refuse("set one max 0", "max=0K is less than its allotment");
+	kernel_touch_pages(vm, 0, 3400);
+	expect("set one max 13M", "one holds 13600K: its balloon is asked for what is above");
+	assert_int_equal(vm->config.max_pages, 4000); /* the tables and the guest know no other */
+	kernel_periods(1);
+	assert_int_equal(vm->balloon.target_pages, 4000 - 3328);
+	expect("why one", "target 0 -> 2688K: the operator's command set max");
+	expect("why one", "the operator has set its max, and that leaves no smaller balloon");
+	expect("vm one", "target set by the policy, by its max at least 2688K");
+	kernel_periods(10);
+	assert_int_equal(vm->balloon.target_pages, 4000 - 3328);
+	refuse("balloon one 2M", "a balloon of 2048K would leave one more than its max=13312K: "
+				 "2688K is the least");
+	refuse("set one mem 14M", "mem=14336K is not between min=2000K and max=13312K");
+	expect("balloon one 3M", "");
+	kernel_periods(1);
+	assert_int_equal(vm->balloon.target_pages, 768);
+	expect("why one", "target 2688K -> 3M: the operator's command balloon");
+	/* Of an order that is not as strict as the max since, the max holds. */
+	expect("set one max 12M", "");
+	kernel_periods(1);
+	assert_int_equal(vm->balloon.target_pages, 4000 - 3072);
+	expect("balloon one auto", "");
+	expect("set one max 16000K", "");
+	kernel_periods(1);
+	assert_int_equal(vm->balloon.target_pages, 0);
+}
+
+static void test_set_max_of_others(void **state)
+{
+	struct vm *vm = &vms[1];
+	(void)state;
+	vm->config.devices = DEVICES_PC;
+	refuse("set two max 17M", "the map of memory that its kernel read at its start ends there");
+	vm->config.as = AS_HYPERV;
+	vm->config.boot_pages = 3000;
+	refuse("set two max 17M", "its device adds memory up to the max= of its start only");
+	refuse("set two max 13M", "its device adds memory until it has max=16000K");
+	vm->config.boot_pages = 4000;
+	expect("set two max 13M", "");
+	expect("set two max 16000K", "");
+	assert_int_equal(kernel_call(vm, AEROSTAT_CALL_BALLOON_DETACH, 0, 0), 0);
+	refuse("set two max 13M", "two has no balloon driver that could be asked");
+	expect("set two max 16000K", "");
+}
+
 static void test_set(void **state)
 {
 	struct vm *vm = &vms[1];
@@ -234,8 +295,7 @@ static void test_set(void **state)
 	refuse("set two shares 0", "shares=0 is not a number from 1 to 10000");
 	refuse("set two weight 10001", "weight=10001 is not a number from 1 to 10000");
 	refuse("set two weight -1", "weight=-1 is not a number");
-	refuse("set two max 8M", "max is the size of its RAM");
-	refuse("set two size 8M", "size is not min, mem, shares, buffer or weight");
+	refuse("set two size 8M", "size is not min, mem, max, shares, buffer or weight");
 	refuse("set two buffer 2001", "buffer=2001 is not a number from 1 to 2000");
 	refuse("set two mem 1M", "mem=1024K is not between min=2000K and max=16000K");
 	refuse("set two mem 17M", "mem=17408K is not between");
@@ -324,6 +384,22 @@ static void test_kill_and_restart(void **state)
 	assert_int_equal(vms[1].state, VM_RESTARTING);
 	assert_false(vm_is_paused(&vms[1]));
 	refuse("kill two", "two does not run: it is being restarted");
+}
+
+/* What a start does is tested in lifecycle/test_start.c: here is what reaches it. */
+static void test_start(void **state)
+{
+	(void)state;
+	refuse("start onee", "there is no VM onee: the nearest is one");
+	refuse("start", "start: an argument is missing");
+	refuse("start one", "one runs already, and its module was given back");
+	refuse("start one name=other mem=4M", "one runs already, and its module was given back");
+	vms[0].state = VM_LATER;
+	refuse("pause one", "one does not run yet: the command start begins it");
+	refuse("set one min 4M", "one does not run yet: the command start begins it");
+	expect("kill one", "");
+	assert_int_equal(vms[0].state, VM_KILLED);
+	assert_non_null(strstr(fake_log_text, "one killed: the operator does not need it"));
 }
 
 /* NAME* is every VM that runs and whose name begins so; only kill takes it. */
@@ -576,9 +652,12 @@ int main(void)
 		TEST(test_trace),
 		TEST(test_balloon),
 		TEST(test_set),
+		TEST(test_set_max),
+		TEST(test_set_max_of_others),
 		TEST(test_policy),
 		TEST(test_pause_and_resume),
 		TEST(test_kill_and_restart),
+		TEST(test_start),
 		TEST(test_kill_all_that_begin_so),
 		TEST(test_frames),
 		TEST(test_the_map),

@@ -94,6 +94,30 @@ static void test_what_is_sent_is_said_before(void **state)
 	assert_non_null(strstr(fake_log_text, "trace: 2 records are sent before the results"));
 }
 
+/* A module that waits for its command is not missed; one that was started and failed is. */
+static void test_one_that_was_never_started(void **state)
+{
+	(void)state;
+	struct vm *one = kernel_vm("one", 4000, 3000, 500);
+	struct vm *later = kernel_vm("later", 1000, 500, 100);
+	kernel_vm_end(one);
+	kernel_vm_end(later);
+	one->state = VM_FINISHED;
+	one->exit_code = 0;
+	later->state = VM_LATER;
+	assert_true(report_results(true));
+	assert_non_null(strstr(fake_log_text, "later result state=later"));
+	one->exit_code = 1;
+	assert_false(report_results(false));
+	one->exit_code = 0;
+	later->state = VM_KILLED;
+	assert_false(report_results(false));
+	/* None that ran: nothing was shown. */
+	one->state = VM_LATER;
+	later->state = VM_LATER;
+	assert_false(report_results(false));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -101,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_machine_that_goes_on_is_traced_still),
 		TEST(test_what_is_sent_is_said_before),
+		TEST(test_one_that_was_never_started),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

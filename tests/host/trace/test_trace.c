@@ -294,6 +294,69 @@ static void test_the_last_ones_while_others_write(void **state)
 	assert_int_equal(records[TRACE_SHOWN_MOST - 1].words[2], WRITTEN - 1);
 }
 
+static void note_on(unsigned cpu, unsigned count, uint64_t first)
+{
+	fake_cpu = cpu;
+	for (unsigned i = 0; i < count; i++) {
+		trace_note(TRACE_fault, 0, first + i, 0);
+	}
+	fake_cpu = 0;
+}
+
+/* Lines of the log with this text. */
+static unsigned lines_with(const char *what)
+{
+	unsigned count = 0;
+	for (const char *at = fake_log_text; (at = strstr(at, what)) != NULL; at++) {
+		count++;
+	}
+	return count;
+}
+
+/* What a panic shows: the last ones of each CPU, also of one that was quiet for long. */
+static void test_the_report_of_a_panic(void **state)
+{
+	(void)state;
+	start();
+	fake_log_clear();
+	trace_report(); /* never on: nothing to say */
+	assert_string_equal(fake_log_text, "");
+	fake_cpu_count = 3;
+	assert_int_equal(trace_set(mask_of("faults"), &error), STATUS_OK);
+	note_on(1, 2, 0x10);
+	note_on(0, TRACE_RING_RECORDS + 20, 0x1000);
+	trace_report();
+	assert_int_equal(lines_with("trace: the last records of each CPU, 8 at most"), 1);
+	assert_int_equal(lines_with(" fault gfn="), 10);
+	/* The latest last, of each CPU. */
+	const char *last = strstr(fake_log_text, " 0 - fault gfn=0x1813 ");
+	const char *other = strstr(fake_log_text, " 1 - fault gfn=0x10 ");
+	assert_non_null(strstr(fake_log_text, " 0 - fault gfn=0x180c "));
+	assert_null(strstr(fake_log_text, "gfn=0x180b "));
+	assert_non_null(last);
+	assert_non_null(other);
+	assert_true(last < other);
+	assert_true(other < strstr(fake_log_text, " 1 - fault gfn=0x11 "));
+	fake_cpu_count = 1;
+}
+
+/* Many CPUs: fewer of each, or the report of a real machine would take minutes. */
+static void test_the_report_of_many_cpus(void **state)
+{
+	(void)state;
+	start();
+	fake_cpu_count = CPUS_MAX;
+	assert_int_equal(trace_set(mask_of("faults"), &error), STATUS_OK);
+	note_on(0, 9, 0x20);
+	note_on(CPUS_MAX - 1, 9, 0x40);
+	fake_log_clear();
+	trace_report();
+	assert_int_equal(lines_with(" fault gfn="), 4);
+	assert_int_equal(lines_with("gfn=0x28 "), 1);
+	assert_int_equal(lines_with("gfn=0x47 "), 1);
+	fake_cpu_count = 1;
+}
+
 static void test_samples(void **state)
 {
 	struct trace_record records[8];
@@ -334,6 +397,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_the_way_out, teardown),
 		cmocka_unit_test_teardown(test_without_a_port, teardown),
 		cmocka_unit_test_teardown(test_the_last_ones_while_others_write, teardown),
+		cmocka_unit_test_teardown(test_the_report_of_a_panic, teardown),
+		cmocka_unit_test_teardown(test_the_report_of_many_cpus, teardown),
 		cmocka_unit_test_teardown(test_samples, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
