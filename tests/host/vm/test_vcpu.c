@@ -490,8 +490,7 @@ static void test_none_runs_before_all_are_admitted(void **state)
 	assert_int_equal(vms[0].own_pages, frame_count(FRAME_HYPERVISOR) - own);
 	assert_true(vms[0].own_pages >= vms[0].s2.table_pages);
 	start_image(&modules[1], "name=late mem=2M");
-	assert_int_equal(vms[0].own_pages + vms[1].own_pages,
-			 frame_count(FRAME_HYPERVISOR) - own);
+	assert_int_equal(vms[0].own_pages + vms[1].own_pages, frame_count(FRAME_HYPERVISOR) - own);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_true(vms[i].start_ticks < fake_tsc);
 		assert_int_equal(vms[i].vcpus[0].state, VCPU_OFF);
