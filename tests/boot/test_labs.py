@@ -18,6 +18,8 @@ import labs
 
 NUMBERS = labs.lab_numbers()
 STUDENT_LINES_MAX = 150
+COORDINATOR_LINES_MAX = 100
+RIGHT_ONES = [(number, right) for number in NUMBERS for right in range(1, labs.read_lab(number).right_ones() + 1)]
 CHECKS_MIN = 60
 
 
@@ -31,17 +33,17 @@ def added_lines(patch):
 def test_patches_are_those_of_this_tree(number):
     """They may fit and still be old: then a student would be given code of yesterday."""
     lab = labs.read_lab(number)
-    starter, answer = labs.made_patches(lab)
-    for patch, right in ((lab.patch(), starter), (lab.patch(answer=True), answer)):
+    starter, answers = labs.made_patches(lab)
+    for patch, right in ((lab.patch(), starter), *((lab.patch(n), answer) for n, answer in enumerate(answers, 1))):
         assert labs.read(patch) == right, f"the tree has changed under {patch}: tools/lab refresh {number}"
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_answer_is_short(number):
+@pytest.mark.parametrize("number, right", RIGHT_ONES)
+def test_answer_is_short(number, right):
     """What a student writes, comments and braces included, empty lines not."""
-    code = labs.read(labs.read_lab(number).patch(answer=True)).split("--- a/answers.txt")[-1]
+    code = labs.read(labs.read_lab(number).patch(right)).split("--- a/answers.txt")[-1]
     code = code[code.index("\n--- a/") if "\n--- a/" in code else len(code):]
-    assert 0 < added_lines(code) <= STUDENT_LINES_MAX
+    assert 0 < added_lines(code) <= (STUDENT_LINES_MAX if isinstance(number, int) else COORDINATOR_LINES_MAX)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -67,10 +69,10 @@ def test_starter_fails_and_answer_passes(number, tmp_path):
     got, most = lab_grade.score(starter)
     assert got <= most / 10, "too much for nothing"
     assert all(check.output for check in starter if not check.passed), "points are lost without a reason"
-    labs.apply_patch(lab, student, answer=True)
+    labs.apply_patch(lab, student, answer=1)
     for name in lab.files + [labs.ANSWERS]:
         os.utime(os.path.join(student, name))
-    boots = bool(lab.boot) and emulators.why_missing("tcg") is None
+    boots = bool(lab.boots) and emulators.why_missing("tcg") is None
     answer = lab_grade.grade(lab, student, tree, with_boot=boots)
     assert lost_by(answer) == set(), [check.output for check in answer if not check.passed]
     assert len(answer) >= len(starter) >= 8
@@ -79,7 +81,7 @@ def test_starter_fails_and_answer_passes(number, tmp_path):
 def answer_lines(lab):
     """Two lines that follow each other in what a student is to write, long enough to be of it alone."""
     added = [line[1:].strip() if line.startswith("+") else "" for line in
-             labs.read(lab.patch(answer=True)).splitlines()]
+             "".join(labs.read(lab.patch(right)) for right in range(1, lab.right_ones() + 1)).splitlines()]
     return {(one, other) for one, other in zip(added, added[1:]) if len(one) > 20 and len(other) > 20}
 
 
@@ -91,6 +93,7 @@ def test_a_prepared_tree_has_no_answers(number, tmp_path):
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in files if path.name in ("starter.patch", "lab.cfg") or "answers" in path.parts]
     assert not (tmp_path / "tests" / "mutants").exists()
+    assert not (tmp_path / "tests" / "host" / "labs" / "coordinator").exists()
     secret = answer_lines(lab)
     assert secret
     for path in files:
@@ -141,7 +144,7 @@ def lab_1(tmp_path_factory):
     work = tmp_path_factory.mktemp("lab-1")
     lab = labs.read_lab(1)
     labs.prepare(lab, str(work / "student"))
-    labs.apply_patch(lab, str(work / "student"), answer=True)
+    labs.apply_patch(lab, str(work / "student"), answer=1)
     return lab, str(work / "student"), str(work / "tree")
 
 
@@ -310,6 +313,61 @@ def test_numbers_of_a_reason_are_not_masked():
     assert checks[1].output == ("ERROR: AddressSanitizer: SEGV on unknown address ADDRESS \n"
                                 "    #0 ADDRESS in handle_io kernel/exit/exit.c:70\n")
     assert [check.points for check in checks] == [2, 1, 1] and key == "5"
+
+
+# ---- The coordinator --------------------------------------------------------------------------
+
+
+@pytest.fixture(name="coordinator", scope="module")
+def coordinator_answer(tmp_path_factory):
+    """(the lab, a student's files with the starter, the tree in which they are graded)"""
+    work = tmp_path_factory.mktemp("coordinator")
+    lab = labs.read_lab("coordinator")
+    labs.prepare(lab, str(work / "student"))
+    shutil.copy(lab.right_answers(), work / "student" / labs.ANSWERS)
+    return lab, work / "student", str(work / "tree")
+
+
+@pytest.mark.parametrize("right", [2, 3])
+def test_other_right_answers_have_full_marks(coordinator, tmp_path, right):
+    """The first one is graded as that of each lab is."""
+    lab, directory, tree = coordinator
+    for name in lab.files:
+        os.makedirs(os.path.dirname(tmp_path / name))
+        shutil.copy(directory / name, tmp_path / name)
+    shutil.copy(lab.path(labs.ANSWERS), tmp_path / labs.ANSWERS)
+    labs.apply_patch(lab, str(tmp_path), answer=right)
+    checks = lab_grade.grade(lab, str(tmp_path), tree, with_boot=False)
+    assert lost_by(checks) == set(), [check.output for check in checks if not check.passed]
+
+
+@pytest.mark.parametrize("code, reason", [
+    ("extern void _exit(int status);\n\t_exit(0);", "ended its process in decision 1 (exit status 0)"),
+    ("*(volatile int *)8 = 1;", "kernel/overcommit/policies/coordinator.c"),
+    ("extern int puts(const char *text);\n\tputs(\"ok 1 - bounds\");", "no VM gives anything"),
+    ("while (host->low_pages > 0) {\n\t}", "did not end within the time of a check: decision 1"),
+])
+def test_a_coordinator_gets_nothing_by_tricks(coordinator, tmp_path, monkeypatch, code, reason):
+    monkeypatch.setenv("LAB_SECONDS", "1")
+    monkeypatch.setattr(lab_grade, "boot", lambda lab, chosen, tree: pytest.fail("it was booted"))
+    lab, directory, tree = coordinator
+    shutil.copy(directory / labs.ANSWERS, tmp_path)
+    source = labs.read(str(directory / lab.files[0]))
+    assert source.count("(void)host;") == 1
+    labs.write(str(tmp_path / "coordinator.c"), source.replace("(void)host;", "(void)host;\n\t" + code))
+    checks = lab_grade.grade(lab, str(tmp_path), tree, with_boot="did not end" in reason)
+    assert {check.name for check in checks if check.passed} == {"q1", "q2", "q3"}
+    assert reason in checks[0].output
+
+
+def test_the_table_of_wrong_coordinators():
+    """What docs/labs/teaching.md shows is what the proof finds."""
+    program = os.path.join("build", "host", "test_coordinator_proof")
+    built = lab_grade.make(labs.ROOT, program)
+    assert built.returncode == 0, built.stdout.decode()
+    table = subprocess.run([os.path.join(labs.ROOT, program), "table"], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, check=True, text=True).stdout
+    assert table in labs.read(os.path.join(labs.LABS, "teaching.md")), "docs/labs/teaching.md: put this there:\n" + table
 
 
 def test_cutting():
