@@ -230,7 +230,7 @@ def host_checks(lab, tree):
 # ---- The boot ---------------------------------------------------------------------------------
 
 
-def boot_modules(lab, tree, chosen):
+def boot_modules(lab, chosen_boot, tree, chosen):
     """The modules of the scenario; images of guests come from the student's tree."""
     here = os.path.join(labs.ROOT, "build", "guests")
     modules = []
@@ -238,20 +238,20 @@ def boot_modules(lab, tree, chosen):
         own = os.path.join(tree, "build", "guests", os.path.basename(module.path))
         path = own if module.path.startswith(here) and os.path.exists(own) else module.path
         modules.append(scenario.Module(path, module.string))
-    if "script" in lab.boot:
-        modules.append(scenario.Module(lab.path(lab.boot["script"]), "script"))
+    if "script" in chosen_boot:
+        modules.append(scenario.Module(lab.path(chosen_boot["script"]), "script"))
     return modules
 
 
-def boot(lab, tree):
-    """The log of the one boot."""
+def boot(lab, chosen_boot, tree):
+    """The log of a boot, which is in the tree as build/NAME.log."""
     parser = scenario.new_parser()
-    parser.read(lab.path(lab.boot["scenario"]))
-    chosen = scenario.parse_scenario(lab.boot["scenario"], parser)
-    own = lab.boot.get("hypervisor") == "own"
+    parser.read(lab.path(chosen_boot["scenario"]))
+    chosen = scenario.parse_scenario(chosen_boot["scenario"], parser)
+    own = chosen_boot.get("hypervisor") == "own"
     if own:
         seed_hypervisor(tree)
-    goals = [f"build/guests/{name}.elf" for name in lab.boot.get("guests", "").split()]
+    goals = [f"build/guests/{name}.elf" for name in chosen_boot.get("guests", "").split()]
     built = make(tree, *(["build/aerostat.elf"] if own else []), *goals)
     if built.returncode != 0:
         raise BuildError(built.stdout.decode(errors="replace"))
@@ -261,11 +261,12 @@ def boot(lab, tree):
     kind, _ = emulators.choose(os.environ.get("ACCEL") or "tcg")
     image = os.path.join(tree, "build", "lab.iso")
     kernel = os.path.join(tree if own else labs.ROOT, "build", "aerostat.elf")
-    modules = boot_modules(lab, tree, chosen)
+    modules = boot_modules(lab, chosen_boot, tree, chosen)
     iso.make_iso(image, kernel, [iso.Entry(chosen.title, f"batch {chosen.options}".strip(), modules)])
     machine = emulators.Machine(kind, image, chosen.memory, exact=True)
     outcome = emulators.run(machine, BOOT_SECONDS, label=f"lab-{lab.number}")
-    labs.write(os.path.join(tree, "build", "boot.log"), outcome.log)
+    name = os.path.splitext(chosen_boot["scenario"])[0]
+    labs.write(os.path.join(tree, "build", f"{name}.log"), outcome.log)
     return outcome.log
 
 
@@ -278,9 +279,9 @@ def not_booted(lab, checks):
             for name, points, _, _ in lab.checks]
 
 
-def judge_boot(lab, log):
+def judge_boot(chosen_boot, log):
     checks = []
-    for name, points, expectation, meaning in lab.checks:
+    for name, points, expectation, meaning in chosen_boot["checks"]:
         complaints = judge.messages(judge.judge(log, [expectation]))
         output = "".join(f"{text}\n" for text in [meaning] + complaints) if complaints else ""
         checks.append(Check(name, points, not complaints, output))
@@ -292,18 +293,24 @@ def judge_boot(lab, log):
 
 def grade(lab, directory, tree, with_boot=True):
     """(checks, files that were not handed in)"""
-    labs.copy_tree(tree, without=lab.files)
+    named = labs.named_files(lab)
+    labs.copy_tree(tree, without=[*lab.files, *named])
+    for name, text in named.items():
+        if not os.path.exists(os.path.join(tree, name)) or labs.read(os.path.join(tree, name)) != text:
+            labs.write(os.path.join(tree, name), text)
     for name in lab.files:
         if not os.path.exists(os.path.join(tree, name)):
-            shutil.copyfile(os.path.join(labs.ROOT, name), os.path.join(tree, name))
+            source = lab.path(lab.plants[name][0]) if name in lab.plants else os.path.join(labs.ROOT, name)
+            shutil.copyfile(source, os.path.join(tree, name))
     missing = place_submission(lab, directory, tree)
     if missing:
         raise labs.LabError(f"{directory}: {', '.join(missing)} is not there")
     seed_checks(tree, lab.program)
     try:
         checks = host_checks(lab, tree)
-        if lab.boot and with_boot:
-            checks += not_booted(lab, checks) or judge_boot(lab, boot(lab, tree))
+        if lab.boots and with_boot:
+            checks += not_booted(lab, checks) or [check for each in lab.boots
+                                                  for check in judge_boot(each, boot(lab, each, tree))]
     except BuildError as error:
         return all_lost(lab, str(error))
     return checks

@@ -12,8 +12,14 @@
     remove = yes             it takes out the whole of it instead, with the comment above
     [drop FILE]              the starter takes these lines out, each of which is in FILE once
     lines = ...
+    [plant FILE]             the starter has this file, which is not in this tree
+    starter = NAME           as it is beside lab.cfg
+    answers = FILE ...       right ones, of this tree; the first is that of docs/labs/answers/N.patch,
+                             the others are N-2.patch, N-3.patch, ...
+    [insert FILE]            what names the planted file: a line behind each of these, one pair per line
+    lines = LINE => NEW LINE
 
-    [boot]                   one boot, if there is any: a scenario (tools/scenario.py) beside lab.cfg
+    [boot], [boot NAME]      a boot, if there is any: a scenario (tools/scenario.py) beside lab.cfg
     scenario = boot.cfg
     script   = lab.script    commands of the monitor (optional)
     hypervisor = own         the student's hypervisor is booted, not this tree's
@@ -43,7 +49,8 @@ ANSWERS = "answers.txt"
 # a starter lacks, and lab.cfg has some of them.
 COPIED = ("LICENSE", "Makefile", "README.md", "arch", "docs", "drivers", "guests", "include", "kernel",
           "linker.ld", "mm", "tests", "tools")
-LEFT_OUT = (os.path.join("docs", "labs", "answers"), os.path.join("tests", "mutants"))
+LEFT_OUT = (os.path.join("docs", "labs", "answers"), os.path.join("tests", "mutants"),
+            os.path.join("tests", "host", "labs", "coordinator"))
 LEFT_OUT_OF_LABS = ("lab.cfg", "starter.patch")
 
 
@@ -53,28 +60,48 @@ class LabError(faults.Fault):
 
 @dataclass
 class Lab:
-    number: int
-    directory: str  # docs/labs/N-NAME
+    number: object  # 1, 2, ...; one without a number has a name: "coordinator"
+    directory: str  # docs/labs/N-NAME, or docs/labs/NAME
     title: str
     files: list
     program: str
     cuts: list = field(default_factory=list)  # (file, function, lines to leave)
     drops: list = field(default_factory=list)  # (file, lines)
-    boot: dict = field(default_factory=dict)
-    checks: list = field(default_factory=list)  # of the boot: (name, points, expectation, meaning)
+    plants: dict = field(default_factory=dict)  # {file: (starter, right answers)}, files of this tree
+    inserts: dict = field(default_factory=dict)  # {file: [(line, new line)]}
+    boots: list = field(default_factory=list)  # dictionaries; `checks`: (name, points, expectation, meaning)
 
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def patch(self, answer=False):
-        return os.path.join(LABS, "answers", f"{self.number}.patch") if answer else self.path("starter.patch")
+    @property
+    def checks(self):
+        """Of all its boots."""
+        return [check for boot in self.boots for check in boot["checks"]]
+
+    def patch(self, answer=0):
+        """The starter's, or that of the right answer 1, 2, ..."""
+        name = f"{self.number}.patch" if answer < 2 else f"{self.number}-{answer}.patch"
+        return os.path.join(LABS, "answers", name) if answer else self.path("starter.patch")
+
+    def right_ones(self):
+        """How many right answers there are."""
+        return max([1] + [len(answers) for _, answers in self.plants.values()])
 
     def right_answers(self):
         return os.path.join(LABS, "answers", f"{self.number}.txt")
 
 
 def lab_numbers():
-    return sorted(int(name.split("-")[0]) for name in os.listdir(LABS) if re.match(r"\d+-", name))
+    """With a name in the place of a number where a lab has none."""
+    numbers = sorted(int(name.split("-")[0]) for name in os.listdir(LABS) if re.match(r"\d+-", name))
+    return numbers + sorted(name for name in os.listdir(LABS)
+                            if os.path.exists(os.path.join(LABS, name, "lab.cfg")) and not re.match(r"\d+-", name))
+
+
+def lab_number(text):
+    """What stands behind LAB=."""
+    return int(text) if text.isdigit() else text
 
 
 def lines_to_leave(section):
@@ -93,7 +120,9 @@ def read_checks(text):
 
 
 def read_lab(number):
-    found = [name for name in os.listdir(LABS) if name.startswith(f"{number}-")]
+    found = [name for name in os.listdir(LABS) if number != "" and
+             (name.startswith(f"{number}-") if isinstance(number, int) else
+              name == number and os.path.exists(os.path.join(LABS, name, ANSWERS)))]
     if not found:
         raise LabError(f"there is no lab {number}: LAB= is one of {', '.join(map(str, lab_numbers()))}")
     directory = os.path.join(LABS, found[0])
@@ -111,9 +140,13 @@ def read_lab(number):
                 lab.cuts.append((*rest, lines_to_leave(parser[section])))
             elif kind == "drop":
                 lab.drops.append((*rest, scenario.lines_of(parser[section]["lines"])))
-        if "boot" in parser:
-            lab.boot = dict(parser["boot"])
-            lab.checks = read_checks(lab.boot.pop("checks"))
+            elif kind == "plant":
+                lab.plants[rest[0]] = (parser[section]["starter"], parser[section]["answers"].split())
+            elif kind == "insert":
+                lab.inserts[rest[0]] = [tuple(line.split(" => ")) for line in
+                                        scenario.lines_of(parser[section]["lines"])]
+            elif kind == "boot":
+                lab.boots.append(dict(parser[section], checks=read_checks(parser[section]["checks"])))
     except (KeyError, ValueError, configparser.Error) as error:
         raise LabError(f"{directory}/lab.cfg: {error}") from error
     return lab
@@ -146,6 +179,22 @@ def drop_lines(text, lines, where):
     return "".join(kept)
 
 
+def insert_lines(text, pairs, where):
+    lines = text.splitlines(keepends=True)
+    for line, new in pairs:
+        at = [i for i, other in enumerate(lines) if other.strip() == line]
+        if len(at) != 1:
+            raise LabError(f"{where}: {line!r} is there {len(at)} times: mend lab.cfg")
+        indent = re.match(r"\s*", lines[at[0]]).group()
+        lines.insert(at[0] + 1, indent + new + "\n")
+    return "".join(lines)
+
+
+def named_files(lab):
+    """{file: text} of files that name the planted ones; they are no student's."""
+    return {file: insert_lines(read(os.path.join(ROOT, file)), pairs, file) for file, pairs in lab.inserts.items()}
+
+
 def starter_files(lab):
     """{file: text} of what the starter changes."""
     texts = {}
@@ -153,6 +202,8 @@ def starter_files(lab):
         texts[file] = cut_body(texts.get(file) or read(os.path.join(ROOT, file)), function, leave, file)
     for file, lines in lab.drops:
         texts[file] = drop_lines(texts.get(file) or read(os.path.join(ROOT, file)), lines, file)
+    texts.update({file: read(lab.path(starter)) for file, (starter, _) in lab.plants.items()})
+    texts.update(named_files(lab))
     return {file: re.sub(r"\n{3,}", "\n\n", text) for file, text in texts.items()}
 
 
@@ -173,27 +224,37 @@ def diff(file, old, new):
     return "".join("\n" if line == " \n" else line for line in lines)  # no blank at a line's end
 
 
+def new_file_patch(file, text):
+    head = f"diff --git a/{file} b/{file}\nnew file mode 100644\n--- /dev/null\n"
+    return diff(file, "", text).replace(f"--- a/{file}\n", head, 1)
+
+
 def made_patches(lab):
-    """(starter, answer) as the cuts and the tree of today want them."""
-    starter, answer = "", diff(ANSWERS, read(lab.path(ANSWERS)),
-                               read(lab.right_answers()))
+    """(starter, answers) as the cuts and the tree of today want them."""
+    starter = ""
+    answers = [diff(ANSWERS, read(lab.path(ANSWERS)), read(lab.right_answers()))] * lab.right_ones()
     for file, text in sorted(starter_files(lab).items()):
-        whole = read(os.path.join(ROOT, file))
-        starter += diff(file, whole, text)
-        answer += diff(file, text, whole)
-    return starter, answer
+        if file in lab.plants:
+            starter += new_file_patch(file, text)
+        else:
+            starter += diff(file, read(os.path.join(ROOT, file)), text)
+        right = lab.plants[file][1] if file in lab.plants else [] if file in lab.inserts else [file]
+        for index, name in enumerate(right):
+            answers[index] += diff(file, text, read(os.path.join(ROOT, name)))
+    return starter, answers
 
 
 def refresh(lab):
-    starter, answer = made_patches(lab)
+    starter, answers = made_patches(lab)
     write(lab.patch(), starter)
-    write(lab.patch(answer=True), answer)
+    for index, answer in enumerate(answers, 1):
+        write(lab.patch(index), answer)
 
 
 # ---- Trees ------------------------------------------------------------------------------------
 
 
-def apply_patch(lab, tree, answer=False):
+def apply_patch(lab, tree, answer=0):
     patch = lab.patch(answer)
     # No repository there, whatever is around it: names are relative to the tree.
     environment = dict(os.environ, GIT_DIR=os.path.join(tree, ".no-repository"))

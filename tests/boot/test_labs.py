@@ -18,6 +18,8 @@ import labs
 
 NUMBERS = labs.lab_numbers()
 STUDENT_LINES_MAX = 150
+COORDINATOR_LINES_MAX = 100
+RIGHT_ONES = [(number, right) for number in NUMBERS for right in range(1, labs.read_lab(number).right_ones() + 1)]
 CHECKS_MIN = 60
 
 
@@ -31,17 +33,17 @@ def added_lines(patch):
 def test_patches_are_those_of_this_tree(number):
     """They may fit and still be old: then a student would be given code of yesterday."""
     lab = labs.read_lab(number)
-    starter, answer = labs.made_patches(lab)
-    for patch, right in ((lab.patch(), starter), (lab.patch(answer=True), answer)):
+    starter, answers = labs.made_patches(lab)
+    for patch, right in ((lab.patch(), starter), *((lab.patch(n), answer) for n, answer in enumerate(answers, 1))):
         assert labs.read(patch) == right, f"the tree has changed under {patch}: tools/lab refresh {number}"
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_answer_is_short(number):
+@pytest.mark.parametrize("number, right", RIGHT_ONES)
+def test_answer_is_short(number, right):
     """What a student writes, comments and braces included, empty lines not."""
-    code = labs.read(labs.read_lab(number).patch(answer=True)).split("--- a/answers.txt")[-1]
+    code = labs.read(labs.read_lab(number).patch(right)).split("--- a/answers.txt")[-1]
     code = code[code.index("\n--- a/") if "\n--- a/" in code else len(code):]
-    assert 0 < added_lines(code) <= STUDENT_LINES_MAX
+    assert 0 < added_lines(code) <= (STUDENT_LINES_MAX if isinstance(number, int) else COORDINATOR_LINES_MAX)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -67,10 +69,10 @@ def test_starter_fails_and_answer_passes(number, tmp_path):
     got, most = lab_grade.score(starter)
     assert got <= most / 10, "too much for nothing"
     assert all(check.output for check in starter if not check.passed), "points are lost without a reason"
-    labs.apply_patch(lab, student, answer=True)
+    labs.apply_patch(lab, student, answer=1)
     for name in lab.files + [labs.ANSWERS]:
         os.utime(os.path.join(student, name))
-    boots = bool(lab.boot) and emulators.why_missing("tcg") is None
+    boots = bool(lab.boots) and emulators.why_missing("tcg") is None
     answer = lab_grade.grade(lab, student, tree, with_boot=boots)
     assert lost_by(answer) == set(), [check.output for check in answer if not check.passed]
     assert len(answer) >= len(starter) >= 8
@@ -79,7 +81,7 @@ def test_starter_fails_and_answer_passes(number, tmp_path):
 def answer_lines(lab):
     """Two lines that follow each other in what a student is to write, long enough to be of it alone."""
     added = [line[1:].strip() if line.startswith("+") else "" for line in
-             labs.read(lab.patch(answer=True)).splitlines()]
+             "".join(labs.read(lab.patch(right)) for right in range(1, lab.right_ones() + 1)).splitlines()]
     return {(one, other) for one, other in zip(added, added[1:]) if len(one) > 20 and len(other) > 20}
 
 
@@ -91,6 +93,7 @@ def test_a_prepared_tree_has_no_answers(number, tmp_path):
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in files if path.name in ("starter.patch", "lab.cfg") or "answers" in path.parts]
     assert not (tmp_path / "tests" / "mutants").exists()
+    assert not (tmp_path / "tests" / "host" / "labs" / "coordinator").exists()
     secret = answer_lines(lab)
     assert secret
     for path in files:
@@ -141,7 +144,7 @@ def lab_1(tmp_path_factory):
     work = tmp_path_factory.mktemp("lab-1")
     lab = labs.read_lab(1)
     labs.prepare(lab, str(work / "student"))
-    labs.apply_patch(lab, str(work / "student"), answer=True)
+    labs.apply_patch(lab, str(work / "student"), answer=1)
     return lab, str(work / "student"), str(work / "tree")
 
 

@@ -684,6 +684,30 @@ HOST_TESTS += test_lab_missing_flush
 HOST_test_lab_missing_flush := tests/host/labs/test_lab_missing_flush.c tests/host/labs/proof.c $(LAB_CHECK) \
 	$(FAKE_WORLD) $(MM_SOURCES)
 
+# The student's, where there is one; else the first of the right answers.
+COORDINATOR := $(firstword $(wildcard kernel/overcommit/policies/coordinator.c) tests/host/labs/coordinator/parts.c)
+TRIALS := $(addprefix tests/lab/, trial.c trial_checks.c trial_needs.c world.c) kernel/lib/error.c kernel/lib/tunables.c
+
+HOST_TESTS += test_lab_coordinator
+HOST_test_lab_coordinator := tests/host/labs/test_lab_coordinator.c $(LAB_CHECK) tests/lab/remote.c $(COORDINATOR) $(TRIALS)
+
+# Needs what a student's tree lacks: right answers and wrong ones.
+COORDINATORS := $(wildcard tests/host/labs/coordinator/*.c)
+ifneq ($(COORDINATORS),)
+HOST_TESTS += test_coordinator_proof
+HOST_OBJECTS_test_coordinator_proof := named
+HOST_test_coordinator_proof := $(COORDINATORS) $(TRIALS)
+endif
+
+# Right answers have the same name: here each is called after its file.
+$(B)/host/named/%.c.o: %.c $(B)/host/flags
+	@mkdir -p $(@D)
+	$(call say,HOST,$<)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) -Dpolicy_coordinator=policy_$(basename $(notdir $<)) -MMD -MP -c $< -o $@
+
+HOST_TESTS += test_remote
+HOST_test_remote := tests/host/labs/test_remote.c tests/lab/remote.c
+
 HOST_TESTS += test_lab_questions
 HOST_test_lab_questions := tests/host/labs/test_lab_questions.c tests/host/fake/policy.c $(LAB_CHECK) $(KERNEL_SOURCES)
 

@@ -119,7 +119,7 @@ static void need_hot(struct lab_world *world, struct lab_vm *vm)
 	vm->view.waiting = lacking > 0 && !no_room;
 	vm->view.wanted_pages = no_room ? lacking : 0;
 	vm->view.refault_pages = 0;
-	if (no_room && lacking > 0) {
+	if (no_room && lacking > 0 && !vm->stays) {
 		uint64_t out = take(&vm->view.ballooned_pages, min_u64(lacking, vm->speed));
 		vm->view.refault_pages = out;
 		vm->hot += obtain(world, vm, out);
@@ -163,7 +163,9 @@ static void follow_target(struct lab_world *world, struct lab_vm *vm)
 	uint64_t cache = take(&vm->warm, move - given);
 	vm->warm_lost += cache;
 	given += cache;
-	given += vm->blind ? take(&vm->hot, move - given) : 0;
+	uint64_t in_use = vm->blind ? take(&vm->hot, move - given) : 0;
+	vm->hot_taken += in_use;
+	given += in_use;
 	vm->view.ballooned_pages += given;
 	world->last_given = given > 0 ? world->period : world->last_given;
 }

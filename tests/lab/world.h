@@ -30,6 +30,7 @@ struct lab_vm {
 	bool blind;	 /* its driver gives hot pages, too */
 	bool frozen;	 /* its statistics stay as they are */
 	bool hides_warm; /* it does not call warm pages idle */
+	bool stays; /* it takes nothing out of its balloon by itself, and waits for the target */
 	/* What it needs now: set before each step. */
 	uint64_t hot_wanted;
 	uint64_t warm_wanted;
@@ -44,6 +45,7 @@ struct lab_vm {
 	uint64_t reversals;
 	uint64_t changes;
 	uint64_t refaults;
+	uint64_t hot_taken;    /* by a driver that is blind */
 	uint64_t unmet;	       /* page-periods */
 	uint64_t demanded;     /* page-periods */
 	uint64_t starving;     /* periods that it has waited */

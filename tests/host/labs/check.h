@@ -31,6 +31,9 @@ struct question {
 	const char *hint;		 /* what to read again */
 };
 
+/* The check that runs. */
+const struct check *labs_check(void);
+
 /* Ends the check that runs, with this explanation. */
 _Noreturn void lost(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What docs/labs/coordinator checks: which trials, which rules, how many points. */
+#ifndef LAB_TRIAL_CHECKS_H
+#define LAB_TRIAL_CHECKS_H
+
+#include "tests/lab/trial.h"
+
+struct trial_check {
+	const char *name;
+	unsigned points;
+	int trial;	     /* -1: nonsense */
+	unsigned rules;	     /* bits */
+	uint64_t first_seed; /* 0: the trial as it is */
+	uint64_t last_seed;
+};
+
+/* By number; NULL behind the last. */
+const struct trial_check *trial_check_at(unsigned index);
+const struct trial_check *trial_check_named(const char *name);
+
+/*
+ * Runs it with policy_decide(); `begin`, if there is one, is called before each trial. A trial in
+ * which nothing was ever given passes no check: there is nothing that could be wrong.
+ */
+void trial_check_run(const struct trial_check *check, void (*begin)(void),
+		     struct trial_result *result);
+
+#endif
