@@ -82,7 +82,7 @@ endif
 
 # ---- Verbs ---------------------------------------------------------------------------------------
 
-.PHONY: run debug record test check clean help all guests iso format build-all build-guests
+.PHONY: run debug record plot docs-media test check clean help all guests iso format build-all build-guests
 
 # A verb first installs what it needs and then builds in a make of its own. Several at once (`make all
 # iso`) take turns: what one of them installs the next one needs.
@@ -106,6 +106,15 @@ record: ## like run with BATCH=1, with the trace on: build/trace/SCENARIO.trace,
 	@tools/step packages tools/install-deps build iso run $(filter bochs,$(ACCEL)) $(filter linux,$(SCENARIO))
 	@tools/step build $(MAKE) build-all
 	@tools/run --record
+
+plot: ## pictures of the latest recording, or of RECORDING=FILE: a page (.html), .svg and .png beside it
+	@tools/step packages tools/install-deps plot --try picture
+	@tools/plot $(if $(RECORDING),'$(RECORDING)')
+
+docs-media: ## the pictures and the transcript of README.md, from runs of this version: docs/media
+	@tools/step packages tools/install-deps build iso run
+	@tools/step build $(MAKE) build-all
+	@tools/docs-media
 
 test: ## install what is missing and run the tests: host, static, boot, short fuzzing, some mutants, bench-guard
 	@tools/step packages tools/install-deps build iso run --try bochs test fuzz linux

@@ -89,6 +89,7 @@ HV_C_SOURCES += \
 	kernel/scripts.c \
 	kernel/trace/block.c \
 	kernel/trace/mask.c \
+	kernel/trace/owners.c \
 	kernel/trace/ring.c \
 	kernel/trace/text.c \
 	kernel/trace/trace.c \

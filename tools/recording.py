@@ -20,6 +20,8 @@ TEXT, RECORDS = 1, 2
 SUM_BYTES = 4
 LOW_32 = (1 << 32) - 1
 MOST_64 = (1 << 64) - 1
+FRAME_STATES = {0: "changing", 1: "reserved", 2: "hypervisor", 3: "dirty", 4: "zeroed", 5: "guest",
+                6: "revoking"}  # enum frame_state, mm/frame.h
 SEVERAL_RUNS = "it holds several runs: record each one in a file of its own"
 
 Record = namedtuple("Record", "tsc cpu vm vcpu event number first second")
@@ -36,6 +38,7 @@ class Recording:
     version: str = ""
     tsc_khz: int = 0
     origin: int = 0
+    ram_pages: int = 0
     has_origin: bool = False
     ended: bool = False  # the hypervisor has said that no record follows
     vms: dict = field(default_factory=dict)  # id -> name
@@ -73,6 +76,11 @@ class Recording:
         if event.name == "memory":
             return [("held_pages", record.first), ("balloon_pages", record.second & LOW_32),
                     ("target_pages", record.second >> 32)]
+        if event.name == "extent":
+            state = record.second >> 16 & 0xff
+            return [("pfn", record.first), ("pages", record.second & 0xffff),
+                    ("state", FRAME_STATES.get(state, state)), ("large", record.second >> 24 & 1),
+                    ("last", record.second >> 25 & 1)]
         if event.name == "fault":
             return [("gfn", record.first), ("pages", record.second & LOW_32),
                     ("surrendered", record.second >> 32)]
@@ -166,6 +174,8 @@ def take_line(recording, fields):
         recording.version = fields["version"]
     elif "tsc_khz" in fields:
         recording.tsc_khz = number(fields["tsc_khz"])
+    elif "ram_pages" in fields:
+        recording.ram_pages = number(fields["ram_pages"])
     elif "origin_tsc" in fields:
         origin = number(fields["origin_tsc"])
         if recording.has_origin and origin != recording.origin:
@@ -222,8 +232,12 @@ def parse(data):
 
 
 def read(path):
-    with open(path, "rb") as file:
-        data = file.read()
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        # faults.of_system() would take a name without a folder for that of a program.
+        raise RecordingError(f"{path}: No such file or directory") from None
     try:
         return parse(data)
     except RecordingError as error:

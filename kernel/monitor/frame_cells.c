@@ -3,6 +3,7 @@
 #include "kernel/monitor/frame_cells.h"
 
 #include "base/bits.h"
+#include "mm/frame_extent.h"
 
 static bool fits(uint64_t count, unsigned width, unsigned height, unsigned side)
 {
@@ -57,20 +58,6 @@ uint8_t frame_look(struct frame_tag tag)
 	}
 }
 
-/* The head of the extent that frame `pfn` is in; false: it changes just now. */
-static bool find_head(uint64_t pfn, uint64_t *head, struct frame_tag *tag)
-{
-	for (unsigned order = 0; order <= FRAME_ORDER_MAX; order++) {
-		*head = align_down_u64(pfn, order_pages(order));
-		*tag = frame_tag_now((pfn_t){*head});
-		if (tag->state != FRAME_TAIL) {
-			return tag->order <= FRAME_ORDER_MAX &&
-			       pfn - *head < order_pages(tag->order);
-		}
-	}
-	return false;
-}
-
 void frame_scan_begin(struct frame_scan *scan, uint64_t first, uint64_t end)
 {
 	if (first != scan->next) {
@@ -107,7 +94,7 @@ static void find_extent(struct frame_scan *scan)
 	if (scan->next < scan->extent_end) {
 		return;
 	}
-	if (!find_head(scan->next, &head, &tag)) {
+	if (!frame_extent_now(scan->next, &head, &tag)) {
 		scan->extent_end = scan->next + 1;
 		scan->extent_look = LOOK_RESERVED;
 		return;

@@ -10,6 +10,7 @@
 #include "kernel/overcommit/decisions.h"
 #include "kernel/trace/mask.h"
 #include "kernel/vm/vm.h"
+#include "mm/frame.h"
 
 #define LINE_BYTES 160
 
@@ -46,6 +47,7 @@ size_t trace_text(char *text, size_t bytes, const struct trace_ring *rings, unsi
 	add(&page, "tsc_khz=%lu", arch_tsc_khz());
 	add(&page, "origin_tsc=%lu", log_origin_tsc());
 	add(&page, "end=%u", end ? 1u : 0u);
+	add(&page, "ram_pages=%lu", frame_table_count - frame_count(FRAME_RESERVED));
 	for (unsigned cpu = 0; cpu < cpus; cpu++) {
 		/* What has left its ring before this text: it may have written more since. */
 		add(&page, "cpu=%u records=%lu lost=%lu", cpu, rings[cpu].read, rings[cpu].lost);

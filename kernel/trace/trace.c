@@ -11,6 +11,7 @@
 #include "arch/arch.h"
 #include "kernel/trace/block.h"
 #include "kernel/trace/mask.h"
+#include "kernel/trace/owners.h"
 #include "kernel/trace/text.h"
 #include "kernel/overcommit/decisions.h"
 #include "kernel/vm/vm.h"
@@ -49,6 +50,7 @@ void trace_reset(void)
 	has_port = false;
 	has_introduced = false;
 	next_sample_tsc = 0;
+	trace_owners_reset();
 	block = (struct trace_block){0};
 	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++) {
 		rings[cpu] = (struct trace_ring){0};
@@ -97,10 +99,14 @@ static void switch_events(uint32_t mask)
 
 enum status trace_set(uint32_t mask, struct error *error)
 {
-	enum status status = STATUS_OK;
+	bool map = has_port && (mask & 1u << TRACE_extent) != 0;
+	enum status status = map ? trace_owners_prepare(error) : STATUS_OK;
 
-	if (mask != 0 && ring_count == 0) {
+	if (status == STATUS_OK && mask != 0 && ring_count == 0) {
 		status = make_rings(error);
+		if (status != STATUS_OK) {
+			trace_owners_release();
+		}
 	}
 	if (status == STATUS_OK) {
 		switch_events(mask);
@@ -193,10 +199,21 @@ static bool send_step(void)
 	return true;
 }
 
+/* Half of the ring is left to what VMs do meanwhile. */
+static bool has_room_for_window(void)
+{
+	return rings[BOOT_CPU].written - rings[BOOT_CPU].read + TRACE_WINDOW_PAGES <=
+	       TRACE_RING_RECORDS / 2;
+}
+
 bool trace_step(uint64_t now_tsc)
 {
 	if (now_tsc >= next_sample_tsc) {
 		sample(now_tsc);
+	}
+	/* Without a port the last records of a ring are wanted, and not a map of what was. */
+	if (trace_is_on(TRACE_extent) && has_port && has_room_for_window()) {
+		trace_owners_step(now_tsc);
 	}
 	return has_port && send_step();
 }

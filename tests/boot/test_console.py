@@ -17,16 +17,16 @@ PASTED = b"".join(b"%04d abcdefghijklmnopqrstuvwxyz 0123456789\r" % i for i in r
 
 
 class Terminal:
-    """tools/run in a terminal of its own."""
+    """tools/run, or another command, in a terminal of its own."""
 
-    def __init__(self, **environment):
+    def __init__(self, command=("/usr/bin/python3", "-B", "tools/run"), **environment):
         self.text = b""
         self.seen = 0
         self.child, self.terminal = pty.fork()
         if self.child == 0:
             os.chdir(ROOT)
             os.environ.update(environment, BATCH="0")
-            os.execv("/usr/bin/python3", ["python3", "-B", "tools/run"])
+            os.execvp(command[0], list(command))
 
     def read(self, seconds):
         """False: nothing comes any more."""

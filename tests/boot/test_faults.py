@@ -46,6 +46,8 @@ TOOLS = {
     "boot tests": ["tests/boot/cases.py"],
     "lab": ["tools/lab", "grade", "1"],
     "recording": ["tools/trace", "no-such-recording"],
+    "plot": ["tools/plot", "no-such-recording"],
+    "docs-media": ["tools/docs-media"],
     "prove": ["tests/proofs/run"],
 }
 STARTERS = ("run", "mkiso", "bench", "bench-scale", "trace", "stretches")

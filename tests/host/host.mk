@@ -373,7 +373,7 @@ HOST_test_output := tests/host/monitor/test_output.c kernel/monitor/output.c
 
 # The commands over real VMs; a script and an operator run them.
 # The real one, in the place of tests/host/fake/trace.c.
-TRACE_SOURCES := tests/host/fake/trace_port.c $(addprefix kernel/trace/, block.c mask.c ring.c text.c trace.c)
+TRACE_SOURCES := tests/host/fake/trace_port.c $(addprefix kernel/trace/, block.c mask.c owners.c ring.c text.c trace.c)
 
 HOST_TESTS += test_trace
 HOST_test_trace := tests/host/trace/test_trace.c $(TRACE_SOURCES) \

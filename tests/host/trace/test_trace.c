@@ -14,9 +14,11 @@
 #include "fake/trace_port.h"
 #include "kernel/trace/block.h"
 #include "kernel/trace/mask.h"
+#include "kernel/trace/owners.h"
 #include "kernel/trace/text.h"
 #include "kernel/trace/trace.h"
 #include "mm/alloc.h"
+#include "mm/frame_extent.h"
 #include "mm/promise.h"
 
 #define FRAMES 6000
@@ -386,6 +388,144 @@ static void test_samples(void **state)
 	kernel_vm_end(vm);
 }
 
+/* ---- Owners of frames ------------------------------------------------------------------------ */
+
+#define WINDOWS_MOST 64u
+
+/* What the records of the event say each frame is: the owner and the look without its pages. */
+static struct {
+	uint64_t look;
+	unsigned owner;
+} drawn[FRAMES + TRACE_WINDOW_PAGES];
+static size_t read_so_far; /* bytes of the port */
+static unsigned extents;
+
+static void draw(const struct trace_record *record)
+{
+	uint64_t pages = record->words[3] & TRACE_EXTENT_PAGES;
+	uint64_t first = record->words[2];
+
+	assert_int_equal(record->words[1] & 0xff, TRACE_extent);
+	assert_true(pages > 0 && first + pages <= frame_table_count);
+	/* In one window, and the last one of it says so. */
+	assert_int_equal(first / TRACE_WINDOW_PAGES, (first + pages - 1) / TRACE_WINDOW_PAGES);
+	bool last = (first + pages) % TRACE_WINDOW_PAGES == 0 || first + pages == frame_table_count;
+	assert_int_equal(last, (record->words[3] & TRACE_EXTENT_LAST) != 0);
+	for (uint64_t i = first; i < first + pages; i++) {
+		drawn[i].look = record->words[3] & ~(TRACE_EXTENT_PAGES | TRACE_EXTENT_LAST);
+		drawn[i].owner = record->words[1] >> 16 & 0xff;
+	}
+	extents++;
+}
+
+static void draw_all(void)
+{
+	while (read_so_far < trace_port_used) {
+		const struct trace_block_head *head = head_at(read_so_far);
+		size_t at = read_so_far + sizeof(*head);
+		read_so_far = at + head->bytes;
+		for (; head->kind == TRACE_BLOCK_RECORDS && at < read_so_far;
+		     at += sizeof(struct trace_record)) {
+			struct trace_record record;
+			memcpy(&record, &trace_port_bytes[at], sizeof(record));
+			draw(&record);
+		}
+	}
+}
+
+/* A whole round of the table, and how many records it made. */
+static unsigned round_of_owners(void)
+{
+	extents = 0;
+	fake_tsc += ticks_from_ms(10);
+	for (unsigned i = 0; i < WINDOWS_MOST; i++) {
+		(void)trace_poll(fake_tsc);
+	}
+	draw_all();
+	return extents;
+}
+
+static void assert_drawn(void)
+{
+	struct frame_tag tag;
+	uint64_t head;
+
+	for (uint64_t i = 0; i < frame_table_count; i++) {
+		assert_true(frame_extent_now(i, &head, &tag));
+		assert_int_equal(drawn[i].owner, tag.owner);
+		assert_int_equal(drawn[i].look >> TRACE_EXTENT_STATE_SHIFT & 0xff, tag.state);
+		assert_int_equal((drawn[i].look & TRACE_EXTENT_LARGE) != 0, tag.order >= ORDER_2M);
+	}
+}
+
+static void test_owners_of_frames(void **state)
+{
+	(void)state;
+	start();
+	read_so_far = 0;
+	memset(drawn, 0xff, sizeof(drawn));
+	trace_port_room = sizeof(trace_port_bytes);
+	struct vm *vm = kernel_vm("one", 4000, 3000, 500);
+	(void)kernel_attach(vm);
+	assert_null(trace_use_port(NULL));
+	assert_int_equal(trace_set(mask_of("map"), &error), STATUS_OK);
+	assert_true(round_of_owners() >= frame_table_count / TRACE_WINDOW_PAGES);
+	assert_drawn();
+	/* Only what differs is told again. */
+	assert_int_equal(round_of_owners(), 0);
+	kernel_touch_pages(vm, 100, 3);
+	unsigned few = round_of_owners();
+	assert_true(few > 0 && few < frame_table_count / TRACE_WINDOW_PAGES + 8);
+	assert_drawn();
+	/* The same looks in the same order; only the sizes differ. */
+	kernel_touch_pages(vm, 103, 1);
+	assert_true(round_of_owners() > 0);
+	assert_drawn();
+	kernel_give(vm, 100, 3);
+	assert_true(round_of_owners() > 0);
+	assert_drawn();
+	kernel_vm_end(vm);
+	assert_true(round_of_owners() > 0);
+	assert_drawn();
+	/* Not before its time. */
+	extents = 0;
+	vm = kernel_vm("two", 4000, 3000, 500);
+	(void)trace_poll(fake_tsc);
+	draw_all();
+	assert_int_equal(extents, 0);
+	/* And not into a ring that VMs need. */
+	for (unsigned i = 0; i <= TRACE_RING_RECORDS / 2 - TRACE_WINDOW_PAGES; i++) {
+		trace_note(TRACE_extent, 0, 0, 1);
+	}
+	trace_port_room = 0;
+	uint64_t written = trace_sums().written;
+	(void)trace_poll(fake_tsc + ticks_from_ms(10));
+	assert_int_equal(trace_sums().written, written);
+	kernel_vm_end(vm);
+}
+
+static void test_no_memory_for_owners(void **state)
+{
+	(void)state;
+	start();
+	trace_port_room = 0;
+	uint64_t free_pages = frame_count_free();
+	assert_null(trace_use_port(NULL));
+	/* First the sums, then the ring. */
+	frame_alloc_fail_at = 1;
+	assert_int_equal(trace_set(mask_of("map"), &error), STATUS_NO_MEMORY);
+	assert_non_null(strstr(error.text, "no memory for a trace of frames: it needs 4K"));
+	assert_int_equal(frame_count_free(), free_pages);
+	frame_alloc_fail_at = 2;
+	assert_int_equal(trace_set(mask_of("map"), &error), STATUS_NO_MEMORY);
+	assert_int_equal(frame_count_free(), free_pages);
+	assert_false(trace_is_used);
+	assert_int_equal(trace_set(mask_of("map"), &error), STATUS_OK);
+	assert_int_equal(frame_count_free(), free_pages - RING_FRAMES - 1);
+	assert_int_equal(trace_set(mask_of("map,samples"), &error), STATUS_OK);
+	assert_int_equal(frame_count_free(), free_pages - RING_FRAMES - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,6 +540,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_the_report_of_a_panic, teardown),
 		cmocka_unit_test_teardown(test_the_report_of_many_cpus, teardown),
 		cmocka_unit_test_teardown(test_samples, teardown),
+		cmocka_unit_test_teardown(test_owners_of_frames, teardown),
+		cmocka_unit_test_teardown(test_no_memory_for_owners, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
