@@ -126,6 +126,32 @@ def test_it_draws_what_is_in_the_recording(run, browser):
     assert set(history.recording.vms.values()) <= set(labels)
 
 
+def test_names_stand_in_their_areas(run, browser):
+    """Regression: a name stood beside the thickest moment of its area, in the area of another."""
+    shown, misplaced = browser.execute_script("""
+        const entry = aerostat.graphs[0], graph = entry.graph, wrong = [];
+        const [begin, end] = graph.xAxisRange();
+        let shown = 0;
+        for (let part = 0; part < 40; part++) {
+            const low = begin + (end - begin) * part / 50;
+            graph.updateOptions({dateWindow: [low, low + (end - begin) / (1 + part % 10)]});
+            entry.labels.filter(label => !label.hidden).forEach(label => {
+                shown++;
+                const at = entry.labels.indexOf(label);
+                const seconds = graph.toDataXCoord(parseFloat(label.style.left));
+                const height = graph.toDataYCoord(parseFloat(label.style.top));
+                const row = entry.rows.filter(one => one[0] <= seconds).pop() || entry.rows[0];
+                const below = row.slice(at + 2).reduce((sum, value) => sum + value, 0);
+                if (height < below || height > below + row[at + 1]) {
+                    wrong.push(`${label.textContent} at ${seconds}`);
+                }
+            });
+        }
+        graph.updateOptions({dateWindow: [begin, end]});
+        return [shown, wrong];""")
+    assert shown >= 40 and misplaced == []
+
+
 def test_the_scrubbed_map_is_the_recorded_one(run, browser):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys

@@ -119,6 +119,7 @@ function addPlot(title, unit, series, rows, options) {
 		drawCallback: () => entry.graph && place(entry),
 	});
 	entry.cursor = make("div", plot, { className: "cursor" });
+	entry.edges = options.stacked ? edges(rows) : [];
 	entry.labels = options.stacked ? series.map(one => make("span", plot, { className: "label", textContent: one.name })) : [];
 	if (lane) {
 		addMarks(entry);
@@ -130,29 +131,40 @@ function addPlot(title, unit, series, rows, options) {
 
 // ---- What lies over a plot: labels of areas, marks, the cursor --------------------------------------
 
-// A name stands where its area is thickest among what is shown, if it fits there.
+// At each row the upper edge of every area: the first series lies on top of those behind it.
+function edges(rows) {
+	return rows.map(row => {
+		const tops = new Array(row.length).fill(0);
+		for (let at = row.length - 2; at >= 0; at--) {
+			tops[at] = tops[at + 1] + row[at + 1];
+		}
+		return tops;
+	});
+}
+
+// A name stands where its area has the most room for it, if there is enough.
 function placeLabels(entry) {
-	const [low, high] = entry.graph.xAxisRange();
+	const graph = entry.graph, area = graph.getArea();
 	entry.labels.forEach((label, at) => {
-		let best = 0, where = null;
-		for (const row of entry.rows) {
-			if (row[0] >= low && row[0] <= high && row[at + 1] > best) {
-				best = row[at + 1];
-				where = row;
+		label.hidden = false; // or it has no width
+		const half = label.offsetWidth / 2;
+		let best = 0, middle = 0, left = 0;
+		for (let x = area.x + half; x <= area.x + area.w - half; x += 5) {
+			const end = rowNear(entry.rows, graph.toDataXCoord(x + half));
+			let top = Infinity, bottom = 0;
+			for (let row = rowNear(entry.rows, graph.toDataXCoord(x - half)); row <= end; row++) {
+				top = Math.min(top, entry.edges[row][at]);
+				bottom = Math.max(bottom, entry.edges[row][at + 1]);
+			}
+			if (top - bottom > best) {
+				best = top - bottom;
+				middle = (top + bottom) / 2;
+				left = x;
 			}
 		}
-		label.hidden = !where;
-		if (!where) {
-			return;
-		}
-		// The first series lies on top: those behind it are below it.
-		const below = where.slice(at + 2).reduce((sum, value) => sum + value, 0);
-		const top = entry.graph.toDomYCoord(below + best), bottom = entry.graph.toDomYCoord(below);
-		const area = entry.graph.getArea();
-		const x = entry.graph.toDomXCoord(where[0]);
-		label.hidden = bottom - top < 13;
-		label.style.left = `${Math.min(Math.max(x + 40, area.x + 50), area.x + area.w - 50)}px`;
-		label.style.top = `${(top + bottom) / 2}px`;
+		label.hidden = graph.toDomYCoord(0) - graph.toDomYCoord(best) < 13;
+		label.style.left = `${left}px`;
+		label.style.top = `${graph.toDomYCoord(middle)}px`;
 	});
 }
 
