@@ -33,6 +33,8 @@ def test_a_screendump_comes_back_pixel_by_pixel():
         text = screenshot.svg_of(picture, "made & so")
         ElementTree.fromstring(text)
         assert screenshot.pixels_of(text) == picture
+    # What goes on in the next row is one rectangle with it.
+    assert list(screenshot.rectangles(2, 3, b"abcdef" * 3)) == [(0, 0, 1, 3, b"abc"), (1, 0, 1, 3, b"def")]
     dump = b"P6\n2 1\n255\n" + bytes(6)
     assert screenshot.parse(dump) == (2, 1, bytes(6))
     assert screenshot.parse(dump[:-1]) is None and screenshot.parse(b"") is None and screenshot.parse(dump + b"x") is None

@@ -153,6 +153,14 @@ def test_lost_records_are_named_and_nothing_is_guessed():
     assert any("5 records are not in this recording (5 lost" in note for note in run_history.notes(history))
 
 
+def test_parts_of_two_windows_are_not_one():
+    """Between them records are lost, and the sizes happen to fit."""
+    maker = Maker(ram=2 * WINDOW).sample(1, {1: 1})
+    maker.put("extent", 1, 0, 100 | run_history.GUEST << 16).lose(2)
+    history = maker.put("extent", 0, WINDOW + 100, 412 | run_history.DIRTY << 16 | LAST).history()
+    assert history.map_sums(history.end) == {(run_history.UNKNOWN, 0): 2 * WINDOW}
+
+
 def naive_map(records, seconds):
     """Frame by frame, one record after the other: slower than the tool's, and independent of it."""
     frames = {}
@@ -242,8 +250,8 @@ def test_nothing_is_written_where_a_part_is_missing(tmp_path, monkeypatch):
         whole(Maker()).history().part(90, 91)
 
 
-def test_no_recording_yet(tmp_path):
-    """In a tree where nothing has run."""
+def test_which_recording_is_plotted(tmp_path):
+    """In a tree where nothing has run yet, and then two recordings are."""
     os.makedirs(tmp_path / "tools")
     for name in os.listdir(os.path.join(ROOT, "tools")):
         if name.endswith(".py") or name == "plot":
@@ -256,6 +264,13 @@ def test_no_recording_yet(tmp_path):
     assert done.returncode == 2
     assert done.stderr == ("plot: there is no recording in build/trace: type `make record`, or `make run` and there"
                            " `trace on`, and then `make plot` again\n")
+    os.makedirs(tmp_path / "build" / "trace")
+    for name, moment in (("a", 2), ("b", 3), ("c", 1)):
+        path = tmp_path / "build" / "trace" / (name + ".trace")
+        path.write_bytes(b"no recording")
+        os.utime(path, (moment, moment))
+    done = subprocess.run([sys.executable, "-B", str(copy)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "/b.trace: it holds no block of a trace" in done.stderr
 
 
 def test_svg_is_whole_small_and_the_same_again():

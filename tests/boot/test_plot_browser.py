@@ -161,6 +161,11 @@ def test_the_scrubbed_map_is_the_recorded_one(run, browser):
         # The page has moments in whole microseconds.
         exact = round(seconds, 6) + 5e-7
         assert sums_of(browser, exact) == history.map_sums(exact)
+    # Cell by cell, of one frame each.
+    looks = [[extent.state, extent.owner, int(extent.large)]
+             for _, extents in sorted(history.map_at(history.end).items()) for extent in extents
+             for _ in range(extent.pages)]
+    assert browser.execute_script("return aerostat.map.cellsAt(arguments[0], 1)", history.end + 1) == looks
     # By hand: the slider's own keys, and what follows it.
     slider = browser.find_element(By.ID, "moment")
     slider.send_keys(Keys.END)
