@@ -452,6 +452,9 @@ HOST_test_policy := tests/host/overcommit/test_policy.c tests/host/fake/policy.c
 HOST_TESTS += test_policies
 HOST_test_policies := tests/host/overcommit/test_policies.c tests/host/fake/policy.c $(POLICY_PROGRAM)
 
+HOST_TESTS += test_policy_turns
+HOST_test_policy_turns := tests/host/overcommit/test_policy_turns.c tests/host/fake/policy.c $(POLICY_PROGRAM)
+
 HOST_TESTS += test_policy_rules
 HOST_test_policy_rules := tests/host/overcommit/test_policy_rules.c tests/host/fake/policy.c $(POLICY_PROGRAM)
 

@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "kernel/overcommit/policies/rules.h"
+#include "kernel/overcommit/policies/turns.h"
 
 /* In the order of their reasons; the last one's is that of the first. */
 enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH, TIER_KEPT };
@@ -43,43 +44,6 @@ static uint64_t room_pages(const struct policy_vm *vm, enum tier tier)
 	return min_u64(sub_floor_u64(room, rules_asked_pages(vm)), most);
 }
 
-/*
- * ---- The heap: place n is vms[n].rank, with the key and the index of a VM; whose turn it is,
- * first
- */
-
-static bool goes_before(const struct policy_rank *a, uint64_t key, unsigned slot)
-{
-	return a->key != key ? a->key > key : a->slot < slot;
-}
-
-static void sift_down(struct policy_vm *vms, unsigned size, unsigned at)
-{
-	uint64_t key = vms[at].rank.key;
-	unsigned slot = vms[at].rank.slot;
-	for (unsigned child = 2 * at + 1; child < size; child = 2 * at + 1) {
-		const struct policy_rank *left = &vms[child].rank;
-		if (child + 1 < size && goes_before(&vms[child + 1].rank, left->key, left->slot)) {
-			child++;
-		}
-		if (!goes_before(&vms[child].rank, key, slot)) {
-			break;
-		}
-		vms[at].rank.key = vms[child].rank.key;
-		vms[at].rank.slot = vms[child].rank.slot;
-		at = child;
-	}
-	vms[at].rank.key = key;
-	vms[at].rank.slot = slot;
-}
-
-static void heap_make(struct policy_vm *vms, unsigned size)
-{
-	for (unsigned at = size / 2; at-- > 0;) {
-		sift_down(vms, size, at);
-	}
-}
-
 static bool gives_back(enum policy_reason reason)
 {
 	return reason == POLICY_RETURNED || reason == POLICY_CLAIMED;
@@ -114,7 +78,7 @@ static void move(struct policy_vm *vm, uint64_t pages, enum policy_reason reason
 }
 
 /*
- * Moves up to `pages`, a portion at a time, by the `size` VMs that are in the heap, which have
+ * Moves up to `pages`, a portion at a time, by the `size` VMs that have been added, which have
  * `room` together. Returns how many are left.
  */
 static uint64_t spread(struct policy_vm *vms, unsigned size, uint64_t room, uint64_t pages,
@@ -128,30 +92,22 @@ static uint64_t spread(struct policy_vm *vms, unsigned size, uint64_t room, uint
 		}
 		return pages - room;
 	}
-	heap_make(vms, size);
+	turns_begin(vms, size);
 	while (pages > 0 && size > 0) {
 		struct policy_vm *vm = &vms[vms[0].rank.slot];
 		uint64_t amount = min_u64(min_u64(step, pages), vm->rank.room_pages);
 		move(vm, amount, reason);
-		vms[0].rank.key = key_of(&vm->rank, reason);
 		pages -= amount;
-		if (vm->rank.room_pages == 0) {
-			size--;
-			vms[0].rank.key = vms[size].rank.key;
-			vms[0].rank.slot = vms[size].rank.slot;
-		}
-		sift_down(vms, size, 0);
+		size = turns_next(vms, size, key_of(&vm->rank, reason), vm->rank.room_pages == 0);
 	}
 	return pages;
 }
 
-static unsigned heap_add(struct policy_vm *vms, unsigned size, unsigned i, uint64_t room,
-			 enum policy_reason reason)
+static unsigned add(struct policy_vm *vms, unsigned size, unsigned i, uint64_t room,
+		    enum policy_reason reason)
 {
 	vms[i].rank.room_pages = room;
-	vms[size].rank.key = key_of(&vms[i].rank, reason);
-	vms[size].rank.slot = i;
-	return room > 0 ? size + 1 : size;
+	return room > 0 ? turns_add(vms, size, i, key_of(&vms[i].rank, reason)) : size;
 }
 
 /* Raises targets by `need` in one tier, the highest level first; returns what is still missing. */
@@ -163,7 +119,7 @@ static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint6
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < count && need > 0; i++) {
 		uint64_t room = room_pages(&vms[i], tier);
-		size = heap_add(vms, size, i, room, reason);
+		size = add(vms, size, i, room, reason);
 		sum += room;
 	}
 	return size > 0 ? spread(vms, size, sum, need, reason) : need;
@@ -176,7 +132,7 @@ static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < count && surplus > 0; i++) {
 		uint64_t room = vms[i].new_target_pages;
-		size = heap_add(vms, size, i, room, POLICY_RETURNED);
+		size = add(vms, size, i, room, POLICY_RETURNED);
 		sum += room;
 	}
 	if (size > 0) {
@@ -217,7 +173,7 @@ static uint64_t grant_claims(struct policy_vm *vms, unsigned count)
 		funds += lacking_pages(&vms[i]) == 0 ? room_pages(&vms[i], TIER_SPARE) : 0;
 	}
 	for (unsigned i = 0; i < count && funds > 0; i++) {
-		size = heap_add(vms, size, i, claimed_pages(&vms[i]), POLICY_CLAIMED);
+		size = add(vms, size, i, claimed_pages(&vms[i]), POLICY_CLAIMED);
 	}
 	return size > 0 ? funds - spread(vms, size, claims, funds, POLICY_CLAIMED) : 0;
 }

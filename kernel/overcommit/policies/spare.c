@@ -24,10 +24,12 @@
 
 #include "base/bits.h"
 #include "kernel/overcommit/policies/rules.h"
+#include "kernel/overcommit/policies/turns.h"
 
 /* Weights of pages are in units of this: a page in use counts for one. */
 #define WEIGHT_UNIT 1024
 #define TAX_PERCENT_MAX 99
+#define KEY_BITS 14 /* a weighed page is 2^10 to 2^17, and pages are below 2^32 */
 
 enum tier { TIER_SPARE, TIER_IDLE, TIER_GROWTH }; /* in the order of their reasons */
 
@@ -74,64 +76,69 @@ static uint64_t page_weight(const struct policy_host *host, const struct policy_
 	       extra * sub_floor_u64(vm->held_pages, vm->active_pages) / vm->held_pages;
 }
 
-/* a / a_shares > b / b_shares without dividing. */
-static bool more_per_share(uint64_t a, uint64_t a_shares, uint64_t b, uint64_t b_shares)
+/* What a VM has to give per share, in 1/2^24 pages: below 2^63 with all that an int can count. */
+static uint64_t key_of_giver(const struct policy_vm *vm)
 {
-	return (unsigned __int128)a * b_shares > (unsigned __int128)b * a_shares;
+	return (vm->rank.room_pages * vm->weight << KEY_BITS) / vm->shares;
+}
+
+static void raise_target(struct policy_vm *vm, uint64_t pages, enum tier tier)
+{
+	vm->new_target_pages = max_u64(vm->new_target_pages, vm->ballooned_pages) + pages;
+	vm->rank.room_pages -= pages;
+	vm->reason = (enum policy_reason)(POLICY_SPARE + tier);
 }
 
 /* Raises targets by `need` in one tier; answers what is still missing. */
 static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint64_t need)
 {
 	uint64_t step = rules_portion(need);
-	while (need > 0) {
-		struct policy_vm *best = NULL;
-		uint64_t best_capacity = 0;
-		uint64_t best_weighed = 0;
-		for (unsigned i = 0; i < count; i++) {
-			uint64_t capacity = capacity_pages(&vms[i], tier);
-			uint64_t weighed = capacity * vms[i].weight;
-			if (capacity > 0 &&
-			    (best == NULL ||
-			     more_per_share(weighed, vms[i].shares, best_weighed, best->shares))) {
-				best = &vms[i];
-				best_capacity = capacity;
-				best_weighed = weighed;
-			}
-		}
-		if (best == NULL) {
-			break;
-		}
-		uint64_t amount = min_u64(min_u64(step, need), best_capacity);
-		best->new_target_pages =
-			max_u64(best->new_target_pages, best->ballooned_pages) + amount;
-		best->reason = (enum policy_reason)(POLICY_SPARE + tier);
-		need -= amount;
+	uint64_t sum = 0;
+	unsigned size = 0;
+	for (unsigned i = 0; i < count && need > 0; i++) {
+		vms[i].rank.room_pages = capacity_pages(&vms[i], tier);
+		sum += vms[i].rank.room_pages;
+		size = vms[i].rank.room_pages > 0 ? turns_add(vms, size, i, 0) : size;
 	}
-	return need;
+	if (sum <= need) { /* no need to choose */
+		for (unsigned at = 0; at < size; at++) {
+			struct policy_vm *vm = &vms[vms[at].rank.slot];
+			raise_target(vm, vm->rank.room_pages, tier);
+		}
+		return need - sum;
+	}
+	for (unsigned at = 0; at < size; at++) {
+		vms[at].rank.key = key_of_giver(&vms[vms[at].rank.slot]);
+	}
+	turns_begin(vms, size);
+	while (need > 0) {
+		struct policy_vm *vm = &vms[vms[0].rank.slot];
+		uint64_t amount = min_u64(min_u64(step, need), vm->rank.room_pages);
+		raise_target(vm, amount, tier);
+		need -= amount;
+		size = turns_next(vms, size, key_of_giver(vm), vm->rank.room_pages == 0);
+	}
+	return 0;
 }
 
 /* Lowers targets by up to `surplus`, the largest target times shares first. */
 static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
 {
 	uint64_t step = rules_portion(surplus);
-	while (surplus > 0) {
-		struct policy_vm *best = NULL;
-		for (unsigned i = 0; i < count; i++) {
-			if (vms[i].new_target_pages > 0 &&
-			    (best == NULL ||
-			     (unsigned __int128)vms[i].new_target_pages * vms[i].shares >
-				     (unsigned __int128)best->new_target_pages * best->shares)) {
-				best = &vms[i];
-			}
-		}
-		if (best == NULL) {
-			break;
-		}
-		uint64_t amount = min_u64(min_u64(step, surplus), best->new_target_pages);
-		best->new_target_pages -= amount;
-		best->reason = POLICY_RETURNED;
+	unsigned size = 0;
+	for (unsigned i = 0; i < count && surplus > 0; i++) {
+		uint64_t key = vms[i].new_target_pages * vms[i].shares;
+		size = key > 0 ? turns_add(vms, size, i, key) : size;
+	}
+	turns_begin(vms, size);
+	while (surplus > 0 && size > 0) {
+		struct policy_vm *vm = &vms[vms[0].rank.slot];
+		uint64_t amount = min_u64(min_u64(step, surplus), vm->new_target_pages);
+		vm->new_target_pages -= amount;
+		vm->reason = POLICY_RETURNED;
 		surplus -= amount;
+		size = turns_next(vms, size, vm->new_target_pages * vm->shares,
+				  vm->new_target_pages == 0);
 	}
 }
 
