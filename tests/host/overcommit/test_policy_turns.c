@@ -229,11 +229,30 @@ static void test_many_vms(void **state)
 	}
 }
 
+/* Parts of a page per share count: of many shares, one page more is one's turn all the same. */
+static void test_close_ones(void **state)
+{
+	struct policy_host host = {.low_pages = 100, .high_pages = 100, .idle_tax_percent = 75};
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		vms[i] = policy_typical();
+		vms[i].shares = 10000;
+		vms[i].idle_pages += i;
+	}
+	memcpy(others, vms, 2 * sizeof(vms[0]));
+	policy_spare.decide(&host, vms, 2);
+	decide(&host, others, 2);
+	assert_true(vms[1].new_target_pages > vms[0].new_target_pages);
+	assert_int_equal(vms[0].new_target_pages, others[0].new_target_pages);
+	assert_int_equal(vms[1].new_target_pages, others[1].new_target_pages);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_few_vms),
 		cmocka_unit_test(test_many_vms),
+		cmocka_unit_test(test_close_ones),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
