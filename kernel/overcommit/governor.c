@@ -239,6 +239,7 @@ static unsigned gather(uint64_t now)
 	governor.policy_changes = policy_changes();
 	policy_host.passed_us = us_from_ticks(passed);
 	governor.decided_tsc = now;
+	silent_driver_note_waits(now);
 	for (unsigned i = 0; i < vm_count; i++) {
 		struct vm *vm = &vms[i];
 		listen(vm, &said[i], now);

@@ -24,6 +24,7 @@ void silent_driver_begin(struct vm *vm)
 	vm->balloon.told_pages = 0;
 	vm->balloon.told_tsc = 0;
 	vm->balloon.least_size_pages = 0;
+	vm->balloon.needed = false;
 	s2_unlock(locked);
 }
 
@@ -36,13 +37,18 @@ static uint64_t clearing_pages(const struct vm *vm)
 	return sub_floor_u64(size_pages(vm), vm->s2.mapped_pages);
 }
 
-/* The size that it is not asked to go below, and gets back. */
+/*
+ * The size that it is not asked to go below, and gets back. While another VM waits it is no more
+ * than the allotment: a VM that is asked for nothing, though it has more than that, would be ended.
+ */
 static uint64_t least_size(const struct vm *vm, uint64_t now_tsc)
 {
 	const struct balloon *balloon = &vm->balloon;
 	bool past = sub_floor_u64(now_tsc, balloon->least_size_tsc) >
 		    deadline_ticks(tunables.silent_short_ms);
-	return past ? 0 : balloon->least_size_pages;
+	uint64_t pages = past ? 0 : balloon->least_size_pages;
+	bool needed = __atomic_load_n(&balloon->needed, __ATOMIC_RELAXED);
+	return needed ? min_u64(pages, vm->config.mem_pages) : pages;
 }
 
 uint64_t silent_driver_target(const struct vm *vm)
@@ -109,6 +115,23 @@ static void note_lower_target(struct balloon *balloon)
 {
 	if (balloon->target_pages < __atomic_load_n(&balloon->told_pages, __ATOMIC_RELAXED)) {
 		__atomic_store_n(&balloon->told_pages, balloon->target_pages, __ATOMIC_RELAXED);
+	}
+}
+
+void silent_driver_note_waits(uint64_t now_tsc)
+{
+	const uint64_t most = deadline_ticks(tunables.silent_short_wait_ms);
+	const struct vm *waiter = NULL;
+	unsigned waiters = 0;
+	for (unsigned i = 0; i < vm_count; i++) {
+		if (sub_floor_u64(now_tsc, vm_blocked_since(&vms[i])) > most) {
+			waiter = &vms[i];
+			waiters++;
+		}
+	}
+	for (unsigned i = 0; i < vm_count; i++) {
+		bool another = waiters > 1 || (waiters == 1 && waiter != &vms[i]);
+		__atomic_store_n(&vms[i].balloon.needed, another, __ATOMIC_RELAXED);
 	}
 }
 

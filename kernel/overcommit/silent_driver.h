@@ -9,7 +9,7 @@
  * What is not used may be needed all the same, and the guest cannot say so. Its driver shows it: it
  * has come twice and given less than it was asked for, or gives single pages where it could give
  *larger ones. Such a VM is given a part of its size back, and for some time it is not asked to
- *become as small again.
+ *become as small again, unless others wait for what it has above its allotment.
  *
  * Lock: the VM's address space, for the first three functions, which take it.
  */
@@ -37,6 +37,13 @@ void silent_driver_scrapes(struct vm *vm);
  * it the frame. A host that is short has few frames to lend. Any context.
  */
 uint64_t silent_driver_target(const struct vm *vm);
+
+/*
+ * Which VMs wait for memory, and for how long: while others do, what the guest of a silent driver
+ * could not do without counts only up to its allotment. Once in a period, before
+ * silent_driver_statistics. Boot CPU.
+ */
+void silent_driver_note_waits(uint64_t now_tsc);
 
 /*
  * What the policy is to go by: `said` itself, where the driver says something. After each change of

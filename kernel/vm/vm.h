@@ -70,6 +70,7 @@ struct balloon {
 	uint64_t told_tsc;
 	uint64_t least_size_pages;
 	uint64_t least_size_tsc;
+	bool needed; /* others wait for what it has above its allotment; atomic */
 };
 
 /* What kernel/overcommit/working_set.c knows of how much memory the VM uses. */

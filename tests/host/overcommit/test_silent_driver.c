@@ -28,7 +28,8 @@ static struct aerostat_balloon_page page; /* its device's */
 /* The driver comes in this period of each second; SECOND: never. */
 static unsigned comes;
 static uint64_t least_size; /* its guest gives no page below this size */
-static uint64_t given;	    /* pages that its guest has given are those from FIRST on */
+static uint64_t allotment = HELD;
+static uint64_t given; /* pages that its guest has given are those from FIRST on */
 
 static bool is_said(const char *text)
 {
@@ -65,7 +66,7 @@ static void start(bool want)
 	comes = 40;
 	least_size = 0;
 	given = 0;
-	vm = kernel_vm("silent", RAM, HELD, 100);
+	vm = kernel_vm("silent", RAM, allotment, 100);
 	kernel_touch_pages(vm, FIRST, HELD);
 	assert_int_equal(balloon_attach_device(vm, &page), STATUS_OK);
 	silent_driver_begin(vm);
@@ -76,6 +77,7 @@ static void start(bool want)
 	}
 	tunables.silent_keep_parts = 2;
 	tunables.silent_want_parts = 4;
+	tunables.silent_short_wait_ms = TUNABLE_NEVER;
 	/* What becomes of those for whom there is nothing is tested elsewhere. */
 	tunables.oom_after_ms = TUNABLE_NEVER;
 	tunables.oom_overdue_ms = TUNABLE_NEVER;
@@ -314,6 +316,62 @@ static void test_not_short(void **state)
 	assert_int_equal(vm->balloon.told_pages, 0);
 }
 
+/* It could not do without what it has, and has more than its allotment. */
+static void start_short(void)
+{
+	allotment = 2000;
+	start(true);
+	allotment = HELD;
+	tunables.silent_short_wait_ms = 500;
+	say_active(400);
+	vm->balloon.least_size_pages = RAM + RAM / 8;
+	vm->balloon.least_size_tsc = clock_now();
+}
+
+/*
+ * Regression: it was asked for nothing for a minute, while another VM waited for what it had above
+ * its allotment; so after four seconds it was ended.
+ */
+static void test_short_while_another_waits(void **state)
+{
+	(void)state;
+	start_short();
+	pass(49);
+	assert_int_equal(vm->balloon.target_pages, 0);
+	pass(3);
+	assert_true(vm->balloon.target_pages > SOME);
+	assert_true(silent_driver_target(vm) > SOME);
+	pass(3 * SECOND);
+	assert_true(vm->s2.ballooned_pages > SOME);
+	pass(20 * SECOND);
+	assert_in_range(vm->s2.ballooned_pages, RAM - 2000 - SOME, RAM - 2000);
+	/* No VM waits any more: it may have back what it could not do without. */
+	waiter->state = VM_FINISHED;
+	short_of_memory = false;
+	silent_driver_note_waits(clock_now());
+	assert_true(measured().wanted_pages > SOME);
+	waiter->state = VM_RUNNING;
+}
+
+/* That it waits itself is no reason to ask it; that two wait is. */
+static void test_short_and_waits_itself(void **state)
+{
+	(void)state;
+	start_short();
+	waiter->state = VM_FINISHED;
+	vm->vcpus[0].wait = WAIT_MEMORY;
+	vm->vcpus[0].blocked_since_tsc = 0;
+	silent_driver_note_waits(clock_now() + ticks_from_ms(10000));
+	assert_false(vm->balloon.needed);
+	assert_true(waiter->balloon.needed);
+	waiter->state = VM_RUNNING;
+	silent_driver_note_waits(clock_now() + ticks_from_ms(10000));
+	assert_true(vm->balloon.needed);
+	silent_driver_begin(vm);
+	assert_false(vm->balloon.needed);
+	vm->vcpus[0].wait = WAIT_NOTHING;
+}
+
 /* ---- Pages without a frame ---- */
 
 /* It has given 1000 pages and has them back; the other VM has their frames. */
@@ -424,6 +482,8 @@ int main(void)
 		TEST(test_gets_back_what_it_uses),
 		TEST(test_short),
 		TEST(test_not_short),
+		TEST(test_short_while_another_waits),
+		TEST(test_short_and_waits_itself),
 		TEST(test_told_in_steps),
 		TEST(test_clears_before_it_gives),
 		TEST(test_never_comes),
