@@ -30,7 +30,7 @@ static uint64_t slack_each(const struct policy_host *host, const struct policy_v
 	return sub_floor_u64(sum, host->high_pages) / max_u64(count, 1);
 }
 
-/* What each is asked for in this decision, of what is missing up to the middle of the marks. */
+/* What each is asked for in this decision: its part of the way to the middle of the marks. */
 static uint64_t slack_step(const struct policy_host *host, const struct policy_vm *vms,
 			   unsigned count)
 {
