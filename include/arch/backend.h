@@ -30,6 +30,8 @@ struct backend {
 	/* Constant after cpu_start on the boot CPU. */
 	const struct s2_format *(*s2_format)(void);
 
+	unsigned vcpu_pages; /* frames that each vCPU takes */
+
 	/*
 	 * Takes what the vCPU needs. Its first run sets it up so that the guest starts as
 	 * docs/abi.md says: 32-bit protected mode, paging off, EIP = vcpu->entry, general

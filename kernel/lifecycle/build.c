@@ -161,12 +161,9 @@ enum status vm_create(struct vm *vm, const struct load_files *files, const struc
 		      struct error *error)
 {
 	struct load_entry entry = {0};
-	uint64_t own_before = frame_count(FRAME_HYPERVISOR);
 	enum status status = create_vm(vm, files, plan, &entry, error);
 	if (status == STATUS_OK) {
 		set_entry(&vm->vcpus[0], &entry);
-		/* One that is started while others run gets their new tables counted, too. */
-		vm->own_pages = frame_count(FRAME_HYPERVISOR) - own_before;
 	}
 	return status;
 }
@@ -231,6 +228,8 @@ static void log_start(const struct vm *vm, const struct load_plan *plan)
 uint64_t vm_note_built(struct vm *vm, const struct load_plan *plan, uint64_t begin_tsc)
 {
 	vm->held_peak_pages = vm->s2.mapped_pages;
+	vm->own_pages = vm->s2.table_pages + (uint64_t)vm->config.vcpus * backend->vcpu_pages +
+			(vm->config.devices == DEVICES_PC ? PLATFORM_PAGES : 0);
 	vm->begun_tsc = arch_tsc();
 	__atomic_store_n(&vm->state, VM_RUNNING, __ATOMIC_RELEASE);
 	vm->start_ticks = arch_tsc() - begin_tsc; /* 0 for one that was refused */

@@ -156,7 +156,8 @@ static bool takes_beginning(const struct command *command, struct word *name)
 	return true;
 }
 
-/* Those that have ended, or end meanwhile, are passed over. Any other refusal ends it. */
+/* Those that have ended, or end meanwhile, are passed over; one that was not started is not. Any
+ * other refusal ends it. */
 static enum status run_for_each(const struct command *command, struct command_call *call,
 				struct word beginning, struct error *error)
 {
@@ -167,7 +168,8 @@ static enum status run_for_each(const struct command *command, struct command_ca
 		}
 		found = true;
 		call->vm = &vms[i];
-		if (vm_state_now(call->vm) != VM_RUNNING) {
+		enum vm_state is = vm_state_now(call->vm);
+		if (is != VM_RUNNING && is != VM_LATER) {
 			continue;
 		}
 		enum status status = command->run(call, error);

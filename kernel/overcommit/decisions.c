@@ -69,26 +69,25 @@ void decisions_add(const struct vm *vm, uint64_t target_pages, bool waiting, uin
 		.waiting = waiting,
 		.overridden = vm->balloon.fixed,
 		.bounded = is_bounded(vm, target_pages),
-		.old_target_pages = is->target_pages,
+		.old_target_pages = vm->balloon.target_pages,
 		.new_target_pages = target_pages,
 		.spare_pages = host->spare_pages,
 		.low_pages = host->low_pages,
 		.high_pages = host->high_pages,
 		.held_pages = is->held_pages,
-		.ballooned_pages = is->ballooned_pages,
+		.ballooned_pages = vm->s2.ballooned_pages,
 		.free_pages = is->free_pages,
 		.idle_pages = is->idle_pages,
 		.wanted_pages = is->wanted_pages,
 	};
-	trace_note(TRACE_decision, vm_trace_who(vm), is->target_pages << 32 | target_pages,
-		   host->spare_pages << 16 | (uint64_t)vm->balloon.fixed << 9 |
-			   (uint64_t)waiting << 8 | is->reason);
+	bool operators = vm->balloon.fixed || is_bounded(vm, target_pages);
+	trace_note(TRACE_decision, vm_trace_who(vm), vm->balloon.target_pages << 32 | target_pages,
+		   host->spare_pages << 16 | (uint64_t)operators << 9 | (uint64_t)waiting << 8 |
+			   is->reason);
 	if (log_level_now() == LOG_VERBOSE) {
 		log_event(vm_name(vm), "decided target=%lu was=%lu reason=%s", target_pages,
-			  is->target_pages,
-			  vm->balloon.fixed || is_bounded(vm, target_pages)
-				  ? "the operator's"
-				  : decisions_reason_text(is->reason));
+			  vm->balloon.target_pages,
+			  operators ? "the operator's" : decisions_reason_text(is->reason));
 	}
 }
 

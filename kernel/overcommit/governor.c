@@ -232,6 +232,7 @@ static void remember(const struct vm *vm, struct policy_vm *view, bool changed)
 	}
 }
 
+/* A policy sees a VM whose max was lowered as one with less RAM and so much less of a balloon. */
 static unsigned gather(uint64_t now)
 {
 	uint64_t passed = sub_floor_u64(now, governor.decided_tsc);
@@ -251,13 +252,14 @@ static unsigned gather(uint64_t now)
 		}
 		remember(vm, &policy_vms[i], changed);
 		const uint64_t *memory = policy_vms[i].memory;
+		uint64_t floor = vm->balloon.floor_pages;
 		policy_vms[i] = (struct policy_vm){
 			.min_pages = vm->config.min_pages,
 			.mem_pages = vm->config.mem_pages,
-			.max_pages = vm->config.max_pages,
+			.max_pages = vm_max_pages(vm),
 			.held_pages = vm->s2.mapped_pages,
-			.ballooned_pages = vm->s2.ballooned_pages,
-			.target_pages = vm->balloon.target_pages,
+			.ballooned_pages = sub_floor_u64(vm->s2.ballooned_pages, floor),
+			.target_pages = sub_floor_u64(vm->balloon.target_pages, floor),
 			.free_pages = statistics.free_pages,
 			.idle_pages = statistics.idle_pages,
 			.wanted_pages = statistics.wanted_pages,
@@ -310,8 +312,10 @@ static void boost(struct vm *vm, uint64_t target_pages, uint64_t idle_pages)
 static uint64_t target_of(const struct vm *vm, const struct policy_vm *decided)
 {
 	uint64_t most = sub_floor_u64(vm->config.max_pages, vm->config.min_pages);
-	uint64_t target = vm->balloon.fixed ? vm->balloon.fixed_pages : decided->new_target_pages;
-	return min_u64(max_u64(target, vm->balloon.floor_pages), most);
+	uint64_t floor = vm->balloon.floor_pages;
+	uint64_t target = vm->balloon.fixed ? max_u64(vm->balloon.fixed_pages, floor)
+					    : decided->new_target_pages + floor;
+	return min_u64(target, most);
 }
 
 static void publish(const struct policy_host *host, unsigned count, uint64_t now)

@@ -110,7 +110,7 @@ struct vm {
 	uint64_t ended_tsc;
 	/* Ticks that its start took (0: it was refused), its teardown, the longest step of that. */
 	uint64_t start_ticks;
-	uint64_t own_pages; /* of the hypervisor, taken by the start: tables, vCPUs, devices */
+	uint64_t own_pages; /* of the hypervisor, for its tables, vCPUs and devices when it began */
 	uint64_t teardown_ticks;
 	uint64_t teardown_step_ticks;
 	const char *end_reason; /* of REFUSED and KILLED */

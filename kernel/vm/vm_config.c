@@ -389,6 +389,11 @@ enum status vm_config_parse_changed(const char *text, const struct word *changes
 				   "start= is for the string of a module: what is started starts "
 				   "now");
 	}
+	if (status == STATUS_OK && (seen & 1u << KEY_FILES)) {
+		status = error_set(
+			error, STATUS_INVALID,
+			"files= is for the string of a module: its files are what they are");
+	}
 	const unsigned changed = seen;
 	struct word word = word_next(&text);
 	while (status == STATUS_OK && word.length > 0) {

@@ -183,7 +183,7 @@ def as_json(budgets, backend, values):
 
 
 def unit_of(row, backend):
-    if row is not None and row.unit == "calls":
-        return "calls"
+    if row is not None and row.unit in ("calls", "pages of 4 KiB"):
+        return row.unit
     unit = "cycles" if backend == "kvm" else "instructions"
     return f"{unit} {row.unit}".strip() if row is not None else unit

@@ -174,7 +174,7 @@ def measure(run, kind, build):
     for name, expression in run.rows.items():
         rows[name] = evaluate(expression, log)
     for name in rows:
-        if not name.endswith("_calls"):
+        if not name.endswith(("_calls", "_pages")):  # of no instructions
             rows[name] = rows[name] / TICKS_PER_INSTRUCTION.get(kind, 1)
     if run.kept:
         rows = {f"{name}_guarded": rows[name] for name in run.kept}

@@ -56,6 +56,7 @@ extern const uint8_t guest_exit_always[3 * PAGE_BYTES];
  * arch_vcpu, with the extended state behind it, and one for the processor's control structure.
  * Fills struct arch_vcpu. NO_MEMORY: nothing was changed.
  */
+#define GUEST_VCPU_PAGES 2u /* that it takes: its state, and the VMCS or VMCB */
 MUST_CHECK enum status guest_vcpu_alloc(struct vcpu *vcpu, struct s2 *s2, size_t bytes,
 					const struct guest_access *access);
 

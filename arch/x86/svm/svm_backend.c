@@ -41,6 +41,7 @@ const struct backend svm_backend = {
 	.probe = svm_probe,
 	.cpu_start = svm_cpu_start,
 	.s2_format = svm_s2_format,
+	.vcpu_pages = GUEST_VCPU_PAGES,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
 	.vcpu_run = svm_vcpu_run,

@@ -60,6 +60,7 @@ const struct backend vmx_backend = {
 	.probe = vmx_probe,
 	.cpu_start = vmx_cpu_start,
 	.s2_format = vmx_s2_format,
+	.vcpu_pages = GUEST_VCPU_PAGES,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
 	.vcpu_run = vmx_vcpu_run,

@@ -58,6 +58,7 @@ static const struct backend fake_backend = {
 	.name = "fake",
 	.hypercall = {0x0f, 0x01, 0xc1},
 	.s2_format = format,
+	.vcpu_pages = FAKE_VCPU_PAGES,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
 	.vcpu_reset = vcpu_reset,

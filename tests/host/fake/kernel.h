@@ -68,6 +68,8 @@ struct aerostat_balloon_page *kernel_attach(struct vm *vm);
 /* Surrenders single pages, which it has. */
 void kernel_give(struct vm *vm, uint64_t gfn, uint32_t count);
 
+#define FAKE_VCPU_PAGES 3u /* that the backend says each vCPU takes; it takes none */
+
 /* Lets a period of the governor pass `count` times. */
 void kernel_periods(unsigned count);
 

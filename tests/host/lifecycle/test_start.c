@@ -253,6 +253,7 @@ static void test_bad_input_changes_nothing(void **state)
 	refuse(web, "colour=red", "colour=red is not one of name=");
 	refuse(web, "mem", "mem is not one of name=");
 	refuse(web, "start=later", "start= is for the string of a module");
+	refuse(web, "files=7", "files= is for the string of a module");
 	refuse(web, "mem=32K", "min=64K is more than max=32K");
 	refuse(web, "name=other", "name=other is used twice");
 	refuse(web, "name=bad", "name=bad is used twice");

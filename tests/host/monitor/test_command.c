@@ -414,6 +414,9 @@ static void test_kill_all_that_begin_so(void **state)
 	expect("kill *", "");
 	assert_int_equal(vms[0].state, VM_KILLED);
 	expect("kill o*", "");
+	vms[1].state = VM_LATER; /* regression: one that was not started was passed over */
+	expect("kill t*", "");
+	assert_int_equal(vms[1].state, VM_KILLED);
 }
 
 static void test_the_map(void **state)

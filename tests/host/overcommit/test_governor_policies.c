@@ -10,6 +10,7 @@
 #include "kernel/overcommit/decisions.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/overcommit/policy.h"
+#include "mm/promise.h"
 
 #define FRAMES 6000
 
@@ -117,11 +118,73 @@ static int finish(void **state)
 	return kernel_teardown(state);
 }
 
+/*
+ * Two VMs of 3,000 pages have been asked for some, and then the host has 100 pages more than
+ * plenty. Answers the target that the second one ends with, for which it was 300 before.
+ */
+static uint64_t surplus_beside(const char *policy, uint64_t floor_pages)
+{
+	struct vm *pair[2];
+	kernel_start(FRAMES, 1);
+	choose(policy);
+	for (unsigned i = 0; i < 2; i++) {
+		pair[i] = kernel_vm(i == 0 ? "first" : "second", 3000, 1000, 100);
+		struct aerostat_balloon_page *page = kernel_attach(pair[i]);
+		kernel_touch_pages(pair[i], 100, 1300);
+		page->free_pages = 800;
+		page->idle_pages = 800;
+		pair[i]->balloon.fixed = true;
+	}
+	pair[0]->balloon.floor_pages = floor_pages; /* what `set first max` does */
+	pair[0]->balloon.fixed_pages = floor_pages;
+	pair[1]->balloon.fixed_pages = 300;
+	kernel_periods(1);
+	if (floor_pages != 0) {
+		kernel_give(pair[0], 100, (uint32_t)floor_pages);
+	}
+	kernel_give(pair[1], 100, 300);
+	kernel_periods(1);
+	assert_int_equal(decisions_last_view(pair[0])->target_pages, 0);
+	assert_int_equal(decisions_last_view(pair[0])->ballooned_pages, 0);
+	assert_int_equal(decisions_last_view(pair[1])->target_pages, 300);
+	struct vm *taker = kernel_vm("taker", 5900, 5900, 1);
+	uint64_t high = decisions_last_host()->high_pages;
+	for (uint64_t gfn = 0; promise_spare() > high + 100; gfn++) {
+		assert_int_equal(kernel_touch_pages(taker, gfn, 1), 1);
+	}
+	pair[0]->balloon.fixed = pair[1]->balloon.fixed = false;
+	kernel_periods(300);
+	assert_true(pair[0]->balloon.target_pages >= floor_pages);
+	assert_true(decisions_last_view(pair[0])->max_pages == 3000 - floor_pages);
+	uint64_t target = pair[1]->balloon.target_pages;
+	kernel_vm_end(taker);
+	kernel_vm_end(pair[0]);
+	kernel_vm_end(pair[1]);
+	kernel_teardown(NULL);
+	return target;
+}
+
+/*
+ * Regression: a policy gave all that the host had to spare to a VM whose max was lowered, period by
+ * period, and nothing to others, because that VM's target stayed where its max had it.
+ */
+static void test_a_lowered_max_keeps_nothing_from_others(void **state)
+{
+	static const char *const names[] = {"spare",	  "shares",  "static",
+					    "controller", "refault", "demand"};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(names); i++) {
+		assert_true(surplus_beside(names[i], 0) < 300);
+		assert_true(surplus_beside(names[i], 1000) < 300);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, finish)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_lowered_max_keeps_nothing_from_others),
 		TEST(test_refaults_are_differences),
 		TEST(test_policies_have_a_memory),
 		TEST(test_policy_changes_at_run_time),
