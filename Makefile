@@ -109,7 +109,7 @@ record: ## like run with BATCH=1, with the trace on: build/trace/SCENARIO.trace,
 
 plot: ## pictures of the latest recording, or of RECORDING=FILE: a page (.html), .svg and .png beside it
 	@tools/step packages tools/install-deps plot --try picture
-	@tools/plot $(if $(RECORDING),'$(RECORDING)')
+	@RECORDING="$$RECORDING"; tools/plot $${RECORDING:+"$$RECORDING"}
 
 docs-media: ## the pictures and the transcript of README.md, from runs of this version: docs/media
 	@tools/step packages tools/install-deps build iso run

@@ -126,12 +126,13 @@ def owners_plot(history, samples, top):
     base = [0] * len(samples)
     wanted, names = [], []
     times = [sample.seconds for sample in samples]
+    most = {name: max(pages) for name, _, pages in layers(history, history.samples)}
     for name, colour, pages in [layer for layer in layers(history, samples) if any(layer[2])]:
         top_of = [below + own for below, own in zip(base, pages)]
         upper = list(steps(frame, zip(times, (value / PAGES_PER_MIB for value in top_of))))
         lower = list(steps(frame, zip(times, (value / PAGES_PER_MIB for value in base))))
         yield (f'<path fill="{colour}" stroke="#fff" stroke-width=".7" d="{path(upper + lower[::-1])}Z">'
-               f"<title>{escape(name)}: at most {run_history.mib(max(pages))}</title></path>")
+               f"<title>{escape(name)}: at most {run_history.mib(most[name])}</title></path>")
         peak = max(range(len(pages)), key=lambda at, pages=pages: pages[at])
         wanted.append(frame.y((base[peak] + pages[peak] / 2) / PAGES_PER_MIB))
         names.append((name, colour))
@@ -194,15 +195,20 @@ def rates_plot(history, top):
 def gaps(history, top, bottom):
     frame = Frame(history, top, bottom - top, 1)
     for gap in history.gaps:
+        if gap.end < history.begin or gap.begin > history.end:
+            continue
         left = frame.x(gap.begin)
         yield (f'<rect x="{left}" y="{top}" width="{max(2, frame.x(gap.end) - left):.1f}" height="{bottom - top}"'
-               f' fill="#999" opacity=".5"><title>{gap.records} records are lost</title></rect>')
+               f' fill="#999" opacity=".5"><title>{f"{gap.records} records are lost" if gap.records else "nothing was recorded"}</title></rect>')
 
 
 def svg_of(history, title, made_by):
     """`made_by` tells how to make it again; it stands in the file and not in the picture."""
     samples = run_history.thin(history.samples, COLUMNS)
-    notes = run_history.notes(history)
+    notes = run_history.notes(history, COLUMNS)
+    marks_in = sum(history.begin <= mark.seconds <= history.end for mark in history.marks)
+    if marks_in > MARKS_MOST:
+        notes.append(f"Of {marks_in} decisions, starts and ends the first {MARKS_MOST} have a mark")
     height = 700 + 20 * len(notes)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
              f' height="{height}" role="img">',

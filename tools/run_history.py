@@ -13,7 +13,8 @@ import faults
 
 WINDOW_PAGES = 512
 UNKNOWN, RESERVED, HYPERVISOR, DIRTY, ZEROED, GUEST, REVOKING = range(7)  # enum frame_state, mm/frame.h
-SAMPLES_MOST = 3000  # of a page: of more the last one of each stretch of time is kept
+SAMPLES_MOST = 3000  # of a page
+SILENCE_SECONDS = 1
 RATES_MOST = 240  # stretches of time in which events are counted
 VM_STATES = {3: "finished", 4: "was killed", 5: "restarts"}
 PAGES_PER_MIB = 256
@@ -88,6 +89,8 @@ class History:
             raise HistoryError(f"it shows {self.begin:.3f} s to {self.end:.3f} s, and nothing of what is asked for")
         before = [sample for sample in self.samples if sample.seconds < begin][-1:]
         inside = [sample for sample in self.samples if begin <= sample.seconds <= end]
+        if not before + inside:
+            raise HistoryError(f"it holds no sample of memory up to {end:.3f} s")
         counts = {what: [one for one in counted if begin <= one[0] <= end]
                   for what, counted in self.counts.items()}
         return replace(self, begin=begin, end=end, samples=before + inside, counts=counts)
@@ -166,6 +169,13 @@ class Map:
             self.versions.append(Version(seconds, window, [Extent(WINDOW_PAGES, UNKNOWN, 0, False)]))
         self.begun, self.extents = None, []
 
+    def lose(self, seconds):
+        """Records are missing from here on, so any window may have changed."""
+        self.give_up()
+        known = {version.window: version.extents[0].state for version in self.versions}
+        self.versions += [Version(seconds, window, [Extent(WINDOW_PAGES, UNKNOWN, 0, False)])
+                          for window, state in known.items() if state != UNKNOWN]
+
     def take(self, record, seconds):
         window = record.first // WINDOW_PAGES
         extent = Extent(record.second & 0xffff, record.second >> 16 & 0xff, record.vm,
@@ -243,6 +253,9 @@ class Waits:
             self.since.setdefault(key, seconds)
         elif name == "waited" and key in self.since:
             self.found.append(Wait(*key, self.since.pop(key), seconds))
+        elif name in ("end", "start"):  # of the VM: what its vCPUs waited for does not come any more
+            for key in [key for key in self.since if key[0] == record.vm]:
+                self.found.append(Wait(*key, self.since.pop(key), seconds))
 
     def close(self, end):
         self.found += [Wait(*key, begin, end) for key, begin in self.since.items()]
@@ -261,6 +274,12 @@ def find_gaps(recording):
         last[record.cpu] = (record.number, seconds)
 
 
+def silences(samples):
+    """Where the trace was off: while it is on, samples are some 10 ms apart."""
+    return [Gap(one.seconds, other.seconds, 0) for one, other in zip(samples, samples[1:])
+            if other.seconds - one.seconds > SILENCE_SECONDS]
+
+
 def of_recording(recording):
     """The History of a run; raises HistoryError where nothing can be shown."""
     if not recording.vms:
@@ -270,10 +289,17 @@ def of_recording(recording):
     history = History(recording, recording.ram_pages, counts={what: [] for what, _ in COUNTED.values()})
     samples, frames, waits = Samples(recording.ram_pages), Map(), Waits()
     sampler = {record.cpu for record in recording.records if recording.event(record).name == "host"}
+    mapper = {record.cpu for record in recording.records if recording.event(record).name == "extent"}
+    last = {}  # of the CPUs that draw the map: the number of its last record, and when it was
     for record in recording.records:
         name, seconds = recording.event(record).name, recording.seconds(record)
         if record.cpu in sampler:
             samples.take(record, name, seconds)
+        if record.cpu in mapper:
+            before = last.get(record.cpu)
+            if before and record.number != before[0] + 1 & LOW_32:
+                frames.lose(before[1])
+            last[record.cpu] = (record.number, seconds)
         if name == "extent":
             frames.take(record, seconds)
         if name in COUNTED:
@@ -291,7 +317,11 @@ def of_recording(recording):
     if not samples.found or not recording.ram_pages:
         raise HistoryError("it holds no sample of memory: record the group `samples`, too"
                            " (`trace=on` does)")
+    for sample in samples.found:
+        for vm in sample.held:
+            recording.vms.setdefault(vm, f"vm{vm}")  # one that was started after the names were told
     history.samples, history.waits, history.gaps = samples.found, waits.found, list(find_gaps(recording))
+    history.gaps = sorted(history.gaps + silences(samples.found))
     history.versions, history.frames = frames.versions, frames.frames
     return history
 
@@ -300,12 +330,19 @@ def of_recording(recording):
 
 
 def thin(samples, most=SAMPLES_MOST):
-    """At most so many: of each stretch of time the last one."""
+    """At most so many: of each stretch of time the last one, and those with the least and the most to spare."""
     if len(samples) <= most:
         return samples
-    begin, width = samples[0].seconds, (samples[-1].seconds - samples[0].seconds) / most
-    last = {min(most - 1, int((sample.seconds - begin) / width)): sample for sample in samples}
-    return list(last.values())
+    many = most // 3
+    begin, width = samples[0].seconds, (samples[-1].seconds - samples[0].seconds) / many
+    stretches = collections.defaultdict(list)
+    for at, sample in enumerate(samples):
+        stretches[min(many - 1, int((sample.seconds - begin) / width))].append(at)
+    kept = set()
+    for stretch in stretches.values():
+        by_spare = sorted(stretch, key=lambda at: samples[at].spare)
+        kept |= {stretch[-1], by_spare[0], by_spare[-1]}
+    return [samples[at] for at in sorted(kept)]
 
 
 def whole_map_from(history):
@@ -329,19 +366,24 @@ def rates(history, most=RATES_MOST):
     return width, [history.begin + at * width for at in range(stretches)], found
 
 
-def notes(history):
+def notes(history, most=SAMPLES_MOST):
     """What a reader of the picture must know of what is not in it."""
     recording, found = history.recording, []
     dropped = recording.lost + recording.missing
     if dropped:
         found.append(f"{dropped} records are not in this recording ({recording.lost} lost in full rings,"
                      f" {recording.missing} on the way): the grey stretches")
+    silent = [gap for gap in history.gaps if not gap.records]
+    if silent:
+        found.append(f"For {sum(gap.end - gap.begin for gap in silent):.3f} s, grey too, nothing was recorded: the"
+                     " trace was off")
     if not recording.ended:
         found.append("The recording ends in the middle of the run")
     if recording.noise:
         found.append(f"{recording.noise} bytes of the recording were not understood")
     if not history.versions:
         found.append("The group `map` was not recorded: there is no frame map")
-    if len(history.samples) > SAMPLES_MOST:
-        found.append(f"Of {len(history.samples)} samples {SAMPLES_MOST} are drawn")
+    if len(history.samples) > most:
+        found.append(f"Of {len(history.samples)} samples at most {most} are drawn, with the least and the most"
+                     " to spare of each stretch of time")
     return found

@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/time.h"
 #include "base/trace.h"
+#include "kernel/trace/trace.h"
 #include "mm/alloc.h"
 #include "mm/frame_extent.h"
 #include "mm/phys.h"
@@ -23,6 +24,7 @@
 
 static uint64_t *sums; /* of each window; NULL: none */
 static pfn_t sums_frame;
+static uint64_t lost_before; /* records, when the last round began */
 static uint64_t next_window;
 static uint64_t next_round_tsc;
 
@@ -48,6 +50,13 @@ static struct frame_tag tag_of_sums(void)
 	return (struct frame_tag){FRAME_HYPERVISOR, (uint8_t)order, VM_ID_HOST};
 }
 
+static void forget_windows(void)
+{
+	for (uint64_t i = 0; i < window_count(); i++) {
+		sums[i] = SUM_NONE;
+	}
+}
+
 enum status trace_owners_prepare(struct error *error)
 {
 	struct frame_tag tag = tag_of_sums();
@@ -63,9 +72,7 @@ enum status trace_owners_prepare(struct error *error)
 	}
 	sums_frame = frame;
 	sums = pfn_to_virt(frame);
-	for (uint64_t i = 0; i < window_count(); i++) {
-		sums[i] = SUM_NONE;
-	}
+	forget_windows();
 	return STATUS_OK;
 }
 
@@ -153,6 +160,12 @@ void trace_owners_step(uint64_t now_tsc)
 	}
 	if (next_window == 0) {
 		next_round_tsc = now_tsc + ticks_from_ms(ROUND_MS);
+		/* A lost record may have been a window's: all of them are said once more. */
+		uint64_t lost = trace_sums().lost;
+		if (lost != lost_before) {
+			lost_before = lost;
+			forget_windows();
+		}
 	}
 	while (looks > 0) {
 		if (read_window(next_window, false, &looks) != sums[next_window]) {
