@@ -40,10 +40,10 @@ void decisions_init(const struct policy_host *host, const struct policy_vm *view
 void decisions_add(const struct vm *vm, uint64_t target_pages, bool waiting, uint64_t now_tsc);
 
 /* The same where it mostly stays as it is. */
-static inline void decisions_note(const struct vm *vm, const struct policy_vm *is,
-				  uint64_t target_pages, bool waiting, uint64_t now_tsc)
+static inline void decisions_note(const struct vm *vm, uint64_t old_pages, uint64_t target_pages,
+				  bool waiting, uint64_t now_tsc)
 {
-	if (__builtin_expect(target_pages != is->target_pages, 0)) {
+	if (__builtin_expect(target_pages != old_pages, 0)) {
 		decisions_add(vm, target_pages, waiting, now_tsc);
 	}
 }

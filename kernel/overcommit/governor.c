@@ -344,7 +344,7 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 		if (said[i].busy_periods > 0) {
 			continue; /* one that is busy is told in the next period */
 		}
-		decisions_note(&vms[i], &policy_vms[i], target, waiting, now);
+		decisions_note(&vms[i], old, target, waiting, now);
 		driver_health_note_target(&vms[i], target, said[i].statistics.idle_pages, now);
 		boost(&vms[i], target, said[i].statistics.idle_pages);
 		balloon_set_target(&vms[i], target, pressure);

@@ -105,12 +105,12 @@ static void test_the_last_ones_are_kept(void **state)
 	view.reason = POLICY_SPARE;
 	decisions_init(&short_host, &view);
 	assert_false(decisions_read(vm, 0, &decision));
-	decisions_note(vm, &view, 7, false, 1); /* no change */
+	decisions_note(vm, view.target_pages, 7, false, 1); /* no change */
 	assert_false(decisions_read(vm, 0, &decision));
 	assert_int_equal(decisions_last_view(vm)->held_pages, 2000);
 	assert_int_equal(decisions_last_host()->low_pages, 200);
 	for (unsigned i = 0; i < 3 * DECISIONS_KEPT; i++) {
-		decisions_note(vm, &view, 100 + i, true, i);
+		decisions_note(vm, view.target_pages, 100 + i, true, i);
 	}
 	for (unsigned back = 0; back < DECISIONS_KEPT; back++) {
 		assert_true(decisions_read(vm, back, &decision));

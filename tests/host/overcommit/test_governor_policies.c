@@ -147,6 +147,11 @@ static uint64_t surplus_beside(const char *policy, uint64_t floor_pages)
 	assert_int_equal(decisions_last_view(pair[0])->target_pages, 0);
 	assert_int_equal(decisions_last_view(pair[0])->ballooned_pages, 0);
 	assert_int_equal(decisions_last_view(pair[1])->target_pages, 300);
+	/* A target that stays is no decision, lowered max or not. */
+	struct decision decision;
+	assert_true(decisions_read(pair[1], 0, &decision));
+	assert_false(decisions_read(pair[1], 1, &decision));
+	assert_false(decisions_read(pair[0], 1, &decision));
 	struct vm *taker = kernel_vm("taker", 5900, 5900, 1);
 	uint64_t high = decisions_last_host()->high_pages;
 	for (uint64_t gfn = 0; promise_spare() > high + 100; gfn++) {
