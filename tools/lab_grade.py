@@ -43,6 +43,15 @@ INCLUDE = re.compile(r"(?:#|%:)(?:\s|/\*(?:[^*]|\*(?!/))*\*/)*(include|include_n
 INCLUDED = re.compile(r"""\s*(?:<([^<>"]+)>|"([^<>"]+)")\s*(?://.*|/\*.*)?""")
 
 
+# Of the C library a file of the hypervisor may use what the hypervisor has of its own: include/base/string.h.
+OWN_STRING = {"memcpy", "memmove", "memset", "memcmp", "strlen", "strnlen", "strcmp", "strncmp", "snprintf",
+              "vsnprintf"}
+SANITIZERS = re.compile(r"__(asan|ubsan|odr_asan)[_.]")
+STARTS = re.compile(r"\.(preinit_array|init_array|ctors|fini_array|dtors)")
+SYSTEM_CALL = re.compile(r"\t(syscall|sysenter|int +\$0x80)\b")
+POINTER_BYTES = 8
+
+
 @dataclass
 class Check:
     name: str
@@ -154,6 +163,59 @@ def quiet(text):
     return text
 
 
+# ---- Objects of a student ---------------------------------------------------------------------
+
+
+def output_of(*command):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        raise labs.LabError(f"{command[0]} does not read {command[-1]}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode(errors="replace")
+
+
+def symbols(path, *options):
+    """The names of an object, or of a library, without the versions that libraries give them."""
+    return {line.split(" ")[0].split("@")[0] for line in output_of("nm", "-P", *options, path).splitlines() if line}
+
+
+def library_names():
+    compiler = os.environ.get("HOST_CC") or "cc"
+    library = output_of(compiler, "-print-file-name=libc.so.6").strip()
+    return symbols(library, "-D", "--defined-only")
+
+
+def start_pointers(path):
+    """How many functions the object has called before or behind main(); the sanitizer's own are one of each."""
+    found = 0
+    for line in output_of("objdump", "-h", "-w", path).splitlines():
+        words = line.split()
+        if len(words) > 2 and STARTS.match(words[1]):
+            found += max(0, int(words[2], 16) // POINTER_BYTES - (1 if words[1].endswith("_array.00099") else 0))
+    return found
+
+
+def refuse_objects(lab, tree):
+    """The checks run in one program with the student's code: it may have no part in anything but its work.
+
+    BuildError: it names what the C library has, begins before main(), or calls the system itself."""
+    library = library_names() - OWN_STRING
+    for name in lab.files:
+        path = os.path.join(tree, "build", "host", "obj", name + ".o")
+        if not os.path.exists(path):
+            continue
+        needed, defined = symbols(path, "-u"), symbols(path, "-g", "--defined-only")
+        foreign = sorted(one for one in needed | defined
+                         if one in library or one in OWN_STRING & defined or one == "main"
+                         or one.startswith("__") and not SANITIZERS.match(one))
+        if foreign:
+            raise BuildError(f"{name}: {', '.join(foreign)}: the hypervisor has no such function, and is linked with no"
+                             " library\n")
+        if start_pointers(path):
+            raise BuildError(f"{name}: a function that runs before or behind main(): the hypervisor calls none\n")
+        if SYSTEM_CALL.search(output_of("objdump", "-d", path)):
+            raise BuildError(f"{name}: a system call: the hypervisor has no system below it\n")
+
+
 # ---- Host checks ------------------------------------------------------------------------------
 
 
@@ -185,6 +247,8 @@ def run_program(lab, tree, questions):
     built = make(tree, path)
     if built.returncode != 0:
         raise BuildError(built.stdout.decode(errors="replace"))
+    if tree != labs.ROOT:
+        refuse_objects(lab, tree)
     key = secrets.token_hex(16)
     environment = dict(os.environ, **questions, LAB_KEY=key, ASAN_OPTIONS="color=never:detect_leaks=0",
                        CMOCKA_MESSAGE_OUTPUT="STDOUT")

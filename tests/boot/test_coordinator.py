@@ -37,9 +37,7 @@ def test_other_right_answers_have_full_marks(coordinator, tmp_path, right):
 
 
 @pytest.mark.parametrize("code, reason", [
-    ("extern void _exit(int status);\n\t_exit(0);", "ended its process in decision 1 (exit status 0)"),
     ("*(volatile int *)8 = 1;", "kernel/overcommit/policies/coordinator.c"),
-    ("extern int puts(const char *text);\n\tputs(\"ok 1 - bounds\");", "no VM gives anything"),
     ("while (host->total_pages > 1100000) {\n\t}", "it did not end within the time of a check: decision 1 "),
 ])
 def test_a_coordinator_gets_nothing_by_tricks(coordinator, tmp_path, monkeypatch, code, reason):
@@ -53,6 +51,27 @@ def test_a_coordinator_gets_nothing_by_tricks(coordinator, tmp_path, monkeypatch
     checks = lab_grade.grade(lab, str(tmp_path), tree, with_boot="did not end" in reason)
     assert {check.name for check in checks if check.passed} == {"q1", "q2", "q3"}
     assert any(reason in check.output for check in checks)
+
+
+@pytest.mark.parametrize("inside, outside, reason", [
+    ("extern void _exit(int status);\n\t_exit(0);", "", "coordinator.c: _exit: the hypervisor has no such function"),
+    ("extern int puts(const char *text);\n\tputs(\"ok 1 - bounds\");", "", "coordinator.c: puts: the hypervisor has"),
+    ("extern char **environ;\n\t*environ = 0;", "", "coordinator.c: environ: the hypervisor has"),
+    ("", "static volatile int seen;\nstatic __attribute__((constructor)) void early(void)\n{\n\tseen = 1;\n}\n", "a function that runs before or behind main()"),
+    ("", "static volatile int seen;\nstatic __attribute__((constructor(99))) void early(void)\n{\n\tseen = 1;\n}\n", "a function that runs before or behind"),
+    ("", "long getrandom(void *to, unsigned long bytes, unsigned flags);\nlong getrandom(void *to, unsigned long bytes,"
+         " unsigned flags)\n{\n\t(void)to;\n\t(void)flags;\n\treturn (long)bytes;\n}\n", "coordinator.c: getrandom: the"),
+    ("__asm__ volatile(\"syscall\" ::: \"memory\", \"rcx\", \"r11\");", "", "coordinator.c: a system call: the hypervisor"),
+])
+def test_a_file_of_the_hypervisor_has_no_part_in_anything_else(coordinator, tmp_path, inside, outside, reason):
+    """Regression: code before main(), and functions in place of the C library's, could forge the report."""
+    lab, directory, tree = coordinator
+    shutil.copy(directory / labs.ANSWERS, tmp_path)
+    source = labs.read(str(directory / lab.files[0])).replace("(void)host;", "(void)host;\n\t" + inside)
+    labs.write(str(tmp_path / "coordinator.c"), source + outside)
+    checks = lab_grade.grade(lab, str(tmp_path), tree, with_boot=False)
+    assert checks and not any(check.passed for check in checks)
+    assert reason in checks[0].output, checks[0].output
 
 
 def test_the_table_of_wrong_coordinators():
