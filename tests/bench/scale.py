@@ -24,7 +24,7 @@ MISSED = {
 }
 APART_TICKS = 50000  # a millisecond: VMs that begin within that have begun together
 
-ENTRY = re.compile(r" costs entry_tsc=(\d+)$", re.MULTILINE)
+ENTRY = re.compile(r" costs entry_tsc=(\d+)\b")
 SAYS = re.compile(r"^says: (ticks=\d+ .*)$")
 
 

@@ -89,7 +89,7 @@ def test_the_page_has_a_place_for_everything():
 
 def test_vms_begin_together_whenever_the_loader_is_through():
     def entered(milliseconds):
-        return f"[0.000005] 0 - costs entry_tsc={milliseconds * scale.TICKS_PER_MS}\n"
+        return f"[0.000005] 0 - costs entry_tsc={milliseconds * scale.TICKS_PER_MS} hypervisor_pages=400\n"
 
     assert scale.late_entry(entered(scale.ENTRY_MS)) is None
     late = scale.late_entry(entered(scale.ENTRY_MS + 2000))
