@@ -227,3 +227,24 @@ run_in_bochs() {
 	tail -n 5 "$T/$1.log"
 	differs "the boot sector did not come to its end"
 }
+
+# run_grub SUITE VERSION [MODULE...]: boots GRUB of that version with $T/tree as its memdisk, and with the grub.cfg
+# in there, which has to say "end" on the serial port and to reboot; sets OUT to the file with what it said
+run_grub() {
+	local suite=$1 version=$2 modules=$T/$1/usr/lib/grub/i386-pc
+	shift 2
+	unpack_all "$suite" "$suite" "grub-pc-bin=$version" "grub-common=$version"
+	with_loader "$suite" grub-mkimage
+	"${RUN[@]}" --version | sed 's,^.*/,,'
+	(cd "$T/tree" && tar -cf "$T/tree.tar" -- *)
+	"${RUN[@]}" -O i386-pc -d "$modules" -p '(memdisk)/boot/grub' -m "$T/tree.tar" -o "$T/$suite.core" \
+		memdisk tar biosdisk normal test echo serial terminal reboot configfile "$@" ||
+		cannot "grub-mkimage makes no image"
+	cat "$modules/boot.img" "$T/$suite.core" >"$T/$suite.img"
+	truncate -s %1M "$T/$suite.img"
+	timeout -k 2 60 qemu-system-x86_64 -nodefaults -display none -no-reboot -m 64 \
+		-drive "file=$T/$suite.img,format=raw" -serial "file:$T/$suite.raw" </dev/null
+	OUT=$T/$suite.out
+	tr -d '\r' <"$T/$suite.raw" >"$OUT"
+	grep -q '^end$' "$OUT" || differs "GRUB did not come to the end of grub.cfg"
+}

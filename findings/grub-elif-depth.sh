@@ -51,34 +51,22 @@ flat 90 >"$T/tree/flat90"
 	done
 	printf 'echo end\nreboot\n'
 } >"$T/tree/boot/grub/grub.cfg"
-(cd "$T/tree" && tar -cf "$T/tree.tar" -- *)
 
 # check SUITE VERSION
 check() {
-	local modules=$T/$1/usr/lib/grub/i386-pc out=$T/$1.out taken errors
-	unpack_all "$1" "$1" "grub-pc-bin=$2" "grub-common=$2"
-	with_loader "$1" grub-mkimage
-	"${RUN[@]}" --version | sed 's,^.*/,,'
-	"${RUN[@]}" -O i386-pc -d "$modules" -p '(memdisk)/boot/grub' -m "$T/tree.tar" \
-		-o "$T/$1.core" memdisk tar biosdisk normal test echo serial terminal reboot configfile ||
-		cannot "grub-mkimage makes no image"
-	cat "$modules/boot.img" "$T/$1.core" >"$T/$1.img"
-	truncate -s %1M "$T/$1.img"
-	timeout -k 2 60 qemu-system-x86_64 -nodefaults -display none -no-reboot -m 64 \
-		-drive "file=$T/$1.img,format=raw" -serial "file:$T/$1.raw" </dev/null
-	tr -d '\r' <"$T/$1.raw" >"$out"
-	grep -q '^end$' "$out" || differs "GRUB did not come to the end of grub.cfg"
-	[ "$(grep -c '^taken 90$' "$out")" = 1 ] || differs "90 times if: not taken"
-	[ "$(grep -m 1 -A 1 '^taken 90$' "$out" | tail -n 1)" = "taken 3" ] ||
+	local taken errors
+	run_grub "$1" "$2"
+	[ "$(grep -c '^taken 90$' "$OUT")" = 1 ] || differs "90 times if: not taken"
+	[ "$(grep -m 1 -A 1 '^taken 90$' "$OUT" | tail -n 1)" = "taken 3" ] ||
 		differs "an early branch of a chain of 60 is not taken"
 	# one word for each chain: the branch that was taken, or - if none was
 	taken=$(awk '/^chain of/ { if (n++) printf "%s ", t; t = "-" } /^taken/ { t = $2 }
-		END { printf "%s", t }' "$out")
-	errors=$(grep -c '^error: maximum recursion depth exceeded' "$out")
+		END { printf "%s", t }' "$OUT")
+	errors=$(grep -c '^error: maximum recursion depth exceeded' "$OUT")
 	echo "  chains of ${LENGTHS[*]} branches, the last of each to be taken"
 	echo "  taken:    $taken; $errors error messages"
-	sed -n '/^chain of 59/,/^rest of 60/p' "$out" | sed 's/^/  | /'
-	[ "$(grep -c '^rest of' "$out")" = $((${#LENGTHS[@]} + 1)) ] ||
+	sed -n '/^chain of 59/,/^rest of 60/p' "$OUT" | sed 's/^/  | /'
+	[ "$(grep -c '^rest of' "$OUT")" = $((${#LENGTHS[@]} + 1)) ] ||
 		differs "what follows a chain in its file was left out, too"
 	[ "$taken" = "$WANTED" ] || differs "taken should be $WANTED"
 	[ "$errors" = 2 ] || differs "not two error messages for three refused chains"

@@ -56,7 +56,6 @@ kernel "$T/tree/text" 1 80 25 0
 	done
 	printf 'set gfxpayload=keep\necho "text behind -> $gfxpayload"\necho end\nreboot\n'
 } >"$T/tree/boot/grub/grub.cfg"
-(cd "$T/tree" && tar -cf "$T/tree.tar" -- *)
 
 wanted() {
 	local before
@@ -71,21 +70,9 @@ wanted() {
 
 # check SUITE VERSION
 check() {
-	local modules=$T/$1/usr/lib/grub/i386-pc out=$T/$1.out
-	unpack_all "$1" "$1" "grub-pc-bin=$2" "grub-common=$2"
-	with_loader "$1" grub-mkimage
-	"${RUN[@]}" --version | sed 's,^.*/,,'
-	"${RUN[@]}" -O i386-pc -d "$modules" -p '(memdisk)/boot/grub' -m "$T/tree.tar" -o "$T/$1.core" \
-		memdisk tar biosdisk normal test echo serial terminal reboot configfile multiboot2 ||
-		cannot "grub-mkimage makes no image"
-	cat "$modules/boot.img" "$T/$1.core" >"$T/$1.img"
-	truncate -s %1M "$T/$1.img"
-	timeout -k 2 60 qemu-system-x86_64 -nodefaults -display none -no-reboot -m 64 \
-		-drive "file=$T/$1.img,format=raw" -serial "file:$T/$1.raw" </dev/null
-	tr -d '\r' <"$T/$1.raw" >"$out"
-	grep -q '^end$' "$out" || differs "GRUB did not come to the end of grub.cfg"
-	grep -e '->' "$out" | sed 's/^/  /'
-	[ "$(grep -e '->' "$out" | sort)" = "$(wanted | sort)" ] || differs "gfxpayload is not as stated"
+	run_grub "$1" "$2" multiboot2
+	grep -e '->' "$OUT" | sed 's/^/  /'
+	[ "$(grep -e '->' "$OUT" | sort)" = "$(wanted | sort)" ] || differs "gfxpayload is not as stated"
 }
 
 check bookworm 2.06-13+deb12u2
