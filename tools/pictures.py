@@ -199,7 +199,7 @@ def gaps(history, top, bottom):
             continue
         left = frame.x(gap.begin)
         yield (f'<rect x="{left}" y="{top}" width="{max(2, frame.x(gap.end) - left):.1f}" height="{bottom - top}"'
-               f' fill="#999" opacity=".5"><title>{f"{gap.records} records are lost" if gap.records else "nothing was recorded"}</title></rect>')
+               f' fill="#999" opacity=".5"><title>{f"{gap.records} records are lost" if gap.records else "no sample was recorded"}</title></rect>')
 
 
 def svg_of(history, title, made_by):

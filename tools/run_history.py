@@ -262,22 +262,11 @@ class Waits:
         self.found.sort(key=lambda wait: wait.begin)
 
 
-def find_gaps(recording):
-    """Where numbers of records are missing, by CPU."""
-    last = {}
-    for record in recording.records:
-        seconds = recording.seconds(record)
-        before = last.get(record.cpu)
-        missing = record.number - before[0] - 1 & LOW_32 if before else 0
-        if missing:
-            yield Gap(before[1], seconds, missing)
-        last[record.cpu] = (record.number, seconds)
-
-
-def silences(samples):
-    """Where the trace was off: while it is on, samples are some 10 ms apart."""
+def silences(samples, gaps):
+    """Where the trace was off: while it is on, samples are some 10 ms apart. Not where records are lost."""
     return [Gap(one.seconds, other.seconds, 0) for one, other in zip(samples, samples[1:])
-            if other.seconds - one.seconds > SILENCE_SECONDS]
+            if other.seconds - one.seconds > SILENCE_SECONDS
+            and not any(gap.begin < other.seconds and one.seconds < gap.end for gap in gaps)]
 
 
 def of_recording(recording):
@@ -290,16 +279,18 @@ def of_recording(recording):
     samples, frames, waits = Samples(recording.ram_pages), Map(), Waits()
     sampler = {record.cpu for record in recording.records if recording.event(record).name == "host"}
     mapper = {record.cpu for record in recording.records if recording.event(record).name == "extent"}
-    last = {}  # of the CPUs that draw the map: the number of its last record, and when it was
+    last = {}  # of each CPU: the number of its last record, and when it was
     for record in recording.records:
         name, seconds = recording.event(record).name, recording.seconds(record)
         if record.cpu in sampler:
             samples.take(record, name, seconds)
-        if record.cpu in mapper:
-            before = last.get(record.cpu)
-            if before and record.number != before[0] + 1 & LOW_32:
+        before = last.get(record.cpu)
+        missing = record.number - before[0] - 1 & LOW_32 if before else 0
+        if missing:
+            history.gaps.append(Gap(before[1], seconds, missing))
+            if record.cpu in mapper:
                 frames.lose(before[1])
-            last[record.cpu] = (record.number, seconds)
+        last[record.cpu] = (record.number, seconds)
         if name == "extent":
             frames.take(record, seconds)
         if name in COUNTED:
@@ -320,8 +311,8 @@ def of_recording(recording):
     for sample in samples.found:
         for vm in sample.held:
             recording.vms.setdefault(vm, f"vm{vm}")  # one that was started after the names were told
-    history.samples, history.waits, history.gaps = samples.found, waits.found, list(find_gaps(recording))
-    history.gaps = sorted(history.gaps + silences(samples.found))
+    history.samples, history.waits = samples.found, waits.found
+    history.gaps = sorted(history.gaps + silences(samples.found, history.gaps))
     history.versions, history.frames = frames.versions, frames.frames
     return history
 
@@ -375,8 +366,8 @@ def notes(history, most=SAMPLES_MOST):
                      f" {recording.missing} on the way): the grey stretches")
     silent = [gap for gap in history.gaps if not gap.records]
     if silent:
-        found.append(f"For {sum(gap.end - gap.begin for gap in silent):.3f} s, grey too, nothing was recorded: the"
-                     " trace was off")
+        found.append(f"For {sum(gap.end - gap.begin for gap in silent):.3f} s, grey too, no sample was recorded: the"
+                     " trace was off, or its port too slow")
     if not recording.ended:
         found.append("The recording ends in the middle of the run")
     if recording.noise:

@@ -188,7 +188,15 @@ def test_a_trace_that_was_off_leaves_a_gap():
     history = maker.sample(500, {1: 1}).history()
     assert [(gap.records, round(gap.end - gap.begin)) for gap in history.gaps] == [(0, 2)]
     assert any("the trace was off" in note for note in run_history.notes(history))
-    assert "nothing was recorded" in pictures.svg_of(history, "title", "made by")
+    assert "no sample was recorded" in pictures.svg_of(history, "title", "made by")
+
+
+def test_records_that_are_lost_are_no_trace_that_was_off():
+    maker = Maker().sample(500, {1: 1}).lose(7)
+    maker.now += 2 * 1000 * 1000
+    history = maker.sample(500, {1: 1}).history()
+    assert [gap.records for gap in history.gaps] == [7]
+    assert not any("the trace was off" in note for note in run_history.notes(history))
 
 
 def test_what_is_left_out_is_never_the_extreme():

@@ -51,12 +51,14 @@ uint32_t guest_entry_table_limit(const struct vcpu *vcpu);
  */
 extern const uint8_t guest_exit_always[3 * PAGE_BYTES];
 
+/* That each vCPU takes: its state, and the VMCS or VMCB. */
+#define GUEST_VCPU_PAGES 2u
+
 /*
  * Takes two zeroed frames: one for the backend's structure of `bytes`, which begins with struct
  * arch_vcpu, with the extended state behind it, and one for the processor's control structure.
  * Fills struct arch_vcpu. NO_MEMORY: nothing was changed.
  */
-#define GUEST_VCPU_PAGES 2u /* that it takes: its state, and the VMCS or VMCB */
 MUST_CHECK enum status guest_vcpu_alloc(struct vcpu *vcpu, struct s2 *s2, size_t bytes,
 					const struct guest_access *access);
 
