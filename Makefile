@@ -133,7 +133,7 @@ help: ## this list
 	@echo 'For people who work on it:'; $(call list_verbs,tests/verbs.mk)
 	@echo 'Variables of run: SCENARIO= ACCEL=kvm|tcg|bochs MEM=MiB CPUS=1..64 (processors)'
 	@echo '   QUANTUM=1..32 (Bochs without its debugger: instructions of one processor before the next one'"'"'s turn)'
-	@echo '   BATCH=1 TIMEOUT=SECONDS EXACT=0|1 CPU_MODEL= OPTIONS= SCREEN=1 (a window, with the map of frames)'
+	@echo '   BATCH=1 TIMEOUT=SECONDS EXACT=0|1 CPU_MODEL= OPTIONS= SCREEN=1 (a window, with the map of frames) NO_COLOR=1'
 	@echo 'of others: DEBUG=1 CROSS_COMPILE=PREFIX V=1 FUZZ_SECONDS= FUZZ= MUTANTS= RUNS= ACCEPT=1 PARTS='
 
 list_verbs = sed -n 's/^\([a-z][a-z-]*\):.*\#\# \(.*\)/\1|\2/p' $(1) | awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'

@@ -8,6 +8,8 @@ import termios
 import time
 import tty
 
+import colours
+
 CTRL_A = 1
 SETTLE_SECONDS = 0.3
 
@@ -40,15 +42,22 @@ def write_all(descriptor, data):
         data = data[os.write(descriptor, data):]
 
 
-def connect(serial, process, on_output=lambda data: None):
+def connect(serial, process, on_output=lambda data: None, painter=None):
     """Copies both ways until the process ends or the user leaves. Restores the terminal always.
 
     `serial` is the master side of the pseudo-terminal that is the machine's serial port. Without
-    a terminal on standard input the machine's output is still shown.
+    a terminal on standard input the machine's output is still shown. `painter` (colours.Painter) may
+    hold the begin of a line back, for as long as bytes come.
     """
     keyboard = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
     saved = termios.tcgetattr(keyboard) if keyboard is not None else None
     keys = Keys()
+    painter = painter or colours.Painter(False)
+
+    def show(data):
+        # The terminal is raw: it does not begin a new line by itself.
+        shown = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        write_all(sys.stdout.fileno(), shown if keyboard is not None else data)
     try:
         if keyboard is not None:
             tty.setraw(keyboard)
@@ -62,12 +71,12 @@ def connect(serial, process, on_output=lambda data: None):
                 except OSError:
                     data = b""
                 if data:
-                    # The terminal is raw: it does not begin a new line by itself.
                     on_output(data)
-                    shown = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-                    write_all(sys.stdout.fileno(), shown if keyboard is not None else data)
+                    show(painter.feed(data))
                 elif process.poll() is not None:
                     return False
+            else:
+                show(painter.idle())
             if keyboard is not None and keyboard in ready:
                 typed = os.read(keyboard, 1024)
                 if not typed:
@@ -81,3 +90,4 @@ def connect(serial, process, on_output=lambda data: None):
     finally:
         if saved is not None:
             termios.tcsetattr(keyboard, termios.TCSADRAIN, saved)
+        show(painter.idle())

@@ -25,7 +25,8 @@ class Terminal:
         self.child, self.terminal = pty.fork()
         if self.child == 0:
             os.chdir(ROOT)
-            os.environ.update(environment, BATCH="0")
+            # Patterns are of plain text (test_colours.py looks at colours).
+            os.environ.update({"NO_COLOR": "1", **environment, "BATCH": "0"})
             os.execvp(command[0], list(command))
 
     def read(self, seconds):

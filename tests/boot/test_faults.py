@@ -271,15 +271,27 @@ def type_in_terminal(keys, until, **environment):
     return text.decode(errors="replace"), os.waitstatus_to_exitcode(status)
 
 
-@pytest.mark.parametrize("keys,until,memory,last,status", [
-    (b"q", b"end: all VMs have ended", "352", r"plenty: passed: of 6 VMs 6 finished, 0 killed, 0 refused", 0),
-    (b"\x01x", b"hungry started", "352", r"plenty: left before there was a verdict", 0),
-    (b"", b"", "1048576", r"plenty: FAILED: the machine did not start", 1),
+PAINTED = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize("keys,until,memory,last,status,environment", [
+    (b"q", b"end: all VMs have ended", "352", r"plenty: passed: of 6 VMs 6 finished, 0 killed, 0 refused", 0,
+     {"TERM": "xterm", "NO_COLOR": ""}),
+    (b"\x01x", b"hungry started", "352", r"plenty: left before there was a verdict", 0,
+     {"TERM": "xterm", "NO_COLOR": "1"}),
+    (b"", b"", "1048576", r"plenty: FAILED: the machine did not start", 1, {"TERM": "dumb", "NO_COLOR": ""}),
 ])
-def test_the_end_of_an_interactive_run_is_a_verdict(keys, until, memory, last, status):
-    text, found = type_in_terminal(keys, until, SCENARIO="plenty", ACCEL="tcg", MEM=memory)
-    assert re.search(last, text.splitlines()[-1]) and found == status, text[-3000:]
+def test_the_end_of_an_interactive_run_is_a_verdict(keys, until, memory, last, status, environment):
+    text, found = type_in_terminal(keys, until, SCENARIO="plenty", ACCEL="tcg", MEM=memory, **environment)
+    plain = PAINTED.sub("", text)
+    assert re.search(last, plain.splitlines()[-1]) and found == status, text[-3000:]
     assert memory == "352" or "emulator: " in text
+    if environment == {"TERM": "xterm", "NO_COLOR": ""}:
+        assert "\x1b[1mimage:\x1b[0m " in text and "\x1b[1mboot:\x1b[0m " in text
+        assert "plenty: \x1b[32mpassed\x1b[0m: of 6" in text and "\x1b[36mhungry\x1b[0m started mem=" in text
+        assert "\x1b[32m verdict pass vms=6 " in text
+    else:
+        assert plain == text
 
 
 def test_a_mistake_of_the_tool_keeps_its_traceback():
