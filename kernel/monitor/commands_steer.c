@@ -5,6 +5,7 @@
  */
 #include "kernel/monitor/commands.h"
 #include "kernel/monitor/commands_steer.h"
+#include "kernel/monitor/commands_vm.h"
 
 #include "base/bits.h"
 #include "base/log.h"
@@ -26,9 +27,7 @@ static enum status need_running(const struct vm *vm, struct error *error)
 		return STATUS_OK;
 	}
 	return error_set(error, STATUS_INVALID, "%s does not run%s", vm_name(vm),
-			 vm->state == VM_RESTARTING ? ": it is being restarted"
-			 : vm->state == VM_LATER    ? " yet: the command start begins it"
-						    : " any more");
+			 commands_vm_why_absent(vm));
 }
 
 static enum status take_size(struct word word, uint64_t *pages, struct error *error)

@@ -62,7 +62,7 @@ static const struct command table[] = {
 		.least = 1,
 		.most = 2,
 		.choices = "on off all show exits faults balloon frames policy sched waits vms "
-			   "samples",
+			   "samples map",
 		.run = trace,
 	},
 };

@@ -39,6 +39,20 @@ struct vm *commands_vm_find(struct word name, struct error *error)
 	return NULL;
 }
 
+const char *commands_vm_why_absent(const struct vm *vm)
+{
+	switch (vm_state_now(vm)) {
+	case VM_LATER:
+		return " yet: the command start begins it";
+	case VM_RESTARTING:
+		return ": it is being restarted";
+	case VM_REFUSED:
+		return ": it was refused";
+	default:
+		return " any more";
+	}
+}
+
 const char *commands_vm_size(uint64_t pages, char *text)
 {
 	uint64_t kib = pages * (PAGE_BYTES >> 10);
@@ -216,13 +230,10 @@ static void show_decision(const struct decision *decision)
 		     decision->waiting ? ", and a VM waited for a frame" : "");
 }
 
-/* Why nothing is asked of it now, or why not more. */
+/* Why nothing is asked of it now, or why not more; it runs. */
 static const char *standing(const struct vm *vm, const struct policy_vm *view,
 			    const struct policy_host *host)
 {
-	if (vm->state != VM_RUNNING) {
-		return "it does not run";
-	}
 	if (vm_is_paused(vm)) {
 		return "it is paused, so nothing is asked of it";
 	}
@@ -268,10 +279,12 @@ static enum status show_why(const struct command_call *call, struct error *error
 		     commands_vm_size(host->spare_pages, spare),
 		     commands_vm_size(host->low_pages, low),
 		     commands_vm_size(host->high_pages, high), policy_now()->name);
-	output_print("%s: target %s, balloon %s: %s", vm_name(vm),
+	bool runs = vm_state_now(vm) == VM_RUNNING;
+	output_print("%s: target %s, balloon %s: %s%s", vm_name(vm),
 		     commands_vm_size(vm->balloon.target_pages, target),
 		     commands_vm_size(vm->s2.ballooned_pages, size),
-		     standing(vm, decisions_last_view(vm), host));
+		     runs ? standing(vm, decisions_last_view(vm), host) : "it does not run",
+		     runs ? "" : commands_vm_why_absent(vm));
 	unsigned back = 0;
 	for (; decisions_read(vm, back, &decision); back++) {
 		show_decision(&decision);
@@ -289,7 +302,8 @@ static enum status attach(const struct command_call *call, struct error *error)
 	}
 	if (call->vm->console == NULL) {
 		return error_set(error, STATUS_INVALID, "%s has no console%s", vm_name(call->vm),
-				 vm_is_alive(call->vm) ? " (devices=none)" : ": it has ended");
+				 vm_is_alive(call->vm) ? " (devices=none)"
+						       : commands_vm_why_absent(call->vm));
 	}
 	attach_begin(call->vm);
 	return STATUS_OK;

@@ -12,6 +12,7 @@
 #include "arch/arch.h"
 #include "arch/walk.h"
 #include "kernel/monitor/commands_steer.h"
+#include "kernel/monitor/commands_vm.h"
 #include "kernel/monitor/output.h"
 #include "kernel/sched/pause.h"
 #include "kernel/vm/vm.h"
@@ -189,7 +190,8 @@ static enum status walk_virtual(const struct command_call *call, struct error *e
 				 vm->config.vcpus - 1);
 	}
 	if (vm_state_now(vm) != VM_RUNNING) {
-		return error_set(error, STATUS_INVALID, "%s does not run", vm_name(vm));
+		return error_set(error, STATUS_INVALID, "%s does not run%s", vm_name(vm),
+				 commands_vm_why_absent(vm));
 	}
 	both.vm = vm;
 	both.vcpu = &vm->vcpus[index];
@@ -211,7 +213,8 @@ enum status walk_run(const struct command_call *call, struct error *error)
 	struct vm *vm = call->vm;
 	uint64_t address;
 	if (!vm->s2_exists) {
-		return error_set(error, STATUS_INVALID, "%s has no memory any more", vm_name(vm));
+		return error_set(error, STATUS_INVALID, "%s has no memory%s", vm_name(vm),
+				 commands_vm_why_absent(vm));
 	}
 	if (!word_parse_number(call->words[1], &address)) {
 		return error_set(error, STATUS_INVALID, "%.*s is not an address such as 0x200000",
