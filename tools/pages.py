@@ -60,15 +60,18 @@ def data_of(history):
         return [read(sample) for sample in samples]
 
     def of_vms(name):
-        return [column(lambda sample, vm=vm: getattr(sample, name).get(vm, 0)) for vm, _ in vms]
+        return [column(lambda sample, vm=vm: None if sample.rest is None else getattr(sample, name).get(vm, 0))
+                for vm, _ in vms]
+    free = column(lambda sample: None if sample.rest is None else sample.free)  # of the stack of areas
     return {
         "facts": facts(history), "notes": notes_of(history), "ram_pages": history.ram_pages,
         "begin": history.begin, "end": history.end, "first": run_history.whole_map_from(history),
         "vms_plotted": VMS_PLOTTED,
+        "recorded": {event: history.has(event) for event in run_history.DRAWN},
         "vms": [{"id": vm, "name": name} for vm, name in vms],
         "samples": {"t": column(lambda sample: sample.seconds),
-                    **{name: column(lambda sample, name=name: getattr(sample, name))
-                       for name in ("free", "spare", "low", "high", "rest")},
+                    "free": free, **{name: column(lambda sample, name=name: getattr(sample, name))
+                                     for name in ("spare", "low", "high", "rest")},
                     **{name: of_vms(name) for name in ("held", "balloon", "target")}},
         "rates": {"width": width, "t": begins, **rates},
         "waits": history.waits,
@@ -84,7 +87,7 @@ def data_of(history):
 
 def notes_of(history):
     found = run_history.notes(history)
-    if len(history.recording.vms) > VMS_PLOTTED:
+    if len(history.recording.vms) > VMS_PLOTTED and history.has("memory"):
         found.append(f"Of {len(history.recording.vms)} VMs the first {VMS_PLOTTED} have a plot of their own")
     return found
 

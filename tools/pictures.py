@@ -5,6 +5,7 @@ Written without a library, so that it is text, small, and the same bytes for the
 drawn has a <title>: a viewer shows it on hover.
 """
 
+import collections
 import math
 from html import escape
 
@@ -67,8 +68,20 @@ class Frame:
                        f' text-anchor="middle">{seconds:.2f} s</text>')
 
 
-def steps(frame, points):
-    """The corners of a line that keeps its value until the next one."""
+def pieces(samples, is_known):
+    """[(the samples of it, where it ends)] of each stretch of which something was recorded."""
+    found = []
+    for at, sample in enumerate(samples):
+        if is_known(sample):
+            if at == 0 or not is_known(samples[at - 1]):
+                found.append(([], []))
+            found[-1][0].append(sample)
+            found[-1][1][:] = [samples[at + 1].seconds] if at + 1 < len(samples) else []
+    return [(piece, end[0] if end else math.inf) for piece, end in found]
+
+
+def steps(frame, points, end=math.inf):
+    """The corners of a line that keeps its value until the next one, and until `end`."""
     before = None
     for seconds, value in points:
         x, y = frame.x(seconds), frame.y(value)
@@ -79,26 +92,33 @@ def steps(frame, points):
             yield x, y
         before = y
     if before is not None:
-        yield frame.x(frame.history.end), before
+        yield frame.x(end), before
 
 
 def path(corners):
     return "M" + "L".join(f"{x:g} {y:g}" for x, y in corners)
 
 
-def line(frame, name, points, colour, dash=""):
+def line(frame, name, points, colour, dash="", end=math.inf):
     dashed = f' stroke-dasharray="{dash}"' if dash else ""
-    yield (f'<path class="l" stroke="{colour}"{dashed} d="{path(steps(frame, points))}">'
+    yield (f'<path class="l" stroke="{colour}"{dashed} d="{path(steps(frame, points, end))}">'
            f"<title>{escape(name)}</title></path>")
 
 
+def not_recorded(frame, what):
+    """In place of what would be drawn."""
+    yield (f'<text x="{LEFT + PLOT_WIDTH / 2:g}" y="{frame.top + frame.height / 2:g}" text-anchor="middle">'
+           f"{escape(what)}: not recorded</text>")
+
+
 def keys(frame, entries):
-    """(name, colour, dash or None for an area) to the right of a plot."""
+    """(name, colour or None for a remark, dash) to the right of a plot."""
     for at, (name, colour, dash) in enumerate(entries):
         x, y = WIDTH - RIGHT + 12, frame.top + 12 + at * 20
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
-        yield f'<path class="l" stroke="{colour}"{dashed} d="M{x} {y - 5}h30"/>'
-        yield f'<text x="{x + 36}" y="{y}">{escape(name)}</text>'
+        if colour:
+            yield f'<path class="l" stroke="{colour}"{dashed} d="M{x} {y - 5}h30"/>'
+        yield f'<text x="{x + (36 if colour else 0)}" y="{y}">{escape(name)}</text>'
 
 
 def spread(wanted, low, high):
@@ -120,29 +140,70 @@ def layers(history, samples):
     yield "free", FREE, [found["free"] for found in owners]
 
 
-def owners_plot(history, samples, top):
-    frame = Frame(history, top, 250, history.ram_pages / PAGES_PER_MIB)
-    yield from frame.head("Memory by owner (MiB)")
-    base = [0] * len(samples)
-    wanted, names = [], []
-    times = [sample.seconds for sample in samples]
-    most = {name: max(pages) for name, _, pages in layers(history, history.samples)}
-    for name, colour, pages in [layer for layer in layers(history, samples) if any(layer[2])]:
+def knows_memory(sample):
+    return sample.rest is not None
+
+
+def knows_limits(sample):
+    return sample.low is not None
+
+
+def area(frame, times, top_of, base, end):
+    """Between two lines of steps, in MiB."""
+    upper, lower = (list(steps(frame, zip(times, (value / PAGES_PER_MIB for value in values)), end))
+                    for values in (top_of, base))
+    return path(upper + lower[::-1]) + "Z"
+
+
+Layer = collections.namedtuple("Layer", "name colour shape most middle")  # of an area, its label's place
+
+
+def stacked(frame, history, samples):
+    """[Layer] of what has memory at some time, from the bottom up."""
+    stretches = pieces(samples, knows_memory)
+    whole = [sample for piece, _ in stretches for sample in piece]
+    most = {name: max(pages) for name, _, pages in layers(history, [one for one in history.samples if knows_memory(one)])}
+    base, found = [0] * len(whole), []
+    for name, colour, pages in layers(history, whole):
+        if not any(pages):
+            continue
         top_of = [below + own for below, own in zip(base, pages)]
-        upper = list(steps(frame, zip(times, (value / PAGES_PER_MIB for value in top_of))))
-        lower = list(steps(frame, zip(times, (value / PAGES_PER_MIB for value in base))))
-        yield (f'<path fill="{colour}" stroke="#fff" stroke-width=".7" d="{path(upper + lower[::-1])}Z">'
-               f"<title>{escape(name)}: at most {run_history.mib(most[name])}</title></path>")
+        shape, at = "", 0
+        for piece, end in stretches:
+            part = slice(at, at + len(piece))
+            shape += area(frame, [sample.seconds for sample in piece], top_of[part], base[part], end)
+            at += len(piece)
         peak = max(range(len(pages)), key=lambda at, pages=pages: pages[at])
-        wanted.append(frame.y((base[peak] + pages[peak] / 2) / PAGES_PER_MIB))
-        names.append((name, colour))
+        found.append(Layer(name, colour, shape, most[name], frame.y((base[peak] + pages[peak] / 2) / PAGES_PER_MIB)))
         base = top_of
+    return found
+
+
+def named(found, height):
+    """Those that have a label: all, or where there is no room for so many, the largest."""
+    largest = sorted(found, key=lambda one: -one.most)[:height // LABEL_PIXELS]
+    return [one for one in found if one in largest]
+
+
+OWNERS_HEIGHT = 250
+
+
+def owners_plot(history, samples, top):
+    frame = Frame(history, top, OWNERS_HEIGHT, history.ram_pages / PAGES_PER_MIB)
+    yield from frame.head("Memory by owner (MiB)")
+    found = stacked(frame, history, samples) if any(map(knows_memory, samples)) else []
+    for one in found:
+        yield (f'<path fill="{one.colour}" stroke="#fff" stroke-width=".7" d="{one.shape}">'
+               f"<title>{escape(one.name)}: at most {run_history.mib(one.most)}</title></path>")
     yield from frame.axes(False)
-    places = spread(wanted[::-1], top + 12, top + frame.height)
-    for place, (name, colour) in zip(places, names[::-1]):
+    if not found:
+        yield from not_recorded(frame, "memory by owner")
+    labels = named(found, OWNERS_HEIGHT)[::-1]
+    places = spread([one.middle for one in labels], top + 12, top + frame.height)
+    for place, one in zip(places, labels):
         x = WIDTH - RIGHT + 12
-        yield f'<path fill="{colour}" stroke="#000" stroke-width=".5" d="M{x} {place - 10:.1f}h12v12h-12z"/>'
-        yield f'<text x="{x + 18}" y="{place:.1f}">{escape(name)}</text>'
+        yield f'<path fill="{one.colour}" stroke="#000" stroke-width=".5" d="M{x} {place - 10:.1f}h12v12h-12z"/>'
+        yield f'<text x="{x + 18}" y="{place:.1f}">{escape(one.name)}</text>'
     yield from marks(frame)
 
 
@@ -159,37 +220,45 @@ def marks(frame):
 
 
 def spare_plot(history, samples, top):
-    most = max(max(sample.spare, sample.high) for sample in samples) / PAGES_PER_MIB
+    most = max(max(sample.spare, sample.high or 0) for sample in samples) / PAGES_PER_MIB
     frame = Frame(history, top, 120, most)
-    yield from frame.head("Spare memory (MiB); striped band: short, plain band: up to plenty")
+    stretches = pieces(samples, knows_limits)
+    bands = "; striped band: short, plain band: up to plenty" if stretches else ""
+    yield from frame.head(f"Spare memory (MiB){bands}")
 
-    def points(name):
-        return [(sample.seconds, getattr(sample, name) / PAGES_PER_MIB) for sample in samples]
-    floor = top + frame.height
-    end = f"V{floor}H{frame.x(samples[0].seconds)}Z"
-    yield f'<path fill="#fdf3c0" d="{path(steps(frame, points("high")))}{end}"><title>up to plenty</title></path>'
-    yield f'<path fill="#f6c9a8" d="{path(steps(frame, points("low")))}{end}"><title>short</title></path>'
-    yield f'<path fill="url(#stripes)" d="{path(steps(frame, points("low")))}{end}"/>'
+    def points(name, piece):
+        return [(sample.seconds, getattr(sample, name) / PAGES_PER_MIB) for sample in piece]
+    for piece, end in stretches:
+        floor = f"V{top + frame.height}H{frame.x(piece[0].seconds)}Z"
+        high, low = (path(steps(frame, points(name, piece), end)) + floor for name in ("high", "low"))
+        yield f'<path fill="#fdf3c0" d="{high}"><title>up to plenty</title></path>'
+        yield f'<path fill="#f6c9a8" d="{low}"><title>short</title></path>'
+        yield f'<path fill="url(#stripes)" d="{low}"/>'
     yield from frame.axes(False)
-    yield from line(frame, "spare", points("spare"), "#000")
-    yield from line(frame, "low threshold", points("low"), "#d55e00", "9 3")
-    yield from line(frame, "high threshold", points("high"), "#0072b2", "3 3")
-    yield from keys(frame, (("spare", "#000", ""), ("low threshold", "#d55e00", "9 3"),
-                            ("high threshold", "#0072b2", "3 3")))
+    yield from line(frame, "spare", points("spare", samples), "#000")
+    for piece, end in stretches:
+        yield from line(frame, "low threshold", points("low", piece), "#d55e00", "9 3", end)
+        yield from line(frame, "high threshold", points("high", piece), "#0072b2", "3 3", end)
+    limits = (("low threshold", "#d55e00", "9 3"), ("high threshold", "#0072b2", "3 3"))
+    yield from keys(frame, (("spare", "#000", ""), *limits) if stretches else
+                    (("spare", "#000", ""), ("thresholds:", None, ""), ("not recorded", None, "")))
 
 
-SERIES = (("faults", "faults", "#000", ""), ("surrendered", "surrendered", "#d55e00", "9 3"),
-          ("returned", "returned", "#0072b2", "3 3"))
+SERIES = (("fault", "faults", "#000", ""), ("surrender", "surrendered", "#d55e00", "9 3"),
+          ("return", "returned", "#0072b2", "3 3"))  # event, what, looks
 
 
 def rates_plot(history, top):
     _, begins, found = run_history.rates(history, 120)
-    frame = Frame(history, top, 120, max(max(values) for values in found.values()))
+    frame = Frame(history, top, 120, max((max(values) for values in found.values() if values), default=0))
     yield from frame.head("Faults, and pages surrendered and returned (a second)")
     yield from frame.axes(True)
-    for what, name, colour, dash in SERIES:
-        yield from line(frame, name, list(zip(begins, found[what])), colour, dash)
-    yield from keys(frame, [(name, colour, dash) for _, name, colour, dash in SERIES])
+    shown = [(what, colour, dash) for event, what, colour, dash in SERIES if history.has(event)]
+    for what, colour, dash in shown if begins else ():
+        yield from line(frame, what, list(zip(begins, found[what])), colour, dash)
+    missing = [what for event, what, _, _ in SERIES if not history.has(event)]
+    remarks = [(text, None, "") for what in missing for text in (f"{what}:", "not recorded")]
+    yield from keys(frame, shown + remarks)
 
 
 def gaps(history, top, bottom):
@@ -203,12 +272,15 @@ def gaps(history, top, bottom):
 
 
 def svg_of(history, title, made_by):
-    """`made_by` tells how to make it again; it stands in the file and not in the picture."""
+    """`made_by` tells what has made it of what; it stands in the file and not in the picture."""
     samples = run_history.thin(history.samples, COLUMNS)
     notes = run_history.notes(history, COLUMNS)
     marks_in = sum(history.begin <= mark.seconds <= history.end for mark in history.marks)
     if marks_in > MARKS_MOST:
         notes.append(f"Of {marks_in} decisions, starts and ends the first {MARKS_MOST} have a mark")
+    areas = len(history.recording.vms) + 2
+    if areas > OWNERS_HEIGHT // LABEL_PIXELS:
+        notes.append(f"Of the areas the largest have a label: {OWNERS_HEIGHT // LABEL_PIXELS} of {areas} at most")
     height = 700 + 20 * len(notes)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
              f' height="{height}" role="img">',

@@ -43,6 +43,8 @@ class Recording:
     ended: bool = False  # the hypervisor has said that no record follows
     vms: dict = field(default_factory=dict)  # id -> name
     events: dict = field(default_factory=dict)  # number -> Event
+    on: set = None  # names of events that were on at any time; None: it does not say
+    used_mask: int = None  # the same, by number
     reasons: dict = field(default_factory=dict)  # of decisions: number -> text
     left: dict = field(default_factory=dict)  # CPU -> records that had left its ring at the last text
     records: list = field(default_factory=list)  # in the order of their time
@@ -170,6 +172,8 @@ def take_line(recording, fields):
         recording.reasons[number(fields["reason"])] = fields["text"]
     elif "cpu" in fields:
         recording.left[number(fields["cpu"])] = number(fields["records"])
+    elif "events_on" in fields:
+        recording.used_mask = (recording.used_mask or 0) | number(fields["events_on"])
     elif "version" in fields:
         recording.version = fields["version"]
     elif "tsc_khz" in fields:
@@ -226,6 +230,8 @@ def parse(data):
             lost[block.cpu] = max(lost.get(block.cpu, 0), block.lost)
     if recording.tsc_khz <= 0:
         raise RecordingError("the text that explains its records is not in it")
+    if recording.used_mask is not None:
+        recording.on = {event.name for at, event in recording.events.items() if at < 64 and recording.used_mask >> at & 1}
     count_missing(recording, lost)
     recording.records.sort(key=lambda record: record.tsc)  # stable: those of one CPU stay in order
     return recording

@@ -3,30 +3,22 @@
 
 Sums hold at every moment: in each sample the pages of all VMs, the free ones and the rest are RAM, and
 the extents of each version of a window of the frame map cover that window. What a lost record would
-have said is left out, and the stretch of time is named (`gaps`).
+have said is left out, and the stretch of time is named (`gaps`). What was not recorded is None.
 """
 
 import collections
 from dataclasses import dataclass, field, replace
 
-import faults
+from run_map import LOW_32, UNKNOWN, WINDOW_PAGES, Extent, HistoryError, Map
 
-WINDOW_PAGES = 512
-UNKNOWN, RESERVED, HYPERVISOR, DIRTY, ZEROED, GUEST, REVOKING = range(7)  # enum frame_state, mm/frame.h
 SAMPLES_MOST = 3000  # of a page
 SILENCE_SECONDS = 1
 RATES_MOST = 240  # stretches of time in which events are counted
-VM_STATES = {3: "finished", 4: "was killed", 5: "restarts"}
+RATE_SECONDS = 0.01  # of one of them, at least
+RESTARTS = 5
+VM_STATES = {3: "finished", 4: "was killed", RESTARTS: "restarts"}
 PAGES_PER_MIB = 256
-LOW_32 = (1 << 32) - 1
 
-
-class HistoryError(faults.Fault):
-    """A recording that shows no run; the text is for the user."""
-
-
-Extent = collections.namedtuple("Extent", "pages state owner large")
-Version = collections.namedtuple("Version", "seconds window extents")  # of a window of the frame map
 Mark = collections.namedtuple("Mark", "seconds vm kind text")
 Wait = collections.namedtuple("Wait", "vm vcpu begin end")
 Gap = collections.namedtuple("Gap", "begin end records")
@@ -37,9 +29,9 @@ class Sample:
     seconds: float
     free: int
     spare: int
-    low: int = 0
-    high: int = 0
-    rest: int = 0  # the hypervisor, its tables, and frames in quarantine
+    low: int = None
+    high: int = None
+    rest: int = None  # the hypervisor, its tables, and frames in quarantine; None: `held` is not recorded
     held: dict = field(default_factory=dict)  # VM -> pages, of those that are alive
     balloon: dict = field(default_factory=dict)
     target: dict = field(default_factory=dict)
@@ -58,9 +50,17 @@ class History:
     waits: list = field(default_factory=list)
     gaps: list = field(default_factory=list)
     counts: dict = field(default_factory=dict)  # what -> [(seconds, how many)]
+    present: set = field(default_factory=set)  # events of which there is a record
+
+    def has(self, event):
+        """Was it recorded, should it have happened? Samples are taken all the time."""
+        if event in self.present:
+            return True
+        on = self.recording.on
+        return event not in ("memory", "limits") if on is None else event in on
 
     def owners(self, sample):
-        """{owner: pages}: VMs by number, "free" and "rest"; their sum is RAM."""
+        """{owner: pages}: VMs by number, "free" and "rest"; their sum is RAM. Not if `rest` is None."""
         return {"rest": sample.rest, **sample.held, "free": sample.free}
 
     def map_at(self, seconds):
@@ -114,21 +114,48 @@ def close_sample(sample, ram_pages):
     return sample
 
 
+class Living:
+    """Which VMs are alive, by what is recorded of them."""
+
+    def __init__(self, records, name_of):
+        first = {}
+        for record in records:
+            if record.vm and name_of(record) in ("start", "end", "memory"):
+                first.setdefault(record.vm, name_of(record))
+        self.alive = {vm for vm, name in first.items() if name != "start"}
+        self.ended = set()
+
+    def take(self, record, name):
+        """A VM that is being taken apart has samples for a moment yet."""
+        if name == "start" or name == "memory" and record.vm not in self.ended:
+            self.alive.add(record.vm)
+            self.ended.discard(record.vm)
+        elif name == "end" and record.first != RESTARTS:
+            self.alive.discard(record.vm)
+            self.ended.add(record.vm)
+
+
 class Samples:
     """Puts the records of one sample together: `host`, `limits`, and `memory` of each VM, in a row."""
 
-    def __init__(self, ram_pages):
+    def __init__(self, ram_pages, living, has_memory):
         self.ram_pages = ram_pages
+        self.living = living
+        self.has_memory = has_memory
         self.open = None
+        self.alive = set()  # when it was begun
         self.next_number = 0
         self.found = []
 
     def close(self):
-        if self.open is not None:
-            sample = close_sample(self.open, self.ram_pages)
-            if sample:
-                self.found.append(sample)
-        self.open = None
+        """Without a VM in it, though one is alive, it is of a time when memory was not recorded."""
+        sample, self.open = self.open, None
+        if sample is None:
+            return
+        if self.has_memory and (sample.held or not self.alive & self.living.alive):
+            sample = close_sample(sample, self.ram_pages)
+        if sample:
+            self.found.append(sample)
 
     def take(self, record, name, seconds):
         """Every record of the CPU that samples, in the order of their numbers."""
@@ -146,67 +173,7 @@ class Samples:
             self.close()
             if name == "host":
                 self.open = Sample(seconds, record.first, record.second)
-
-
-# ---- The frame map --------------------------------------------------------------------------------
-
-
-class Map:
-    """Puts the extents of a window together; they are in a row on the CPU that records them."""
-
-    def __init__(self):
-        self.versions = []
-        self.extents = []
-        self.begun = None  # (window, seconds) of the extents
-        self.next_frame = 0
-        self.next_number = 0
-        self.frames = 0
-
-    def give_up(self):
-        """Records of the window are lost: until the next version nothing is known of it."""
-        if self.begun:
-            window, seconds = self.begun
-            self.versions.append(Version(seconds, window, [Extent(WINDOW_PAGES, UNKNOWN, 0, False)]))
-        self.begun, self.extents = None, []
-
-    def lose(self, seconds):
-        """Records are missing from here on, so any window may have changed."""
-        self.give_up()
-        known = {version.window: version.extents[0].state for version in self.versions}
-        self.versions += [Version(seconds, window, [Extent(WINDOW_PAGES, UNKNOWN, 0, False)])
-                          for window, state in known.items() if state != UNKNOWN]
-
-    def take(self, record, seconds):
-        window = record.first // WINDOW_PAGES
-        extent = Extent(record.second & 0xffff, record.second >> 16 & 0xff, record.vm,
-                        bool(record.second >> 24 & 1))
-        end = record.first + extent.pages
-        if extent.pages == 0 or (end - 1) // WINDOW_PAGES != window or extent.state > REVOKING:
-            raise HistoryError(f"its record of frame {record.first:#x} makes no sense")
-        begins = record.first % WINDOW_PAGES == 0
-        fits = record.first == self.next_frame and record.number == self.next_number
-        if begins or not (self.begun and fits):
-            self.give_up()
-            self.begun = (window, seconds)
-        broken = not begins and not self.extents
-        self.extents.append(extent)
-        self.next_frame, self.next_number = end, record.number + 1 & LOW_32
-        self.frames = max(self.frames, end)
-        if record.second >> 25 & 1 or end % WINDOW_PAGES == 0:
-            if broken or sum(extent.pages for extent in self.extents) != end - window * WINDOW_PAGES:
-                self.give_up()
-            else:
-                self.versions.append(Version(seconds, window, self.extents))
-            self.begun, self.extents = None, []
-
-    def close(self):
-        """Of the last window of the table a lost version is not larger than the window."""
-        self.give_up()
-        last = self.frames // WINDOW_PAGES
-        for at, version in enumerate(self.versions):
-            if version.window == last and version.extents[0].state == UNKNOWN:
-                size = self.frames - last * WINDOW_PAGES
-                self.versions[at] = version._replace(extents=[Extent(size, UNKNOWN, 0, False)])
+                self.alive = set(self.living.alive)
 
 
 # ---- Everything else ------------------------------------------------------------------------------
@@ -269,6 +236,15 @@ def silences(samples, gaps):
             and not any(gap.begin < other.seconds and one.seconds < gap.end for gap in gaps)]
 
 
+def lost_at_the_end(recording, last, history):
+    """(CPU, gap) behind the last record of each CPU: the last text says how many there were."""
+    for cpu, count in sorted(recording.left.items()) if recording.ended else ():
+        number, seconds = last.get(cpu, (-1, history.begin))
+        missing = count - number - 1 & LOW_32
+        if missing:
+            yield cpu, Gap(seconds, history.end, missing)
+
+
 def of_recording(recording):
     """The History of a run; raises HistoryError where nothing can be shown."""
     if not recording.vms:
@@ -276,7 +252,12 @@ def of_recording(recording):
     if not recording.records:
         raise HistoryError("it holds no record: switch the trace on (`trace on`, or `make record`)")
     history = History(recording, recording.ram_pages, counts={what: [] for what, _ in COUNTED.values()})
-    samples, frames, waits = Samples(recording.ram_pages), Map(), Waits()
+    names = {number: recording.events[number].name for number in recording.events}
+    history.present = {recording.event(record).name for record in recording.records}
+    history.begin = recording.seconds(recording.records[0])
+    history.end = recording.seconds(recording.records[-1])
+    living = Living(recording.records, lambda record: names.get(record.event))
+    samples, frames, waits = Samples(recording.ram_pages, living, history.has("memory")), Map(), Waits()
     sampler = {record.cpu for record in recording.records if recording.event(record).name == "host"}
     mapper = {record.cpu for record in recording.records if recording.event(record).name == "extent"}
     last = {}  # of each CPU: the number of its last record, and when it was
@@ -284,8 +265,9 @@ def of_recording(recording):
         name, seconds = recording.event(record).name, recording.seconds(record)
         if record.cpu in sampler:
             samples.take(record, name, seconds)
-        before = last.get(record.cpu)
-        missing = record.number - before[0] - 1 & LOW_32 if before else 0
+        living.take(record, name)
+        before = last.get(record.cpu, (-1, history.begin))
+        missing = record.number - before[0] - 1 & LOW_32
         if missing:
             history.gaps.append(Gap(before[1], seconds, missing))
             if record.cpu in mapper:
@@ -300,8 +282,10 @@ def of_recording(recording):
         mark = mark_of(recording, record, name, seconds)
         if mark:
             history.marks.append(mark)
-    history.begin = recording.seconds(recording.records[0])
-    history.end = recording.seconds(recording.records[-1])
+    for cpu, gap in lost_at_the_end(recording, last, history):
+        history.gaps.append(gap)
+        if cpu in mapper:
+            frames.lose(gap.begin)
     samples.close()
     frames.close()
     waits.close(history.end)
@@ -345,9 +329,12 @@ def whole_map_from(history):
 
 
 def rates(history, most=RATES_MOST):
-    """(width of a stretch of time, [its begin], {what: [how many a second]})"""
-    width = max(0.01, (history.end - history.begin) / most)
-    stretches = max(1, int((history.end - history.begin) / width) + 1)
+    """(width of a stretch of time, [its begin], {what: [how many a second]}); all are of one width."""
+    span = history.end - history.begin
+    if span <= 0:
+        return 0, [], {what: [] for what in history.counts}  # in no time nothing has a rate
+    stretches = max(1, min(most, int(span / RATE_SECONDS)))
+    width = span / stretches
     found = {}
     for what, counted in history.counts.items():
         found[what] = [0.0] * stretches
@@ -355,6 +342,10 @@ def rates(history, most=RATES_MOST):
             at = min(stretches - 1, max(0, int((seconds - history.begin) / width)))
             found[what][at] += many / width
     return width, [history.begin + at * width for at in range(stretches)], found
+
+
+DRAWN = {"memory": "memory by owner", "limits": "thresholds", "fault": "faults", "surrender": "pages surrendered",
+         "return": "pages returned", "decision": "decisions", "start": "starts", "end": "ends", "wait": "waits"}
 
 
 def notes(history, most=SAMPLES_MOST):
@@ -372,6 +363,11 @@ def notes(history, most=SAMPLES_MOST):
         found.append("The recording ends in the middle of the run")
     if recording.noise:
         found.append(f"{recording.noise} bytes of the recording were not understood")
+    missing = [what for event, what in DRAWN.items() if not history.has(event)]
+    if missing:
+        found.append(f"Not recorded, and not drawn: {', '.join(missing)}")
+    elif any(sample.rest is None or sample.low is None for sample in history.samples):
+        found.append("For a part of the run memory by owner or the thresholds were not recorded, and are not drawn")
     if not history.versions:
         found.append("The group `map` was not recorded: there is no frame map")
     if len(history.samples) > most:

@@ -39,7 +39,8 @@ static void add(struct page *page, const char *format, ...)
 	page->text[page->used++] = '\n';
 }
 
-size_t trace_text(char *text, size_t bytes, const struct trace_ring *rings, unsigned cpus, bool end)
+size_t trace_text(char *text, size_t bytes, const struct trace_ring *rings, unsigned cpus,
+		  uint32_t used, bool end)
 {
 	struct page page = {text, bytes, 0};
 
@@ -47,6 +48,7 @@ size_t trace_text(char *text, size_t bytes, const struct trace_ring *rings, unsi
 	add(&page, "tsc_khz=%lu", arch_tsc_khz());
 	add(&page, "origin_tsc=%lu", log_origin_tsc());
 	add(&page, "end=%u", end ? 1u : 0u);
+	add(&page, "events_on=%u", used); /* others may have happened, too */
 	add(&page, "ram_pages=%lu", frame_table_count - frame_count(FRAME_RESERVED));
 	for (unsigned cpu = 0; cpu < cpus; cpu++) {
 		/* What has left its ring before this text: it may have written more since. */

@@ -7,10 +7,11 @@
 
 /*
  * Lines of KEY=VALUE into `text`, as docs/trace.md lists them; answers how many bytes. What does
- * not fit is left out, whole lines at a time. `end` says that no record follows. Boot CPU.
+ * not fit is left out, whole lines at a time. `used` is all events that have been on so far, `end`
+ * says that no record follows. Boot CPU.
  */
 size_t trace_text(char *text, size_t bytes, const struct trace_ring *rings, unsigned cpus,
-		  bool end);
+		  uint32_t used, bool end);
 
 /* One record in words: "0.123456 0 hungry.0 fault gfn=0x200 pages=1". */
 #define TRACE_LINE_BYTES 160

@@ -37,6 +37,7 @@ static struct trace_ring rings[CPUS_MAX];
 static struct trace_block block;
 static unsigned ring_count; /* 0: the trace has never been on */
 static unsigned next_cpu;   /* whose ring is looked at next */
+static uint32_t used_mask;  /* events that have been on */
 static bool has_port;
 static bool has_introduced; /* the text has been sent */
 static uint64_t next_sample_tsc;
@@ -47,6 +48,7 @@ void trace_reset(void)
 	trace_is_used = false;
 	ring_count = 0;
 	next_cpu = 0;
+	used_mask = 0;
 	has_port = false;
 	has_introduced = false;
 	next_sample_tsc = 0;
@@ -92,6 +94,7 @@ static enum status make_rings(struct error *error)
 
 static void switch_events(uint32_t mask)
 {
+	used_mask |= mask;
 	/* The rings are there before any CPU sees that an event is on. */
 	__atomic_store_n(&trace_mask, mask, __ATOMIC_RELEASE);
 	arch_trace_exits((mask & TRACE_EXITS) != 0);
@@ -165,7 +168,8 @@ static void introduce(bool end)
 {
 	char *text = trace_block_text_place(&block);
 
-	trace_block_text(&block, trace_text(text, TRACE_BLOCK_TEXT_BYTES, rings, ring_count, end));
+	trace_block_text(&block, trace_text(text, TRACE_BLOCK_TEXT_BYTES, rings, ring_count,
+					    used_mask, end));
 	has_introduced = true;
 }
 

@@ -17,6 +17,7 @@ import pages
 import pictures
 import recording
 import run_history
+import run_map
 import scenario
 from test_console import Terminal
 
@@ -56,8 +57,15 @@ class Maker:
         self.lost += count
         return self
 
-    def sample(self, free, held, spare=50):
-        self.put("host", first=free, second=spare).put("limits", first=10, second=20, after=1)
+    def on(self, *events):
+        """The recording says which events were on."""
+        self.lines.append(f"events_on={sum(1 << EVENTS[event] for event in events)}")
+        return self
+
+    def sample(self, free, held, spare=50, limits=(10, 20)):
+        self.put("host", first=free, second=spare)
+        if limits:
+            self.put("limits", first=limits[0], second=limits[1], after=1)
         for vm, pages_held in held.items():
             self.put("memory", vm, pages_held, 7 << 32 | 5, after=1)
         return self
@@ -88,12 +96,12 @@ class Maker:
 def whole(maker):
     """A run with something of everything."""
     maker.put("start", 1, 500, 900).put("start", 2, 500, 900)
-    maker.window(0, (500, run_history.HYPERVISOR, 0), (12, run_history.ZEROED, 0))
-    maker.window(1, (100, run_history.GUEST, 1), (388, run_history.DIRTY, 0))
+    maker.window(0, (500, run_map.HYPERVISOR, 0), (12, run_map.ZEROED, 0))
+    maker.window(1, (100, run_map.GUEST, 1), (388, run_map.DIRTY, 0))
     maker.sample(600, {1: 100, 2: 200})
     maker.put("fault", 1, 3, 1).put("wait", 1, 3).put("surrender", 2, 40, 160)
     maker.put("decision", 2, 0 << 32 | 512, 256 << 16 | 1 << 8 | 3).put("waited", 1, 5)
-    maker.window(1, (100, run_history.GUEST, 1), (1, run_history.REVOKING, 2), (387, run_history.DIRTY, 0))
+    maker.window(1, (100, run_map.GUEST, 1), (1, run_map.REVOKING, 2), (387, run_map.DIRTY, 0))
     return maker.sample(500, {1: 101, 2: 160}).put("end", 2, 3)
 
 
@@ -131,34 +139,34 @@ def test_the_map_is_whole_at_every_moment():
     history = whole(Maker()).history()
     assert history.frames == 1000
     at = [version.seconds for version in history.versions]
-    assert history.map_sums(0) == {(run_history.UNKNOWN, 0): 1000}
-    assert history.map_sums(at[0]) == {(run_history.HYPERVISOR, 0): 500, (run_history.ZEROED, 0): 12,
-                                       (run_history.UNKNOWN, 0): 488}
+    assert history.map_sums(0) == {(run_map.UNKNOWN, 0): 1000}
+    assert history.map_sums(at[0]) == {(run_map.HYPERVISOR, 0): 500, (run_map.ZEROED, 0): 12,
+                                       (run_map.UNKNOWN, 0): 488}
     assert run_history.whole_map_from(history) == at[1]
-    assert history.map_sums(history.end)[run_history.REVOKING, 2] == 1
+    assert history.map_sums(history.end)[run_map.REVOKING, 2] == 1
     for seconds in at + [0, history.end]:
         assert sum(history.map_sums(seconds).values()) == 1000
 
 
 def test_lost_records_are_named_and_nothing_is_guessed():
     maker = whole(Maker())
-    maker.put("extent", 1, WINDOW, 100 | run_history.GUEST << 16).lose(3)
-    maker.put("extent", 0, WINDOW + 200, 288 | run_history.DIRTY << 16 | LAST)
+    maker.put("extent", 1, WINDOW, 100 | run_map.GUEST << 16).lose(3)
+    maker.put("extent", 0, WINDOW + 200, 288 | run_map.DIRTY << 16 | LAST)
     maker.put("host", first=400, second=9).lose(2).put("memory", 1, 5, 0)
     history = maker.sample(300, {1: 2}).history()
     assert [gap.records for gap in history.gaps] == [3, 2]
     assert [sample.free for sample in history.samples] == [600, 500, 300]  # not 400: it was not whole
     # Any window may have changed in a record that is lost.
-    assert history.map_sums(history.end) == {(run_history.UNKNOWN, 0): 1000}
+    assert history.map_sums(history.end) == {(run_map.UNKNOWN, 0): 1000}
     assert any("5 records are not in this recording (5 lost" in note for note in run_history.notes(history))
 
 
 def test_what_was_known_before_a_loss_is_not_shown_after_it():
     """Regression: a window whose next version was lost stayed on the map as it had been."""
-    maker = Maker(ram=512).window(0, (512, run_history.GUEST, 1)).sample(0, {1: 512}).lose(1).sample(512, {1: 0})
-    assert maker.history().map_sums(maker.history().end) == {(run_history.UNKNOWN, 0): 512}
-    history = maker.window(0, (512, run_history.DIRTY, 0)).sample(512, {1: 0}).history()
-    assert history.map_sums(history.end) == {(run_history.DIRTY, 0): 512}
+    maker = Maker(ram=512).window(0, (512, run_map.GUEST, 1)).sample(0, {1: 512}).lose(1).sample(512, {1: 0})
+    assert maker.history().map_sums(maker.history().end) == {(run_map.UNKNOWN, 0): 512}
+    history = maker.window(0, (512, run_map.DIRTY, 0)).sample(512, {1: 0}).history()
+    assert history.map_sums(history.end) == {(run_map.DIRTY, 0): 512}
 
 
 def test_a_vm_that_ends_waits_no_longer():
@@ -199,6 +207,158 @@ def test_records_that_are_lost_are_no_trace_that_was_off():
     assert not any("the trace was off" in note for note in run_history.notes(history))
 
 
+def texts_of(svg):
+    """Words of the picture, those on hover not among them."""
+    root = ElementTree.fromstring(svg)
+    return [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def svg_of(history):
+    return pictures.svg_of(history, "title", "made by")
+
+
+def test_memory_that_was_not_recorded_is_not_drawn():
+    """Regression: without the event memory all RAM was drawn as the hypervisor's, in two colours."""
+    for on in ((), ("host", "limits", "fault")):
+        maker = Maker().put("start", 1, 500, 900)
+        maker = (maker.on(*on) if on else maker).sample(500, {}).sample(400, {})
+        history = maker.history()
+        assert [sample.rest for sample in history.samples] == [None, None] and not history.has("memory")
+        svg = svg_of(history)
+        assert "memory by owner: not recorded" in texts_of(svg) and "at most" not in svg and "hypervisor" not in svg
+        assert any(note.startswith("Not recorded, and not drawn: memory by owner") for note in run_history.notes(history))
+        data = pages.data_of(history)
+        assert data["recorded"]["memory"] is False and data["samples"]["rest"] == data["samples"]["free"] == [None, None]
+        assert data["samples"]["held"] == [[None, None], [None, None]] and data["samples"]["spare"] == [50, 50]
+    # That all VMs have ended is another matter: then they hold nothing.
+    history = Maker().sample(500, {1: 100}).put("end", 1, 3).sample(1, {1: 7}).sample(600, {}).history()
+    assert [history.owners(sample) for sample in history.samples][1:] == [
+        {"rest": 992, 1: 7, "free": 1}, {"rest": 400, "free": 600}]
+    # One that restarts has not ended.
+    history = Maker().sample(500, {1: 100}).put("end", 1, 5).sample(600, {}).history()
+    assert history.samples[1].rest is None
+
+
+def test_memory_that_was_recorded_for_a_while_is_drawn_for_a_while():
+    maker = Maker().sample(900, {}).sample(500, {1: 100}).sample(600, {}).put("end", 1, 3).sample(700, {})
+    history = maker.history()
+    assert [sample.rest for sample in history.samples] == [None, 400, None, 300]
+    stretches = pictures.pieces(history.samples, pictures.knows_memory)
+    assert [([sample.seconds for sample in piece], end) for piece, end in stretches] == [
+        ([history.samples[1].seconds], history.samples[2].seconds), ([history.samples[3].seconds], float("inf"))]
+    svg = svg_of(history)
+    # The first part of an area ends where it is not recorded any more.
+    frame = pictures.Frame(history, 70, 250, 1)
+    shapes = {title: shape for shape, title in re.findall(r' d="(M[^"]*)">\n?<title>(\w+): at most', svg)}
+    right = max(float(x) for x in re.findall(r"[ML]([\d.]+) ", shapes["one"].split("Z")[0]))
+    assert right == frame.x(history.samples[2].seconds) and shapes["free"].count("Z") == 2
+    assert any("For a part of the run memory" in note for note in run_history.notes(history))
+
+
+def test_thresholds_that_were_not_recorded_are_not_drawn():
+    """Regression: they were drawn as 0."""
+    history = Maker().sample(500, {1: 1}, limits=None).sample(400, {1: 1}, limits=None).history()
+    svg = svg_of(history)
+    assert [sample.low for sample in history.samples] == [None, None] and pages.data_of(history)["samples"]["low"] == [None, None]
+    assert "thresholds:" in texts_of(svg) and "low threshold" not in svg and "up to plenty" not in svg and ">spare<" in svg
+    assert run_history.notes(history)[0] == "Not recorded, and not drawn: thresholds"
+    history = Maker().sample(500, {1: 1}).sample(400, {1: 1}, limits=None).history()
+    assert ">low threshold<" in svg_of(history) and run_history.notes(history)[0].startswith("For a part of the run")
+
+
+def test_events_that_were_off_are_not_drawn_as_none():
+    """Regression: a run whose faults were not recorded had none, and no vCPU waited."""
+    maker = Maker().on("host", "limits", "memory", "surrender").sample(500, {1: 1}).sample(500, {1: 1})
+    history = maker.history()
+    svg = svg_of(history)
+    assert "faults:" in texts_of(svg) and "returned:" in texts_of(svg) and "surrendered:" not in texts_of(svg)
+    assert "surrendered" in texts_of(svg) and "faults" not in texts_of(svg)
+    assert run_history.notes(history)[0] == (
+        "Not recorded, and not drawn: faults, pages returned, decisions, starts, ends, waits")
+    assert [event for event, known in pages.data_of(history)["recorded"].items() if known] == ["memory", "limits", "surrender"]
+    # Those that there are records of were on, whatever a recording that ends in the middle says.
+    assert maker.put("fault", 1, 3, 1).history().has("fault")
+
+
+def test_a_loss_before_the_first_record_and_behind_the_last_one_is_grey():
+    """Regression: only a loss between two records of a CPU was."""
+    history = Maker().lose(4).sample(500, {1: 1}).sample(500, {1: 1}).history()
+    assert history.gaps == [run_history.Gap(history.begin, history.begin, 4)]
+    assert "4 records are lost" in svg_of(history)
+    # The trace of another CPU begins in the middle.
+    maker = Maker().sample(500, {1: 1}).sample(500, {1: 1})
+    found = recording.parse(maker.data())
+    last = found.records[-1]
+    found.records.append(last._replace(tsc=last.tsc + 5000, cpu=1, number=9))
+    found.left = {0: last.number + 1 + 7, 1: 10, 2: 3}
+    history = run_history.of_recording(found)
+    assert history.gaps == sorted([run_history.Gap(history.begin, history.end, 9),
+                                   run_history.Gap(found.seconds(last), history.end, 7),
+                                   run_history.Gap(history.begin, history.end, 3)])
+    found.ended = False
+    assert [gap.records for gap in run_history.of_recording(found).gaps] == [9]
+    # What the map showed is not known behind such a loss.
+    maker = Maker(ram=WINDOW).window(0, (WINDOW, run_map.GUEST, 1)).sample(0, {1: 5}).sample(0, {1: 5})
+    maker.lines.append(f"cpu=0 records={maker.number + 2} lost=0")
+    assert maker.history().map_sums(maker.history().end) == {(run_map.UNKNOWN, 0): WINDOW}
+
+
+def test_rates_of_a_short_run_are_of_its_own_time():
+    """Regression: a run of 4 ms was taken for one of 10 ms, and the last stretch of any for a whole one."""
+    maker = Maker().sample(500, {1: 1})
+    for _ in range(8):
+        maker.put("fault", 1, 3, 1, after=500)
+    history = maker.history()
+    width, begins, found = run_history.rates(history)
+    span = history.end - history.begin
+    assert span < 0.005 and width == span and begins == [history.begin]
+    assert len(found["faults"]) == 1 and abs(found["faults"][0] * span - 8) < 1e-9
+    for spans in (0.0149, 0.1, 2.0):
+        maker = Maker().sample(500, {1: 1})
+        for _ in range(1000):
+            maker.put("fault", 1, 3, 1, after=int(spans * 1000))
+        history = maker.history()
+        width, begins, found = run_history.rates(history)
+        assert width >= run_history.RATE_SECONDS
+        assert abs(begins[-1] + width - history.end) < 1e-9
+        assert max(found["faults"]) < 1.5 * 1000 / spans and min(found["faults"]) > 0.5 * 1000 / spans
+    # In no time there is no rate, and nothing is drawn.
+    maker = Maker().put("host", first=1, second=1).put("fault", 1, 3, 1, after=0)
+    assert run_history.rates(maker.history()) == (0, [], {"faults": [], "surrendered": [], "returned": []})
+    assert svg_of(maker.history())
+
+
+def test_labels_of_many_vms_stay_in_the_picture():
+    """Regression: those of 64 VMs went out of it above."""
+    names = [f"machine-{at:02}" for at in range(64)]
+    held = {vm: 10 + vm for vm in range(1, 65)}
+    history = Maker(names, ram=10000).sample(1000, held).sample(900, held).history()
+    svg = svg_of(history)
+    root = ElementTree.fromstring(svg)
+    height = float(root.get("height"))
+    places = [(float(one.get("x")), float(one.get("y"))) for one in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert all(0 <= x <= pictures.WIDTH and 10 <= y <= height for x, y in places)
+    labels = sorted(y for x, y in places if x == pictures.WIDTH - pictures.RIGHT + 30)
+    assert len(labels) == 16 and all(b - a >= pictures.LABEL_PIXELS for a, b in zip(labels, labels[1:]))
+    assert labels[0] >= 70 and labels[-1] <= 70 + pictures.OWNERS_HEIGHT
+    # The largest have one; every area tells its name on hover.
+    assert {"machine-63", "hypervisor", "free"} <= set(texts_of(svg)) and "machine-00" not in texts_of(svg)
+    assert all(f"{name}: at most" in svg for name in names)
+    assert "Of the areas the largest have a label: 16 of 66 at most" in texts_of(svg)
+
+
+def test_the_svg_tells_how_it_was_made(tmp_path):
+    """Regression: it said `make record`, of any file."""
+    path = tmp_path / "x.trace"
+    path.write_bytes(whole(Maker()).data())
+    for words, made in (((), "tools/plot x.trace;"), (("--from", "0", "--to", "0.5"), "tools/plot x.trace --from 0 --to 0.5;")):
+        if HAS_LIBRARY:
+            assert plot(path, *words)[0] == 0
+            root = ElementTree.fromstring((tmp_path / "x.svg").read_text())
+            text = root.find("{http://www.w3.org/2000/svg}desc").text
+            assert text == f"drawn by {made} x.trace is a recording of Aerostat 7"
+
+
 def test_what_is_left_out_is_never_the_extreme():
     """Regression: of each stretch only the last sample was drawn, and a short peak was gone."""
     maker = Maker()
@@ -215,9 +375,9 @@ def test_what_is_left_out_is_never_the_extreme():
 def test_parts_of_two_windows_are_not_one():
     """Between them records are lost, and the sizes happen to fit."""
     maker = Maker(ram=2 * WINDOW).sample(1, {1: 1})
-    maker.put("extent", 1, 0, 100 | run_history.GUEST << 16).lose(2)
-    history = maker.put("extent", 0, WINDOW + 100, 412 | run_history.DIRTY << 16 | LAST).history()
-    assert history.map_sums(history.end) == {(run_history.UNKNOWN, 0): 2 * WINDOW}
+    maker.put("extent", 1, 0, 100 | run_map.GUEST << 16).lose(2)
+    history = maker.put("extent", 0, WINDOW + 100, 412 | run_map.DIRTY << 16 | LAST).history()
+    assert history.map_sums(history.end) == {(run_map.UNKNOWN, 0): 2 * WINDOW}
 
 
 def naive_map(records, seconds):
@@ -258,7 +418,7 @@ def test_the_map_against_frame_by_frame():
             for look in naive_map(records, seconds).values():
                 expected[look] = expected.get(look, 0) + 1
             sums = history.map_sums(seconds)
-            sums.pop((run_history.UNKNOWN, 0), None)
+            sums.pop((run_map.UNKNOWN, 0), None)
             assert sums == expected
         assert sorted(ends) == ends
 

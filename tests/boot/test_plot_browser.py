@@ -16,6 +16,7 @@ import pages
 import recording
 import run_history
 import scenario
+from test_plot import Maker
 from test_recording import MODULES
 
 KERNEL = os.path.join(scenario.ROOT, "build", "aerostat.elf")
@@ -235,3 +236,50 @@ def test_it_complains_of_nothing_and_asks_for_nothing(run, browser):
     asked = [message["params"]["request"]["url"] for message in messages
              if message["method"] == "Network.requestWillBeSent" and message["params"]["documentURL"] == run[1]]
     assert [address for address in asked if not address.startswith("data:")] == [run[1]]
+
+
+def test_what_was_not_recorded_is_said_and_not_drawn(run, browser, tmp_path):
+    """Regression: memory and thresholds that were not recorded were drawn as zeros."""
+    def open_page(name, maker):
+        path = tmp_path / f"{name}.html"
+        path.write_text(pages.page_of(maker.history(), name))
+        browser.get(f"file://{path}")
+        assert browser.execute_script("return aerostat.ready === true")
+        return browser.execute_script("return aerostat.graphs.map(entry => entry.title)")
+
+    def missing():
+        return browser.execute_script(
+            "return [...document.querySelectorAll('.missing')].map(one => [...one.children].map(child => child.textContent))")
+    try:
+        maker = Maker().on("host", "fault").sample(500, {}, limits=None).put("fault", 1, 3, 1, after=5000)
+        titles = open_page("none", maker.sample(400, {}, limits=None))
+        assert titles == ["Spare memory; its thresholds are not recorded",
+                          "Faults, and pages surrendered and returned; not recorded: pages surrendered, pages returned"]
+        assert missing() == [["Memory by owner", "not recorded: the event memory was off (docs/trace.md)"],
+                             ["vCPUs that wait for a frame", "not recorded"]]
+        assert "Not recorded, and not drawn: memory by owner, thresholds" in text_of(browser, "#notes")
+        # For a while: where it was not, no area is drawn, and the values say so.
+        maker = Maker().sample(500, {1: 300}).sample(500, {1: 300})
+        for _ in range(8):
+            maker.sample(500, {}, limits=None)
+        titles = open_page("half", maker.sample(500, {1: 300}).sample(500, {1: 300}))
+        assert titles[0] == "Memory by owner" and "one (VM 1)" in titles[2] and missing() == []
+        colours = browser.execute_script("""
+            const entry = aerostat.graphs[0], graph = entry.graph, area = graph.getArea();
+            const [begin, end] = graph.xAxisRange();
+            return [0.04, 0.5, 0.96].map(part => {
+                const x = area.x + part * area.w, y = graph.toDomYCoord(aerostat.data.ram_pages / 256 * 0.35);
+                return [...entry.box.querySelectorAll("canvas")].map(canvas => {
+                    const scale = canvas.width / canvas.clientWidth;
+                    return [...canvas.getContext("2d").getImageData(x * scale, y * scale, 1, 1).data].join();
+                }).join(" ");
+            });""")
+        assert colours[0] == colours[2] != colours[1] and colours[1].startswith("255,255,255,"), colours
+        assert "not recorded" in browser.execute_script(
+            "return [...document.querySelectorAll('.label')].filter(one => !one.hidden).map(one => one.textContent)")
+        browser.execute_script("aerostat.scrubTo((aerostat.data.begin + aerostat.data.end) / 2)")
+        assert "one not recorded" in text_of(browser, ".values")
+        # A warning is about the pixels that this test has read.
+        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    finally:
+        browser.get(run[1])

@@ -5,7 +5,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const names = new Map(data.vms.map(vm => [vm.id, vm.name]));
 const nameOf = vm => names.get(vm) || `vm${vm}`;
-const mib = pages => pages / 256;
+const mib = pages => pages === null ? null : pages / 256; // null: not recorded
 const element = id => document.getElementById(id);
 const DASHES = [null, [9, 3], [3, 3], [9, 3, 3, 3], [15, 5], [2, 6]];
 const graphs = []; // {graph, box, values, series, unit}
@@ -57,10 +57,13 @@ function tellValues(entry, row) {
 	entry.values.replaceChildren();
 	make("span", entry.values, { textContent: `at ${entry.rows[row][0].toFixed(3)} s:` });
 	entry.series.forEach((one, at) => {
-		const value = entry.rows[row][at + 1];
+		const value = entry.unknown[row] ? null : entry.rows[row][at + 1];
+		if (one.key === UNKNOWN_KEY) {
+			return;
+		}
 		const span = make("span", entry.values);
 		drawKey(make("canvas", span, { className: "key", width: 40, height: 16 }), one, entry.stacked);
-		span.append(`${one.name} ${value.toFixed(entry.digits)}`);
+		span.append(`${one.name} ${value === null ? "not recorded" : value.toFixed(entry.digits)}`);
 	});
 }
 
@@ -92,7 +95,17 @@ function rowNear(rows, seconds) {
 	return low;
 }
 
-// title, unit, series [{name, colour, dash}], rows [[seconds, value...]], and {stacked, small, bands, marks}
+const UNKNOWN_KEY = "unknown"; // of the series that stands where nothing is recorded
+
+// In place of a plot.
+function tellMissing(title, text) {
+	const section = make("section", element("plots"), { className: "missing" });
+	make("h2", section, { textContent: title });
+	make("p", section, { textContent: text || "not recorded" });
+}
+
+// title, unit, series [{name, colour, dash}], rows [[seconds, value...]], and {stacked, small, bands, marks,
+// unknown: of each row, is it not recorded}
 function addPlot(title, unit, series, rows, options) {
 	const section = make("section", element("plots"));
 	make("h2", section, { textContent: `${title} (${unit})` });
@@ -103,7 +116,7 @@ function addPlot(title, unit, series, rows, options) {
 	box.setAttribute("aria-label", `${title}; arrow keys move the moment`);
 	const values = make("div", section, { className: "values" });
 	const entry = { box, plot, values, series, rows, lane, marks: options.marks || [], stacked: options.stacked,
-		digits: options.digits === undefined ? 1 : options.digits, title };
+		unknown: options.unknown || [], digits: options.digits === undefined ? 1 : options.digits, title };
 	const looks = {};
 	series.forEach(one => {
 		looks[one.key] = { strokePattern: one.dash || null, strokeWidth: options.stacked ? 1 : 3 };

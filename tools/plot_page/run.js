@@ -12,6 +12,10 @@ function rowsOf(columns, scale) {
 
 // Colours come again after seven VMs: names stand in the areas, and values name every series.
 function plotOwners() {
+	if (!data.recorded.memory) {
+		tellMissing("Memory by owner", "not recorded: the event memory was off (docs/trace.md)");
+		return;
+	}
 	const series = [{ key: "free", name: "free", colour: "#f2f2f2" }];
 	const columns = [samples.free];
 	data.vms.forEach((vm, at) => {
@@ -20,12 +24,22 @@ function plotOwners() {
 	});
 	series.push({ key: "rest", name: "hypervisor", colour: "#808080" });
 	columns.push(samples.rest);
-	addPlot("Memory by owner", "MiB", series, rowsOf(columns, mib), { stacked: true, marks: data.marks });
+	// A stack has no holes: where nothing is recorded it consists of one area, which says so.
+	const unknown = samples.rest.map(rest => rest === null);
+	if (unknown.includes(true)) {
+		series.push({ key: UNKNOWN_KEY, name: "not recorded", colour: "#ffffff" });
+		columns.push(unknown.map(is => is ? data.ram_pages : 0));
+	}
+	addPlot("Memory by owner", "MiB", series, rowsOf(columns, pages => mib(pages || 0)),
+		{ stacked: true, marks: data.marks, unknown });
 }
 
 // Below the lower threshold VMs are asked for memory; above the upper one they may have it back.
 function drawBands(context, area, graph) {
 	const paint = (at, from, to, colour, stripes) => {
+		if (to === null) {
+			return; // not recorded
+		}
 		const left = Math.max(area.x, graph.toDomXCoord(samples.t[at]));
 		const end = at + 1 < samples.t.length ? samples.t[at + 1] : data.end;
 		const right = Math.min(area.x + area.w, graph.toDomXCoord(end) + 1);
@@ -47,6 +61,12 @@ function drawBands(context, area, graph) {
 }
 
 function plotSpare() {
+	if (!data.recorded.limits) {
+		addPlot("Spare memory; its thresholds are not recorded", "MiB", [
+			{ key: "spare", name: "spare", colour: "#000000" },
+		], rowsOf([samples.spare], mib), {});
+		return;
+	}
 	addPlot("Spare memory, striped band: short, plain band: up to plenty", "MiB", [
 		{ key: "spare", name: "spare", colour: "#000000" },
 		{ key: "low", name: "low threshold", colour: "#d55e00", dash: DASHES[1] },
@@ -55,7 +75,7 @@ function plotSpare() {
 }
 
 function plotVms() {
-	for (const [at, vm] of data.vms.slice(0, data.vms_plotted).entries()) {
+	for (const [at, vm] of data.recorded.memory ? data.vms.slice(0, data.vms_plotted).entries() : []) {
 		const own = data.marks.filter(mark => mark.vm === vm.id);
 		addPlot(`${vm.name} (VM ${vm.id}): held, balloon and its target`, "MiB", [
 			{ key: "held", name: "held", colour: "#000000" },
@@ -66,13 +86,21 @@ function plotVms() {
 }
 
 function plotRates() {
-	const rows = data.rates.t.map((seconds, at) => [seconds, data.rates.faults[at], data.rates.surrendered[at],
-		data.rates.returned[at]]);
-	addPlot("Faults, and pages surrendered and returned", "a second", [
-		{ key: "faults", name: "faults", colour: "#000000" },
-		{ key: "surrendered", name: "pages surrendered", colour: "#d55e00", dash: DASHES[1] },
-		{ key: "returned", name: "pages returned", colour: "#0072b2", dash: DASHES[2] },
-	], rows, { digits: 0 });
+	const title = "Faults, and pages surrendered and returned";
+	const all = [
+		{ event: "fault", key: "faults", name: "faults", colour: "#000000" },
+		{ event: "surrender", key: "surrendered", name: "pages surrendered", colour: "#d55e00", dash: DASHES[1] },
+		{ event: "return", key: "returned", name: "pages returned", colour: "#0072b2", dash: DASHES[2] },
+	];
+	const series = all.filter(one => data.recorded[one.event]);
+	const missing = all.filter(one => !data.recorded[one.event]).map(one => one.name).join(", ");
+	if (series.length === 0 || data.rates.t.length === 0) {
+		tellMissing(title, series.length ? "no time passes in this recording" : "not recorded");
+		return;
+	}
+	const rows = data.rates.t.map((seconds, at) => [seconds, ...series.map(one => data.rates[one.key][at])]);
+	rows.push([data.end, ...rows[rows.length - 1].slice(1)]); // the last stretch of time has an end, too
+	addPlot(missing ? `${title}; not recorded: ${missing}` : title, "a second", series, rows, { digits: 0 });
 }
 
 // How many vCPUs of each VM wait for a frame: it changes where a wait begins or ends.
@@ -90,7 +118,9 @@ function plotWaits() {
 		}
 	}
 	const series = vms.map((vm, at) => ({ key: `vm${vm}`, name: nameOf(vm), colour: colourOfVm(vm), dash: DASHES[at % DASHES.length] }));
-	if (vms.length === 0) {
+	if (!data.recorded.wait) {
+		tellMissing("vCPUs that wait for a frame");
+	} else if (vms.length === 0) {
 		make("p", element("plots"), { id: "no-waits", textContent: "No vCPU waited for a frame." });
 	} else {
 		addPlot("vCPUs that wait for a frame", "vCPUs", series, rows, { small: true, digits: 0 });

@@ -224,6 +224,7 @@ static void test_the_way_out(void **state)
 	assert_int_equal(head_at(0)->kind, TRACE_BLOCK_TEXT);
 	assert_true(text_has(0, "\nvm=1 name=one\n"));
 	assert_true(text_has(0, "\nend=0\n"));
+	assert_true(text_has(0, "\nevents_on=4\n"));
 	assert_true(text_has(0, "\nevent=2 name=fault group=faults first=gfn second=pages\n"));
 	assert_true(text_has(0, "\nreason=1 text="));
 	assert_int_equal(head_at(text)->kind, TRACE_BLOCK_RECORDS);
@@ -231,12 +232,16 @@ static void test_the_way_out(void **state)
 	assert_int_equal(trace_port_used, text + records);
 	trace_port_room = 0;
 	kernel_touch_pages(vm, 300, 1);
+	/* What was on for a while only is named at the end, too. */
+	assert_int_equal(trace_set(1u << TRACE_wait, &error), STATUS_OK);
+	assert_int_equal(trace_set(1u << TRACE_fault, &error), STATUS_OK);
 	trace_finish();
 	size_t last =
 		text + records + sizeof(struct trace_block_head) + sizeof(struct trace_record);
 	assert_int_equal(head_at(last)->kind, TRACE_BLOCK_TEXT);
 	assert_int_equal(head_at(last)->number, 4);
 	assert_true(text_has(last, "\nend=1\n"));
+	assert_true(text_has(last, "\nevents_on=32772\n"));
 	assert_true(text_has(last, "\ncpu=0 records=71 lost=0\n"));
 	assert_int_equal(trace_sums().unsent, 0);
 	assert_int_equal(trace_mask, 0);
