@@ -37,16 +37,20 @@ static void let_letters_wait(void)
 	screen_defer(true);
 }
 
+static void tell_map(const char *why_not)
+{
+	if (why_not != NULL) {
+		log_event(NULL, "screen: no map: %s", why_not);
+	}
+}
+
 /* From here on the boot CPU has other things to do than to draw letters at once. */
 static void start(const struct options *options)
 {
 	display.started = true;
 	log_while_locked(let_letters_wait);
 	if (options->screen == SCREEN_USE_MAP) {
-		const char *message = frame_map_set(true);
-		if (message != NULL) {
-			log_event(NULL, "screen: no map: %s", message);
-		}
+		tell_map(frame_map_set(true));
 	}
 }
 
@@ -61,6 +65,7 @@ void display_poll(const struct options *options, uint64_t now_tsc)
 	}
 	if (now_tsc >= display.next_table_tsc) {
 		display.next_table_tsc = now_tsc + ticks_from_ms(TABLE_MS);
+		tell_map(frame_map_follow());
 		frame_map_table();
 	}
 	uint64_t end = begin + ticks_from_ms(LOOK_MS) / SHARE;

@@ -34,7 +34,7 @@ static struct {
 	struct frame_cells cells;
 	unsigned top;	     /* of the cells, in pixels */
 	unsigned table_row;  /* of its title */
-	unsigned table_rows; /* VMs that have a line */
+	unsigned table_rows; /* lines for VMs */
 	unsigned console_row;
 	unsigned cell; /* that is looked at */
 	bool begun;    /* the scan of it */
@@ -196,7 +196,7 @@ static void put_vm(unsigned row, const struct vm *vm)
 	snprintf(line, sizeof(line), "%-16s %-9s %9s %9s %9s %9s", vm_name(vm), table_state(vm),
 		 commands_vm_size(vm->s2_exists ? vm->s2.mapped_pages : 0, sizes[0]),
 		 commands_vm_size(vm->s2_exists ? vm->s2.ballooned_pages : 0, sizes[1]),
-		 commands_vm_size(vm->balloon.target_pages, sizes[2]),
+		 commands_vm_size(vm_is_alive(vm) ? vm->balloon.target_pages : 0, sizes[2]),
 		 commands_vm_size(vm->config.mem_pages, sizes[3]));
 	screen_put_row(row, line, SCREEN_PLAIN);
 }
@@ -213,8 +213,13 @@ void frame_map_table(void)
 	snprintf(line, sizeof(line), "%-16s %-9s %9s %9s %9s %9s", "NAME", "STATE", "HELD",
 		 "BALLOON", "TARGET", "ALLOTTED");
 	screen_put_row(map.table_row, line, SCREEN_DIM);
-	for (unsigned i = 0; i < map.table_rows; i++) {
+	unsigned shown = vm_count > map.table_rows ? map.table_rows - 1 : vm_count;
+	for (unsigned i = 0; i < shown; i++) {
 		put_vm(map.table_row + TABLE_TITLE_ROWS + i, &vms[i]);
+	}
+	if (shown < vm_count) {
+		snprintf(line, sizeof(line), "and %u more: vms lists all", vm_count - shown);
+		screen_put_row(map.table_row + TABLE_TITLE_ROWS + shown, line, SCREEN_DIM);
 	}
 }
 
@@ -226,13 +231,18 @@ static void split_screen(void)
 	screen_set_top(map.on ? map.console_row : 0);
 }
 
+static unsigned rows_for_vms(void)
+{
+	return (unsigned)min_u64(vm_count, screen_rows() / 6);
+}
+
 /* A sixth of the rows for VMs, a quarter for the console, the rest for cells. */
 static bool lay_out(const struct framebuffer *screen)
 {
 	unsigned rows = screen_rows();
 	unsigned cells_row = TITLE_ROWS + LEGEND_ROWS;
 
-	map.table_rows = (unsigned)min_u64(vm_count, rows / 6);
+	map.table_rows = rows_for_vms();
 	map.console_row = rows - rows / 4;
 	map.table_row = map.console_row - map.table_rows - TABLE_TITLE_ROWS;
 	map.top = cells_row * FONT_HEIGHT;
@@ -264,4 +274,13 @@ const char *frame_map_set(bool on)
 	memset(map.looks, LOOK_NONE, sizeof(map.looks));
 	frame_map_table();
 	return NULL;
+}
+
+const char *frame_map_follow(void)
+{
+	if (!map.on || map.table_rows == rows_for_vms()) {
+		return NULL;
+	}
+	(void)frame_map_set(false); /* that always can be done */
+	return frame_map_set(true);
 }

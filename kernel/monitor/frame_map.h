@@ -16,7 +16,13 @@ bool frame_map_is_on(void);
 /* Looks at some frames, and draws the cells that have changed. A few hundred instructions. */
 void frame_map_step(void);
 
-/* Writes the lines of the VMs again. */
+/*
+ * Makes room for VMs that have begun since the map was laid out, which draws all of it again. NULL,
+ * or why it cannot be shown any more.
+ */
+const char *frame_map_follow(void);
+
+/* Writes the lines of the VMs again; of more than there is room for, how many more there are. */
 void frame_map_table(void);
 
 #endif

@@ -201,10 +201,16 @@ static uint64_t memory_value(const struct vm *vm, unsigned cell)
 	return values[cell];
 }
 
+/* The last one of a VM that has ended means nothing any more. */
+static uint64_t target_pages(const struct vm *vm)
+{
+	return vm_is_alive(vm) ? vm->balloon.target_pages : 0;
+}
+
 static uint64_t balloon_value(const struct vm *vm, unsigned cell)
 {
 	const struct policy_vm *view = decisions_last_view(vm);
-	uint64_t target = vm->balloon.target_pages;
+	uint64_t target = target_pages(vm);
 	const uint64_t values[CELLS] = {
 		vm->balloon.attached ? 1 : 0,
 		vm->s2.ballooned_pages,
@@ -336,7 +342,7 @@ static void show_host(uint64_t now_tsc)
 		granted += vm_is_alive(&vms[i]) ? vms[i].config.mem_pages : 0;
 		held += vms[i].s2.mapped_pages;
 		ballooned += vms[i].s2.ballooned_pages;
-		target += vms[i].balloon.target_pages;
+		target += target_pages(&vms[i]);
 	}
 	uint64_t spare = min_u64(promise_spare(), frame_count_free());
 	snprintf(line, sizeof(line), "up %lu s, %u CPUs, %u VMs, %s state, overcommit %lu%%",

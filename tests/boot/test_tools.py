@@ -346,3 +346,21 @@ def test_a_sweep_has_every_quantum_and_no_start_twice():
 def test_scenarios_want_sensible_processors(text):
     with pytest.raises(ValueError):
         scenario.read_count({"cpus": text}, "cpus", 1, 64)
+
+
+def test_metrics_of_the_field_are_there_or_a_dash():
+    """docs/monitor.md says where each is: what it names is a column of `top` or of `vms`, or in top's head."""
+    with open("docs/monitor.md", encoding="utf-8") as file:
+        rows = [line.strip("| \n").split(" | ") for line in file.read().split("| there | here |")[1].splitlines()[2:]
+                if line.startswith("|")]
+    with open("kernel/monitor/top.c", encoding="utf-8") as file:
+        top = file.read()
+    with open("kernel/vm/vm_stats.def", encoding="utf-8") as file:
+        statistics = file.read()
+    there = [row for row in rows if row[1] != "-"]
+    assert len(there) >= 25 and len(rows) > len(there)
+    for _, here, where in rows:
+        for name in re.findall(r"[\w%?/]+(?:-K)?", here if here != "-" else where):
+            if sum(letter.isupper() for letter in name) < 3:
+                continue
+            assert re.search(rf'"[^"\n]*(?<!\w){re.escape(name)}(?!\w)', top + statistics), name

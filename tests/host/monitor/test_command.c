@@ -209,6 +209,42 @@ static void test_top(void **state)
 	assert_false(command_is_busy());
 }
 
+/* What does not exist here is a dash; a VM that has ended has no target. */
+static void test_what_top_does_not_know(void **state)
+{
+	struct error error;
+	(void)state;
+	static const char *const expected[][2] = {
+		{"top other", "      -       -       -       - ok\n"},
+		{"top memory", "       -       -       - "}, /* ACTV, DEMAND and PRESS% */
+		{"top balloon", "0     0.0     3.0 "},
+	};
+	vms[0].balloon.attached = false;
+	vms[0].working_set.known = false;
+	vms[0].balloon.target_pages = 768;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(command_run(expected[i][0], true, &error), STATUS_OK);
+		terminal_clear();
+		command_step(fake_tsc, -1);
+		output_flush();
+		const char *row = strstr(terminal, "one ");
+		assert_non_null(row);
+		if (strstr(row, expected[i][1]) == NULL) {
+			fail_msg("%s is not in %s", expected[i][1], row);
+		}
+	}
+	assert_non_null(strstr(terminal, "SWAP -, ZIP -"));
+	assert_non_null(strstr(terminal, "0 curr, 3 target"));
+	vms[0].state = VM_KILLED;
+	assert_int_equal(command_run("top balloon", true, &error), STATUS_OK);
+	terminal_clear();
+	command_step(fake_tsc, -1);
+	output_flush();
+	assert_non_null(strstr(terminal, "0 curr, 0 target"));
+	assert_null(strstr(strstr(terminal, "one "), "3.0"));
+	vms[0].state = VM_RUNNING;
+}
+
 static void test_balloon(void **state)
 {
 	struct vm *vm = &vms[0];
@@ -769,6 +805,7 @@ int main(void)
 		TEST(test_unknown_commands),
 		TEST(test_what_is_shown),
 		TEST(test_top),
+		TEST(test_what_top_does_not_know),
 		TEST(test_trace),
 		TEST(test_balloon),
 		TEST(test_set),

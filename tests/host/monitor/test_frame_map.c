@@ -234,6 +234,90 @@ static void test_text_around_it(void **state)
 	assert_true(row_is_blank(4));
 }
 
+/* Does the row look as if this text stood there? It does from here on. */
+static bool row_is(unsigned row, const char *text, enum screen_colour colour)
+{
+	static uint32_t before[FONT_HEIGHT * WIDTH];
+	const uint32_t *at = pixels + (size_t)row * FONT_HEIGHT * WIDTH;
+	memcpy(before, at, sizeof(before));
+	screen_put_row(row, text, colour);
+	screen_defer(false);
+	screen_defer(true);
+	return memcmp(before, at, sizeof(before)) == 0;
+}
+
+static void refresh(void)
+{
+	assert_null(frame_map_follow());
+	frame_map_table();
+	screen_defer(false);
+	screen_defer(true);
+}
+
+static bool vm_is_in(unsigned row, const struct vm *vm, unsigned target)
+{
+	char line[TERMINAL_COLUMNS_MAX];
+	char sizes[4][SIZE_TEXT_BYTES];
+	snprintf(line, sizeof(line), "%-16s %-9s %9s %9s %9s %9s", vm_name(vm), "running",
+		 commands_vm_size(vm->s2_exists ? vm->s2.mapped_pages : 0, sizes[0]), "0P",
+		 commands_vm_size(target, sizes[1]),
+		 commands_vm_size(vm->config.mem_pages, sizes[2]));
+	return row_is(row, line, SCREEN_PLAIN);
+}
+
+/* Regression: a VM that was started while the map was shown had no line in the table. */
+static void test_the_table_follows_the_vms(void **state)
+{
+	unsigned console = 30 - 30 / 4;
+	(void)state;
+	(void)kernel_vm("one", 400, 200, 100);
+	screen_defer(true);
+	assert_null(frame_map_set(true));
+	refresh();
+	assert_true(vm_is_in(console - 1, &vms[0], 0));
+	(void)kernel_vm("two", 400, 200, 100);
+	unsigned before = locked;
+	refresh();
+	assert_int_equal(locked, before + 2); /* off, and on again */
+	assert_true(vm_is_in(console - 2, &vms[0], 0));
+	assert_true(vm_is_in(console - 1, &vms[1], 0));
+	before = locked;
+	refresh(); /* nothing has begun */
+	assert_int_equal(locked, before);
+	/* Of more VMs than there is room for the rest is counted. */
+	for (unsigned i = 0; i < 6; i++) {
+		char name[8];
+		snprintf(name, sizeof(name), "vm%u", i);
+		(void)kernel_vm(name, 40, 20, 10);
+	}
+	refresh();
+	assert_true(row_is(console - 1, "and 4 more: vms lists all", SCREEN_DIM));
+	assert_false(row_is_blank(console - 2));
+	before = locked;
+	(void)kernel_vm("last", 40, 20, 10);
+	refresh(); /* there is room for no more lines */
+	assert_int_equal(locked, before);
+	assert_true(row_is(console - 1, "and 5 more: vms lists all", SCREEN_DIM));
+	screen_defer(false);
+}
+
+/* Regression: the table kept the last target of one that had ended. */
+static void test_a_vm_that_has_ended_has_no_target(void **state)
+{
+	(void)state;
+	struct vm *vm = kernel_vm("one", 400, 200, 100);
+	screen_defer(true);
+	assert_null(frame_map_set(true));
+	vm->balloon.target_pages = 77;
+	refresh();
+	assert_true(vm_is_in(30 - 30 / 4 - 1, vm, 77));
+	kernel_vm_end(vm);
+	vm->balloon.target_pages = 77;
+	refresh();
+	assert_true(vm_is_in(30 - 30 / 4 - 1, vm, 0));
+	screen_defer(false);
+}
+
 static void test_screens_without_room(void **state)
 {
 	(void)state;
@@ -303,6 +387,14 @@ static void test_the_display_draws_now_and_then(void **state)
 		display_poll(&options, fake_tsc);
 	}
 	assert_true(count(SCREEN_ZEROED) > before);
+	/* Once a second the table follows the VMs. */
+	(void)kernel_vm("two", 300, 200, 50);
+	unsigned changes = locked;
+	for (unsigned i = 0; i < 201; i++) {
+		fake_tsc += 5 * MS;
+		display_poll(&options, fake_tsc);
+	}
+	assert_int_equal(locked, changes + 2);
 	/* Closed: nothing, whoever asks. */
 	screen_move(NULL);
 	display_poll(&options, fake_tsc + 5 * MS);
@@ -317,6 +409,8 @@ int main(void)
 		TEST(test_nothing_is_drawn_twice),
 		TEST(test_a_step_draws_few_cells),
 		TEST(test_text_around_it),
+		TEST(test_the_table_follows_the_vms),
+		TEST(test_a_vm_that_has_ended_has_no_target),
 		TEST(test_screens_without_room),
 		TEST(test_shades),
 		TEST(test_the_display_draws_now_and_then),
