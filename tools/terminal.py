@@ -2,6 +2,7 @@
 """Joins the user's terminal and a machine's serial port: Ctrl-A x leaves, Ctrl-A Ctrl-A sends one."""
 
 import os
+import re
 import select
 import sys
 import termios
@@ -37,22 +38,52 @@ class Keys:
         return bytes(out)
 
 
+class Opening:
+    """What a boot loader sends before the machine's first line: its text, but it clears no screen, on
+    which the user reads what has been done so far. `on_first` is called before the first line is shown."""
+
+    CLEARS = re.compile(rb"\x1b\[[0-9;]*[HJ]")
+    FIRST = re.compile(rb"\[ *\d+\.\d+\] \d+ ")
+    UNFINISHED = re.compile(rb"(\x1b(\[[0-9;]*)?|\[ *[\d.]*(\]( \d*)?)?)\Z")
+
+    def __init__(self, on_first=lambda: None):
+        self.on_first = on_first
+        self.is_over = False
+        self.held = b""
+
+    def feed(self, data):
+        if self.is_over:
+            return data
+        data, self.held = self.held + data, b""
+        first = self.FIRST.search(data)
+        if first:
+            self.is_over = True
+            self.on_first()
+            return self.CLEARS.sub(b"", data[:first.start()]) + data[first.start():]
+        unfinished = self.UNFINISHED.search(data)
+        if unfinished:
+            self.held = unfinished[0]
+            data = data[:unfinished.start()]
+        return self.CLEARS.sub(b"", data)
+
+
 def write_all(descriptor, data):
     while data:
         data = data[os.write(descriptor, data):]
 
 
-def connect(serial, process, on_output=lambda data: None, painter=None):
+def connect(serial, process, on_output=lambda data: None, painter=None, opening=None):
     """Copies both ways until the process ends or the user leaves. Restores the terminal always.
 
     `serial` is the master side of the pseudo-terminal that is the machine's serial port. Without
     a terminal on standard input the machine's output is still shown. `painter` (colours.Painter) may
-    hold the begin of a line back, for as long as bytes come.
+    hold the begin of a line back, for as long as bytes come. `opening` (Opening) sees them before it.
     """
     keyboard = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
     saved = termios.tcgetattr(keyboard) if keyboard is not None else None
     keys = Keys()
     painter = painter or colours.Painter(False)
+    opening = opening or Opening()
 
     def show(data):
         # The terminal is raw: it does not begin a new line by itself.
@@ -72,7 +103,7 @@ def connect(serial, process, on_output=lambda data: None, painter=None):
                     data = b""
                 if data:
                     on_output(data)
-                    show(painter.feed(data))
+                    show(painter.feed(opening.feed(data)))
                 elif process.poll() is not None:
                     return False
             else:
@@ -90,4 +121,4 @@ def connect(serial, process, on_output=lambda data: None, painter=None):
     finally:
         if saved is not None:
             termios.tcsetattr(keyboard, termios.TCSADRAIN, saved)
-        show(painter.idle())
+        show(painter.feed(opening.held) + painter.idle())

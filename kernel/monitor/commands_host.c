@@ -22,12 +22,17 @@
 #include "mm/frame.h"
 #include "mm/promise.h"
 
-#define HELP_COLUMNS 40
+#define HELP_COLUMNS 36 /* as in the format below */
+#define HELP_BYTES 80
 
 static void help_line(const struct command *command)
 {
-	char use[HELP_COLUMNS + 1];
-	snprintf(use, sizeof(use), "%s %s", command->name, command->arguments);
+	char use[HELP_BYTES];
+	int length = snprintf(use, sizeof(use), "%s %s", command->name, command->arguments);
+	if (length > HELP_COLUMNS) {
+		output_print("  %s", use);
+		use[0] = '\0';
+	}
 	output_print("  %-36s %s", use, command->meaning);
 }
 

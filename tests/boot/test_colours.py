@@ -13,6 +13,7 @@ import pytest
 
 import colours
 import scenario
+import terminal
 
 ROOT = scenario.ROOT
 PAINTED = re.compile(r"\x1b\[[0-9;]*m")
@@ -24,7 +25,7 @@ SHOW = "import sys; sys.path.insert(0, 'tools'); import colours; print(colours.P
 
 def in_terminal(command, **environment):
     """What the command writes into a terminal of its own."""
-    child, terminal = pty.fork()
+    child, screen = pty.fork()
     if child == 0:
         os.chdir(ROOT)
         for name in ("TERM", "NO_COLOR"):
@@ -34,13 +35,13 @@ def in_terminal(command, **environment):
     text = b""
     while True:
         try:
-            data = os.read(terminal, 4096)
+            data = os.read(screen, 4096)
         except OSError:
             break
         if not data:
             break
         text += data
-    os.close(terminal)
+    os.close(screen)
     os.waitpid(child, 0)
     return text.decode()
 
@@ -140,3 +141,22 @@ def test_what_is_typed_is_seen_at_once():
     assert painter.feed(b"3] 0 one started\n") == b"3] 0 one started\n"
     endless = b"[" + b"x" * 2 * colours.LINE_MOST
     assert painter.feed(endless) == endless
+
+
+def test_a_boot_loader_does_not_clear_the_screen():
+    """Regression: what the steps before the boot had said was wiped away."""
+    loader = b"\x1b[2J\x1b[H\x1b[0;37mGRUB\x1b[1;1H loads [ab] [1.\r\n\x1b[J"
+    rest = b"[ 0.000004] 0 - boot\r\n\x1b[H\x1b[2Jtop\r\n"
+    shown = b"\x1b[0;37mGRUB loads [ab] [1.\r\n"
+    dice = random.Random(4)
+    for most in (1000, 1, 7, 3):
+        for _ in range(50):
+            firsts, out, at = [], b"", 0
+            opening = terminal.Opening(lambda: firsts.append(out))
+            while at < len(loader + rest):
+                size = dice.randrange(1, most + 1)
+                out += opening.feed((loader + rest)[at:at + size])
+                at += size
+            assert out == shown + rest and firsts and shown.startswith(firsts[0])
+    opening = terminal.Opening()
+    assert opening.feed(loader + b"[ 0.0") == shown and opening.held == b"[ 0.0"

@@ -286,6 +286,9 @@ def test_the_end_of_an_interactive_run_is_a_verdict(keys, until, memory, last, s
     plain = PAINTED.sub("", text)
     assert re.search(last, plain.splitlines()[-1]) and found == status, text[-3000:]
     assert memory == "352" or "emulator: " in text
+    # What was said before the boot stays on the screen.
+    assert not re.search(r"\x1b\[[0-9;]*[HJ]", text)
+    assert memory != "352" or plain.index("image: ") < plain.index("boot: ") < plain.index("] 0 - boot version=")
     if environment == {"TERM": "xterm", "NO_COLOR": ""}:
         assert "\x1b[1mimage:\x1b[0m " in text and "\x1b[1mboot:\x1b[0m " in text
         assert "plenty: \x1b[32mpassed\x1b[0m: of 6" in text and "\x1b[36mhungry\x1b[0m started mem=" in text

@@ -111,6 +111,21 @@ static void test_completion(void **state)
 	assert_string_equal(terminal, "  resume\n  restart\n  reboot\n");
 }
 
+/* Regression: of a long one the end was cut off. */
+static void test_help_shows_every_use_whole(void **state)
+{
+	const struct command *command;
+	char use[96];
+	(void)state;
+	expect("help", "to look at VMs:");
+	for (unsigned i = 0; (command = command_at(i)) != NULL; i++) {
+		snprintf(use, sizeof(use), "\n  %s %s", command->name, command->arguments);
+		if (strstr(terminal, use) == NULL || strstr(terminal, command->meaning) == NULL) {
+			fail_msg("%s is not in:\n%s", use, terminal);
+		}
+	}
+}
+
 /* Of every command: as many arguments as it takes, and an example that it accepts. */
 static void test_every_command_is_whole(void **state)
 {
@@ -801,6 +816,7 @@ int main(void)
 		TEST(test_distance),
 		TEST(test_nearest),
 		TEST(test_completion),
+		TEST(test_help_shows_every_use_whole),
 		TEST(test_every_command_is_whole),
 		TEST(test_unknown_commands),
 		TEST(test_what_is_shown),
