@@ -229,7 +229,7 @@ static void test_who_is_believed(void **state)
 /* What is done between the two steps may take no time, or longer than the chip counts. */
 static void test_work_meanwhile(void **state)
 {
-	static const uint64_t microseconds[] = {0,     100,   4990,  5000,  5010,  30000, 54900,
+	static const uint64_t microseconds[] = {0,     100,   4990,   5000,   5010,   30000,  54900,
 						54930, 60000, 109000, 109870, 120000, 5000000};
 
 	for (size_t i = 0; i < sizeof(microseconds) / sizeof(microseconds[0]); i++) {
