@@ -91,13 +91,13 @@ static void start_processor(void)
 {
 	struct error error;
 
+	tsc_measure(); /* the tables of memory are built meanwhile */
 	if (features_detect(&error) != STATUS_OK) {
 		refuse(error.text);
 	}
 	cpu_control_init();
 	xstate_cpu_init();
 	pic_disable();
-	tsc_init();
 }
 
 static void map_lapic(void)
@@ -138,8 +138,10 @@ void arch_main(uint32_t magic, uint32_t boot_information)
 	}
 	map_lapic();
 	lapic_init();
-	cpus[0].reachable = true;
 	power_prepare(boot_info.acpi_rsdp);
+	tsc_init();
+	lapic_calibrate();
+	cpus[0].reachable = true;
 	smp_prepare(&boot_info);
 	/* Where there is neither, VT-x's probe says so. */
 	backend = cpu_features.svm && !cpu_features.vmx ? &svm_backend : &vmx_backend;

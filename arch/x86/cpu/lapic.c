@@ -53,6 +53,8 @@
 
 #define CALIBRATE_MICROS 500
 #define CALIBRATE_ROUNDS 4
+#define PARTS 1000000ull
+#define DOUBT_SMALL 1000 /* of PARTS: no further round is needed */
 
 static bool x2apic;
 static bool mode_chosen;
@@ -154,37 +156,58 @@ static void end_leftovers(void)
 	}
 }
 
-/* The timer's counts in CALIBRATE_MICROS, and for how many ticks we were perhaps stopped. */
-static uint64_t measure(uint64_t *doubt)
-{
-	uint64_t ticks = ticks_from_us(CALIBRATE_MICROS);
+/* The TSC around the store that starts the timer. */
+static struct {
+	uint64_t before;
+	uint64_t start;
+} begun;
 
-	uint64_t before = tsc_read();
+static void begin_round(void)
+{
+	reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_16);
+	begun.before = tsc_read();
 	reg_write(REG_TIMER_INITIAL, UINT32_MAX);
-	uint64_t start = tsc_read();
-	uint64_t end = start;
-	while (end - start < ticks) {
+	begun.start = tsc_read();
+}
+
+/*
+ * The timer's counts per 2^32 ticks since begin_round(), and for how many millionths of that time
+ * this CPU was perhaps stopped around the two readings.
+ */
+static uint64_t end_round(uint64_t *doubt)
+{
+	uint64_t least = ticks_from_us(CALIBRATE_MICROS);
+	uint64_t end = tsc_read();
+
+	while (end - begun.start < least) {
 		end = tsc_read();
 	}
 	uint64_t counts = UINT32_MAX - reg_read(REG_TIMER_CURRENT);
 	uint64_t after = tsc_read();
+	uint64_t ticks = max_u64(end - begun.start, 1);
+
 	reg_write(REG_TIMER_INITIAL, 0);
-	*doubt = (start - before) + (after - start - ticks);
-	return (max_u64(counts, 1) << 32) / max_u64(end - start, 1);
+	*doubt = (begun.start - begun.before + after - end) * PARTS / ticks;
+	return (max_u64(counts, 1) << 32) / ticks;
 }
 
 /*
- * How fast does the timer count? Only where the TSC cannot trigger it directly. As in tsc.c, the
- * round counts in which this CPU was not stopped.
+ * Only where the TSC cannot trigger the timer directly. As in tsc.c, the round counts in which this
+ * CPU was not stopped; the first one began in lapic_init().
  */
-static void calibrate(void)
+void lapic_calibrate(void)
 {
 	uint64_t least = UINT64_MAX;
 
-	reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_16);
-	for (unsigned round = 0; round < CALIBRATE_ROUNDS; round++) {
+	if (deadline_mode) {
+		return;
+	}
+	for (unsigned i = 0; i < CALIBRATE_ROUNDS && least > DOUBT_SMALL; i++) {
+		if (i > 0) {
+			begin_round();
+		}
 		uint64_t doubt;
-		uint64_t scaled = measure(&doubt);
+		uint64_t scaled = end_round(&doubt);
 
 		if (doubt < least) {
 			least = doubt;
@@ -204,7 +227,7 @@ void lapic_init(void)
 	reg_write(REG_ERROR_STATUS, 0);
 	end_leftovers();
 	if (!deadline_mode && counts_scaled == 0) {
-		calibrate();
+		begin_round();
 	}
 	cpu_current()->apic_id = lapic_id();
 }

@@ -12,11 +12,11 @@
 hpa_t lapic_find(void);
 void lapic_set_page(volatile void *page);
 
-/*
- * Takes this CPU's over: legacy lines masked, spurious vector; the first time also calibrates the
- * timer. After tsc_init and lapic_find.
- */
+/* Takes this CPU's over: legacy lines masked, spurious vector, timer. After lapic_find. */
 void lapic_init(void);
+
+/* Boot CPU, after lapic_init and tsc_init: how fast does the timer count? */
+void lapic_calibrate(void);
 
 uint32_t lapic_id(void);
 void lapic_eoi(void);

@@ -26,7 +26,10 @@ static inline uint64_t tsc_read(void)
 	return high << 32 | low;
 }
 
-/* Finds the frequency; arch_tsc_khz() is 0 before. */
+/* Starts the timer chip. What is done between this and tsc_init() is part of the time measured. */
+void tsc_measure(void);
+
+/* Finds the frequency, 5 ms after tsc_measure() at the earliest; arch_tsc_khz() is 0 before. */
 void tsc_init(void);
 
 /* Where the frequency came from, for the log. */

@@ -94,6 +94,7 @@ bool guest_pc_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 #define L1_ECX_X2APIC BIT(21)
 #define L1_ECX_TSC_DEADLINE BIT(24)
 #define L1_EDX_APIC BIT(9)
+#define L6_EAX_ARAT BIT(2)
 #define L7_EBX_TSC_ADJUST BIT(1)
 #define L80000007_EDX_INVARIANT_TSC BIT(8)
 
@@ -106,6 +107,10 @@ void guest_pc_cpuid_adjust(uint32_t leaf, struct cpuid *out)
 	case 1:
 		out->ecx |= (uint32_t)(L1_ECX_X2APIC | L1_ECX_TSC_DEADLINE);
 		out->edx |= (uint32_t)L1_EDX_APIC;
+		break;
+	case 6:
+		/* The APIC's timer runs while the vCPU is halted; Linux ticks on when it may not. */
+		out->eax |= (uint32_t)L6_EAX_ARAT;
 		break;
 	case 7:
 		/* Linux trusts such a TSC without a second clock to watch it. */

@@ -122,17 +122,22 @@ static enum status map_range(struct builder *builder, uint64_t address, uint64_t
 	while (bytes > 0) {
 		unsigned level = choose_level(address, place, bytes);
 		uint64_t step = 1ull << level_shift(level);
+		uint64_t table_bytes = step * ENTRY_COUNT;
+		uint64_t left = min_u64(table_bytes - (address & (table_bytes - 1)), bytes);
 		uint64_t *entry;
 		enum status status = find_entry(builder, address, level, &entry);
 
 		if (status != STATUS_OK) {
 			return status;
 		}
-		CHECK(*entry == 0);
-		*entry = place | rights | (level > 1 ? PAGE_LARGE : 0);
-		address += step;
-		place += step;
-		bytes -= step;
+		/* A larger page can begin only in another table. */
+		bytes -= align_down_u64(left, step);
+		for (; left >= step; left -= step) {
+			CHECK(*entry == 0);
+			*entry++ = place | rights | (level > 1 ? PAGE_LARGE : 0);
+			address += step;
+			place += step;
+		}
 	}
 	return STATUS_OK;
 }
@@ -141,17 +146,20 @@ static enum status map_range(struct builder *builder, uint64_t address, uint64_t
 static enum status map_image(struct builder *builder, const char *start, const char *end,
 			     uint64_t rights)
 {
-	for (const char *at = start; at < end; at += PAGE_BYTES) {
+	enum status status = STATUS_OK;
+
+	for (const char *at = start; status == STATUS_OK && at < end; at += PAGE_BYTES) {
 		if (cpu_guard_name(cpu_current(), (uintptr_t)at) != NULL) {
-			continue;
-		}
-		enum status status =
-			map_range(builder, (uintptr_t)at, image_to_hpa(at).v, PAGE_BYTES, rights);
-		if (status != STATUS_OK) {
-			return status;
+			status = map_range(builder, (uintptr_t)start, image_to_hpa(start).v,
+					   at - start, rights);
+			start = at + PAGE_BYTES;
 		}
 	}
-	return STATUS_OK;
+	if (status == STATUS_OK) {
+		status = map_range(builder, (uintptr_t)start, image_to_hpa(start).v, end - start,
+				   rights);
+	}
+	return status;
 }
 
 /* A piece of RAM in the direct map. */

@@ -116,6 +116,9 @@ static uint8_t port_read_8(uint16_t port)
 	return chip.bytes_read++ == 0 ? chip.latched & 0xff : chip.latched >> 8;
 }
 
+/* Between the two steps of measuring, for memory's tables. */
+static uint64_t nanoseconds_between;
+
 static int start(void **state)
 {
 	(void)state;
@@ -126,12 +129,20 @@ static int start(void **state)
 	accesses = 0;
 	real_khz = 2400000;
 	said_khz = 0;
+	nanoseconds_between = 0;
 	return 0;
+}
+
+static void find_frequency(void)
+{
+	tsc_measure();
+	machine.now += nanoseconds_between;
+	tsc_init();
 }
 
 static void assert_measured(void)
 {
-	tsc_init();
+	find_frequency();
 	assert_string_equal(tsc_source(), "pit");
 	assert_true(arch_tsc_khz() * 100 >= real_khz * 99);
 	assert_true(arch_tsc_khz() * 100 <= real_khz * 101);
@@ -145,6 +156,9 @@ static void test_frequencies(void **state)
 		start(state);
 		real_khz = khz[i];
 		assert_measured();
+		/* Nothing stopped the processor: one count of the chip is the error. */
+		assert_true(arch_tsc_khz() * 2000 >= real_khz * 1999);
+		assert_true(arch_tsc_khz() * 2000 <= real_khz * 2001);
 	}
 }
 
@@ -181,7 +195,7 @@ static void test_slower_than_the_chip(void **state)
 	for (uint64_t microseconds = 500; microseconds < 200000; microseconds += 7321) {
 		accesses = 0;
 		machine.stop_takes = microseconds * 1000;
-		tsc_init();
+		find_frequency();
 		assert_true(arch_tsc_khz() != 0);
 	}
 }
@@ -190,12 +204,12 @@ static void test_no_chip(void **state)
 {
 	(void)state;
 	machine.is_missing = true;
-	tsc_init();
+	find_frequency();
 	assert_string_equal(tsc_source(), "guess");
 	assert_int_equal(arch_tsc_khz(), KHZ_FALLBACK);
 	accesses = 0;
 	said_khz = 2100000;
-	tsc_init();
+	find_frequency();
 	assert_string_equal(tsc_source(), "cpuid");
 	assert_int_equal(arch_tsc_khz(), 2100000);
 }
@@ -205,11 +219,33 @@ static void test_who_is_believed(void **state)
 {
 	(void)state;
 	said_khz = 2401234;
-	tsc_init();
+	find_frequency();
 	assert_string_equal(tsc_source(), "cpuid");
 	assert_int_equal(arch_tsc_khz(), 2401234);
 	said_khz = 3000000;
 	assert_measured();
+}
+
+/* What is done between the two steps may take no time, or longer than the chip counts. */
+static void test_work_meanwhile(void **state)
+{
+	static const uint64_t microseconds[] = {0,     100,   4990,   5000,   5010,   30000,  54900,
+						54930, 60000, 109000, 109870, 120000, 5000000};
+
+	for (size_t i = 0; i < sizeof(microseconds) / sizeof(microseconds[0]); i++) {
+		start(state);
+		nanoseconds_between = microseconds[i] * 1000;
+		assert_measured();
+	}
+}
+
+/* Work that takes long enough is the whole measurement: nothing is waited for. */
+static void test_nothing_is_waited_for(void **state)
+{
+	(void)state;
+	nanoseconds_between = 5000000;
+	assert_measured();
+	assert_true(accesses < 60);
 }
 
 int main(void)
@@ -221,6 +257,8 @@ int main(void)
 		cmocka_unit_test_setup(test_slower_than_the_chip, start),
 		cmocka_unit_test_setup(test_no_chip, start),
 		cmocka_unit_test_setup(test_who_is_believed, start),
+		cmocka_unit_test_setup(test_work_meanwhile, start),
+		cmocka_unit_test_setup(test_nothing_is_waited_for, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
