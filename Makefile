@@ -111,8 +111,8 @@ plot: ## pictures of the latest recording, or of RECORDING=FILE: a page (.html),
 	@tools/step packages tools/install-deps plot --try picture
 	@RECORDING="$$RECORDING"; tools/plot $${RECORDING:+"$$RECORDING"}
 
-docs-media: ## the pictures and the transcript of README.md, from runs of this version: docs/media
-	@tools/step packages tools/install-deps build iso run
+docs-media: ## the pictures and transcripts of README.md and of the labs, from runs of this version: docs/media
+	@tools/step packages tools/install-deps build iso run lab
 	@tools/step build $(MAKE) build-all
 	@tools/docs-media
 
@@ -157,7 +157,7 @@ lab: ## prepare lab LAB=n for a student, in labs/n; docs/labs has the pages
 
 grade: ## check lab LAB=n: every lost point with its reason, the score, and build/labs/n.json
 	@tools/install-deps build iso run lab
-	@tools/lab grade '$(or $(LAB),0)'
+	@tools/lab grade '$(or $(LAB),0)' $(if $(TRIAL),--trial '$(TRIAL)' --seed '$(or $(SEED),0)')
 
 question: ## the answer to question Q=n of docs/labs/questions.md
 	@tools/install-deps build lab

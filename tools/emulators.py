@@ -66,6 +66,7 @@ class Machine:
     cpu_model: str = ""
     quantum: int = 0  # Bochs with several processors: instructions of one before the next one's turn
     exact: bool = False  # QEMU: eight ticks of the TSC for each instruction, every run the same
+    repeats: bool = False  # QEMU, with `exact`: what firmware and boot loader do as well
     counted: bool = False  # Bochs: a tick for each instruction wherever the guest reads the TSC
     reports: bool = False  # Bochs: its log says why it refuses what software wants of it
     console: str = "com1"  # the device whose output is the log: see consoles.py
@@ -312,6 +313,28 @@ def qemu_end(machine):
     return ["-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
 
 
+@functools.lru_cache(maxsize=None)
+def has_sd_cards(program):
+    _, lines = ask([program, "-machine", "none", "-device", "help"])
+    return any('"sdhci-pci"' in line for line in lines) and any('"sd-card"' in line for line in lines)
+
+
+def qemu_image(machine, directory):
+    """Where it boots from.
+
+    A read from a CD ends when the host is ready, so firmware and boot loader wait for a different number of
+    instructions each time. While it reads from an SD card QEMU's processor stands still. The size of a card is a
+    power of two, and it can be written to.
+    """
+    if not (machine.repeats and machine.exact and machine.kind == "tcg" and has_sd_cards(find_program(QEMU))):
+        return ["-drive", f"file={os.path.abspath(machine.image)},media=cdrom,readonly=on,format=raw,if=ide"]
+    card = os.path.join(directory, "card.img")
+    shutil.copyfile(machine.image, card)
+    os.truncate(card, 1 << (os.path.getsize(card) - 1).bit_length())
+    return ["-drive", f"id=card,file={card},format=raw,if=none", "-device", "sdhci-pci",
+            "-device", "sd-card,drive=card"]
+
+
 def qemu_command(machine, directory, serial):
     program = find_program(QEMU)
     # Where nobody looks, firmware and GRUB need not draw: a third of a short run.
@@ -337,7 +360,7 @@ def qemu_command(machine, directory, serial):
         code = first_file(OVMF_CODE, hint)
         command += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}",
                     "-drive", f"if=pflash,format=raw,file={variables}"]
-    return command + ["-drive", f"file={os.path.abspath(machine.image)},media=cdrom,readonly=on,format=raw,if=ide"]
+    return command + qemu_image(machine, directory)
 
 
 # ---- Running ----------------------------------------------------------------------------------

@@ -2,13 +2,12 @@
 """Grades a lab: builds this tree with the student's files in it, runs the checks, explains.
 
 What a student hands in are the files of lab.cfg and answers.txt, and no others: the checks are this
-tree's. Nothing depends on the time that anything takes: host tests are exact, and a boot counts
-instructions. Which checks there are, and what they are worth, this tree's own program says: the one
-with the student's files in it says only which of them passed.
+tree's. No right file's points depend on the time that anything takes: host tests are exact, and a boot
+counts instructions. What does not end is ended (tests/host/labs/check.h, lab_boot.py, lab_build.py).
+Which checks there are, and what they are worth, this tree's own program says: the one with the
+student's files in it says only which of them passed.
 """
 
-import contextlib
-import fcntl
 import filecmp
 import json
 import os
@@ -18,50 +17,24 @@ import secrets
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 
-import emulators
-import iso
-import judge
+import lab_boot
+import lab_build
+import lab_objects
 import labs
-import scenario
 
 RESULT = re.compile(r"^(not ok|ok) \d+ - (\S+)$")
 POINTS = re.compile(r"^# points (\d+)$")
 KEY = re.compile(r"^# key (\S+)$")
-LIMIT = re.compile(r"^it did not end within ", re.M)  # tests/host/labs/check.c
 # Where a report of the sanitizers begins; no line of the check itself comes after it.
 CRASH = re.compile(r"^={20,}$|^==\d+==|: runtime error: |Sanitizer:")
 # What differs from run to run or from machine to machine in such a report.
 NOISE = [(re.compile(r"==\d+=="), ""), (re.compile(r"\b0x[0-9a-f]{7,16}\b"), "ADDRESS"),
          (re.compile(r"\(pc ADDRESS .*"), ""), (re.compile(r"\(BuildId: \w+\)"), "")]
-# Of the process that runs all checks: each has limits of its own (tests/host/labs/check.h).
-PROGRAM_CPU_SECONDS, PROGRAM_SECONDS = 60, 3600
-BOOT_SECONDS = 120  # of a machine that hangs: a boot takes some seconds
+PROGRAM_CPU_SECONDS = 60  # of the process that runs all checks: they have limits of their own (tests/host/labs/check.h)
 # Any #include, in a comment, too; the second group is the rest of its line.
 INCLUDE = re.compile(r"(?:#|%:)(?:\s|/\*(?:[^*]|\*(?!/))*\*/)*(include|include_next|import)\b([^\n]*)")
 INCLUDED = re.compile(r"""\s*(?:<([^<>"]+)>|"([^<>"]+)")\s*(?://.*|/\*.*)?""")
-
-
-# Of the C library a file of the hypervisor may use what the hypervisor has of its own: include/base/string.h.
-OWN_STRING = {"memcpy", "memmove", "memset", "memcmp", "strlen", "strnlen", "strcmp", "strncmp", "snprintf",
-              "vsnprintf"}
-SANITIZERS = re.compile(r"__(asan|ubsan|odr_asan)[_.]")
-STARTS = re.compile(r"\.(preinit_array|init_array|ctors|fini_array|dtors)")
-SYSTEM_CALL = re.compile(r"\t(syscall|sysenter|int +\$0x80)\b")
-POINTER_BYTES = 8
-
-
-@dataclass
-class Check:
-    name: str
-    points: int
-    passed: bool
-    output: str = ""
-
-
-class BuildError(labs.LabError):
-    """The student's files do not compile; the text is the compiler's."""
 
 
 # ---- Trees ------------------------------------------------------------------------------------
@@ -104,116 +77,10 @@ def place_submission(lab, directory, tree):
     return missing
 
 
-@contextlib.contextmanager
-def alone(tree):
-    """Only one at a time builds in this tree itself; a student's has no other."""
-    if tree != labs.ROOT:
-        yield
-        return
-    os.makedirs(os.path.join(labs.ROOT, "build"), exist_ok=True)
-    with open(os.path.join(labs.ROOT, "build", "labs.lock"), "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def make(tree, *goals):
-    environment = {key: value for key, value in os.environ.items()
-                   if not key.startswith(("MAKE", "LAB_")) and key not in ("MFLAGS", "B", "LAB")}
-    # The flags have the folder's name in them, and what was built with other flags is built again.
-    with alone(tree):
-        return subprocess.run(["make", "-s", "-j2", f"CURDIR={labs.ROOT}", *goals], cwd=tree, env=environment,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              check=False)
-
-
-def copy_built(tree, names):
-    for name in names:
-        source, target = os.path.join(labs.ROOT, name), os.path.join(tree, name)
-        if os.path.exists(source):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copy2(source, target)
-
-
-def seed_checks(tree, program):
-    """Objects of this tree that are right there, too, save the first build."""
-    objects = os.path.join("build", "host", "obj")
-    if os.path.exists(os.path.join(tree, objects)):
-        return
-    lines = make(labs.ROOT, "print-host-tests").stdout.decode().splitlines()
-    sources = next((line.split()[1:] for line in lines if line.split()[:1] == [program]), [])
-    copy_built(tree, [os.path.join("build", "host", "flags")] +
-               [os.path.join(objects, source) + suffix for source in sources for suffix in (".o", ".d")])
-
-
-def seed_hypervisor(tree):
-    """The same for the hypervisor's objects."""
-    folder = os.path.join("build", "hv")
-    if os.path.exists(os.path.join(tree, folder)):
-        return
-    names = [os.path.join("build", name) for name in
-             ("flags", "asm_offsets.d", "asm_offsets.s", os.path.join("include", "asm_offsets.h"))]
-    for where, _, found in os.walk(os.path.join(labs.ROOT, folder)):
-        names += [os.path.join(os.path.relpath(where, labs.ROOT), name) for name in found]
-    copy_built(tree, names)
-
-
 def quiet(text):
     for pattern, instead in NOISE:
         text = pattern.sub(instead, text)
     return text
-
-
-# ---- Objects of a student ---------------------------------------------------------------------
-
-
-def output_of(*command):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-    if done.returncode != 0:
-        raise labs.LabError(f"{command[0]} does not read {command[-1]}: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout.decode(errors="replace")
-
-
-def symbols(path, *options):
-    """The names of an object, or of a library, without the versions that libraries give them."""
-    return {line.split(" ")[0].split("@")[0] for line in output_of("nm", "-P", *options, path).splitlines() if line}
-
-
-def library_names():
-    compiler = os.environ.get("HOST_CC") or "cc"
-    library = output_of(compiler, "-print-file-name=libc.so.6").strip()
-    return symbols(library, "-D", "--defined-only")
-
-
-def start_pointers(path):
-    """How many functions the object has called before or behind main(); the sanitizer's own are one of each."""
-    found = 0
-    for line in output_of("objdump", "-h", "-w", path).splitlines():
-        words = line.split()
-        if len(words) > 2 and STARTS.match(words[1]):
-            found += max(0, int(words[2], 16) // POINTER_BYTES - (1 if words[1].endswith("_array.00099") else 0))
-    return found
-
-
-def refuse_objects(lab, tree):
-    """The checks run in one program with the student's code: it may have no part in anything but its work.
-
-    BuildError: it names what the C library has, begins before main(), or calls the system itself."""
-    library = library_names() - OWN_STRING
-    for name in lab.files:
-        path = os.path.join(tree, "build", "host", "obj", name + ".o")
-        if not os.path.exists(path):
-            continue
-        needed, defined = symbols(path, "-u"), symbols(path, "-g", "--defined-only")
-        foreign = sorted(one for one in needed | defined
-                         if one in library or one in OWN_STRING & defined or one == "main"
-                         or one.startswith("__") and not SANITIZERS.match(one))
-        if foreign:
-            raise BuildError(f"{name}: {', '.join(foreign)}: the hypervisor has no such function, and is linked with no"
-                             " library\n")
-        if start_pointers(path):
-            raise BuildError(f"{name}: a function that runs before or behind main(): the hypervisor calls none\n")
-        if SYSTEM_CALL.search(output_of("objdump", "-d", path)):
-            raise BuildError(f"{name}: a system call: the hypervisor has no system below it\n")
 
 
 # ---- Host checks ------------------------------------------------------------------------------
@@ -225,7 +92,7 @@ def read_results(text):
     for line in text.splitlines():
         result, points, last = RESULT.match(line), POINTS.match(line), KEY.match(line)
         if result:
-            checks.append(Check(result.group(2), 0, result.group(1) == "ok"))
+            checks.append(labs.Check(result.group(2), 0, result.group(1) == "ok"))
             crashed = False
         elif points and checks and not checks[-1].points:
             checks[-1].points = int(points.group(1))
@@ -241,21 +108,23 @@ def limit_time():
     resource.setrlimit(resource.RLIMIT_CPU, (PROGRAM_CPU_SECONDS, PROGRAM_CPU_SECONDS))
 
 
-def run_program(lab, tree, questions):
+def run_program(lab, tree, questions, arguments=(), budget=None):
     """(checks, is this the program's whole report); `questions`: what tests/host/labs/check.h says of files"""
     path = os.path.join("build", "host", lab.program)
-    built = make(tree, path)
-    if built.returncode != 0:
-        raise BuildError(built.stdout.decode(errors="replace"))
     if tree != labs.ROOT:
-        refuse_objects(lab, tree)
+        lab_build.make_alone(tree, *(os.path.join("build", "host", "obj", name + ".o") for name in lab.files))
+    lab_build.must_make(tree, path)
+    if tree != labs.ROOT:
+        lab_objects.refuse_objects(lab, tree)
+    budget = budget or lab_boot.Budget()
     key = secrets.token_hex(16)
     environment = dict(os.environ, **questions, LAB_KEY=key, ASAN_OPTIONS="color=never:detect_leaks=0",
                        CMOCKA_MESSAGE_OUTPUT="STDOUT")
     try:
-        done = subprocess.run([path], cwd=tree, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, check=False, timeout=PROGRAM_SECONDS,
-                              preexec_fn=limit_time)
+        with budget.spend():
+            done = subprocess.run([path, *arguments], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+                                  timeout=budget.seconds, preexec_fn=limit_time)
     except subprocess.TimeoutExpired:
         return [], False
     checks, found = read_results(done.stdout.decode(errors="replace"))
@@ -268,8 +137,8 @@ def questions_of(lab, tree):
 
 def all_lost(lab, why):
     """What every check is worth, on this tree, when the student's does not build."""
-    checks = run_program_here(lab) + [Check(name, points, False) for name, points, _, _ in lab.checks]
-    return [Check(check.name, check.points, False, why if number == 0 else "it does not build\n")
+    checks = run_program_here(lab) + [labs.Check(name, points, False) for name, points, *_ in lab.rules + lab.checks]
+    return [labs.Check(check.name, check.points, False, why if number == 0 else "it does not build\n")
             for number, check in enumerate(checks)]
 
 
@@ -281,82 +150,21 @@ def run_program_here(lab):
     return checks
 
 
-def host_checks(lab, tree):
+def host_checks(lab, tree, budget):
     """Those of this tree, as they went in the student's."""
     declared = run_program_here(lab)
-    checks, whole = run_program(lab, tree, questions_of(lab, tree))
+    checks, whole = run_program(lab, tree, questions_of(lab, tree), budget=budget)
     if whole and [(check.name, check.points) for check in checks] == [(one.name, one.points) for one in declared]:
         return checks
     why = "the program of the checks did not report all of them, and no others: do your files end it, or print?\n"
-    return [Check(one.name, one.points, False, why) for one in declared]
-
-
-# ---- The boot ---------------------------------------------------------------------------------
-
-
-def boot_modules(lab, chosen_boot, tree, chosen):
-    """The modules of the scenario; images of guests come from the student's tree."""
-    here = os.path.join(labs.ROOT, "build", "guests")
-    modules = []
-    for module in chosen.modules:
-        own = os.path.join(tree, "build", "guests", os.path.basename(module.path))
-        path = own if module.path.startswith(here) and os.path.exists(own) else module.path
-        modules.append(scenario.Module(path, module.string))
-    if "script" in chosen_boot:
-        modules.append(scenario.Module(lab.path(chosen_boot["script"]), "script"))
-    return modules
-
-
-def boot(lab, chosen_boot, tree):
-    """The log of a boot, which is in the tree as build/NAME.log."""
-    parser = scenario.new_parser()
-    parser.read(lab.path(chosen_boot["scenario"]))
-    chosen = scenario.parse_scenario(chosen_boot["scenario"], parser)
-    own = chosen_boot.get("hypervisor") == "own"
-    if own:
-        seed_hypervisor(tree)
-    goals = [f"build/guests/{name}.elf" for name in chosen_boot.get("guests", "").split()]
-    built = make(tree, *(["build/aerostat.elf"] if own else []), *goals)
-    if built.returncode != 0:
-        raise BuildError(built.stdout.decode(errors="replace"))
-    here = make(labs.ROOT, "build-all")
-    if here.returncode != 0:
-        raise labs.LabError("this tree does not build:\n" + here.stdout.decode(errors="replace"))
-    kind, _ = emulators.choose(os.environ.get("ACCEL") or "tcg")
-    image = os.path.join(tree, "build", "lab.iso")
-    kernel = os.path.join(tree if own else labs.ROOT, "build", "aerostat.elf")
-    modules = boot_modules(lab, chosen_boot, tree, chosen)
-    iso.make_iso(image, kernel, [iso.Entry(chosen.title, f"batch {chosen.options}".strip(), modules)])
-    machine = emulators.Machine(kind, image, chosen.memory, exact=True)
-    outcome = emulators.run(machine, BOOT_SECONDS, label=f"lab-{lab.number}")
-    name = os.path.splitext(chosen_boot["scenario"])[0]
-    labs.write(os.path.join(tree, "build", f"{name}.log"), outcome.log)
-    return outcome.log
-
-
-def not_booted(lab, checks):
-    """None: it can be booted."""
-    ended = [check.name for check in checks if not check.passed and LIMIT.search(check.output)]
-    if not ended:
-        return None
-    return [Check(name, points, False, f"not booted: first mend {ended[0]}, which did not end\n")
-            for name, points, _, _ in lab.checks]
-
-
-def judge_boot(chosen_boot, log):
-    checks = []
-    for name, points, expectation, meaning in chosen_boot["checks"]:
-        complaints = judge.messages(judge.judge(log, [expectation]))
-        output = "".join(f"{text}\n" for text in [meaning] + complaints) if complaints else ""
-        checks.append(Check(name, points, not complaints, output))
-    return checks
+    return [labs.Check(one.name, one.points, False, why) for one in declared]
 
 
 # ---- A grade ----------------------------------------------------------------------------------
 
 
-def grade(lab, directory, tree, with_boot=True):
-    """(checks, files that were not handed in)"""
+def place(lab, directory, tree):
+    """Makes `tree` this one with the student's files in it."""
     named = labs.named_files(lab)
     labs.copy_tree(tree, without=[*lab.files, *named])
     for name, text in named.items():
@@ -369,13 +177,19 @@ def grade(lab, directory, tree, with_boot=True):
     missing = place_submission(lab, directory, tree)
     if missing:
         raise labs.LabError(f"{directory}: {', '.join(missing)} is not there")
-    seed_checks(tree, lab.program)
+    lab_build.seed_checks(tree, lab.program)
+
+
+def grade(lab, directory, tree, with_boot=True):
+    """The checks."""
+    place(lab, directory, tree)
+    budget = lab_boot.Budget()
     try:
-        checks = host_checks(lab, tree)
+        checks = host_checks(lab, tree, budget)
+        checks += lab_objects.rule_checks(lab, tree, checks)
         if lab.boots and with_boot:
-            checks += not_booted(lab, checks) or [check for each in lab.boots
-                                                  for check in judge_boot(each, boot(lab, each, tree))]
-    except BuildError as error:
+            checks += lab_boot.not_booted(lab, checks) or lab_boot.boot_checks(lab, tree, budget)
+    except labs.BuildError as error:
         return all_lost(lab, str(error))
     return checks
 

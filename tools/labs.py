@@ -6,6 +6,7 @@
     hours   = how long it takes
     files   = what the student edits, one per line; answers.txt is always among them
     program = the host test with the checks (tests/host/labs)
+    trials  = names of what the program runs alone, with the arguments `trial NAME SEED` (optional)
 
     [cut FILE FUNCTION]      the starter takes the body of this function out and leaves
     leave = ...              these lines
@@ -18,6 +19,10 @@
                              the others are N-2.patch, N-3.patch, ...
     [insert FILE]            what names the planted file: a line behind each of these, one pair per line
     lines = LINE => NEW LINE
+
+    [rules]                  what lab_objects.py looks at in the files themselves; a rule: its points, a limit if any
+    lines = POINTS | 100
+    no_statics = POINTS
 
     [boot], [boot NAME]      a boot, if there is any: a scenario (tools/scenario.py) beside lab.cfg
     scenario = boot.cfg
@@ -58,6 +63,18 @@ class LabError(faults.Fault):
     """What stands in the way of a lab, for its student."""
 
 
+class BuildError(LabError):
+    """The student's files do not compile; the text is the compiler's."""
+
+
+@dataclass
+class Check:
+    name: str
+    points: int
+    passed: bool
+    output: str = ""
+
+
 @dataclass
 class Lab:
     number: object  # 1, 2, ...; one without a number has a name: "coordinator"
@@ -69,6 +86,8 @@ class Lab:
     drops: list = field(default_factory=list)  # (file, lines)
     plants: dict = field(default_factory=dict)  # {file: (starter, right answers)}, files of this tree
     inserts: dict = field(default_factory=dict)  # {file: [(line, new line)]}
+    rules: list = field(default_factory=list)  # (name, points, limit), lab_objects.RULES
+    trials: list = field(default_factory=list)
     boots: list = field(default_factory=list)  # dictionaries; `checks`: (name, points, expectation, meaning)
 
     def path(self, name):
@@ -133,7 +152,8 @@ def read_lab(number):
     parser.read(os.path.join(directory, "lab.cfg"))
     try:
         head = parser["lab"]
-        lab = Lab(number, directory, head["title"], scenario.lines_of(head["files"]), head["program"])
+        lab = Lab(number, directory, head["title"], scenario.lines_of(head["files"]), head["program"],
+                  trials=head.get("trials", "").split())
         for section in parser.sections():
             kind, *rest = section.split()
             if kind == "cut":
@@ -145,6 +165,9 @@ def read_lab(number):
             elif kind == "insert":
                 lab.inserts[rest[0]] = [tuple(line.split(" => ")) for line in
                                         scenario.lines_of(parser[section]["lines"])]
+            elif kind == "rules":
+                lab.rules = [(name, int(value.split("|")[0]), value.partition("|")[2].strip())
+                             for name, value in parser[section].items()]
             elif kind == "boot":
                 lab.boots.append(dict(parser[section], checks=read_checks(parser[section]["checks"])))
     except (KeyError, ValueError, configparser.Error) as error:

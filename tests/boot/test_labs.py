@@ -13,7 +13,10 @@ import sys
 import pytest
 
 import emulators
+import lab_boot
+import lab_build
 import lab_grade
+import lab_objects
 import labs
 
 NUMBERS = labs.lab_numbers()
@@ -134,7 +137,7 @@ def test_there_are_checks_enough():
     count = 0
     for number in NUMBERS:
         lab = labs.read_lab(number)
-        count += len(lab_grade.run_program_here(lab)) + len(lab.checks)
+        count += len(lab_grade.run_program_here(lab)) + len(lab.rules) + len(lab.checks)
     assert count >= CHECKS_MIN
 
 
@@ -226,7 +229,7 @@ WINDOW = "\tcase VM_EXIT_WINDOW:\n"
 def test_nothing_is_booted_after_a_check_that_does_not_end(student, tmp_path, monkeypatch):
     """The emulator would be given the same loop for minutes."""
     monkeypatch.setenv("LAB_SECONDS", "1")
-    monkeypatch.setattr(lab_grade, "boot", lambda lab, tree: pytest.fail("it was booted"))
+    monkeypatch.setattr(lab_boot, "boot", lambda *_: pytest.fail("it was booted"))
     lab, _, tree = student
     change(student, tmp_path, WINDOW, WINDOW + "\t\twhile (vcpu) {\n\t\t}\n")
     checks = lab_grade.grade(lab, str(tmp_path), tree)
@@ -237,7 +240,7 @@ def test_nothing_is_booted_after_a_check_that_does_not_end(student, tmp_path, mo
 @pytest.fixture(name="inner")
 def only_the_inner_guard(monkeypatch):
     """What a student's object may name is not looked at: the program of the checks has to hold by itself."""
-    monkeypatch.setattr(lab_grade, "refuse_objects", lambda lab, tree: None)
+    monkeypatch.setattr(lab_objects, "refuse_objects", lambda lab, tree: None)
 
 
 @pytest.mark.usefixtures("inner")
@@ -395,7 +398,7 @@ def test_questions_have_these_answers():
     sections = re.findall(r"^## (\d+)\. (?:(?!^## ).)*?^    make question Q=(\d+)$", page, re.M | re.S)
     assert sections == [(str(number), str(number)) for number in range(1, 13)] and len(answers) == 12
     program = os.path.join("build", "host", "test_lab_questions")
-    built = lab_grade.make(labs.ROOT, program)
+    built = lab_build.make(labs.ROOT, program)
     assert built.returncode == 0, built.stdout.decode()
     for number, answer in answers.items():
         done = subprocess.run([os.path.join(labs.ROOT, program), number], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The pictures of the README (docs/media): that a screendump keeps every pixel, and that they are of this
-version."""
+"""The pictures of the README and of the labs (docs/media): that a screendump keeps every pixel, and that they are
+of this version."""
 
 import os
 import random
 import re
 import xml.etree.ElementTree as ElementTree
 
+import pytest
+
+import faults
+import lab_media
+import labs
 import scenario
 import screenshot
 
@@ -52,9 +57,10 @@ def test_pictures_of_the_readme_are_current():
     with open(os.path.join(ROOT, "Makefile"), encoding="utf-8") as file:
         assert re.search("^docs-media: ##", file.read(), re.M)
     folder = os.path.join(ROOT, "docs", "media")
-    assert sorted(os.listdir(folder)) == ["frame-map.svg", "plot.svg", "transcript.txt"]
+    pictures = ["frame-map.svg", "plot.svg", "transcript.txt"]
+    assert sorted(os.listdir(folder)) == sorted([*pictures, *lab_media.NAMES])
     names = [guest.string.split()[0][len("name="):] for guest in scenario.read_scenario("one-needs-more").modules]
-    for name in os.listdir(folder):
+    for name in pictures:
         assert f"(docs/media/{name})" in readme
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             text = file.read()
@@ -69,3 +75,57 @@ def test_pictures_of_the_readme_are_current():
     # More colours than the hypervisor's own: VMs are on the map.
     with open(os.path.join(folder, "frame-map.svg"), encoding="utf-8") as file:
         assert len(set(re.findall('fill="#(\\w{6})"', file.read()))) >= 7
+
+
+def media_text(name):
+    return labs.read(os.path.join(ROOT, "docs", "media", name))
+
+
+def words_of_svg(text):
+    return [element.text or "" for element in ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}text")]
+
+
+@pytest.mark.parametrize("name, lab", lab_media.NAMES.items())
+def test_pages_of_the_labs_show_what_this_version_does(name, lab):
+    """Made by this version, and in the page: a picture by its name, a transcript line by line."""
+    text, page = media_text(name), labs.read(labs.read_lab(lab).path("README.md"))
+    assert lab_media.mark(product_version(), lab) in text and len(text) < 150 * 1024
+    if name.endswith(".svg"):
+        ElementTree.fromstring(text)
+        assert re.search(rf"!\[[^]]{{20,}}\]\(\.\./\.\./media/{re.escape(name)}\)", page)
+    else:
+        assert lab_media.page_with(page, name, text) == page and len(text.splitlines()) >= 4
+
+
+def test_a_page_without_a_place_is_named():
+    with pytest.raises(faults.Fault, match="the page of lab 2 has no place for lab-2.txt"):
+        lab_media.page_with("# Lab 2\n", "lab-2.txt", "# x\ny\n")
+    page = "a\n<!-- lab-2.txt -->\n\nold\n\n<!-- end of it -->\nb\n"
+    assert lab_media.page_with(page, "lab-2.txt", "# x\ny \\1\n") == (
+        "a\n<!-- lab-2.txt -->\n\n    y \\1\n\n<!-- end of it -->\nb\n")
+
+
+def test_pictures_of_a_simulated_host_are_the_same_bytes():
+    """They are integers of programs for the host: of this tree, on any machine."""
+    lab_media.build_programs()
+    for name, text in lab_media.trial_plots(product_version()).items():
+        assert media_text(name) == text, f"{name}: make docs-media"
+    assert media_text("lab-6.txt") == lab_media.transcript(product_version(), 6, lab_media.complaints())
+    wrong, right = media_text("coordinator-wrong.svg"), media_text("coordinator-right.svg")
+    assert "the trial ends here" in wrong and any(word.startswith("met: at ") for word in words_of_svg(wrong))
+    assert "the trial ends here" not in right and "no rule is broken" in words_of_svg(right)
+
+
+def test_what_the_boots_of_the_labs_show():
+    assert re.search(r" first finished code=0 .*(\n.*)* dozer killed: ", media_text("lab-1.txt"))
+    walks = re.split(r"^aerostat> ", media_text("lab-2.txt"), flags=re.M)[1:]
+    assert [walk.splitlines()[0].split()[-1] for walk in walks] == list(lab_media.WALKED)
+    ends = ("level 2 (2 MiB): entry", "level 1 (4 KiB): entry", "no frame: a touch is given a zeroed one")
+    for walk, end in zip(walks, ends):
+        assert end in "".join(walk.splitlines()[-2:])
+    assert "virtual" not in media_text("lab-2.txt"), "that is a question of the lab"
+    assert {"held", "balloon", "target"} <= set(words_of_svg(media_text("lab-4.svg")))
+    before, after = (screenshot.pixels_of(media_text(name)) for name in ("lab-3-before.svg", "lab-3-after.svg"))
+    blue = bytes((0x56, 0xb4, 0xe9))
+    few, many = (sum(pixels[at:at + 3] == blue for at in range(0, len(pixels), 3)) for _, _, pixels in (before, after))
+    assert few < 2000 and many > 50 * few

@@ -666,6 +666,9 @@ HOST_test_guest_pc := tests/host/arch/test_guest_pc.c $(X86_GUEST_SOURCES)
 # The checks of docs/labs: on the real tree all of them pass. tools/lab runs them on a student's.
 LAB_CHECK := tests/host/labs/check.c
 
+HOST_TESTS += test_check
+HOST_test_check := tests/host/labs/test_check.c $(LAB_CHECK)
+
 HOST_TESTS += test_lab_first_exit
 HOST_test_lab_first_exit := tests/host/labs/test_lab_first_exit.c $(LAB_CHECK) kernel/exit/exit.c $(KERNEL_SOURCES)
 
@@ -689,7 +692,7 @@ HOST_test_lab_missing_flush := tests/host/labs/test_lab_missing_flush.c tests/ho
 
 # The student's, where there is one; else the first of the right answers.
 COORDINATOR := $(firstword $(wildcard kernel/overcommit/policies/coordinator.c) tests/host/labs/coordinator/parts.c)
-TRIALS := $(addprefix tests/lab/, trial.c trial_checks.c trial_needs.c world.c) kernel/lib/error.c kernel/lib/tunables.c
+TRIALS := $(addprefix tests/lab/, trial.c trial_checks.c trial_needs.c trial_trace.c world.c) kernel/lib/error.c kernel/lib/tunables.c
 
 HOST_TESTS += test_lab_coordinator
 HOST_test_lab_coordinator := tests/host/labs/test_lab_coordinator.c $(LAB_CHECK) tests/lab/remote.c $(COORDINATOR) $(TRIALS)

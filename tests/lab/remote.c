@@ -18,7 +18,7 @@
 #include "tests/lab/world.h"
 
 #define FDS_MAX 256
-#define SECONDS 60
+#define SECONDS 60 /* of a process whose check was killed: it ends, too */
 
 struct remote {
 	pid_t pid; /* 0: none */
@@ -30,16 +30,17 @@ struct request {
 	unsigned count;
 };
 
-void (*remote_lost)(const char *why);
+void (*remote_lost)(const char *why, bool at_limit);
 
-static _Noreturn void __attribute__((format(printf, 1, 2))) give_up(const char *format, ...)
+static _Noreturn void __attribute__((format(printf, 2, 3)))
+give_up(bool at_limit, const char *format, ...)
 {
 	char why[400];
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
-	remote_lost(why);
+	remote_lost(why, at_limit);
 	abort();
 }
 
@@ -145,13 +146,16 @@ static _Noreturn void explain_the_end(struct remote *remote)
 	remote->pid = 0;
 	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	if (signal == SIGXCPU || signal == SIGKILL || signal == SIGALRM) {
-		give_up("it did not end within the time of a check: decision %u does not return",
+		give_up(true,
+			"it did not end within the time of a check: decision %u does not return",
 			decisions);
 	}
 	if (signal != 0) {
-		give_up("the policy has crashed in decision %u: signal %d", decisions, signal);
+		give_up(false, "the policy has crashed in decision %u: signal %d", decisions,
+			signal);
 	}
-	give_up("the policy has ended its process in decision %u (exit status %d): it has to "
+	give_up(false,
+		"the policy has ended its process in decision %u (exit status %d): it has to "
 		"return",
 		decisions, WEXITSTATUS(status));
 }
@@ -186,7 +190,8 @@ void policy_decide(const struct policy_host *host, struct policy_vm *vms, unsign
 	ask(&repeats, host, again, count);
 	for (unsigned i = 0; i < count; i++) {
 		if (again[i].new_target_pages != vms[i].new_target_pages) {
-			give_up("decision %u, VM %u of %u: a target of %llu pages, and of %llu "
+			give_up(false,
+				"decision %u, VM %u of %u: a target of %llu pages, and of %llu "
 				"pages from the "
 				"same views when other decisions came before it. What is to be "
 				"remembered "

@@ -21,8 +21,10 @@ void remote_compare(const struct policy *policy);
 /* Both of them end. */
 void remote_stop(void);
 
-/* Called when it cannot go on: the process has ended, or two of them do not agree. It must not
- * return. */
-extern void (*remote_lost)(const char *why);
+/*
+ * Called when it cannot go on: the process has ended, at a limit of its time or not, or two of them
+ * do not agree. It must not return.
+ */
+extern void (*remote_lost)(const char *why, bool at_limit);
 
 #endif

@@ -22,6 +22,8 @@ static const char *const names[TRIAL_RULES + 1] = {
 	"met",	  "returned", "calm",	 "in_use", "gives",
 };
 
+void (*trial_watch)(const struct trial *trial, const struct lab_world *world);
+
 const char *trial_rule_name(enum trial_rule rule)
 {
 	return names[rule];
@@ -318,6 +320,9 @@ void trial_run(const struct trial *trial, uint64_t seed, unsigned rules,
 		}
 		result->given_pages = max_u64(result->given_pages, given);
 		look_at_host();
+		if (trial_watch != NULL) {
+			trial_watch(trial, &run.world);
+		}
 	}
 }
 

@@ -78,6 +78,9 @@ struct trial_result {
 void trial_run(const struct trial *trial, uint64_t seed, unsigned rules,
 	       struct trial_result *result);
 
+/* Called behind each period of a trial, where it is set: tests/lab/trial_trace.h. */
+extern void (*trial_watch)(const struct trial *trial, const struct lab_world *world);
+
 /* Views that nothing sensible would send, as far as a guest can choose them: bounds and plenty. */
 void trial_nonsense(struct trial_result *result);
 

@@ -55,9 +55,42 @@ const struct trial_check *trial_check_named(const char *name)
 	return NULL;
 }
 
+static const struct trial *last_trial;
+static uint64_t last_seed;
+
+bool trial_check_alone(const char *trial, uint64_t seed, struct trial_check *check)
+{
+	for (int i = 0; trial_at((unsigned)i) != NULL; i++) {
+		if (strcmp(trial_at((unsigned)i)->name, trial) == 0) {
+			*check = (struct trial_check){trial, 1, i, ALL, seed, seed};
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *trial_check_command(void)
+{
+	static char text[TRIAL_TEXT];
+	snprintf(text, sizeof(text), "make grade LAB=coordinator TRIAL=%s SEED=%llu",
+		 last_trial == NULL ? "" : last_trial->name, (unsigned long long)last_seed);
+	return text;
+}
+
+/* A variation is named where its reason is read. */
+static void name_the_seed(struct trial_result *result)
+{
+	char text[TRIAL_TEXT];
+	memcpy(text, result->text, sizeof(text));
+	snprintf(result->text, sizeof(result->text), "seed %llu: %.*s",
+		 (unsigned long long)last_seed, TRIAL_TEXT - 40, text);
+}
+
 static void run_seed(const struct trial_check *check, uint64_t seed, struct trial_result *result)
 {
 	const struct trial *trial = trial_at((unsigned)check->trial);
+	last_trial = trial;
+	last_seed = seed;
 	trial_run(trial, seed, check->rules, result);
 	if (result->passed && result->given_pages < GIVEN_LEAST) {
 		result->passed = false;
@@ -69,6 +102,9 @@ static void run_seed(const struct trial_check *check, uint64_t seed, struct tria
 			 "trial, and others "
 			 "need them",
 			 (unsigned long long)(result->given_pages / TRIAL_MIB));
+	}
+	if (!result->passed && seed > 0) {
+		name_the_seed(result);
 	}
 }
 

@@ -25,4 +25,10 @@ const struct trial_check *trial_check_named(const char *name);
 void trial_check_run(const struct trial_check *check, void (*begin)(void),
 		     struct trial_result *result);
 
+/* All rules in the trial of this name and its variation `seed`: false: there is no such trial. */
+bool trial_check_alone(const char *trial, uint64_t seed, struct trial_check *check);
+
+/* The command that runs the last trial of a check again, and nothing else. */
+const char *trial_check_command(void);
+
 #endif

@@ -14,23 +14,40 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define SECONDS_OF_CPU 2 /* of a check that takes some milliseconds: it does not end */
-#define SECONDS_OF_SLEEP 60
+#define SECONDS_OF_CPU 2    /* of a check that takes some hundredths: it does not end */
+#define SECONDS_OF_SLEEP 60 /* a process that sleeps uses no CPU */
+#define LIMITS_MOST 8
+#define SECONDS_OF_CPU_OF_ALL 40 /* of right files that take one or two */
+#define SECONDS_OF_ALL 100	 /* of the clock on the wall, against sleep only */
+#define LIMIT_STATUS 3
 #define OUTPUT_BYTES (1024 * 1024)
 #define SAID_LINES 12
 #define WORD_BYTES 128
+
+static _Noreturn void __attribute__((format(printf, 2, 0)))
+say_and_end(int status, const char *format, va_list arguments)
+{
+	vprintf(format, arguments);
+	printf("\n");
+	fflush(stdout);
+	_exit(status);
+}
 
 void lost(const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	printf("\n");
-	fflush(stdout);
-	_exit(1);
+	say_and_end(1, format, arguments);
+}
+
+void lost_at_limit(const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	say_and_end(LIMIT_STATUS, format, arguments);
 }
 
 void want_number(const char *what, uint64_t found, uint64_t right)
@@ -59,11 +76,22 @@ const struct check *labs_check(void)
 	return runs;
 }
 
+/* The environment may say less than the limit, which is what tests do. */
+static unsigned seconds_of(const char *variable, unsigned most)
+{
+	const char *text = getenv(variable);
+	unsigned long seconds = text == NULL ? 0 : strtoul(text, NULL, 10);
+	return seconds > 0 && seconds < most ? (unsigned)seconds : most;
+}
+
 static unsigned seconds_of_cpu(void)
 {
-	const char *text = getenv("LAB_SECONDS");
-	unsigned long seconds = text == NULL ? 0 : strtoul(text, NULL, 10);
-	return seconds > 0 && seconds < SECONDS_OF_CPU ? (unsigned)seconds : SECONDS_OF_CPU;
+	return seconds_of("LAB_SECONDS", SECONDS_OF_CPU);
+}
+
+static unsigned seconds_of_sleep(void)
+{
+	return seconds_of("LAB_SLEEP", SECONDS_OF_SLEEP);
 }
 
 static _Noreturn void fail(const char *what)
@@ -79,7 +107,7 @@ static _Noreturn void be_the_check(void (*run)(void), FILE *said, int pipe_end, 
 	const struct rlimit output = {OUTPUT_BYTES, OUTPUT_BYTES};
 	setrlimit(RLIMIT_CPU, &time);
 	setrlimit(RLIMIT_FSIZE, &output);
-	alarm(SECONDS_OF_SLEEP);
+	alarm(seconds_of_sleep());
 	dup2(fileno(said), STDOUT_FILENO);
 	dup2(fileno(said), STDERR_FILENO);
 	run();
@@ -96,6 +124,64 @@ static bool token_came(int pipe_end, uint64_t token)
 	return read(pipe_end, &found, sizeof(found)) == (ssize_t)sizeof(found) && found == token;
 }
 
+/* ---- All checks -------------------------------------------------------------------------------
+ */
+
+static struct {
+	unsigned limits; /* checks that were ended at a limit */
+	struct timespec began;
+} spent;
+
+static bool ended_at_limit(int status)
+{
+	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	return signal == SIGKILL || signal == SIGXCPU || signal == SIGALRM || signal == SIGXFSZ ||
+	       (WIFEXITED(status) && WEXITSTATUS(status) == LIMIT_STATUS);
+}
+
+/* Of the checks that have ended, and of the processes that these have waited for. */
+static unsigned cpu_seconds_of_all(void)
+{
+	struct rusage used;
+	if (getrusage(RUSAGE_CHILDREN, &used) != 0) {
+		fail("the time that checks have taken");
+	}
+	long micros = used.ru_utime.tv_usec + used.ru_stime.tv_usec;
+	return (unsigned)(used.ru_utime.tv_sec + used.ru_stime.tv_sec + micros / 1000000);
+}
+
+static unsigned seconds_of_all(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (unsigned)(now.tv_sec - spent.began.tv_sec);
+}
+
+/* Why no further check is to run; NULL: one may. */
+static const char *time_used_up(void)
+{
+	static char why[WORD_BYTES];
+	unsigned cpu_most = seconds_of("LAB_SECONDS_OF_ALL", SECONDS_OF_CPU_OF_ALL);
+	unsigned most = seconds_of("LAB_SLEEP_OF_ALL", SECONDS_OF_ALL);
+	if (spent.limits >= LIMITS_MOST) {
+		snprintf(why, sizeof(why), "%u checks before this one did not end", spent.limits);
+	} else if (cpu_seconds_of_all() >= cpu_most) {
+		snprintf(why, sizeof(why), "the checks before this one took %u seconds of CPU time",
+			 cpu_most);
+	} else if (seconds_of_all() >= most) {
+		snprintf(why, sizeof(why), "the checks before this one took %u seconds", most);
+	} else {
+		return NULL;
+	}
+	return why;
+}
+
+static void report(bool passed, const struct check *check, unsigned number)
+{
+	printf("%sok %u - %s\n# points %u\n", passed ? "" : "not ", number, check->name,
+	       check->points);
+}
+
 /* tools/lab_grade.py knows these lines by their first words. */
 static void explain_the_end(int status)
 {
@@ -103,7 +189,7 @@ static void explain_the_end(int status)
 	if (signal == SIGKILL || signal == SIGXCPU) {
 		printf("# it did not end within %u seconds of processor time\n", seconds_of_cpu());
 	} else if (signal == SIGALRM) {
-		printf("# it did not end within %u seconds\n", SECONDS_OF_SLEEP);
+		printf("# it did not end within %u seconds\n", seconds_of_sleep());
 	} else if (signal == SIGXFSZ) {
 		printf("# it did not end within %u bytes of output\n", OUTPUT_BYTES);
 	} else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
@@ -150,9 +236,9 @@ static bool run_check(const struct check *check, unsigned number)
 	}
 	bool passed = token_came(ends[0], token) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	close(ends[0]);
-	printf("%sok %u - %s\n# points %u\n", passed ? "" : "not ", number, check->name,
-	       check->points);
+	report(passed, check, number);
 	if (!passed) {
+		spent.limits += ended_at_limit(status) ? 1 : 0;
 		explain_the_end(status);
 		repeat(said);
 	}
@@ -225,8 +311,14 @@ int labs_run(const struct check *checks, unsigned checks_count, const struct que
 		snprintf(key, sizeof(key), "%s", getenv("LAB_KEY"));
 		unsetenv("LAB_KEY"); /* no check's environment has it */
 	}
+	clock_gettime(CLOCK_MONOTONIC, &spent.began);
 	for (unsigned i = 0; i < checks_count; i++) {
-		passed &= run_check(&checks[i], ++number);
+		const char *why = time_used_up();
+		if (why != NULL) {
+			report(false, &checks[i], ++number);
+			printf("# not run: time used up: %s\n", why);
+		}
+		passed &= why == NULL && run_check(&checks[i], ++number);
 	}
 	answers_path = getenv("LAB_ANSWERS");
 	right_path = getenv("LAB_RIGHT");

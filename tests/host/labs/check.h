@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The checks of a lab (docs/labs). Each runs in a process of its own, so that one that crashes or
- * does not end (within 2 seconds of processor time, or LAB_SECONDS of the environment; 60 seconds
- * in all; 1 MiB of output) costs its own points and no others. It passes when its function has
- * returned: the process then sends a random token over a pipe, and an exit from inside the code
- * under test does not. What it prints, and why it was lost, is printed as TAP: `ok N - NAME` or
- * `not ok N - NAME`, then `# points N` and the explanation in lines that begin with `# `. The last
- * line is `# key KEY`, where the environment has one in LAB_KEY. tools/lab makes the score of it.
+ * does not end (within 2 seconds of processor time; 60 seconds; 1 MiB of output) costs its own
+ * points and no others. When 8 checks have ended so, or all have taken 40 seconds of processor
+ * time, or 100 seconds, the rest is not run, so that a grade of anything ends. A right file takes a
+ * second or two in all: seconds that are not of a processor end only what sleeps. The environment
+ * may lower them (LAB_SECONDS, LAB_SLEEP, LAB_SECONDS_OF_ALL, LAB_SLEEP_OF_ALL), for tests. A check
+ * passes when its function has returned: the process then sends a random token over a pipe, and an
+ * exit from inside the code under test does not. What it prints, and why it was lost, is printed as
+ * TAP: `ok N - NAME` or `not ok N - NAME`, then `# points N` and the explanation in lines that
+ * begin with `# `. The last line is `# key KEY`, where the environment has one in LAB_KEY.
+ * tools/lab makes the score of it.
  *
  * The questions of a lab are asked only where the environment names a file of answers
  * (LAB_ANSWERS): lines `NAME = ANSWER`, `#` begins a comment. The right ones are in another such
@@ -36,6 +40,9 @@ const struct check *labs_check(void);
 
 /* Ends the check that runs, with this explanation. */
 _Noreturn void lost(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same, where it was a limit that ended it: these are counted. */
+_Noreturn void lost_at_limit(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #define want(condition, ...)                                                                       \
 	do {                                                                                       \

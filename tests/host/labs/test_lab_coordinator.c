@@ -2,13 +2,19 @@
 /*
  * docs/labs/coordinator: the checks of a memory coordinator, a policy. It decides in a process of
  * its own (tests/lab/remote.h), so nothing else that it does there is a result.
+ *
+ * With the arguments `trial NAME SEED` it runs one trial alone, with all rules; where LAB_TRACE
+ * names a file, the trial is written there (tests/lab/trial_trace.h).
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "kernel/overcommit/policies/policies.h"
 #include "labs/check.h"
 #include "tests/lab/remote.h"
 #include "tests/lab/trial_checks.h"
+#include "tests/lab/trial_trace.h"
 
 #define CHECKS_MOST 64
 #define PURE_POINTS 2
@@ -16,9 +22,12 @@
 
 extern const struct policy policy_coordinator;
 
-static void end_check(const char *why)
+static void end_check(const char *why, bool at_limit)
 {
-	lost("%s", why);
+	if (at_limit) {
+		lost_at_limit("%s\nalone: %s", why, trial_check_command());
+	}
+	lost("%s\nalone: %s", why, trial_check_command());
 }
 
 static void start(void)
@@ -26,13 +35,49 @@ static void start(void)
 	remote_start(&policy_coordinator);
 }
 
-static void run_named(void)
+static void run_check(const struct trial_check *check)
 {
 	static struct trial_result result;
 	remote_lost = end_check;
-	trial_check_run(trial_check_named(labs_check()->name), start, &result);
+	trial_check_run(check, start, &result);
 	remote_stop();
-	want(result.passed, "%s", result.text);
+	want(result.passed, "%s\nalone: %s", result.text, trial_check_command());
+}
+
+static void run_named(void)
+{
+	run_check(trial_check_named(labs_check()->name));
+}
+
+static struct trial_check alone;
+
+static void run_alone(void)
+{
+	FILE *trace = getenv("LAB_TRACE") == NULL ? NULL : fopen(getenv("LAB_TRACE"), "w");
+	if (trace != NULL) {
+		trial_trace(trace);
+	}
+	run_check(&alone);
+}
+
+static int run_trial(const char *name, const char *seed)
+{
+	char *end;
+	const struct check check = {"trial", 1, run_alone};
+	uint64_t number = strtoull(seed, &end, 10);
+	if (*seed < '0' || *seed > '9' || *end != '\0') {
+		printf("# SEED=%s is no number\n", seed);
+		return 2;
+	}
+	if (!trial_check_alone(name, number, &alone)) {
+		printf("# TRIAL=%s is none of", name);
+		for (unsigned i = 0; trial_at(i) != NULL; i++) {
+			printf(" %s", trial_at(i)->name);
+		}
+		printf("\n");
+		return 2;
+	}
+	return labs_run(&check, 1, NULL, 0);
 }
 
 /* The same views, the same targets, in a trial in which something has to be decided. */
@@ -75,7 +120,7 @@ static const char *work_out_pinned(void)
 	return text_of(1276 * TRIAL_MIB / TRIAL_RELEASE_MOST * LAB_PERIOD_MS);
 }
 
-int main(void)
+int main(int words_count, char **words)
 {
 	static const struct question questions[] = {
 		{"q1", 1, work_out_low,
@@ -87,6 +132,9 @@ int main(void)
 	static struct check checks[CHECKS_MOST];
 	unsigned count = 0;
 	const struct trial_check *next;
+	if (words_count == 4 && strcmp(words[1], "trial") == 0) {
+		return run_trial(words[2], words[3]);
+	}
 	for (unsigned i = 0; (next = trial_check_at(i)) != NULL && count < CHECKS_MOST - 1; i++) {
 		checks[count++] = (struct check){next->name, next->points, run_named};
 	}

@@ -95,9 +95,11 @@ static void write_elsewhere(const struct policy_host *view, struct policy_vm *al
 
 static int said_end;
 
-static void say_and_end(const char *why)
+static void say_and_end(const char *why, bool at_limit)
 {
-	if (write(said_end, why, strlen(why)) < 0) {
+	static const char limit[] = "limit: ";
+	if ((at_limit && write(said_end, limit, strlen(limit)) < 0) ||
+	    write(said_end, why, strlen(why)) < 0) {
 		_exit(2);
 	}
 	_exit(1);
@@ -176,7 +178,7 @@ static void test_ends_are_explained(void **state)
 	/* As tests/host/labs/check.c says it: nothing is booted then. */
 	assert_string_equal(
 		said_of(loop, false),
-		"it did not end within the time of a check: decision 1 does not return");
+		"limit: it did not end within the time of a check: decision 1 does not return");
 }
 
 static void test_what_is_remembered_elsewhere(void **state)
