@@ -89,6 +89,15 @@ with_loader() {
 	RUN=("$loader" --library-path "$library:$root/lib/x86_64-linux-gnu" "$root/usr/bin/$2")
 }
 
+# qemu_of FOLDER: sets RUN to the words that start the QEMU of that folder, by software emulation and with no more
+# devices than its board has
+qemu_of() {
+	local root=$T/$1
+	with_loader "$1" qemu-system-x86_64
+	RUN=(env "QEMU_MODULE_DIR=$root/usr/lib/x86_64-linux-gnu/qemu" "${RUN[@]}" -L "$root/usr/share/seabios"
+		-L "$root/usr/share/qemu" -accel tcg -nodefaults -display none)
+}
+
 # await PATTERN FILE PID SECONDS: until the file shows the pattern; false if that does not happen
 await() {
 	local end=$((SECONDS + $4))

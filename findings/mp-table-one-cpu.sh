@@ -119,12 +119,10 @@ boot_sector table
 
 # row FOLDER WANTED OPTION...: starts QEMU and compares the APIC identifiers in the table
 row() {
-	local root=$T/$1 wanted=$2 out=$T/$1.out pid seen line identifiers="" word
+	local wanted=$2 out=$T/$1.out pid seen line identifiers="" word
 	shift 2
 	rm -f "$out"
-	QEMU_MODULE_DIR=$root/usr/lib/x86_64-linux-gnu/qemu timeout -k 2 60 "${RUN[@]}" \
-		-L "$root/usr/share/seabios" -L "$root/usr/share/qemu" -accel tcg -nodefaults \
-		-display none -m 64 -drive "file=$T/table.img,if=floppy,format=raw,readonly=on" \
+	timeout -k 2 60 "${RUN[@]}" -m 64 -drive "file=$T/table.img,if=floppy,format=raw,readonly=on" \
 		-serial "file:$out" "$@" </dev/null >"$T/log" 2>&1 &
 	pid=$!
 	await '\.' "$out" $pid 50
@@ -145,7 +143,7 @@ row() {
 # check SUITE QEMU-VERSION SEABIOS-VERSION
 check() {
 	unpack_all "$1" "$1" "qemu-system-x86=$2" "seabios=$3"
-	with_loader "$1" qemu-system-x86_64
+	qemu_of "$1"
 	"${RUN[@]}" --version | head -n 1
 	row "$1" "0" -machine pc,acpi=off -smp 2
 	row "$1" "0" -machine pc -smp 2

@@ -8,6 +8,7 @@
 #include "guests/small/pool.h"
 
 #define PAGE_BYTES 4096
+#define EMERGENCY_PAGES 512 /* as many as one call can back */
 
 volatile struct aerostat_balloon_page driver_page __attribute__((aligned(PAGE_BYTES)));
 static struct aerostat_range ranges[AEROSTAT_RANGES_MAX] __attribute__((aligned(PAGE_BYTES)));
@@ -159,13 +160,23 @@ void driver_work(void)
 
 uint64_t driver_short(uint64_t pages)
 {
-	uint64_t call = driver_page.pressure == AEROSTAT_PRESSURE_HIGH
-				? AEROSTAT_CALL_BALLOON_EMERGENCY
-				: AEROSTAT_CALL_BALLOON_RETURN;
-	uint64_t came = take(call, pages);
+	bool emergency = driver_page.pressure == AEROSTAT_PRESSURE_HIGH;
+	uint64_t came = 0;
+	uint64_t moved = 1;
 
+	while (moved > 0) {
+		uint64_t rest = pages - came;
+
+		if (emergency) {
+			moved = take(AEROSTAT_CALL_BALLOON_EMERGENCY,
+				     rest < EMERGENCY_PAGES ? rest : EMERGENCY_PAGES);
+		} else {
+			moved = take(AEROSTAT_CALL_BALLOON_RETURN, rest);
+		}
+		came += moved;
+	}
 	refaults += came;
-	wanted = pages > came ? pages - came : 0;
+	wanted = pages - came;
 	held_back = true;
 	held_back_target = driver_page.target_pages;
 	write_statistics();

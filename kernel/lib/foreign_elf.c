@@ -188,6 +188,22 @@ static bool next_note(const uint8_t *segment, uint64_t bytes, uint64_t align, ui
 	return true;
 }
 
+static void take_notes(const uint8_t *segment, uint64_t bytes, uint64_t align, unsigned *left,
+		       struct foreign_elf_notes *notes)
+{
+	struct note note;
+	uint64_t at = 0;
+	while (*left > 0 && next_note(segment, bytes, align, &at, &note)) {
+		take_note(&note, notes);
+		(*left)--;
+	}
+}
+
+/*
+ * A linker script that puts all notes into one section makes a segment of notes with both
+ * alignments: .note.gnu.property of compilers has 8, all others have 4, and the segment has the
+ * larger one. Who goes by that steps over notes, or finds a length in the middle of one.
+ */
 void foreign_elf_notes(const void *file, uint64_t bytes, struct foreign_elf_notes *notes)
 {
 	memset(notes, 0, sizeof(*notes));
@@ -201,13 +217,12 @@ void foreign_elf_notes(const void *file, uint64_t bytes, struct foreign_elf_note
 		if (program.type != PROGRAM_NOTE || !is_in_file(&program, bytes)) {
 			continue;
 		}
-		struct note note;
-		uint64_t at = 0;
-		while (left > 0 &&
-		       next_note((const uint8_t *)file + program.offset, program.file_bytes,
-				 program.align == 8 ? 8 : 4, &at, &note)) {
-			take_note(&note, notes);
-			left--;
+		const uint8_t *segment = (const uint8_t *)file + program.offset;
+		if (program.align == 8) {
+			take_notes(segment, program.file_bytes, 8, &left, notes);
+		}
+		if (program.align != 8 || !notes->has_pvh_entry) {
+			take_notes(segment, program.file_bytes, 4, &left, notes);
 		}
 	}
 }

@@ -215,6 +215,26 @@ def test_a_crash_costs_its_own_points(student, tmp_path):
     assert any("exit.c" in check.output for check in grades[0] if not check.passed)
 
 
+def test_what_a_model_refuses_is_a_reason(tmp_path):
+    """The model of lab 4 ends a check by itself. The reasons name the call, and no address: it would differ."""
+    lab = labs.read_lab(4)
+    labs.prepare(lab, str(tmp_path / "student"))
+    labs.apply_patch(lab, str(tmp_path / "student"), answer=1)
+    file = tmp_path / "student" / lab.files[0]
+    answer = file.read_text(encoding="utf-8")
+    reasons = []
+    for text, instead in (("(uintptr_t)&driver_page / PAGE_BYTES", "(uintptr_t)&driver_page"),
+                          ("(struct aerostat_range){.gfn = page, .count = 1}",
+                           "(struct aerostat_range){.gfn = page, .count = 1, .flags = 1}")):
+        assert answer.count(text) == 1
+        file.write_text(answer.replace(text, instead), encoding="utf-8")
+        checks = lab_grade.grade(lab, str(tmp_path / "student"), str(tmp_path / "tree"), with_boot=False)
+        assert all(check.output for check in checks if not check.passed), "points are lost without a reason"
+        reasons.append({check.name: check.output.splitlines()[0] for check in checks if not check.passed})
+    assert reasons[0]["attaches_its_page"] == "ERROR: ATTACH: RDI is no page number (an address?)"
+    assert reasons[1]["gives_what_is_asked"] == "ERROR: SURRENDER: a range's flags are 1, not 0"
+
+
 def test_a_loop_costs_its_own_points(student, tmp_path, monkeypatch):
     monkeypatch.setenv("LAB_SECONDS", "1")
     grades = spoil(student, tmp_path, "\tcase VM_EXIT_WINDOW:\n", "\tcase VM_EXIT_WINDOW:\n\t\twhile (vcpu) {\n\t\t}\n")
@@ -257,6 +277,8 @@ def test_an_early_exit_is_not_a_pass(student, tmp_path):
     grade = spoil(student, tmp_path, WINDOW, WINDOW + leave)[0]
     assert lost_by(grade) == {"window_resumes", "kinds_are_counted"}
     assert all("ended its process (exit status 0)" in check.output for check in grade if not check.passed)
+    grade = spoil(student, tmp_path, WINDOW, WINDOW + leave.replace("_exit(0)", "_exit(3)"))[0]
+    assert all("ended its process with exit status 3" in check.output for check in grade if not check.passed)
 
 
 @pytest.mark.usefixtures("inner")

@@ -29,9 +29,9 @@ struct fake_hypervisor {
 	uint64_t refused_page;	/* an extent with it is refused ... */
 	uint8_t refused_status; /* ... with this */
 	bool zero_promised;	/* RANGE_FLAG_ZERO after a return */
-	bool backed;		/* RANGE_FLAG_BACKED after an emergency return */
-	bool old;		/* knows neither reports nor emergency returns */
-	unsigned vcpus;		/* what vcpu_count() answers */
+	bool backed;	/* RANGE_FLAG_BACKED after an emergency return, of 512 pages a call */
+	bool old;	/* knows neither reports nor emergency returns */
+	unsigned vcpus; /* what vcpu_count() answers */
 	void (*meanwhile)(
 		void); /* once, before the next balloon call is answered: what others do */
 
@@ -40,6 +40,7 @@ struct fake_hypervisor {
 	uint64_t extents[4][19]; /* by enum fake_call and order */
 	uint64_t returned_pages; /* emergency returns included */
 	uint64_t refusals;	 /* ranges that did not end with OK */
+	uint64_t ranges;	 /* address of those of the last call */
 	char console[1024];
 	volatile struct aerostat_balloon_page *page;
 	uint64_t vector; /* of the doorbell, as ATTACH has named it */
@@ -47,7 +48,7 @@ struct fake_hypervisor {
 
 extern struct fake_hypervisor fake_hypervisor;
 
-/* RAM of `pages` pages of real memory, aligned to 2 MiB, zero. */
+/* RAM of `pages` pages of real memory, zero, aligned to its size and to 2 MiB. */
 void fake_hypervisor_start(uint64_t pages);
 void fake_hypervisor_stop(void);
 

@@ -3,8 +3,12 @@
 #include "labs/check.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -15,13 +19,15 @@
 #define RAM_PAGES 512
 #define POOL_PAGES 400
 #define LIFE_STEPS 3000
+#define PAGE_BYTES 4096
+#define EMERGENCY_PAGES 512 /* what one call backs */
 
 static struct fake_hypervisor *const hv = &fake_hypervisor;
 
 /* A pool of touched pages from the start of RAM on, every `step`th. */
 static void start_with(uint64_t pages, uint64_t step)
 {
-	fake_hypervisor_start(RAM_PAGES);
+	fake_hypervisor_start(pages * step < RAM_PAGES ? RAM_PAGES : pages * step);
 	pool_init();
 	for (uint64_t i = 0; i < pages; i++) {
 		pool_put(hv->first_page + i * step, true);
@@ -44,6 +50,14 @@ static void work_to(uint64_t target)
 static void want_size(uint64_t right)
 {
 	want_number("the size of the balloon", hv->size_pages, right);
+}
+
+/* What may have a frame is touched; `why` these are. */
+static void want_touched(const char *why, uint64_t right)
+{
+	want(pool_touched_pages() == right,
+	     "%llu pages in the pool are touched, should be %llu: %s",
+	     (unsigned long long)pool_touched_pages(), (unsigned long long)right, why);
 }
 
 /* Nothing is lost: each page of the pool is free, or in the balloon, or was taken by the test. */
@@ -74,6 +88,50 @@ static void attaches_its_page(void)
 	want_number("the count of ATTACH calls", hv->calls[AEROSTAT_CALL_BALLOON_ATTACH], 1);
 	want(hv->page == &driver_page, "RDI of ATTACH is not the page number of driver_page");
 	want_number("RSI of ATTACH, the vector", hv->vector, 0x50);
+}
+
+/* Where the driver has its ranges, as another process finds out by giving a page. */
+static uint64_t learn_ranges(void)
+{
+	int ends[2];
+	uint64_t address = 0;
+	want(pipe(ends) == 0, "there is no pipe: say `make grade` again");
+	pid_t child = fork();
+	if (child == 0) {
+		start();
+		work_to(1);
+		_exit(write(ends[1], &hv->ranges, sizeof(address)) < 0);
+	}
+	close(ends[1]);
+	bool learnt = read(ends[0], &address, sizeof(address)) == (ssize_t)sizeof(address);
+	int status = 0;
+	waitpid(child, &status, 0);
+	if (WIFSIGNALED(status)) {
+		raise(WTERMSIG(status));
+	} else if (status != 0) {
+		_exit(1); /* the other process has said why */
+	}
+	want(learnt && address != 0, "one page was asked for, and driver_work() gives none");
+	return address;
+}
+
+static void *ranges_page;
+static volatile sig_atomic_t ranges_written;
+
+static void note_write(int signal)
+{
+	(void)signal;
+	ranges_written = mprotect(ranges_page, PAGE_BYTES, PROT_READ | PROT_WRITE) == 0;
+}
+
+static void writes_to_its_ranges_first(void)
+{
+	ranges_page = (void *)(learn_ranges() & ~(uint64_t)(PAGE_BYTES - 1));
+	want(mprotect(ranges_page, PAGE_BYTES, PROT_READ) == 0 &&
+		     signal(SIGSEGV, note_write) != SIG_ERR,
+	     "the page of ranges cannot be watched: is it static, and aligned to 4096?");
+	start();
+	want(ranges_written, "driver_attach() has not written to the page of ranges");
 }
 
 static void says_that_it_was_refused(void)
@@ -237,6 +295,7 @@ static void a_refused_page_stays_free(void)
 	want_all(POOL_PAGES, 0);
 	want(hv->size_pages >= 30, "%llu pages went, though only the 31st was refused",
 	     (unsigned long long)hv->size_pages);
+	want_touched("what was refused still has its frames", pool_free_pages());
 }
 
 static void an_unattached_call_loses_nothing(void)
@@ -245,6 +304,7 @@ static void an_unattached_call_loses_nothing(void)
 	hv->error = AEROSTAT_ERROR_STATE;
 	work_to(60);
 	want_number("the count of free pages after a refused call", pool_free_pages(), POOL_PAGES);
+	want_touched("what was refused still has its frames", POOL_PAGES);
 }
 
 static void a_touched_page_is_ours(void)
@@ -255,6 +315,7 @@ static void a_touched_page_is_ours(void)
 	work_to(0);
 	want_size(0);
 	want_number("the count of free pages", pool_free_pages(), POOL_PAGES);
+	want_touched("300 were never given, and somebody touched one", POOL_PAGES - 100 + 1);
 }
 
 static void without_memory_they_stay(void)
@@ -286,9 +347,23 @@ static void short_guest_comes_first(void)
 	start();
 	work_to(100);
 	use_all();
+	hv->page->pressure = AEROSTAT_PRESSURE_LOW;
 	want_number("what driver_short(10) answers", driver_short(10), 10);
+	want_number("the count of EMERGENCY calls with pressure 1",
+		    hv->calls[AEROSTAT_CALL_BALLOON_EMERGENCY], 0);
 	want_size(90);
 	want_number("the count of free pages", pool_free_pages(), 10);
+}
+
+/* More ranges than fit into one call. */
+static void short_of_many_pages(void)
+{
+	start_with(2 * AEROSTAT_RANGES_MAX, 2);
+	work_to(300);
+	use_all();
+	want_number("what driver_short(250) answers, with 300 single pages in the balloon",
+		    driver_short(250), 250);
+	want_number("the count of free pages", pool_free_pages(), 250);
 }
 
 static void does_not_give_again_at_once(void)
@@ -323,8 +398,18 @@ static void emergency_under_pressure(void)
 	hv->page->pressure = AEROSTAT_PRESSURE_HIGH;
 	(void)driver_short(10);
 	want_number("the count of EMERGENCY calls", hv->calls[AEROSTAT_CALL_BALLOON_EMERGENCY], 1);
-	want_number("the count of touched pages: BACKED ones have a frame", pool_touched_pages(),
-		    10);
+	want_touched("BACKED ones have a frame", 10);
+}
+
+static void emergency_in_pieces(void)
+{
+	start_with(2 * EMERGENCY_PAGES, 1);
+	work_to(EMERGENCY_PAGES + 100);
+	use_all();
+	hv->backed = true;
+	hv->page->pressure = AEROSTAT_PRESSURE_HIGH;
+	want_number("what driver_short(600) answers", driver_short(600), 600);
+	want_touched("one EMERGENCY call backs 512 pages, and nothing of a range with more", 600);
 }
 
 static void emergency_of_an_old_hypervisor(void)
@@ -375,6 +460,25 @@ static void statistics_of_a_short_guest(void)
 	want_number("refault_count", driver_page.refault_count, 100);
 	want_number("wanted_pages: 95 asked for, 90 came", driver_page.wanted_pages, 5);
 	want_number("idle_pages of a guest that is short", driver_page.idle_pages, 0);
+	work_to(120);
+	want_number("wanted_pages with another target", driver_page.wanted_pages, 5);
+	driver_freed();
+	want_number("wanted_pages after driver_freed()", driver_page.wanted_pages, 0);
+}
+
+static void nothing_is_idle_while_it_holds_back(void)
+{
+	start();
+	work_to(100);
+	use_all();
+	hv->backed = true;
+	hv->page->pressure = AEROSTAT_PRESSURE_HIGH;
+	(void)driver_short(40);
+	want_touched("BACKED ones have a frame", 40);
+	want_number("idle_pages while it holds back", driver_page.idle_pages, 0);
+	driver_freed();
+	want_number("idle_pages after driver_freed()", driver_page.idle_pages,
+		    40 - DRIVER_RESERVE_PAGES);
 }
 
 /* ---- A life -----------------------------------------------------------------------------------
@@ -471,6 +575,7 @@ int main(void)
 {
 	const struct check checks[] = {
 		{"attaches_its_page", 2, attaches_its_page},
+		{"writes_to_its_ranges_first", 1, writes_to_its_ranges_first},
 		{"says_that_it_was_refused", 1, says_that_it_was_refused},
 		{"detaches", 1, detaches},
 		{"gives_what_is_asked", 3, gives_what_is_asked},
@@ -489,13 +594,16 @@ int main(void)
 		{"a_touched_page_is_ours", 2, a_touched_page_is_ours},
 		{"without_memory_they_stay", 2, without_memory_they_stay},
 		{"short_guest_comes_first", 2, short_guest_comes_first},
+		{"short_of_many_pages", 1, short_of_many_pages},
 		{"does_not_give_again_at_once", 2, does_not_give_again_at_once},
 		{"gives_again_when_the_target_changes", 1, gives_again_when_the_target_changes},
 		{"emergency_under_pressure", 1, emergency_under_pressure},
+		{"emergency_in_pieces", 1, emergency_in_pieces},
 		{"emergency_of_an_old_hypervisor", 1, emergency_of_an_old_hypervisor},
 		{"statistics_at_rest", 2, statistics_at_rest},
 		{"returned_pages_are_not_idle", 1, returned_pages_are_not_idle},
 		{"statistics_of_a_short_guest", 2, statistics_of_a_short_guest},
+		{"nothing_is_idle_while_it_holds_back", 1, nothing_is_idle_while_it_holds_back},
 		{"long_life", 3, long_life},
 	};
 	const struct question questions[] = {

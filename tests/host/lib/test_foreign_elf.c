@@ -331,19 +331,42 @@ static void test_notes(void **state)
 		put_program(1, FILE_SIZE, FILE_BYTES);
 		assert_false(notes_now().has_pvh_entry);
 	}
-	/* Notes that stand at multiples of 8, as their segment says. */
-	make(true);
-	put_program(1, ALIGN, 8);
-	assert_false(notes_now().has_pvh_entry);
-	put_note(0x2818, "Xen", 18, 0x200020, 8);
-	assert_true(notes_now().has_pvh_entry);
-	put_note(0x2830, "Linux", 0x101, 0, 0);
-	assert_true(notes_now().is_linux);
 	make(true);
 	put_note(0x2814, "Xen", 6, 0x78756e696c /* linux */, 8);
 	assert_true(notes_now().is_linux);
 	put_note(0x2814, "Xen", 6, 0x696c, 4);
 	assert_false(notes_now().is_linux);
+}
+
+static void test_notes_of_two_alignments(void **state)
+{
+	(void)state;
+	/* Notes that stand at multiples of 8, as their segment says. */
+	make(true);
+	put_program(1, ALIGN, 8);
+	put_note(0x2818, "Xen", 18, 0x200020, 8);
+	assert_true(notes_now().has_pvh_entry);
+	put_note(0x2830, "Linux", 0x101, 0, 0);
+	assert_true(notes_now().is_linux);
+	/* At multiples of 4, although a segment with a note of 8 says 8: one is stepped over. */
+	make(true);
+	put_program(1, ALIGN, 8);
+	assert_true(notes_now().has_pvh_entry);
+	assert_int_equal(notes_now().pvh_entry, 0x200020);
+	/* What steps of 8 find is not looked for again: steps of 4 find another one. */
+	put_note(0x2818, "Xen", 18, 0x200040, 8);
+	put(0x2814, 0x20, 4);
+	put_note(0x2844, "Xen", 18, 0x200060, 8);
+	assert_int_equal(notes_now().pvh_entry, 0x200040);
+	/* The last one of the segment, which ends where a step of 8 would not. */
+	memset(file + 0x2800, 0, 0x100);
+	put_note(0x2800, "GNU", 5, 0, 0);
+	put(0x2804, 16, 4);
+	put_note(0x2820, "Xen", 18, 0x200020, 4);
+	put_program(1, FILE_SIZE, 0x20 + 20);
+	assert_int_equal(notes_now().pvh_entry, 0x200020);
+	put_program(1, FILE_SIZE, 0x20 + 19);
+	assert_false(notes_now().has_pvh_entry);
 }
 
 static void multiboot_good(uint32_t entry)
@@ -501,6 +524,7 @@ int main(void)
 		cmocka_unit_test(test_segments),
 		cmocka_unit_test(test_entry),
 		cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_notes_of_two_alignments),
 		cmocka_unit_test(test_multiboot_elf),
 		cmocka_unit_test(test_multiboot_addresses),
 		cmocka_unit_test(test_kinds),
