@@ -27,9 +27,9 @@
 #define CONTROL_SPEAKER 0x02
 #define CONTROL_OUT_2 0x20
 
-#define COUNT_START 0xffff   /* zero is reached after 55 ms */
-#define COUNT_MEASURED 5966  /* 5 ms: an error of one count is 0.02 % */
-#define STILL_MAX 10000	     /* samples of the same count: then it stands still */
+#define COUNT_START 0xffff  /* zero is reached after 55 ms */
+#define COUNT_MEASURED 5966 /* 5 ms: an error of one count is 0.02 % */
+#define STILL_MAX 10000	    /* samples of the same count: then it stands still */
 #define SAMPLES_FOR_ONE 4
 #define MEASURE_ROUNDS 10
 
@@ -101,9 +101,9 @@ static void begin_round(void)
 }
 
 /*
- * The frequency since begin_round(), in kHz; 0 when the chip does not count, or when it went through
- * zero because so much time has passed. The loop ends: the count never rises in it, and may stand
- * still for STILL_MAX samples.
+ * The frequency since begin_round(), in kHz; 0 when the chip does not count, or when it went
+ * through zero because so much time has passed. The loop ends: the count never rises in it, and may
+ * stand still for STILL_MAX samples.
  */
 static uint64_t end_round(void)
 {

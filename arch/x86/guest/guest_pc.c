@@ -109,7 +109,8 @@ void guest_pc_cpuid_adjust(uint32_t leaf, struct cpuid *out)
 		out->edx |= (uint32_t)L1_EDX_APIC;
 		break;
 	case 6:
-		/* The APIC's timer runs while the vCPU is halted; Linux ticks on when it may not. */
+		/* The APIC's timer runs while the vCPU is halted; Linux ticks on when it may not.
+		 */
 		out->eax |= (uint32_t)L6_EAX_ARAT;
 		break;
 	case 7:
