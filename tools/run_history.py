@@ -305,15 +305,15 @@ def of_recording(recording):
 
 
 def thin(samples, most=SAMPLES_MOST):
-    """At most so many: of each stretch of time the last one, and those with the least and the most to spare."""
+    """At most so many: the first, and of each stretch of time the last, and those with least and most to spare."""
     if len(samples) <= most:
         return samples
-    many = most // 3
+    many = (most - 1) // 3
     begin, width = samples[0].seconds, (samples[-1].seconds - samples[0].seconds) / many
     stretches = collections.defaultdict(list)
     for at, sample in enumerate(samples):
         stretches[min(many - 1, int((sample.seconds - begin) / width))].append(at)
-    kept = set()
+    kept = {0}  # or the picture begins with nothing
     for stretch in stretches.values():
         by_spare = sorted(stretch, key=lambda at: samples[at].spare)
         kept |= {stretch[-1], by_spare[0], by_spare[-1]}

@@ -368,6 +368,8 @@ def test_what_is_left_out_is_never_the_extreme():
     kept = run_history.thin(history.samples, 30)
     assert len(kept) <= 30 and kept == sorted(kept, key=lambda sample: sample.seconds)
     assert min(sample.spare for sample in kept) == 3
+    # Regression: the first one was left out, so that a picture began with a hole.
+    assert kept[0] is history.samples[0] and kept[-1] is history.samples[-1]
     assert "one: at most 3.5 MiB" in pictures.svg_of(history, "title", "made by")
     assert any("1000 samples at most" in note for note in run_history.notes(history, 200))
 
