@@ -160,6 +160,7 @@ def test_boots_share_a_budget_with_the_checks(coordinator, monkeypatch):
 @pytest.mark.parametrize("outside, limit, reason", [
     ("const volatile char large[1ull << 29] = {1};\n", None, "coordinator.c.o"),
     ('__asm__(".rept 1 << 62\\n nop\\n .endr");\n', None, "out of memory"),
+    ('__asm__("nonsense");\n', None, "TEMPORARY.s:"),
     ("", 0.001, "build/host/obj/kernel/overcommit/policies/coordinator.c.o was not built within 0.001 seconds"),
 ])
 def test_a_compiler_has_limits(coordinator, tmp_path, monkeypatch, outside, limit, reason):
