@@ -292,6 +292,20 @@ def test_two_grades_are_the_same_bytes(coordinator, tmp_path, monkeypatch):
             and test["score"] < test["max_score"]]
 
 
+def test_a_machine_that_repeats_boots_from_a_card(tmp_path, monkeypatch):
+    """Whose size is a power of two; from a CD where QEMU has no cards, or nothing is counted."""
+    image = tmp_path / "image.iso"
+    image.write_bytes(bytes(3 << 20))
+    monkeypatch.setattr(emulators, "find_program", lambda *_: "qemu")
+    for cards, exact, repeats in ((True, True, True), (False, True, True), (True, False, True), (True, True, False)):
+        monkeypatch.setattr(emulators, "has_sd_cards", lambda _, cards=cards: cards)
+        machine = emulators.Machine("tcg", str(image), 64, exact=exact, repeats=repeats)
+        words = " ".join(emulators.qemu_command(machine, str(tmp_path), "null"))
+        card = cards and exact and repeats
+        assert ("sd-card,drive=card" in words) is card and ("media=cdrom,readonly=on" in words) is not card
+    assert (tmp_path / "card.img").stat().st_size == 4 << 20
+
+
 def test_the_table_of_wrong_coordinators():
     """What docs/labs/teaching.md shows is what the proof finds."""
     program = os.path.join("build", "host", "test_coordinator_proof")
