@@ -2,7 +2,7 @@
 # Verbs for people who work on the hypervisor; `make help` lists those with a description.
 
 .PHONY: policy-lab test-host test-boot test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models \
-	prove prove-mutants prove-survey coverage bench bench-peers bench-scale bench-trace bench-guard \
+	prove prove-mutants prove-survey coverage bench bench-linux bench-peers bench-scale bench-trace bench-guard \
 	check-reproducible book compile-commands \
 	deps-build deps-run deps-test deps-fuzz deps-nested
 
@@ -83,6 +83,11 @@ bench-scale: ## what 1, 2, 4 and 8 processors get done, how evenly 64 VMs share 
 	@tools/install-deps build iso run bochs
 	@$(MAKE) build-all
 	@$(PYTHON) tests/bench/bench_scale.py --build $(B) $(if $(LONG),--check)
+
+bench-linux: ## what a stock Linux costs as a VM, and on the bare emulated machine: some minutes
+	@tools/install-deps build iso run bochs linux
+	@$(MAKE) build-all
+	@$(PYTHON) tests/bench/bench_linux.py --build $(B)
 
 bench-trace: ## where the instructions of single operations go; TRACE="surrender_2m ..." for some
 	@tools/install-deps build iso run bochs

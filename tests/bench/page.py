@@ -19,6 +19,10 @@ COUNTED = {"exits": "exits", "vmread": "VMREAD", "vmwrite": "VMWRITE", "invept":
 PEERS_HEADING = "Beside KVM"
 SCALE_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scale.json")
 SCALE_HEADING = "Several processors"
+LINUX_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "linux.json")
+LINUX_HEADING = "A stock Linux"
+BOOT_RATIO = 1.10
+LINUX_AIMS = {"tick": 600, "ipi": 900, "byte": 700}
 TOOLS_HEADING = "Other compilers and emulators"
 IMAGE_BUDGET = 192 * 1024  # bytes of text and rodata
 
@@ -216,6 +220,38 @@ def scale_lines():
     return out
 
 
+def store_linux(found):
+    with open(LINUX_FILE, "w", encoding="ascii") as file:
+        json.dump(found, file, indent=1)
+        file.write("\n")
+
+
+def linux_lines():
+    """What tests/bench/bench_linux.py has found."""
+    try:
+        with open(LINUX_FILE, encoding="ascii") as file:
+            found = json.load(file)
+    except FileNotFoundError:
+        return ["Not measured yet: `make bench-linux`."]
+    ratio = found["vm"] / found["bare"]
+    titles = {"tick": "a timer interrupt of an idle Linux, its HLT and its timer's next start included",
+              "ipi": "an IPI to the other vCPU and its answer (membarrier), on two CPUs",
+              "byte": "a byte written to /dev/ttyS0"}
+    lines = [["from the kernel's first instruction to /init", f"{found['vm']:,} as a VM, {found['bare']:,} bare",
+              f"{ratio:.3f} times", f"{BOOT_RATIO:.2f}", "met" if ratio <= BOOT_RATIO else "**missed**"]]
+    for name, title in titles.items():
+        cost = found[name]
+        lines.append([title, f"{cost['exits']:.2f} exits", f"{cost['instructions']:,}", f"{LINUX_AIMS[name]:,}",
+                      "met" if cost["instructions"] <= LINUX_AIMS[name] else "**missed**"])
+    exits = ", ".join(f"{count:,} {name}" for name, count in found["exits"].items())
+    return table(["", "", "instructions of the hypervisor:", "aim:", ""], lines) + [
+        "", f"Exits until /init, by reason (a debug build counts them, `DEBUG=1`): {exits}."]
+
+
+def rewrite_linux():
+    rewrite_section(LINUX_HEADING, {"LINUX": linux_lines()})
+
+
 def rewrite_tools():
     """After figures of other tools were stored."""
     rewrite_section(TOOLS_HEADING, {"TOOLS": other_tools(rows.read_baseline()["bochs"])})
@@ -241,6 +277,7 @@ def write(budgets, values, found, stretches_found, build):
         "TRACED": traced(found),
         "STRETCHES": watched(stretches_found),
         "SCALE": scale_lines(),
+        "LINUX": linux_lines(),
     }
     with open(PAGE, "w", encoding="utf-8") as file:
         file.write(fill(text, parts))

@@ -41,6 +41,7 @@ TOOLS = {
     "models": ["tests/models/run", "build"],
     "bench": ["tests/bench/bench.py", "--run", "exits", "--guard"],
     "bench-scale": ["tests/bench/bench_scale.py", "--guard"],
+    "bench-linux": ["tests/bench/bench_linux.py"],
     "trace": ["tests/bench/trace_operations.py"],
     "stretches": ["tests/bench/stretches.py"],
     "boot tests": ["tests/boot/cases.py"],
