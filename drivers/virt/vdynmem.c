@@ -49,8 +49,20 @@ static void store(uint64_t *to, uint64_t value)
 	__atomic_store_n(to, value, __ATOMIC_RELAXED);
 }
 
-/* A guest that has less than this part of its memory available is short, whatever it committed. */
+/*
+ * A guest that has less than this part of its memory available is short, whatever it committed; and
+ * one that has less than this part of what its driver kept for it: part of what Linux says to be
+ * available is slab that it may not get back, and it reports once a second.
+ */
 #define SHORT_PARTS 16u
+#define SHORT_FLOOR_PARTS 2u
+
+static uint64_t short_pages(const struct vdynmem *memory, uint64_t assigned)
+{
+	uint64_t least = max_u64(assigned / SHORT_PARTS, memory->floor_pages / SHORT_FLOOR_PARTS);
+
+	return sub_floor_u64(least, memory->available_pages);
+}
 
 void vdynmem_publish(const struct vdynmem *memory, const struct vdynmem_place *place)
 {
@@ -66,8 +78,7 @@ void vdynmem_publish(const struct vdynmem *memory, const struct vdynmem_place *p
 	uint64_t free = 0, wanted = 0;
 
 	if (memory->committed_pages > 0) {
-		wanted = max_u64(sub_floor_u64(committed, assigned),
-				 sub_floor_u64(assigned / SHORT_PARTS, available));
+		wanted = max_u64(sub_floor_u64(committed, assigned), short_pages(memory, assigned));
 	}
 	if (wanted == 0) {
 		free = min_u64(sub_floor_u64(available, memory->floor_pages),

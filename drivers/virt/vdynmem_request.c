@@ -221,6 +221,8 @@ static void ask(struct vdynmem *memory, struct vdynmem_place *place, uint64_t pa
 		.pages = (uint32_t)pages,
 	};
 	if (vdynmem_send(memory, place, &message, sizeof(message))) {
+		struct vm *vm = place->guest.vm;
+		vm->balloon.under_way_pages = vm->s2.ballooned_pages + pages;
 		memory->asked_pages = pages;
 		memory->given_pages = 0;
 		memory->state = VDYNMEM_BALLOON;
@@ -344,6 +346,7 @@ void vdynmem_request(struct vdynmem *memory, struct vdynmem_place *place)
 	if (memory->state != VDYNMEM_READY || !place->attached) {
 		return;
 	}
+	place->guest.vm->balloon.under_way_pages = 0;
 	vdynmem_publish(memory, place);
 	if (target > size) {
 		ask(memory, place, target - size);

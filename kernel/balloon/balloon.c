@@ -192,7 +192,8 @@ static uint64_t reserve_debt_most(const struct balloon *balloon, bool asked)
 bool balloon_may_use_reserve(const struct vm *vm)
 {
 	const struct balloon *balloon = &vm->balloon;
-	bool asked = balloon->target_pages > vm->s2.ballooned_pages;
+	bool asked =
+		max_u64(balloon->target_pages, balloon->under_way_pages) > vm->s2.ballooned_pages;
 	bool entitled = vm->s2.mapped_pages < vm->config.mem_pages;
 	uint64_t debt = balloon->driver_debt_pages + reserve_price(balloon);
 	return balloon->attached && (asked || entitled) &&

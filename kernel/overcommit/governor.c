@@ -82,7 +82,7 @@ void governor_note_released(uint64_t pages)
 
 void governor_init(void)
 {
-	promise_reserve_set(tunables.emergency_pages);
+	silent_driver_init();
 	set_thresholds(frame_count_free());
 	governor.fill_order = ORDER_4K;
 	governor.unjudged_pages = 0;
@@ -241,6 +241,7 @@ static unsigned gather(uint64_t now)
 	policy_host.passed_us = us_from_ticks(passed);
 	governor.decided_tsc = now;
 	silent_driver_note_waits(now);
+	silent_driver_keep_reserve();
 	for (unsigned i = 0; i < vm_count; i++) {
 		struct vm *vm = &vms[i];
 		listen(vm, &said[i], now);

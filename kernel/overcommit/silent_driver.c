@@ -22,6 +22,7 @@ void silent_driver_begin(struct vm *vm)
 	struct s2_locked locked = s2_lock(&vm->s2);
 	vm->balloon.silent = true;
 	vm->balloon.told_pages = 0;
+	vm->balloon.under_way_pages = 0;
 	vm->balloon.told_tsc = 0;
 	vm->balloon.least_size_pages = 0;
 	vm->balloon.needed = false;
@@ -102,6 +103,7 @@ void silent_driver_came(struct vm *vm)
 	if (sub_floor_u64(now, balloon->told_tsc) >= ticks_from_ms(COMES_AGAIN_MS)) {
 		note_short(vm);
 		__atomic_store_n(&balloon->told_pages, silent_driver_target(vm), __ATOMIC_RELAXED);
+		balloon->under_way_pages = balloon->told_pages;
 		balloon->told_tsc = now;
 	}
 	s2_unlock(locked);
@@ -132,6 +134,32 @@ void silent_driver_note_waits(uint64_t now_tsc)
 	for (unsigned i = 0; i < vm_count; i++) {
 		bool another = waiters > 1 || (waiters == 1 && waiter != &vms[i]);
 		__atomic_store_n(&vms[i].balloon.needed, another, __ATOMIC_RELAXED);
+	}
+}
+
+static uint64_t kept_pages; /* in the reserve, besides what it has anyway */
+
+static void keep(uint64_t pages)
+{
+	kept_pages = pages;
+	promise_reserve_set(tunables.emergency_pages + pages);
+}
+
+void silent_driver_init(void)
+{
+	keep(0);
+}
+
+void silent_driver_keep_reserve(void)
+{
+	uint64_t devices = 0;
+	for (unsigned i = 0; i < vm_count; i++) {
+		devices += vms[i].state == VM_RUNNING && vms[i].balloon.by_device &&
+			   !vms[i].balloon.unresponsive;
+	}
+	uint64_t pages = devices > 1 ? devices * tunables.device_reserve_pages : 0;
+	if (pages != kept_pages) {
+		keep(pages);
 	}
 }
 

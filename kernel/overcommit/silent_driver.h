@@ -11,12 +11,15 @@
  *larger ones. Such a VM is given a part of its size back, and for some time it is not asked to
  *become as small again, unless others wait for what it has above its allotment.
  *
- * Lock: the VM's address space, for the first three functions, which take it.
+ * Lock: the VM's address space, for those that take a VM and no statistics, which take it.
  */
 #ifndef KERNEL_OVERCOMMIT_SILENT_DRIVER_H
 #define KERNEL_OVERCOMMIT_SILENT_DRIVER_H
 
 #include "kernel/balloon/balloon.h"
+
+/* The reserve is that for a host without such drivers. Boot, before the first VM. */
+void silent_driver_init(void);
 
 /* Its driver has attached, and is such a one; until it detaches. Any CPU. */
 void silent_driver_begin(struct vm *vm);
@@ -44,6 +47,14 @@ uint64_t silent_driver_target(const struct vm *vm);
  * silent_driver_statistics. Boot CPU.
  */
 void silent_driver_note_waits(uint64_t now_tsc);
+
+/*
+ * What balloon drivers of devices may owe the reserve (balloon_may_use_reserve) is there for each
+ * of them: where there are several, the reserve is so much larger. Else one could use it up, and
+ * the others would wait for frames while they are asked for some. One that is unresponsive has
+ * none. Once in a period. Boot CPU.
+ */
+void silent_driver_keep_reserve(void);
 
 /*
  * What the policy is to go by: `said` itself, where the driver says something. After each change of

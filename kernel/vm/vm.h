@@ -71,6 +71,8 @@ struct balloon {
 	uint64_t least_size_pages;
 	uint64_t least_size_tsc;
 	bool needed; /* others wait for what it has above its allotment; atomic */
+	uint64_t
+		under_way_pages; /* a driver inflates to that, though the target may be lower now */
 };
 
 /* What kernel/overcommit/working_set.c knows of how much memory the VM uses. */

@@ -13,6 +13,7 @@
 #include "kernel/overcommit/silent_driver.h"
 #include "kernel/overcommit/working_set.h"
 #include "kernel/sched/clock.h"
+#include "kernel/sched/wake.h"
 
 #define FRAMES 6000
 #define SECOND 100 /* periods of the governor */
@@ -430,6 +431,61 @@ static void test_clears_before_it_gives(void **state)
 	assert_int_equal(vm->balloon.driver_debt_pages, 0); /* and may have it once more */
 }
 
+/*
+ * Regression: of three such VMs one had used up the reserve of all, and the next one, which was
+ * asked, waited for the frames that it needed to be able to give.
+ */
+static void test_clears_beside_another(void **state)
+{
+	static struct aerostat_balloon_page other_page;
+	(void)state;
+	start_without_frames();
+	waiter->config.mem_pages = 1000;
+	memset(&other_page, 0, sizeof(other_page));
+	assert_int_equal(balloon_attach_device(waiter, &other_page), STATUS_OK);
+	silent_driver_keep_reserve();
+	set_balloon(2500); /* the reserve fills up */
+	set_balloon(0);
+	uint64_t reserve = frame_count_free() - promise_owed();
+	assert_in_range(reserve, 512 + 2 * 640, 2600);
+	want_more();
+	balloon_set_target(vm, 2000, AEROSTAT_PRESSURE_HIGH);
+	balloon_set_target(waiter, 2000, AEROSTAT_PRESSURE_HIGH);
+	vcpu_wake_for_memory(&waiter->vcpus[0]);
+	assert_int_equal(kernel_touch_pages(waiter, wanted, 2000), 640);
+	assert_int_equal(kernel_touch_pages(vm, FIRST, 1000), 640);
+	/* Where one is unresponsive, the other one has the reserve of all. */
+	assert_int_equal(promise_spare(), 0);
+	vm->balloon.unresponsive = true;
+	silent_driver_keep_reserve();
+	assert_int_equal(promise_spare(), reserve - 2 * 640 - 512);
+	vm->balloon.unresponsive = false;
+}
+
+/*
+ * Regression: the target fell while its kernel cleared what it had taken. It was not asked any
+ * more, had no frame therefore, and gave nothing to anybody.
+ */
+static void test_clears_though_the_target_is_lower(void **state)
+{
+	(void)state;
+	start_without_frames();
+	balloon_set_target(vm, 2000, AEROSTAT_PRESSURE_HIGH);
+	silent_driver_came(vm);
+	balloon_set_target(vm, 0, AEROSTAT_PRESSURE_HIGH);
+	(void)measured();
+	assert_int_equal(kernel_touch_pages(vm, FIRST, 1000), 512);
+	/* It has heard of it now, or is another one. */
+	vm->config.mem_pages = 0;
+	set_balloon(300);
+	vm->balloon.told_tsc = 0;
+	silent_driver_came(vm);
+	assert_false(balloon_may_use_reserve(vm));
+	vm->balloon.under_way_pages = 4000;
+	silent_driver_begin(vm);
+	assert_false(balloon_may_use_reserve(vm));
+}
+
 /* ---- Is it there? ---- */
 
 /* It may take two seconds until it comes, and a second from then on. */
@@ -486,6 +542,8 @@ int main(void)
 		TEST(test_short_and_waits_itself),
 		TEST(test_told_in_steps),
 		TEST(test_clears_before_it_gives),
+		TEST(test_clears_beside_another),
+		TEST(test_clears_though_the_target_is_lower),
 		TEST(test_never_comes),
 		TEST(test_comes_in_time),
 	};

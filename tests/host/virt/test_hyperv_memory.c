@@ -127,6 +127,27 @@ static void test_statistics(void **state)
 	assert_int_equal(page()->free_pages, 0);
 }
 
+/*
+ * Regression: a small Linux has most of what it calls available in slab when it runs out of memory,
+ * with pages in its balloon: a sixteenth of its memory was still available.
+ */
+static void test_short_of_its_floor(void **state)
+{
+	(void)state;
+	drive();
+	say_status(1000, 400);
+	hv()->memory.floor_pages = 1000;
+	say_status(500, 400);
+	assert_int_equal(page()->wanted_pages, 0);
+	say_status(460, 400);
+	assert_int_equal(page()->wanted_pages, 40);
+	assert_int_equal(page()->free_pages, 0);
+	hv()->memory.floor_pages = 0; /* not known yet */
+	say_status(460, 400);
+	assert_int_equal(page()->wanted_pages, 0);
+	assert_true(HV_BOOT_PAGES / 16 < 460);
+}
+
 /* ---- giving ---------------------------------------------------------------------------------- */
 
 static void test_balloon(void **state)
@@ -172,6 +193,13 @@ static void test_asked_within_its_word(void **state)
 	assert_int_equal(hear_type(), 0);
 	say_status(300, 100);
 	hear_balloon(300);
+	/* Its kernel may clear those pages, also when the target falls meanwhile. */
+	assert_int_equal(pc->balloon.under_way_pages, 300);
+	set_target(0);
+	pc->config.mem_pages = 0;
+	assert_true(balloon_may_use_reserve(pc));
+	give(NULL, 0, false);
+	assert_int_equal(pc->balloon.under_way_pages, 0);
 }
 
 static void test_answers_take_many_steps(void **state)
@@ -654,6 +682,7 @@ int main(void)
 		HV_TEST(test_versions),
 		HV_TEST(test_signal),
 		HV_TEST(test_statistics),
+		HV_TEST(test_short_of_its_floor),
 		HV_TEST(test_balloon),
 		HV_TEST(test_asked_within_its_word),
 		HV_TEST(test_answers_take_many_steps),
