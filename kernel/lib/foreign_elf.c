@@ -155,8 +155,9 @@ static void take_note(const struct note *note, struct foreign_elf_notes *notes)
 	if (!note_is_of(note, "Xen")) {
 		return;
 	}
-	/* 32-bit kernels have a word of 4 bytes, 64-bit ones of 8. */
-	if (note->type == XEN_PHYS32_ENTRY && (note->bytes == 4 || note->bytes == 8)) {
+	/* 32-bit kernels have a word of 4 bytes, 64-bit ones of 8. The first one counts. */
+	if (note->type == XEN_PHYS32_ENTRY && !notes->has_pvh_entry &&
+	    (note->bytes == 4 || note->bytes == 8)) {
 		notes->has_pvh_entry = true;
 		notes->pvh_entry = field(note->contents, 0, (unsigned)note->bytes);
 	}
@@ -221,9 +222,7 @@ void foreign_elf_notes(const void *file, uint64_t bytes, struct foreign_elf_note
 		if (program.align == 8) {
 			take_notes(segment, program.file_bytes, 8, &left, notes);
 		}
-		if (program.align != 8 || !notes->has_pvh_entry) {
-			take_notes(segment, program.file_bytes, 4, &left, notes);
-		}
+		take_notes(segment, program.file_bytes, 4, &left, notes);
 	}
 }
 

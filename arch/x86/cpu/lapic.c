@@ -187,6 +187,10 @@ static uint64_t end_round(uint64_t *doubt)
 	uint64_t ticks = max_u64(end - begun.start, 1);
 
 	reg_write(REG_TIMER_INITIAL, 0);
+	if (counts == UINT32_MAX) {
+		*doubt = UINT64_MAX; /* it has run out, who knows when */
+		return 0;
+	}
 	*doubt = (begun.start - begun.before + after - end) * PARTS / ticks;
 	return (max_u64(counts, 1) << 32) / ticks;
 }

@@ -32,6 +32,7 @@
 #define STILL_MAX 10000	    /* samples of the same count: then it stands still */
 #define SAMPLES_FOR_ONE 4
 #define MEASURE_ROUNDS 10
+#define ROUND_MS_MAX 50
 
 #define KHZ_MIN 1000ull
 #define KHZ_MAX 10000000ull
@@ -137,9 +138,21 @@ void tsc_measure(void)
 	begin_round();
 }
 
-static uint64_t measured_khz(void)
+static bool is_plausible(uint64_t khz)
 {
-	uint64_t khz = end_round();
+	return khz >= KHZ_MIN && khz <= KHZ_MAX;
+}
+
+/* What was done since tsc_measure() took longer than the chip counts, if the TSC is so fast. */
+static bool is_too_late(uint64_t said_khz)
+{
+	return is_plausible(said_khz) && (tsc_read() - first.tsc) / said_khz > ROUND_MS_MAX;
+}
+
+static uint64_t measured_khz(uint64_t said_khz)
+{
+	/* A chip may not say that it went through zero, an emulated one, for instance. */
+	uint64_t khz = is_too_late(said_khz) ? 0 : end_round();
 
 	for (unsigned round = 1; khz == 0 && round < MEASURE_ROUNDS; round++) {
 		begin_round();
@@ -172,15 +185,10 @@ static uint64_t cpuid_khz(void)
 	return 0;
 }
 
-static bool is_plausible(uint64_t khz)
-{
-	return khz >= KHZ_MIN && khz <= KHZ_MAX;
-}
-
 void tsc_init(void)
 {
 	uint64_t said = cpuid_khz();
-	uint64_t measured = measured_khz();
+	uint64_t measured = measured_khz(said);
 	uint64_t difference = said > measured ? said - measured : measured - said;
 
 	if (is_plausible(said) && (!is_plausible(measured) || difference * 100 <= measured)) {

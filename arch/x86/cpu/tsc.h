@@ -29,7 +29,10 @@ static inline uint64_t tsc_read(void)
 /* Starts the timer chip. What is done between this and tsc_init() is part of the time measured. */
 void tsc_measure(void);
 
-/* Finds the frequency, 5 ms after tsc_measure() at the earliest; arch_tsc_khz() is 0 before. */
+/*
+ * Finds the frequency, 5 ms after tsc_measure() at the earliest. Before that arch_tsc_khz() is 0,
+ * and so is the time of what is logged.
+ */
 void tsc_init(void);
 
 /* Where the frequency came from, for the log. */

@@ -119,6 +119,7 @@ static unsigned choose_level(uint64_t address, uint64_t place, uint64_t bytes)
 static enum status map_range(struct builder *builder, uint64_t address, uint64_t place,
 			     uint64_t bytes, uint64_t rights)
 {
+	CHECK(is_aligned_u64(address | place | bytes, PAGE_BYTES));
 	while (bytes > 0) {
 		unsigned level = choose_level(address, place, bytes);
 		uint64_t step = 1ull << level_shift(level);

@@ -358,6 +358,13 @@ static void test_notes_of_two_alignments(void **state)
 	put(0x2814, 0x20, 4);
 	put_note(0x2844, "Xen", 18, 0x200060, 8);
 	assert_int_equal(notes_now().pvh_entry, 0x200040);
+	/* Steps of 8 find the entry, and step over the owner's note behind another one. */
+	memset(file + 0x2800, 0, 0x100);
+	put_note(0x2800, "Xen", 18, 0x200020, 8);
+	put_note(0x2818, "Xen", 4, 0, 4);
+	put_note(0x282c, "Linux", 0x101, 0, 0);
+	assert_true(notes_now().is_linux);
+	assert_int_equal(notes_now().pvh_entry, 0x200020);
 	/* The last one of the segment, which ends where a step of 8 would not. */
 	memset(file + 0x2800, 0, 0x100);
 	put_note(0x2800, "GNU", 5, 0, 0);
