@@ -200,18 +200,23 @@ bool balloon_may_use_reserve(const struct vm *vm)
 	       debt <= reserve_debt_most(balloon, asked);
 }
 
-/* There is no frame for what the VM touches but in the reserve. */
+/*
+ * There is no frame for what the VM touches but in the reserve; perhaps it needs none: another vCPU
+ * was faster, or a touch of the balloon is an error.
+ */
 static enum status touch_for_driver(struct s2_locked locked, struct vm *vm, gfn_t gfn,
 				    enum s2_kind *was, uint64_t *pages)
 {
-	if (!balloon_may_use_reserve(vm)) {
+	bool zero = vm->config.on_touch == ON_TOUCH_ZERO;
+	*was = s2_lookup(locked, gfn).kind;
+	bool fills = *was == S2_EMPTY || (*was == S2_BALLOONED && zero);
+	if (fills && !balloon_may_use_reserve(vm)) {
 		return STATUS_NO_MEMORY;
 	}
-	vm->s2.promise.emergency = true;
-	enum status status =
-		s2_fault(locked, gfn, ORDER_4K, vm->config.on_touch == ON_TOUCH_ZERO, was, pages);
+	vm->s2.promise.emergency = fills;
+	enum status status = s2_fault(locked, gfn, ORDER_4K, zero, was, pages);
 	vm->s2.promise.emergency = false;
-	vm->balloon.driver_debt_pages += status == STATUS_OK ? reserve_price(&vm->balloon) : 0;
+	vm->balloon.driver_debt_pages += *pages * reserve_price(&vm->balloon);
 	return status;
 }
 

@@ -86,6 +86,25 @@ static void test_touch_zero(void **state)
 	kernel_vm_end(driver_vm);
 }
 
+/* It needs no frame, so it waits for none, though others do that come first. */
+static void test_touch_fault_in_a_shortage(void **state)
+{
+	(void)state;
+	driver_start();
+	driver_vm->config.on_touch = ON_TOUCH_FAULT;
+	driver_vm->config.mem_pages = 100;
+	assert_int_equal(driver_surrender(driver_range(7, 0, 1)).status, AEROSTAT_RANGE_OK);
+	assert_int_equal(kernel_touch_pages(driver_vm, 100, 150), 150);
+	struct vm *other = kernel_vm("other", 6000, 6000, 0);
+	kernel_exhaust(other);
+	assert_int_equal(kernel_touch(driver_vm, 7), EXIT_INJECT);
+	assert_int_equal(kernel_touch(driver_vm, 100), EXIT_RESUME); /* is there already */
+	assert_int_equal(driver_vm->balloon.driver_debt_pages, 0);
+	assert_int_equal(kernel_touch(driver_vm, 8), EXIT_BLOCK);
+	kernel_vm_end(other);
+	kernel_vm_end(driver_vm);
+}
+
 static void test_touch_fault(void **state)
 {
 	(void)state;
@@ -210,10 +229,15 @@ static void test_statistics_are_clamped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_attach_and_detach),	TEST(test_attach_storm),
-		TEST(test_touch_zero),		TEST(test_touch_fault),
-		TEST(test_touch_stop),		TEST(test_touching_everything_breaks_no_promise),
-		TEST(test_target_and_doorbell), TEST(test_statistics_are_clamped),
+		TEST(test_attach_and_detach),
+		TEST(test_attach_storm),
+		TEST(test_touch_zero),
+		TEST(test_touch_fault),
+		TEST(test_touch_fault_in_a_shortage),
+		TEST(test_touch_stop),
+		TEST(test_touching_everything_breaks_no_promise),
+		TEST(test_target_and_doorbell),
+		TEST(test_statistics_are_clamped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ static void judge_touch(struct vcpu *vcpu, uint64_t gfn, struct small_prospect p
 		guest->driver_debt_pages += ordinary ? 0 : 4;
 		guest->pages[gfn] = S2_MAPPED;
 	} else if (action == EXIT_BLOCK) {
-		assert_false(may_fill && (ordinary || prospect.reserve));
+		assert_true(may_fill && !ordinary && !prospect.reserve);
 		assert_int_equal(vcpu->wait, WAIT_MEMORY);
 	} else {
 		assert_int_equal(action, on_touch == ON_TOUCH_FAULT ? EXIT_INJECT : EXIT_KILL);

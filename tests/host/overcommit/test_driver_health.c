@@ -113,13 +113,14 @@ static void test_pages_wanted_for_a_moment(void **state)
 
 static void wait(bool on)
 {
+	static uint64_t gfn = 10000; /* one that it has not got yet */
 	if (on) {
 		vm->balloon.driver_debt_pages = 4 * 32; /* it has nothing from the reserve */
-		assert_int_equal(kernel_touch(vm, 10000), EXIT_BLOCK);
+		assert_int_equal(kernel_touch(vm, gfn), EXIT_BLOCK);
 	} else {
 		vm->balloon.driver_debt_pages = 0;
 		kernel_periods(1);
-		(void)kernel_touch(vm, 10000);
+		(void)kernel_touch(vm, gfn++);
 	}
 }
 
