@@ -13,7 +13,7 @@
 .DEFAULT_GOAL := all
 
 B := build
-include arch/sources.mk kernel/sources.mk mm/sources.mk drivers/sources.mk guests/sources.mk
+include arch/sources.mk kernel/sources.mk mm/sources.mk drivers/sources.mk guests/sources.mk tests/spec/spec.mk
 
 # ---- Tools ---------------------------------------------------------------------------------------
 
@@ -54,7 +54,7 @@ HV_FLAGS += -DAEROSTAT_DEBUG
 endif
 HV_ASM_FLAGS := $(HV_FLAGS) -D__ASSEMBLY__ -I $(B)/include
 HV_LDFLAGS := -m elf_x86_64 -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none \
-	--gc-sections
+	--gc-sections $(ORACLE_LINK)
 
 GUEST_FLAGS := $(COMMON_FLAGS) -mcmodel=small
 GUEST_LDFLAGS := -m elf_x86_64 -nostdlib -static -z max-page-size=4096 -z noexecstack \

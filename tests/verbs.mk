@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Verbs for people who work on the hypervisor; `make help` lists those with a description.
 
-.PHONY: policy-lab test-host test-boot test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models \
+.PHONY: policy-lab test-host test-boot test-oracle oracle-hypervisor test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models \
 	prove prove-mutants prove-survey coverage bench bench-linux bench-peers bench-scale bench-trace bench-guard \
 	check-reproducible book compile-commands \
 	deps-build deps-run deps-test deps-fuzz deps-nested
@@ -14,12 +14,20 @@ test-host: ## unit tests: the real mm/ and kernel/ sources against fakes, under 
 
 test-boot: ## every scenario and every bad input, booted in an emulator; BOOT="probe or uefi" for some
 	@tools/install-deps build iso run --try bochs test linux
-	@$(MAKE) build-all
+	@$(MAKE) build-all oracle-hypervisor
 	@tools/run-boot-tests $(if $(BOOT),-k '$(BOOT)')
+
+test-oracle: ## hostile guests on a hypervisor that runs the specification (tests/spec) beside it; LONG=1: 10^7 calls
+	@tools/install-deps build iso run --try bochs test
+	@$(MAKE) build-all oracle-hypervisor
+	@tools/run-boot-tests -k 'test_case and oracle'
+
+oracle-hypervisor:
+	@$(MAKE) ORACLE=1 build/oracle/aerostat.elf
 
 test-long: ## everything at full size, with a table of what was counted; takes hours; PARTS="walks fuzz"
 	@tools/install-deps build iso run bochs test fuzz nested linux
-	@$(MAKE) build-all
+	@$(MAKE) build-all oracle-hypervisor
 	@tools/test-long $(PARTS)
 
 test-releases: ## the same in a fresh Debian of every newer release; as root; RELEASES="trixie sid" PARTS="run boot" NEW=1
@@ -130,7 +138,7 @@ deps-nested: ## install what test-nested-kvm needs
 print-sources:
 	@echo $(sort $(HV_C_SOURCES) $(HV_ASM_SOURCES) $(GUEST_LIB_C_SOURCES) $(GUEST_LIB_ASM_SOURCES) \
 		$(foreach guest,$(GUESTS),$(GUEST_$(guest))) arch/x86/asm_offsets.c \
-		$(foreach program,$(HOST_TESTS),$(HOST_$(program))) $(LAB_SOURCES) tests/fuzz/stop.c)
+		$(foreach program,$(HOST_TESTS),$(HOST_$(program))) $(LAB_SOURCES) tests/fuzz/stop.c tests/spec/oracle_report.c)
 
 .PHONY: print-hypervisor-sources
 print-hypervisor-sources:

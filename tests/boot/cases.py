@@ -25,6 +25,7 @@
     board    = QEMU: another machine than its default, such as q35
     end      = poweroff, reboot or stays: QEMU has no port to exit by, and must end in this way
     timeout  = seconds        mandatory; for one processor
+    oracle   = yes            the hypervisor with the specification beside it: build/oracle/aerostat.elf
     long     = yes            only for `make test-long` (which sets LONG=1)
     expect   = expectations   one per line, see tools/judge.py; added to those of the scenario
     expect_only = ...         instead of those of the scenario
@@ -52,8 +53,8 @@ import scenario  # noqa: E402
 import summary  # noqa: E402
 
 KEYS = {"machine", "cpus", "bochs", "scenario", "modules", "memory", "cpu_model", "quantum",
-        "maxcpus", "options", "holes", "madt", "vms", "at_once", "exact", "board", "end", "sweep", "timeout", "long", "expect",
-        "expect_only"}
+        "maxcpus", "options", "holes", "madt", "vms", "at_once", "exact", "board", "end", "sweep", "timeout", "long", "oracle",
+        "expect", "expect_only"}
 DEFAULT_MEMORY = 64
 DEFAULT_MACHINES = "tcg bochs"
 DEFAULT_CPUS = "1 2 4"
@@ -98,6 +99,7 @@ class Case:
     vms: int = 0
     board: str = ""
     end: str = ""
+    oracle: bool = False
 
     def racers(self):
         """The names of the VMs in which processors race, each from another start."""
@@ -225,6 +227,7 @@ def parse_case(name, section, place):
                                 vms + scenario.count_vms(base.modules if base else ()), 1000),
         board=section.get("board", ""),
         end=read_end(section),
+        oracle=section.getboolean("oracle", fallback=False),
     )
 
 

@@ -15,6 +15,7 @@ import madt
 import scenario
 
 KERNEL = os.path.join(scenario.ROOT, "build", "aerostat.elf")
+ORACLE_KERNEL = os.path.join(scenario.ROOT, "build", "oracle", "aerostat.elf")
 LAST_LINES = 25
 BOOT = " - boot version="
 STAYS = " - power: the machine stays on"
@@ -35,7 +36,7 @@ def boot(case, directory):
     entry = iso.Entry(case.name, f"{case.options} batch".strip(),
                       modules, case.grub,
                       madt.files(case.madt, directory) if case.madt else {})
-    iso.make_iso(image, KERNEL, [entry])
+    iso.make_iso(image, ORACLE_KERNEL if case.oracle else KERNEL, [entry])
     machine = emulators.Machine(case.place.machine, image, case.memory, case.place.cpus,
                                 case.cpu_model, case.quantum,
                                 case.exact and not case.place.at_once)

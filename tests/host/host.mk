@@ -354,6 +354,11 @@ HOST_test_silent_driver := tests/host/overcommit/test_silent_driver.c $(KERNEL_S
 HOST_TESTS += test_single_calls
 HOST_test_single_calls := tests/host/balloon/test_single_calls.c $(KERNEL_SOURCES)
 
+# The specification of the balloon interface around it: tests/spec/oracle.h.
+HOST_TESTS += test_oracle
+HOST_test_oracle := tests/host/spec/test_oracle.c $(ORACLE_SOURCES) $(KERNEL_SOURCES)
+HOST_LINK_test_oracle := $(ORACLE_WRAPPED:%=-Wl,--wrap=%)
+
 HOST_TESTS += test_vm_config
 HOST_test_vm_config := tests/host/vm/test_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
 

@@ -35,7 +35,7 @@ $(B)/host/obj/%.S.o: %.S $(B)/host/flags
 define host_rule
 $(B)/host/$(1): $(HOST_$(1):%=$(B)/host/$(or $(HOST_OBJECTS_$(1)),obj)/%.o)
 	$$(call say,HOST,$$@)
-	$(Q)$(HOSTCC) $$(HOST_FLAGS) $$^ -lcmocka -o $$@
+	$(Q)$(HOSTCC) $$(HOST_FLAGS) $(HOST_LINK_$(1)) $$^ -lcmocka -o $$@
 endef
 $(foreach program,$(HOST_TESTS),$(eval $(call host_rule,$(program))))
 

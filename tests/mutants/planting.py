@@ -14,8 +14,8 @@ def read_list():
             word, _, rest = line.rstrip("\n").partition(" ")
             if word == "mutant":
                 name, *flags = rest.split()
-                mutants.append({"name": name, "few": "few" in flags, "after": None})
-            elif word in ("class", "in", "after"):
+                mutants.append({"name": name, "few": "few" in flags, "after": None, "by": None})
+            elif word in ("class", "in", "after", "by"):
                 mutants[-1][word] = rest
             elif word == "-":
                 mutants[-1]["line"] = rest
