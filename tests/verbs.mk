@@ -138,7 +138,7 @@ deps-nested: ## install what test-nested-kvm needs
 print-sources:
 	@echo $(sort $(HV_C_SOURCES) $(HV_ASM_SOURCES) $(GUEST_LIB_C_SOURCES) $(GUEST_LIB_ASM_SOURCES) \
 		$(foreach guest,$(GUESTS),$(GUEST_$(guest))) arch/x86/asm_offsets.c \
-		$(foreach program,$(HOST_TESTS),$(HOST_$(program))) $(LAB_SOURCES) tests/fuzz/stop.c tests/spec/oracle_report.c)
+		$(foreach program,$(HOST_TESTS),$(HOST_$(program))) $(LAB_SOURCES) tests/fuzz/stop.c tests/spec/oracle_report.c tests/spec/table.c)
 
 .PHONY: print-hypervisor-sources
 print-hypervisor-sources:

@@ -90,6 +90,87 @@ def test_every_status_is_listed():
     assert flags == named("AEROSTAT_RANGE_FLAG_")
 
 
+# ---- Tables against the specification ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def specified(tmp_path_factory):
+    """What tests/spec/table.c says: the first word of a line -> the other words of each such line."""
+    program = str(tmp_path_factory.mktemp("spec") / "table")
+    sources = [os.path.join(emulators.ROOT, "tests", "spec", name)
+               for name in ("table.c", "spec.c", "spec_ranges.c")]
+    subprocess.run(["gcc", "-std=gnu11", "-DAEROSTAT_HOST_TEST", "-I",
+                    os.path.join(emulators.ROOT, "include"), "-I", emulators.ROOT, *sources,
+                    "-o", program], check=True)
+    printed = subprocess.run([program], stdout=subprocess.PIPE, check=True, encoding="ascii").stdout
+    found = {}
+    for line in printed.splitlines():
+        kind, *words = line.split()
+        found.setdefault(kind, []).append(words)
+    return found
+
+
+def test_the_specification_takes_these_arguments(specified):
+    listed = [[value, str(sum(cell != "" for cell in row[:2]) + ("RDX" in row[1]))]
+              for value, _, *row in CALLS]
+    assert specified["arguments"] == listed
+
+
+def test_the_specification_has_these_errors(specified):
+    listed = {value: {number(f"ERROR_{name}") for name in re.split(r",\s*", row[-1]) if name}
+              for value, _, *row in CALLS}
+    found = {call: {int(word) for word in words} - {number("ERROR_RESERVED")}
+             for call, *words in specified["errors"]}
+    assert found == listed
+
+
+def first_of_several():
+    """RAX of a call -> its errors in the order of the page."""
+    text = re.search(r"^2\. (CONSOLE_WRITE: .*?)\n\n", PAGE, re.M | re.S).group(1)
+    calls = {name: value for value, name, *_ in CALLS}
+    orders = {}
+    for part in re.sub(r"\s+", " ", text).rstrip(".").split(". "):
+        name, _, errors = part.partition(": ")
+        name = {"ATTACH": "BALLOON_ATTACH", "Calls with ranges": "BALLOON_SURRENDER"}.get(name, name)
+        orders[calls[name]] = [number("ERROR_" + error.split()[0]) for error in errors.split(", ")]
+    return orders
+
+
+def test_the_specification_has_this_order_of_errors(specified):
+    orders = first_of_several()
+    assert {call for call, *_ in specified["first"]} == set(orders)
+    for call, apply, answer in specified["first"]:
+        apply = [int(word) for word in apply.split(",")]
+        assert int(answer) == min(apply, key=orders[call].index), (call, apply)
+    for call, order in orders.items():
+        traps = {word for one, apply, _ in specified["first"] if one == call
+                 for word in apply.split(",")}
+        # STATE of a call for a vCPU is another vCPU's doing.
+        assert {str(error) for error in order} - traps <= {str(number("ERROR_STATE"))}, call
+
+
+def test_the_specification_has_these_statuses(specified):
+    found = {operation: set(words) for operation, *words in specified["statuses"]}
+    for operation, statuses in found.items():
+        only = {value for value, _, text in STATUSES
+                if re.match(r"(SURRENDER or REPORT|RETURN or EMERGENCY) of", text) and
+                operation not in text.split(" of ")[0]}
+        assert statuses == {value for value, *_ in STATUSES} - only, operation
+
+
+def test_the_specification_has_this_order_of_statuses(specified):
+    order = re.search(r"before anything is done, in the order ([\d, ]+)\.", PAGE).group(1).split(", ")
+    assert len(specified["first-status"]) == 2 ** len(order) - 1
+    for apply, answer in specified["first-status"]:
+        assert answer == min(apply.split(","), key=order.index), apply
+
+
+def test_the_specification_has_this_budget(specified):
+    units = dict(specified["budget"])
+    usual, emergency = re.search(r"A call does (\d+) units of work \(EMERGENCY: (\d+)\)", PAGE).groups()
+    assert units == {"SURRENDER": usual, "REPORT": usual, "RETURN": usual, "EMERGENCY": emergency}
+
+
 STRUCTURES = {
     "aerostat_start_info": abi_page.table_with(abi_page.section(PAGE, "Start information"), "offset"),
     "aerostat_balloon_page": abi_page.table_with(abi_page.section(PAGE, "The balloon page"), "offset"),
