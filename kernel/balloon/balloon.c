@@ -208,12 +208,14 @@ static enum status touch_for_driver(struct s2_locked locked, struct vm *vm, gfn_
 				    enum s2_kind *was, uint64_t *pages)
 {
 	bool zero = vm->config.on_touch == ON_TOUCH_ZERO;
-	*was = s2_lookup(locked, gfn).kind;
-	bool fills = *was == S2_EMPTY || (*was == S2_BALLOONED && zero);
-	if (fills && !balloon_may_use_reserve(vm)) {
-		return STATUS_NO_MEMORY;
+	bool may_fill = balloon_may_use_reserve(vm);
+	if (!may_fill) {
+		*was = s2_lookup(locked, gfn).kind;
+		if (*was == S2_EMPTY || (*was == S2_BALLOONED && zero)) {
+			return STATUS_NO_MEMORY;
+		}
 	}
-	vm->s2.promise.emergency = fills;
+	vm->s2.promise.emergency = may_fill;
 	enum status status = s2_fault(locked, gfn, ORDER_4K, zero, was, pages);
 	vm->s2.promise.emergency = false;
 	vm->balloon.driver_debt_pages += *pages * reserve_price(&vm->balloon);

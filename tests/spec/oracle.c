@@ -171,20 +171,25 @@ static enum spec_outcome outcome_of(const struct watch *watch, const struct vcpu
 enum exit_action __wrap_demand_fault(struct vcpu *vcpu, gfn_t gfn)
 {
 	struct watch *watch = watch_find(&vcpu->vm->s2);
-	if (watch == NULL || vcpu->vm->platform != NULL) {
+	if (watch == NULL || vcpu->calls_platform) {
 		return __real_demand_fault(vcpu, gfn);
 	}
 	watch_serve(watch);
 	enum spec_page before = (enum spec_page)watch->spec.page[gfn.n];
+	uint64_t plenty = watch_plenty();
 	enum exit_action action = __real_demand_fault(vcpu, gfn);
 	bool lacking = arch_cpu_count() > 1 || frame_count_free() == 0;
 	watch_count(&oracle_counts.touches, 1);
 	struct s2_locked locked = s2_lock(&vcpu->vm->s2);
+	watch->spec.plenty = watch_plenty_still(plenty);
 	watch_judge(watch,
 		    spec_touch(&watch->spec, gfn.n, before, lacking,
 			       outcome_of(watch, vcpu, gfn, action)),
 		    gfn.n);
 	watch_counters(watch, gfn.n);
+	if (before == SPEC_IN_BALLOON && action == EXIT_RESUME) {
+		watch_size(watch, (gfn_t){watch->spec.pages});
+	}
 	s2_unlock(locked);
 	watch_serve_end(watch);
 	return action;
@@ -240,9 +245,11 @@ unsigned __wrap_balloon_run_ranges(struct s2_locked locked, struct vm *vm,
 	CHECK(number <= AEROSTAT_RANGES_MAX);
 	memcpy(watch->before, ranges, number * sizeof(*ranges));
 	watch->in_ranges = true;
+	uint64_t plenty = watch_plenty();
 	unsigned finished =
 		__real_balloon_run_ranges(locked, vm, operation, ranges, number, array_gfn);
 	watch->in_ranges = false;
+	watch->spec.plenty = watch_plenty_still(plenty);
 	judge_ranges(watch, locked, operation, ranges, number, finished, array_gfn);
 	return finished;
 }
@@ -292,6 +299,7 @@ bool __wrap_balloon_release_step(struct s2_locked locked, struct vm *vm, uint64_
 		}
 	}
 	watch_counters(watch, gfn);
+	watch_size(watch, (gfn_t){watch->spec.pages});
 	return done;
 }
 
@@ -303,6 +311,7 @@ static struct spec_call call_of(const struct vcpu *vcpu, bool privileged)
 	return (struct spec_call){
 		.number = regs[GPR_RAX],
 		.argument = {regs[GPR_RDI], regs[GPR_RSI], regs[GPR_RDX], regs[GPR_R10]},
+		.vcpu = vcpu->index,
 		.privileged = privileged,
 	};
 }
@@ -317,28 +326,64 @@ static void expect_registers(const struct watch *watch, const struct vcpu *vcpu,
 	}
 }
 
+/* A VM that another CPU has ended meanwhile has no vCPU that could be started. */
+static struct spec_answer expected_at_end(const struct vm *vm, const struct spec_call *call,
+					  struct spec_answer expected)
+{
+	bool about_vcpu =
+		call->number == AEROSTAT_CALL_VCPU_START || call->number == AEROSTAT_CALL_VCPU_RING;
+	if (about_vcpu && expected.kind == SPEC_ZERO && vm_state_now(vm) != VM_RUNNING) {
+		expected.error = AEROSTAT_ERROR_STATE;
+	}
+	return expected;
+}
+
+static void judge_call(struct watch *watch, const struct vcpu *vcpu, const struct spec_call *call,
+		       struct spec_answer expected, enum exit_action action)
+{
+	bool ended = action == EXIT_KILL && vm_state_now(vcpu->vm) != VM_RUNNING;
+	struct spec_end end = {(int64_t)vcpu->regs[GPR_RAX], watch->finished, ended};
+	bool attached = watch->spec.attached;
+	watch_judge(watch,
+		    action == EXIT_ADVANCE || action == EXIT_WAIT || ended
+			    ? NULL
+			    : "a call ends in no such way",
+		    0);
+	watch_judge(
+		watch,
+		spec_answered(&watch->spec, call, expected_at_end(vcpu->vm, call, expected), end),
+		call->argument[0] / PAGE_BYTES);
+	if (!attached && watch->spec.attached) {
+		watch_attached(watch);
+	}
+}
+
 enum exit_action __wrap_hypercall_handle(struct vcpu *vcpu, bool privileged)
 {
 	struct watch *watch = watch_find(&vcpu->vm->s2);
 	uint64_t before[GPR_COUNT];
-	if (watch == NULL || vcpu->vm->platform != NULL) {
+	if (watch == NULL || vcpu->calls_platform) {
 		return __real_hypercall_handle(vcpu, privileged);
 	}
 	watch_serve(watch);
 	struct spec_call call = call_of(vcpu, privileged);
-	struct spec_answer expected = spec_expect(&watch->spec, &call);
 	memcpy(before, vcpu->regs, sizeof(before));
+	struct s2_locked locked = s2_lock(&vcpu->vm->s2);
+	struct spec_answer expected = spec_expect(&watch->spec, &call);
 	watch->finished = -1;
 	watch->busy = true;
+	s2_unlock(locked);
+	uint64_t plenty = watch_plenty();
 	enum exit_action action = __real_hypercall_handle(vcpu, privileged);
 	watch_count(&oracle_counts.calls, 1);
-	watch_judge(watch,
-		    spec_answered(&watch->spec, &call, expected, (int64_t)vcpu->regs[GPR_RAX],
-				  watch->finished),
-		    call.argument[0] / PAGE_BYTES);
+	/* What the call has changed, and that it is over, others see at once. */
+	locked = s2_lock(&vcpu->vm->s2);
+	watch->spec.plenty = watch_plenty_still(plenty);
+	judge_call(watch, vcpu, &call, expected, action);
 	expect_registers(watch, vcpu, before);
 	watch->busy = false;
-	watch_rest(watch);
+	watch_rest(watch, locked);
+	s2_unlock(locked);
 	watch_serve_end(watch);
 	return action;
 }

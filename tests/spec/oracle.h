@@ -7,8 +7,8 @@
  * states the same; if not, the machine panics and shows both.
  *
  * Watched are the first ORACLE_VMS address spaces that exist at a time, of at most SPEC_PAGES_MAX
- * pages. Of a VM with devices the answers of its calls are not judged, for other dialects have
- * other calls; its memory and every array of ranges are.
+ * pages. Where calls are another dialect's (as=) the answers of a VM are not judged; its memory and
+ * every array of ranges are.
  *
  * Locks: what is remembered of a VM belongs to the lock of its address space. The calls and touches
  * of one VM are served one at a time, by a lock that is taken before all others.

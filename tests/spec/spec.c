@@ -10,6 +10,7 @@ void spec_begin(struct spec_vm *vm, uint64_t pages)
 {
 	__builtin_memset(vm, 0, sizeof(*vm));
 	vm->pages = pages;
+	vm->started = 1;
 }
 
 static void count_page(struct spec_vm *vm, uint64_t gfn, unsigned change)
@@ -115,6 +116,9 @@ const char *spec_touch(const struct spec_vm *vm, uint64_t gfn, enum spec_page be
 	if (!lacking && vm->held_pages < vm->min_pages) {
 		return "a VM below its minimum waits for a frame";
 	}
+	if (vm->plenty) {
+		return "a touch waits though there are frames";
+	}
 	return vm->page[gfn] == before ? NULL : "a touch that waits has changed the page";
 }
 
@@ -124,12 +128,12 @@ static const uint8_t arguments_used[AEROSTAT_CALL_COUNT] = {0, 2, 2, 1, 2, 0, 2,
 
 static struct spec_answer error(int64_t code)
 {
-	return (struct spec_answer){SPEC_ERROR, code};
+	return (struct spec_answer){SPEC_ERROR, code, false};
 }
 
 static struct spec_answer zero(void)
 {
-	return (struct spec_answer){SPEC_ZERO, 0};
+	return (struct spec_answer){SPEC_ZERO, 0, false};
 }
 
 static bool is_vector(uint64_t vector)
@@ -155,12 +159,13 @@ static bool can_be_read(const struct spec_vm *vm, uint64_t address, uint64_t byt
 /* A page that was never touched needs a frame first, and there may be none. */
 static struct spec_answer needs_page(const struct spec_vm *vm, uint64_t gfn, enum spec_kind kind)
 {
-	struct spec_answer answer = {kind, 0};
+	struct spec_answer answer = {kind, 0, false};
 	if (gfn >= vm->pages || vm->page[gfn] == SPEC_IN_BALLOON) {
 		return error(AEROSTAT_ERROR_ADDRESS);
 	}
 	if (vm->page[gfn] == SPEC_UNTOUCHED) {
 		answer.error = AEROSTAT_ERROR_ADDRESS;
+		answer.lacks = true;
 	}
 	return answer;
 }
@@ -178,7 +183,7 @@ static struct spec_answer expect_attach(const struct spec_vm *vm, const uint64_t
 	if (!is_vector(argument[1])) {
 		return error(AEROSTAT_ERROR_VECTOR);
 	}
-	if (vm->attached) {
+	if (vm->attached || vm->by_device) {
 		return error(AEROSTAT_ERROR_STATE);
 	}
 	return needs_page(vm, argument[0], SPEC_ZERO);
@@ -186,7 +191,7 @@ static struct spec_answer expect_attach(const struct spec_vm *vm, const uint64_t
 
 static struct spec_answer expect_ranges(const struct spec_vm *vm, const uint64_t *argument)
 {
-	if (!vm->attached) {
+	if (!vm->attached && !vm->by_device) {
 		return error(AEROSTAT_ERROR_STATE);
 	}
 	if (argument[1] == 0 || argument[1] > 170) {
@@ -198,13 +203,26 @@ static struct spec_answer expect_ranges(const struct spec_vm *vm, const uint64_t
 	return needs_page(vm, argument[0] / PAGE, SPEC_COUNT);
 }
 
-/* Whether another vCPU was started or rung meanwhile is not for this VM's memory to say. */
-static struct spec_answer expect_vcpu(const struct spec_vm *vm, uint64_t number)
+/* Of a vCPU that is there. `possible`: it is in a state for the call, as far as that is known. */
+static struct spec_answer depends_on_vcpu(const struct spec_vm *vm, bool possible)
 {
-	if (number >= vm->vcpus) {
+	if (vm->started_elsewhere) {
+		return (struct spec_answer){SPEC_ZERO, AEROSTAT_ERROR_STATE, false};
+	}
+	return possible ? zero() : error(AEROSTAT_ERROR_STATE);
+}
+
+static bool was_started(const struct spec_vm *vm, uint64_t number)
+{
+	return (vm->started >> number & 1) != 0;
+}
+
+static struct spec_answer expect_ring(const struct spec_vm *vm, const uint64_t *argument)
+{
+	if (argument[0] >= vm->vcpus) {
 		return error(AEROSTAT_ERROR_VCPU);
 	}
-	return (struct spec_answer){SPEC_ZERO, AEROSTAT_ERROR_STATE};
+	return depends_on_vcpu(vm, was_started(vm, argument[0]) && vm->vector[argument[0]] != 0);
 }
 
 static struct spec_answer expect_start(const struct spec_vm *vm, const uint64_t *argument)
@@ -212,11 +230,13 @@ static struct spec_answer expect_start(const struct spec_vm *vm, const uint64_t 
 	if (argument[2] >> 32 != 0) {
 		return error(AEROSTAT_ERROR_RESERVED);
 	}
-	if (argument[0] < vm->vcpus &&
-	    (argument[1] >> 32 != 0 || argument[1] >= vm->pages * PAGE)) {
+	if (argument[0] >= vm->vcpus) {
+		return error(AEROSTAT_ERROR_VCPU);
+	}
+	if (argument[1] >> 32 != 0 || argument[1] >= vm->pages * PAGE) {
 		return error(AEROSTAT_ERROR_ADDRESS);
 	}
-	return expect_vcpu(vm, argument[0]);
+	return depends_on_vcpu(vm, !was_started(vm, argument[0]));
 }
 
 struct spec_answer spec_expect(const struct spec_vm *vm, const struct spec_call *call)
@@ -235,7 +255,7 @@ struct spec_answer spec_expect(const struct spec_vm *vm, const struct spec_call 
 	}
 	switch (call->number) {
 	case AEROSTAT_CALL_EXIT:
-		return (struct spec_answer){SPEC_NOTHING, 0};
+		return (struct spec_answer){SPEC_NOTHING, 0, false};
 	case AEROSTAT_CALL_CONSOLE_WRITE:
 		return expect_console_write(vm, argument);
 	case AEROSTAT_CALL_BALLOON_ATTACH:
@@ -252,37 +272,77 @@ struct spec_answer spec_expect(const struct spec_vm *vm, const struct spec_call 
 	case AEROSTAT_CALL_VCPU_DOORBELL:
 		return is_vector(argument[0]) ? zero() : error(AEROSTAT_ERROR_VECTOR);
 	case AEROSTAT_CALL_VCPU_RING:
-		return expect_vcpu(vm, argument[0]);
+		return expect_ring(vm, argument);
 	default: /* NULL, WAIT */
 		return zero();
 	}
 }
 
-static bool is_allowed(struct spec_answer expected, int64_t result, int64_t finished)
+static bool is_allowed(const struct spec_vm *vm, struct spec_answer expected, struct spec_end end)
 {
-	bool refused = expected.error != 0 && result == expected.error && finished < 0;
-	bool none = expected.kind == SPEC_ZERO && result == 0 && finished < 0;
-	bool counted = expected.kind == SPEC_COUNT && result == finished && finished >= 0;
+	bool lacking = expected.lacks && !vm->plenty;
+	bool refused = expected.error != 0 && end.result == expected.error && end.finished < 0 &&
+		       (lacking || !expected.lacks);
+	bool none = expected.kind == SPEC_ZERO && end.result == 0 && end.finished < 0;
+	bool counted =
+		expected.kind == SPEC_COUNT && end.result == end.finished && end.finished >= 0;
 	return refused || none || counted || expected.kind == SPEC_NOTHING;
 }
 
-const char *spec_answered(struct spec_vm *vm, const struct spec_call *call,
-			  struct spec_answer expected, int64_t result, int64_t finished)
+/* EXIT does, and a WAIT that nothing can end. */
+static bool ends_rightly(const struct spec_vm *vm, const struct spec_call *call,
+			 struct spec_answer expected, bool vm_ended)
 {
-	if (!is_allowed(expected, result, finished)) {
+	bool may_end = call->number == AEROSTAT_CALL_WAIT && expected.kind == SPEC_ZERO &&
+		       call->argument[0] == 0 && !vm->attached && vm->vcpus == 1;
+	return expected.kind == SPEC_NOTHING ? vm_ended : !vm_ended || may_end;
+}
+
+static const char *attach(struct spec_vm *vm, const struct spec_call *call)
+{
+	vm->attached = true;
+	vm->balloon_page = call->argument[0];
+	vm->vector[call->vcpu] = (uint8_t)call->argument[1];
+	vm->doorbell_attached |= 1ull << call->vcpu;
+	return vm->page[vm->balloon_page] == SPEC_HELD ? NULL : "the balloon page has no frame";
+}
+
+static void detach(struct spec_vm *vm, unsigned vcpu)
+{
+	vm->attached = false;
+	if ((vm->doorbell_attached >> vcpu & 1) != 0) {
+		vm->vector[vcpu] = 0;
+		vm->doorbell_attached &= ~(1ull << vcpu);
+	}
+}
+
+const char *spec_answered(struct spec_vm *vm, const struct spec_call *call,
+			  struct spec_answer expected, struct spec_end end)
+{
+	if (!is_allowed(vm, expected, end)) {
 		return "the call answers what it must not";
 	}
-	if (expected.kind != SPEC_ZERO || result != 0) {
+	if (!ends_rightly(vm, call, expected, end.vm_ended)) {
+		return "the VM has ended by this call, or has not";
+	}
+	if (expected.kind != SPEC_ZERO || end.result != 0) {
 		return NULL;
 	}
-	if (call->number == AEROSTAT_CALL_BALLOON_ATTACH) {
-		vm->attached = true;
-		vm->balloon_page = call->argument[0];
-		return vm->page[vm->balloon_page] == SPEC_HELD ? NULL
-							       : "the balloon page has no frame";
-	}
-	if (call->number == AEROSTAT_CALL_BALLOON_DETACH) {
-		vm->attached = false;
+	switch (call->number) {
+	case AEROSTAT_CALL_BALLOON_ATTACH:
+		return attach(vm, call);
+	case AEROSTAT_CALL_BALLOON_DETACH:
+		detach(vm, call->vcpu);
+		break;
+	case AEROSTAT_CALL_VCPU_START:
+		vm->started |= 1ull << call->argument[0];
+		break;
+	case AEROSTAT_CALL_VCPU_DOORBELL:
+		vm->vector[call->vcpu] = (uint8_t)call->argument[0];
+		vm->doorbell_attached &= ~(1ull << call->vcpu);
+		break;
+	default:
+		break;
 	}
 	return NULL;
 }

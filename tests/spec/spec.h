@@ -42,7 +42,16 @@ struct spec_vm {
 	uint64_t min_pages;
 	enum spec_on_touch on_touch;
 	unsigned vcpus;
+	/* Frames that nobody waits for and nobody was promised, all the time while it was judged.
+	 */
+	bool plenty;
+	bool started_elsewhere; /* its devices start vCPUs too, or it has ended: that is not known
+				 */
+	bool by_device;		/* a device's driver is attached: native calls find it so */
 	bool attached;
+	uint64_t doorbell_attached; /* bit n: the doorbell of vCPU n came with ATTACH */
+	uint64_t started;	    /* bit n: vCPU n was */
+	uint8_t vector[AEROSTAT_VCPUS_MAX];
 	uint64_t balloon_page;
 	uint64_t held_pages;
 	uint64_t balloon_pages;
@@ -90,7 +99,7 @@ enum spec_outcome {
 
 /*
  * How the touch of a page ended that was `before` when it began. `lacking`: a frame may be missing
- * even to a VM below its minimum, for the moment.
+ * even to a VM below its minimum, for the moment. With plenty it never is.
  */
 const char *spec_touch(const struct spec_vm *vm, uint64_t gfn, enum spec_page before, bool lacking,
 		       enum spec_outcome outcome);
@@ -100,6 +109,7 @@ const char *spec_touch(const struct spec_vm *vm, uint64_t gfn, enum spec_page be
 struct spec_call {
 	uint64_t number;
 	uint64_t argument[4]; /* RDI, RSI, RDX, R10 */
+	unsigned vcpu;	      /* that calls */
 	bool privileged;
 };
 
@@ -107,20 +117,27 @@ enum spec_kind {
 	SPEC_ERROR,   /* `error`, and nothing has changed */
 	SPEC_ZERO,    /* 0, or `error` if that is not 0 */
 	SPEC_COUNT,   /* the ranges that are finished, or `error` if that is not 0 */
-	SPEC_NOTHING, /* the guest never sees an answer */
+	SPEC_NOTHING, /* the VM has ended: the guest never sees an answer */
 };
 
 struct spec_answer {
 	enum spec_kind kind;
 	int64_t error;
+	bool lacks; /* `error` only where a frame is missing: never with plenty */
 };
 
 /* What the call may answer, as everything is before it. */
 struct spec_answer spec_expect(const struct spec_vm *vm, const struct spec_call *call);
 
-/* Its answer. `finished`: of balloon_run_ranges() in it, or -1: ranges were not looked at. */
+/* How it ended. `finished`: of balloon_run_ranges() in it, or -1: ranges were not looked at. */
+struct spec_end {
+	int64_t result;
+	int64_t finished;
+	bool vm_ended;
+};
+
 const char *spec_answered(struct spec_vm *vm, const struct spec_call *call,
-			  struct spec_answer expected, int64_t result, int64_t finished);
+			  struct spec_answer expected, struct spec_end end);
 
 /* An array of ranges, in the page `array_gfn`, as it was and as it is; what the call says of it. */
 const char *spec_ranges(struct spec_vm *vm, enum spec_operation operation, uint64_t array_gfn,

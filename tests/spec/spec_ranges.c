@@ -15,7 +15,7 @@ struct work {
 struct verdict {
 	uint8_t status;
 	bool or_ok;
-	bool splits; /* then NO_MEMORY is allowed too */
+	bool splits; /* then NO_MEMORY is allowed too, without plenty */
 	struct work work;
 };
 
@@ -192,7 +192,7 @@ static const char *run_extent(struct call *call, const struct aerostat_range *ra
 	}
 	struct verdict verdict = judge_extent(call, gfn, pages);
 	bool right = status == verdict.status || (status == AEROSTAT_RANGE_OK && verdict.or_ok) ||
-		     (status == AEROSTAT_RANGE_NO_MEMORY && verdict.splits);
+		     (status == AEROSTAT_RANGE_NO_MEMORY && verdict.splits && !call->vm->plenty);
 	if (!right) {
 		return "an extent got the wrong status";
 	}
@@ -200,6 +200,10 @@ static const char *run_extent(struct call *call, const struct aerostat_range *ra
 	call->work.most += verdict.work.most;
 	if (status == AEROSTAT_RANGE_OK) {
 		bool all = apply(call, gfn, pages);
+		if (!all && call->vm->plenty && call->operation == SPEC_EMERGENCY &&
+		    pages < SPEC_GIGABYTE && range->done == 0) {
+			return "EMERGENCY has left a page without its frame";
+		}
 		*backed = *backed && all;
 	}
 	return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Asks the specification what it allows, and prints it for tests/boot/test_abi_page.py, which
- *compares it with docs/abi.md. Lines:
+ * compares it with docs/abi.md. Lines:
  *
  *	arguments CALL COUNT			that the call uses
  *	errors CALL ERROR...			that it may answer, RESERVED for unused ones aside

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/log.h"
 #include "base/spin.h"
+#include "arch/arch.h"
 #include "mm/frame.h"
 #include "mm/phys.h"
 
@@ -42,6 +43,8 @@ void watch_refresh(struct watch *watch)
 								       : SPEC_TOUCH_STOP;
 	watch->spec.vcpus = vm->config.vcpus;
 	watch->spec.min_pages = watch->s2->promise.min_pages;
+	watch->spec.by_device = vm->balloon.by_device;
+	watch->spec.started_elsewhere = vm->platform != NULL;
 }
 
 void watch_serve(struct watch *watch)
@@ -230,22 +233,47 @@ void watch_size(const struct watch *watch, gfn_t array_gfn)
 {
 	const struct balloon *balloon = &watch_vm(watch)->balloon;
 	/* Else another vCPU may have written there, or the ranges lie in that page. */
-	if (balloon->attached && watch->spec.vcpus == 1 && !balloon->by_device &&
-	    balloon->page_gfn.n != array_gfn.n &&
-	    balloon->page->size_pages != watch->spec.balloon_pages) {
+	bool kept = balloon->by_device ||
+		    (watch->spec.vcpus == 1 && balloon->page_gfn.n != array_gfn.n);
+	if (balloon->attached && kept && balloon->page->size_pages != watch->spec.balloon_pages) {
 		watch_mismatch(watch, "the balloon page says another size", balloon->page_gfn.n);
 	}
 }
 
-/* A look at all that the call was not about. */
-void watch_rest(struct watch *watch)
+/* Another CPU may have set a target already. */
+void watch_attached(const struct watch *watch)
 {
+	const struct balloon *balloon = &watch_vm(watch)->balloon;
+	const struct aerostat_balloon_page *page = balloon->page;
+	bool fresh = arch_cpu_count() == 1;
+	if (!balloon->attached || balloon->by_device) {
+		watch_mismatch(watch, "ATTACH has attached nothing", watch->spec.balloon_page);
+	}
+	if (watch->spec.vcpus > 1) {
+		return;
+	}
+	watch_size(watch, (gfn_t){watch->spec.pages});
+	bool right = page->magic == 0x4c424541 && page->version == 1 &&
+		     page->target_pages == balloon->target_pages &&
+		     (page->doorbells == 0) == (page->target_tsc == 0) &&
+		     (!fresh || (page->doorbells == 0 && page->pressure == 0));
+	if (!right) {
+		watch_mismatch(watch, "the balloon page is not as ATTACH leaves it",
+			       watch->spec.balloon_page);
+	}
+}
+
+/* A look at all that the call was not about. */
+void watch_rest(struct watch *watch, struct s2_locked locked)
+{
+	const struct balloon *balloon = &watch_vm(watch)->balloon;
 	uint64_t pages = ++watch->calls % ALL_AFTER_CALLS == 0 ? watch->spec.pages : WINDOW_PAGES;
-	struct s2_locked locked = s2_lock(watch->s2);
+	if (watch->spec.attached != (balloon->attached && !balloon->by_device)) {
+		watch_mismatch(watch, "attached is not the same", watch->spec.balloon_page);
+	}
 	uint64_t first = pages == watch->spec.pages ? 0 : watch->next;
 	watch_pages(watch, locked, first, pages);
 	watch_counters(watch, first);
-	s2_unlock(locked);
 	watch->next =
 		watch->next + WINDOW_PAGES < watch->spec.pages ? watch->next + WINDOW_PAGES : 0;
 }

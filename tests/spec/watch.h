@@ -35,6 +35,16 @@ void watch_refresh(struct watch *watch);
 void watch_serve(struct watch *watch);
 void watch_serve_end(struct watch *watch);
 
+/*
+ * Has the host frames that nobody waits for, more than one call or touch can need? Not 0: then
+ * watch_plenty_still() with that says whether it was so all the time. And what the governor does.
+ */
+uint64_t watch_plenty(void);
+bool watch_plenty_still(uint64_t before);
+void watch_governor_looks(void);
+void watch_governor_saw(bool waiting);
+void watch_governor_reserved(bool scarce);
+
 void watch_count(uint64_t *counter, uint64_t by);
 enum spec_page watch_real_page(enum s2_kind kind);
 
@@ -47,8 +57,9 @@ void watch_judge(const struct watch *watch, const char *wrong, uint64_t gfn);
  * Each panics when both sides are not the same: a page with its frame; pages, as far as they are
  * RAM; the counters, while no touch is half done; the contents of pages that have just got frames;
  * all frames, when none is the VM's any more; the pages that a range was about; the size in the
- * balloon page behind a call over an array in that page; and behind a call the next pages of RAM,
- * or all of them. The lock of the address space is held, but for the last.
+ * balloon page, which was just written, behind a call over an array in that page; that page behind
+ * ATTACH; and behind a call the next pages of RAM, or all of them, and whether it is attached. The
+ * lock of the address space is held.
  */
 void watch_page(const struct watch *watch, struct s2_locked locked, uint64_t gfn);
 void watch_pages(const struct watch *watch, struct s2_locked locked, uint64_t gfn, uint64_t pages);
@@ -58,6 +69,7 @@ void watch_no_frames(const struct watch *watch);
 void watch_range(const struct watch *watch, struct s2_locked locked,
 		 const struct aerostat_range *before, const struct aerostat_range *after);
 void watch_size(const struct watch *watch, gfn_t array_gfn);
-void watch_rest(struct watch *watch);
+void watch_attached(const struct watch *watch);
+void watch_rest(struct watch *watch, struct s2_locked locked);
 
 #endif

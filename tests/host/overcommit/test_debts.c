@@ -38,6 +38,23 @@ static void test_reserve_has_a_price(void **state)
 	vm->balloon.driver_debt_pages = 0;
 }
 
+/* It is open for the one touch that may use it. */
+static void test_reserve_is_shut_behind_the_touch(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *driver = kernel_vm("driver", 3000, 2000, 100);
+	(void)kernel_attach(driver);
+	kernel_touch_pages(driver, 200, 200);
+	kernel_exhaust(kernel_vm("taker", 6000, 6000, 100));
+	assert_int_equal(kernel_touch_pages(driver, 1500, 1), 1);
+	assert_int_equal(driver->balloon.driver_debt_pages, 4);
+	assert_false(driver->s2.promise.emergency);
+	driver->balloon.driver_debt_pages = 32 * 4;
+	assert_int_equal(kernel_touch_pages(driver, 1501, 1), 0);
+	assert_true(kernel_waits(driver));
+}
+
 /* Nothing is owed for a frame that was not there. */
 static void test_no_debt_without_a_frame(void **state)
 {
@@ -289,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_reserve_has_a_price),
+		TEST(test_reserve_is_shut_behind_the_touch),
 		TEST(test_no_debt_without_a_frame),
 		TEST(test_answer_forgives_at_once),
 		TEST(test_detaching_does_not_forgive),

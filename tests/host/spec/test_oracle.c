@@ -2,8 +2,8 @@
 /*
  * The specification of the balloon interface (tests/spec) around the real one: VMs with every
  * on-touch=, with one vCPU and two, call and touch at random while frames run short, tables cannot
- *be split and VMs end. The oracle panics where an answer or a state is not one that is specified;
- *that it does so is seen with deviations, here and in mutants.txt (`by test_oracle`).
+ * be split and VMs end. The oracle panics where an answer or a state is not one that is specified;
+ * that it does so is seen with deviations, here and in mutants.txt (`by test_oracle`).
  *
  *	ORACLE_SEED=n ORACLE_STEPS=n build/host/test_oracle		repeat a walk
  */
@@ -22,6 +22,8 @@
 #include "mm/alloc.h"
 #include "mm/phys.h"
 #include "tests/spec/oracle.h"
+#include "tests/spec/spec.h"
+#include "tests/spec/watch.h"
 
 #define MACHINES 3
 #define FRAMES 3000u
@@ -202,6 +204,7 @@ static enum exit_action call_other(struct machine *machine, struct vcpu *vcpu)
 					  13,
 					  AEROSTAT_CALL_BALLOON_SURRENDER};
 	uint64_t number = numbers[draw(sizeof(numbers))];
+	number = number == AEROSTAT_CALL_EXIT && chance(90) ? AEROSTAT_CALL_VCPU_RING : number;
 	uint64_t gfn = draw_gfn(machine, 0);
 	uint64_t *regs = vcpu->regs;
 	regs[GPR_RAX] = number;
@@ -424,6 +427,55 @@ static void test_the_balloon_page_is_kept(void **state)
 	expect_panic("the balloon page is not kept", call_often(vm));
 }
 
+static void test_attached_is_compared(void **state)
+{
+	struct vm *vm = one_vm();
+	(void)state;
+	vm->balloon.attached = false;
+	expect_panic("attached is not the same", (void)kernel_call(vm, AEROSTAT_CALL_NULL, 0, 0));
+	vm->balloon.attached = true;
+}
+
+/* Frames that nobody waits for, nor was promised: then no touch may wait, whatever the VM holds. */
+static void test_what_is_plenty(void **state)
+{
+	static struct spec_vm spec;
+	(void)state;
+	(void)one_vm();
+	kernel_periods(1);
+	uint64_t before = watch_plenty();
+	assert_true(before != 0 && watch_plenty_still(before));
+	promise_reserve_set(FRAMES);
+	assert_false(watch_plenty_still(before));
+	promise_reserve_set(0);
+	frame_alloc_fail_at = 1;
+	assert_int_equal(watch_plenty(), 0);
+	frame_alloc_fail_at = 0;
+	kernel_periods(1); /* it may have kept back frames in between */
+	assert_true(watch_plenty() != 0);
+	assert_false(watch_plenty_still(before));
+	spec_begin(&spec, 1024);
+	assert_null(spec_touch(&spec, 1, SPEC_UNTOUCHED, false, SPEC_WAITS));
+	spec.plenty = true;
+	assert_non_null(spec_touch(&spec, 1, SPEC_UNTOUCHED, false, SPEC_WAITS));
+}
+
+/* While VMs wait, the governor keeps back what is free. */
+static void test_no_plenty_while_a_vm_waits(void **state)
+{
+	(void)state;
+	(void)one_vm();
+	watch_governor_looks();
+	watch_governor_saw(true);
+	watch_governor_reserved(false);
+	assert_int_equal(watch_plenty(), 0);
+	watch_governor_saw(false);
+	watch_governor_reserved(true);
+	assert_int_equal(watch_plenty(), 0);
+	watch_governor_reserved(false);
+	assert_true(watch_plenty() != 0);
+}
+
 /* A frame that still holds what its last owner wrote. */
 static void test_a_fresh_page_with_old_bytes(void **state)
 {
@@ -460,6 +512,9 @@ int main(void)
 		TEST(test_each_page_is_compared),
 		TEST(test_each_page_has_a_frame_of_its_own),
 		TEST(test_the_balloon_page_is_kept),
+		TEST(test_attached_is_compared),
+		TEST(test_what_is_plenty),
+		TEST(test_no_plenty_while_a_vm_waits),
 		TEST(test_a_fresh_page_with_old_bytes),
 	};
 	seed_of_this_run = environment_number("ORACLE_SEED", (uint64_t)time(NULL));
