@@ -42,7 +42,7 @@ struct spec_vm {
 	uint64_t min_pages;
 	enum spec_on_touch on_touch;
 	unsigned vcpus;
-	/* Frames that nobody waits for and nobody was promised, all the time while it was judged.
+	/* Frames that no vCPU waits for and no VM was promised, all the time while it was judged.
 	 */
 	bool plenty;
 	bool started_elsewhere; /* its devices start vCPUs too, or it has ended: that is not known

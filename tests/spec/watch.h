@@ -36,7 +36,7 @@ void watch_serve(struct watch *watch);
 void watch_serve_end(struct watch *watch);
 
 /*
- * Has the host frames that nobody waits for, more than one call or touch can need? Not 0: then
+ * Has the host frames that no vCPU waits for, more than one call or touch can need? Not 0: then
  * watch_plenty_still() with that says whether it was so all the time. And what the governor does.
  */
 uint64_t watch_plenty(void);

@@ -124,7 +124,7 @@ static void use_page(struct machine *machine, struct vcpu *vcpu, uint64_t gfn)
 		waits_seen += action == EXIT_BLOCK;
 		settle(vcpu, action);
 	} else if (!own) {
-		page[draw(512)] = draw(3);
+		page[draw(512)] = draw(3) * 0x100000001; /* fields of 4 bytes as well */
 	}
 }
 
@@ -201,6 +201,7 @@ static enum exit_action call_other(struct machine *machine, struct vcpu *vcpu)
 					  AEROSTAT_CALL_VCPU_DOORBELL,
 					  AEROSTAT_CALL_VCPU_RING,
 					  AEROSTAT_CALL_WAIT,
+					  AEROSTAT_CALL_EXIT,
 					  13,
 					  AEROSTAT_CALL_BALLOON_SURRENDER};
 	uint64_t number = numbers[draw(sizeof(numbers))];
@@ -427,6 +428,26 @@ static void test_the_balloon_page_is_kept(void **state)
 	expect_panic("the balloon page is not kept", call_often(vm));
 }
 
+/* Whatever the guest had in that page: the oracle looks at each field. */
+static void test_attach_writes_the_page(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *vm = kernel_vm("vm", 1700, 1700, 100);
+	memset(kernel_guest_page(vm, KERNEL_BALLOON_GFN), 0xff, PAGE_BYTES);
+	(void)kernel_attach(vm);
+	vm->balloon.page->magic = 0;
+	expect_panic("the balloon page is not as ATTACH leaves it",
+		     watch_attached(watch_find(&vm->s2)));
+}
+
+static void test_exit_ends_the_vm(void **state)
+{
+	(void)state;
+	(void)kernel_call(one_vm(), AEROSTAT_CALL_EXIT, 7, 8);
+	assert_int_equal(vms[0].state, VM_FINISHED);
+}
+
 static void test_attached_is_compared(void **state)
 {
 	struct vm *vm = one_vm();
@@ -436,7 +457,8 @@ static void test_attached_is_compared(void **state)
 	vm->balloon.attached = true;
 }
 
-/* Frames that nobody waits for, nor was promised: then no touch may wait, whatever the VM holds. */
+/* Frames that no vCPU waits for, and no VM was promised: then no touch may wait, whatever the VM
+ * holds. */
 static void test_what_is_plenty(void **state)
 {
 	static struct spec_vm spec;
@@ -512,6 +534,8 @@ int main(void)
 		TEST(test_each_page_is_compared),
 		TEST(test_each_page_has_a_frame_of_its_own),
 		TEST(test_the_balloon_page_is_kept),
+		TEST(test_attach_writes_the_page),
+		TEST(test_exit_ends_the_vm),
 		TEST(test_attached_is_compared),
 		TEST(test_what_is_plenty),
 		TEST(test_no_plenty_while_a_vm_waits),
