@@ -42,7 +42,7 @@ static void begin(bool attached)
 
 static int64_t ask(uint64_t number, uint64_t rdi, uint64_t rsi, uint64_t rdx, uint64_t r10)
 {
-	const struct spec_call call = {number, {rdi, rsi, rdx, r10}, true};
+	const struct spec_call call = {number, {rdi, rsi, rdx, r10}, 0, true};
 	return spec_expect(&vm, &call).error;
 }
 
