@@ -204,7 +204,7 @@ enum status command_run(const char *line, bool script, struct error *error)
 	}
 	if (command->takes_vm && call.count > 0) {
 		call.vm = commands_vm_find(call.words[0], error);
-		if (call.vm == NULL) {
+		if (call.vm == NULL && !(command->takes_host && word_is(call.words[0], "host"))) {
 			return STATUS_NOT_FOUND;
 		}
 	}
@@ -283,6 +283,9 @@ unsigned command_complete(const char *line, bool show, char *common, size_t byte
 	if (command->takes_vm && before == 1) {
 		for (unsigned i = 0; i < vm_count; i++) {
 			consider(&ends, word_of(vm_name(&vms[i])));
+		}
+		if (command->takes_host) {
+			consider(&ends, word_of("host"));
 		}
 		return ends.count;
 	}

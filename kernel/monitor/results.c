@@ -6,6 +6,7 @@
 #include "base/string.h"
 #include "arch/arch.h"
 #include "kernel/overcommit/governor.h"
+#include "kernel/overcommit/host_limits.h"
 #include "kernel/log/log.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm_stats.h"
@@ -72,6 +73,13 @@ static void print_host(const char *audit_text)
 		  arch_cpu_count(), U(frame_table_count - frame_count(FRAME_RESERVED)),
 		  U(frame_count_free()), U(frame_count(FRAME_ZEROED)), U(governor_free_low()),
 		  audit_text);
+	struct host_report host = host_limits_report();
+	log_event(NULL,
+		  "result state=%s state_changes=%llu high_ms=%llu soft_ms=%llu hard_ms=%llu "
+		  "low_ms=%llu floor_pages=%llu reserve_pages=%llu",
+		  host_state_name(host.state), U(host.changes), U(host.ms[HOST_HIGH]),
+		  U(host.ms[HOST_SOFT]), U(host.ms[HOST_HARD]), U(host.ms[HOST_LOW]),
+		  U(host.floor_pages), U(host.reserve_pages));
 	if (trace_is_used) {
 		struct trace_sums sums = trace_sums();
 		log_event(NULL, "result trace_records=%llu trace_lost=%llu",

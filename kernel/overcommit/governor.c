@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "kernel/overcommit/decisions.h"
 #include "kernel/overcommit/driver_health.h"
+#include "kernel/overcommit/host_limits.h"
 #include "arch/arch.h"
 #include "kernel/balloon/balloon.h"
 #include "kernel/sched/boost.h"
@@ -28,7 +29,6 @@
 #include "mm/promise.h"
 
 #define REST_MICROS 250 /* so long the boot CPU's guest runs between two calls from other CPUs */
-#define WORD_MS 500	/* guests decide how often the host becomes short: not every time a line */
 
 static struct governor {
 	uint64_t managed_pages; /* all that VMs can have, and the thresholds that follow from it */
@@ -39,10 +39,7 @@ static struct governor {
 	int64_t unjudged_pages; /* may be filled large before that is judged again; atomic */
 	uint64_t next_tsc;
 	uint64_t decided_tsc; /* when it last decided, by the clock of deadlines */
-	bool is_short;
-	bool said_short;     /* what the log says last, */
-	uint64_t said_tsc;   /* and since when */
-	bool somebody_waits; /* when last looked, or since */
+	bool somebody_waits;  /* when last looked, or since */
 	bool frames_came_back;
 	uint64_t looked_tsc;	 /* when it was last here; atomic */
 	unsigned policy_changes; /* when last looked */
@@ -66,32 +63,35 @@ static uint64_t spare_pages(void)
 
 static void set_thresholds(uint64_t managed_pages)
 {
+	struct host_bounds bounds = host_limits_bounds(managed_pages);
 	governor.managed_pages = managed_pages;
-	uint64_t part = tunables.low_parts;
-	governor.low_pages =
-		part != 0 ? max_u64(tunables.low_least_pages, managed_pages / part) : 0;
-	governor.high_pages = governor.low_pages * tunables.high_times;
-	governor.free_low = frame_count_free();
+	governor.low_pages = bounds.low_pages;
+	governor.high_pages = bounds.high_pages;
 	frame_caches_floor_set(governor.high_pages); /* lent only while the host has plenty */
 }
 
 void governor_note_released(uint64_t pages)
 {
 	set_thresholds(governor.managed_pages + pages);
+	governor.free_low = frame_count_free();
+}
+
+void governor_renew_bounds(void)
+{
+	set_thresholds(governor.managed_pages);
 }
 
 void governor_init(void)
 {
+	clock_init(arch_tsc());
+	host_limits_init(clock_now());
+	governor.managed_pages = frame_count_free();
+	governor_note_released(0);
 	silent_driver_init();
-	set_thresholds(frame_count_free());
 	governor.fill_order = ORDER_4K;
 	governor.unjudged_pages = 0;
 	governor.next_tsc = 0;
-	clock_init(arch_tsc());
 	governor.decided_tsc = clock_now();
-	governor.is_short = false;
-	governor.said_short = false;
-	governor.said_tsc = 0;
 	governor.somebody_waits = false;
 	governor.frames_came_back = false;
 	governor.looked_tsc = 0;
@@ -280,19 +280,6 @@ static unsigned gather(uint64_t now)
 	return vm_count;
 }
 
-static void say_pressure(const struct policy_host *host, uint64_t now)
-{
-	if (governor.is_short == governor.said_short ||
-	    now - governor.said_tsc < ticks_from_ms(WORD_MS)) {
-		return;
-	}
-	governor.said_short = governor.is_short;
-	governor.said_tsc = now;
-	log_event(NULL, "memory %s spare=%llu low=%llu high=%llu",
-		  governor.is_short ? "short" : "plentiful", (unsigned long long)host->spare_pages,
-		  (unsigned long long)host->low_pages, (unsigned long long)host->high_pages);
-}
-
 /*
  * Until the target is met its vCPUs go before others, as far as kernel/sched/boost.h lets them:
  * those that wake from now on, and those that wait for a CPU already. The VM's budget is soon used
@@ -329,11 +316,7 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 	uint32_t pressure = waiting    ? AEROSTAT_PRESSURE_HIGH
 			    : is_short ? AEROSTAT_PRESSURE_LOW
 				       : AEROSTAT_PRESSURE_NONE;
-	bool relaxed = governor.is_short && host->spare_pages > host->high_pages;
-	if ((is_short && !governor.is_short) || relaxed) {
-		governor.is_short = is_short;
-	}
-	say_pressure(host, now);
+	host_limits_note(host, waiting, now);
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t old = vms[i].balloon.target_pages;
 		uint64_t target = target_of(&vms[i], &policy_vms[i]);

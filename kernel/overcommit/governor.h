@@ -18,6 +18,9 @@ void governor_init(void);
  * thresholds. Boot, before the first VM runs. */
 void governor_note_released(uint64_t pages);
 
+/* What the operator says of the host's floor has changed (host_limits.h). Boot CPU. */
+void governor_renew_bounds(void);
+
 /* Runs when its time has come; called by the boot CPU between two guests. */
 void governor_poll(uint64_t now_tsc);
 

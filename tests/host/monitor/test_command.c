@@ -178,6 +178,7 @@ static void test_what_is_shown(void **state)
 	expect("help", "balloon NAME SIZE|auto");
 	expect("vms", "two ");
 	expect("host", "promised to no VM");
+	expect("host", "state high: floor ");
 	expect("vm one", "target set by the policy");
 	expect("vm one", "held_pages ");
 	expect("exits one", "memory that is not mapped, devices ");
@@ -357,6 +358,15 @@ static void test_set(void **state)
 	expect("set two shares 300", "");
 	expect("set two weight 7", "");
 	expect("set two buffer 35", "");
+	refuse("set host floor 900G", "a floor of 943718400K is not between 1024K and");
+	refuse("set host shares 100", "shares is not floor or reserve");
+	refuse("set guest floor 8M", "there is no VM guest");
+	refuse("pause host", "there is no VM host");
+	expect("set host floor 8M", "");
+	expect("host", "floor 8M as set");
+	expect("set host reserve 1M", "");
+	expect("host", "reserve 1M");
+	expect("set host floor auto", "");
 	assert_int_equal(vm->config.buffer_percent, 35);
 	expect("set two mem 10M", "");
 	uint64_t owed = promise_owed();

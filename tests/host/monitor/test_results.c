@@ -94,6 +94,14 @@ static void test_what_is_sent_is_said_before(void **state)
 	assert_non_null(strstr(fake_log_text, "trace: 2 records are sent before the results"));
 }
 
+static void test_the_state_of_the_host_is_a_result(void **state)
+{
+	(void)state;
+	(void)report_results(true);
+	assert_non_null(strstr(fake_log_text, "result state=high state_changes=0 high_ms=0 "));
+	assert_non_null(strstr(fake_log_text, " low_ms=0 floor_pages="));
+}
+
 /* A module that waits for its command is not missed; one that was started and failed is. */
 static void test_one_that_was_never_started(void **state)
 {
@@ -126,6 +134,7 @@ int main(void)
 		TEST(test_a_machine_that_goes_on_is_traced_still),
 		TEST(test_what_is_sent_is_said_before),
 		TEST(test_one_that_was_never_started),
+		TEST(test_the_state_of_the_host_is_a_result),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
