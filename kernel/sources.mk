@@ -79,6 +79,7 @@ HV_C_SOURCES += \
 	kernel/overcommit/oom.c \
 	$(POLICY_SOURCES) \
 	kernel/overcommit/silent_driver.c \
+	kernel/overcommit/timed_reclaim.c \
 	kernel/overcommit/wait_queue.c \
 	kernel/overcommit/working_set.c \
 	kernel/sched/boost.c \

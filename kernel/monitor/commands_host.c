@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Commands about the host and the run as a whole, and help. */
 #include "kernel/monitor/commands.h"
+#include "kernel/monitor/commands_policy.h"
 #include "kernel/monitor/commands_vm.h"
 
 #include "base/bits.h"
@@ -114,6 +115,7 @@ static enum status host(const struct command_call *call, struct error *error)
 		     ms_from_ticks(arch_tsc() - log_origin_tsc()) / MS_PER_SECOND, backend->name,
 		     arch_cpu_count(), vm_count);
 	show_state();
+	commands_policy_show_reclaims();
 	show_cpus();
 	return STATUS_OK;
 }

@@ -6,6 +6,8 @@
 #include "kernel/monitor/output.h"
 #include "kernel/overcommit/host_limits.h"
 #include "kernel/overcommit/policy.h"
+#include "kernel/overcommit/timed_reclaim.h"
+#include "kernel/vm/vm_config.h"
 
 enum status commands_policy_choose(const struct command_call *call, struct error *error)
 {
@@ -36,4 +38,42 @@ enum status commands_policy_set_host(const struct command_call *call, struct err
 			  word_shown(value), value.text);
 	}
 	return status;
+}
+
+enum status commands_policy_reclaim(const struct command_call *call, struct error *error)
+{
+	struct word size = call->words[0];
+	uint64_t pages;
+	uint64_t ms = RECLAIM_MS_USUAL;
+	if (vm_config_parse_size(size.text, size.length, &pages) != STATUS_OK) {
+		return error_set(error, STATUS_INVALID,
+				 "%.*s is not a size such as 8M, a multiple of 4K",
+				 word_shown(size), size.text);
+	}
+	if (call->count > 1 && !word_parse_decimal(call->words[1], &ms)) {
+		return error_set(error, STATUS_INVALID, "%.*s is not a number of milliseconds",
+				 word_shown(call->words[1]), call->words[1].text);
+	}
+	return timed_reclaim_begin(pages, ms, error);
+}
+
+void commands_policy_show_reclaims(void)
+{
+	struct reclaim_report report = timed_reclaim_report();
+	if (report.is_open) {
+		output_print("reclaim: under way, missing %luK, step %s", report.missing_pages * 4,
+			     reclaim_step_name(report.step));
+	}
+	if (report.requests == 0) {
+		return;
+	}
+	output_print("reclaims: %lu, late %lu, of %luK that were missing; frames by time in us:",
+		     report.requests, report.late, report.pages * 4);
+	for (unsigned i = 0; i < RECLAIM_BUCKETS - 1; i++) {
+		if (report.buckets[i] > 0) {
+			output_print("  up to %6lu: %lu", timed_reclaim_bucket_us(i),
+				     report.buckets[i]);
+		}
+	}
+	output_print("  late: %lu", report.buckets[RECLAIM_BUCKETS - 1]);
 }

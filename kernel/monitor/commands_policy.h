@@ -11,4 +11,10 @@ enum status commands_policy_choose(const struct command_call *call, struct error
 /* set host floor|reserve VALUE: kernel/overcommit/host_limits.h says what may be set. */
 enum status commands_policy_set_host(const struct command_call *call, struct error *error);
 
+/* reclaim SIZE [MS]: so much is to be spare in that time (kernel/overcommit/timed_reclaim.h). */
+enum status commands_policy_reclaim(const struct command_call *call, struct error *error);
+
+/* The reclaims so far, if there were any. */
+void commands_policy_show_reclaims(void);
+
 #endif

@@ -326,6 +326,15 @@ static const struct command table[] = {
 		.run = commands_policy_choose,
 	},
 	{
+		.name = "reclaim",
+		.arguments = "SIZE [MS]",
+		.meaning = "so much memory is to be spare within MS (10) milliseconds",
+		.example = "reclaim 16M 10",
+		.least = 1,
+		.most = 2,
+		.run = commands_policy_reclaim,
+	},
+	{
 		.name = "pause",
 		.arguments = "NAME",
 		.meaning = "its vCPUs do not run until resume; nothing is asked of it meanwhile",

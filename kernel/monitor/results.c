@@ -7,6 +7,7 @@
 #include "arch/arch.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/overcommit/host_limits.h"
+#include "kernel/overcommit/timed_reclaim.h"
 #include "kernel/log/log.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm_stats.h"
@@ -63,6 +64,21 @@ static void print_cpus(void)
 	}
 }
 
+/* A time of which more than one in a thousand came later is 0: late. */
+static void print_reclaims(void)
+{
+	struct reclaim_report report = timed_reclaim_report();
+	uint64_t within = timed_reclaim_within_us(&report, 999);
+	if (report.requests > 0) {
+		log_event(NULL,
+			  "result reclaims=%llu reclaims_late=%llu reclaim_pages=%llu "
+			  "reclaim_late_pages=%llu reclaim_999_us=%llu reclaim_step=%s",
+			  U(report.requests), U(report.late), U(report.pages),
+			  U(report.buckets[RECLAIM_BUCKETS - 1]),
+			  U(within == UINT64_MAX ? 0 : within), reclaim_step_name(report.step));
+	}
+}
+
 static void print_host(const char *audit_text)
 {
 	print_cpus();
@@ -80,6 +96,7 @@ static void print_host(const char *audit_text)
 		  host_state_name(host.state), U(host.changes), U(host.ms[HOST_HIGH]),
 		  U(host.ms[HOST_SOFT]), U(host.ms[HOST_HARD]), U(host.ms[HOST_LOW]),
 		  U(host.floor_pages), U(host.reserve_pages));
+	print_reclaims();
 	if (trace_is_used) {
 		struct trace_sums sums = trace_sums();
 		log_event(NULL, "result trace_records=%llu trace_lost=%llu",

@@ -19,6 +19,7 @@
 #include "kernel/overcommit/oom.h"
 #include "kernel/overcommit/policy.h"
 #include "kernel/overcommit/silent_driver.h"
+#include "kernel/overcommit/timed_reclaim.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
 #include "kernel/overcommit/wait_queue.h"
@@ -76,9 +77,10 @@ void governor_note_released(uint64_t pages)
 	governor.free_low = frame_count_free();
 }
 
-void governor_renew_bounds(void)
+void governor_renew(void)
 {
 	set_thresholds(governor.managed_pages);
+	governor.next_tsc = 0;
 }
 
 void governor_init(void)
@@ -98,6 +100,7 @@ void governor_init(void)
 	governor.policy_changes = policy_changes() - 1; /* what is remembered is void */
 	memset(said, 0, sizeof(said));
 	wait_queue_init();
+	timed_reclaim_init();
 	oom_init(clock_now());
 	decisions_init(&policy_host, policy_vms);
 }
@@ -316,7 +319,7 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 	uint32_t pressure = waiting    ? AEROSTAT_PRESSURE_HIGH
 			    : is_short ? AEROSTAT_PRESSURE_LOW
 				       : AEROSTAT_PRESSURE_NONE;
-	host_limits_note(host, waiting, now);
+	host_limits_note(host->spare_pages, waiting, now);
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t old = vms[i].balloon.target_pages;
 		uint64_t target = target_of(&vms[i], &policy_vms[i]);
@@ -332,7 +335,7 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 		driver_health_note_target(&vms[i], target, said[i].statistics.idle_pages, now);
 		boost(&vms[i], target, said[i].statistics.idle_pages);
 		balloon_set_target(&vms[i], target, pressure);
-		if ((old == 0) != (target == 0)) {
+		if ((old == 0) != (target == 0) && !timed_reclaim_open) { /* a line takes long */
 			vm_log(&vms[i], "target pages=%llu held=%llu ballooned=%llu",
 			       (unsigned long long)target,
 			       (unsigned long long)vms[i].s2.mapped_pages,
@@ -351,7 +354,9 @@ static void decide(uint64_t now_tsc)
 		.total_pages = governor.managed_pages,
 	};
 	unsigned count = gather(now_tsc);
+	timed_reclaim_raise(&policy_host);
 	policy_decide(&policy_host, policy_vms, count);
+	timed_reclaim_note(policy_vms, count);
 	publish(&policy_host, count, now_tsc);
 	oom_check(now_tsc);
 }
@@ -363,7 +368,7 @@ void governor_poll(uint64_t now_tsc)
 	/* Before the look: a vCPU that begins to wait after it sets the flag again. */
 	flag_set(&governor.somebody_waits, false);
 	bool waiting = wait_queue_look();
-	if (waiting) {
+	if (waiting || timed_reclaim_open) {
 		flag_set(&governor.somebody_waits, true);
 	}
 	/* After the flag: frames freed by a CPU that has not seen it are in these sums. */
@@ -371,13 +376,14 @@ void governor_poll(uint64_t now_tsc)
 	uint64_t spare = min_u64(promise_spare(), free);
 	governor.free_low = min_u64(governor.free_low, free);
 	__atomic_store_n(&governor.fill_order, judge_fill_order(spare), __ATOMIC_RELAXED);
-	wait_queue_reserve(spare < governor.low_pages, now);
+	timed_reclaim_look(spare, now);
+	wait_queue_reserve(spare < governor.low_pages, timed_reclaim_holds(), now);
 	bool left = waiting && wait_queue_wake(spare, governor.low_pages);
 	/* A woken vCPU that finds no frame waits again; then the policy must run. */
 	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
 		return;
 	}
-	governor.next_tsc = now_tsc + ticks_from_ms(tunables.decide_ms);
+	governor.next_tsc = now_tsc + ticks_from_ms(timed_reclaim_open ? 1 : tunables.decide_ms);
 	flag_set(&governor.frames_came_back, false);
 	decide(now);
 }

@@ -18,8 +18,8 @@ void governor_init(void);
  * thresholds. Boot, before the first VM runs. */
 void governor_note_released(uint64_t pages);
 
-/* What the operator says of the host's floor has changed (host_limits.h). Boot CPU. */
-void governor_renew_bounds(void);
+/* The host's floor was set, or a reclaim has begun: it takes its bounds and decides anew, soon. */
+void governor_renew(void);
 
 /* Runs when its time has come; called by the boot CPU between two guests. */
 void governor_poll(uint64_t now_tsc);

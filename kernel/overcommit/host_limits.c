@@ -22,7 +22,7 @@
 static struct {
 	uint64_t managed_pages; /* when the governor last asked */
 	uint64_t set_pages;	/* the floor; 0: it follows from the memory */
-	uint64_t floor_pages;
+	struct host_bounds bounds;
 	uint64_t reserve_pages;
 	uint64_t kept_pages; /* besides, for drivers of devices */
 	enum host_state state;
@@ -55,7 +55,7 @@ struct host_bounds host_limits_bounds(uint64_t managed_pages)
 		bounds.high_pages = limits.set_pages;
 		bounds.low_pages = max_u64(limits.set_pages / tunables.high_times, 1);
 	}
-	limits.floor_pages = bounds.high_pages;
+	limits.bounds = bounds;
 	return bounds;
 }
 
@@ -87,7 +87,7 @@ static enum status set_floor(struct word value, struct error *error)
 	}
 	if (status == STATUS_OK) {
 		limits.set_pages = pages;
-		governor_renew_bounds();
+		governor_renew();
 	}
 	return status;
 }
@@ -139,7 +139,7 @@ void host_limits_boot(const struct options *options)
 	take("host-reserve", "reserve", options->host_reserve);
 }
 
-static void say(const struct policy_host *host, uint64_t now_tsc)
+static void say(uint64_t spare_pages, uint64_t now_tsc)
 {
 	if (limits.state == limits.said || now_tsc - limits.said_tsc < ticks_from_ms(WORD_MS)) {
 		return;
@@ -148,24 +148,23 @@ static void say(const struct policy_host *host, uint64_t now_tsc)
 	limits.said_tsc = now_tsc;
 	log_event(NULL, "memory %s spare=%llu low=%llu high=%llu state=%s",
 		  limits.state != HOST_HIGH ? "short" : "plentiful",
-		  (unsigned long long)host->spare_pages, (unsigned long long)host->low_pages,
-		  (unsigned long long)host->high_pages, host_state_name(limits.state));
+		  (unsigned long long)spare_pages, (unsigned long long)limits.bounds.low_pages,
+		  (unsigned long long)limits.bounds.high_pages, host_state_name(limits.state));
 }
 
-void host_limits_note(const struct policy_host *host, bool waiting, uint64_t now_tsc)
+void host_limits_note(uint64_t spare_pages, bool waiting, uint64_t now_tsc)
 {
-	struct host_bounds bounds = {host->low_pages, host->high_pages};
 	enum host_state old = limits.state;
-	enum host_state state = host_state_next(old, host->spare_pages, bounds);
+	enum host_state state = host_state_next(old, spare_pages, limits.bounds);
 	state = waiting && state == HOST_HIGH ? HOST_SOFT : state;
 	limits.ticks[old] += sub_floor_u64(now_tsc, limits.noted_tsc);
 	limits.noted_tsc = now_tsc;
 	if (state != old) {
 		limits.state = state;
 		limits.changes++;
-		trace_note(TRACE_state, 0, (uint64_t)old << 8 | (uint64_t)state, host->spare_pages);
+		trace_note(TRACE_state, 0, (uint64_t)old << 8 | (uint64_t)state, spare_pages);
 	}
-	say(host, now_tsc);
+	say(spare_pages, now_tsc);
 }
 
 struct host_report host_limits_report(void)
@@ -173,7 +172,8 @@ struct host_report host_limits_report(void)
 	struct host_report report = {
 		.state = limits.state,
 		.changes = limits.changes,
-		.floor_pages = limits.floor_pages,
+		.managed_pages = limits.managed_pages,
+		.floor_pages = limits.bounds.high_pages,
 		.floor_is_set = limits.set_pages != 0,
 		.reserve_pages = limits.reserve_pages,
 	};

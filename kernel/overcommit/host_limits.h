@@ -11,7 +11,6 @@
 #include "kernel/overcommit/host_state.h"
 
 struct options;
-struct policy_host;
 
 /* The floor follows from the host's memory, the reserve from its tunable; the state is high. */
 void host_limits_init(uint64_t now_tsc);
@@ -32,13 +31,14 @@ MUST_CHECK enum status host_limits_set(struct word key, struct word value, struc
 /* The reserve is so much larger than what was set (kernel/overcommit/silent_driver.h). */
 void host_limits_keep(uint64_t pages);
 
-/* Once a period, with what the policy has seen. While a vCPU waits the state is soft at least. */
-void host_limits_note(const struct policy_host *host, bool waiting, uint64_t now_tsc);
+/* Once a period, with what is spare. While a vCPU waits the state is soft at least. */
+void host_limits_note(uint64_t spare_pages, bool waiting, uint64_t now_tsc);
 
 struct host_report {
 	enum host_state state;
 	uint64_t changes;	  /* of the state */
 	uint64_t ms[HOST_STATES]; /* in each, up to the last period */
+	uint64_t managed_pages;	  /* all that VMs can have */
 	uint64_t floor_pages;
 	bool floor_is_set; /* by the operator */
 	uint64_t reserve_pages;

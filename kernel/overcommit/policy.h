@@ -40,6 +40,7 @@ struct policy_host {
 	unsigned idle_tax_percent; /* 0: what is in use makes no difference; at most 99 */
 	uint64_t total_pages;	   /* all that VMs can have */
 	uint64_t passed_us;	   /* since the last decision */
+	bool harder; /* a reclaim needs what VMs that wait below their allotment may have */
 };
 
 #define POLICY_MEMORY_WORDS 3

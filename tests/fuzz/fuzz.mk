@@ -43,7 +43,7 @@ FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/mach
 	kernel/sched/boost.c \
 	kernel/sched/clock.c \
 	kernel/lib/tunables.c \
-	kernel/overcommit/governor.c kernel/overcommit/host_limits.c \
+	kernel/overcommit/governor.c kernel/overcommit/host_limits.c kernel/overcommit/timed_reclaim.c \
 	kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c \
 	kernel/sched/stop_machine.c \

@@ -316,7 +316,7 @@ HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c $(POLI
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/decisions.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c kernel/balloon/find.c \
-	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/balloon/single.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/overcommit/host_limits.c kernel/exit/hypercall.c \
+	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/balloon/single.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/overcommit/host_limits.c kernel/overcommit/timed_reclaim.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c $(POLICY_SOURCES) kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/sched/startup.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c kernel/lifecycle/start.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
@@ -458,6 +458,9 @@ HOST_test_host_state := tests/host/overcommit/test_host_state.c tests/host/fake/
 HOST_TESTS += test_host_limits
 HOST_test_host_limits := tests/host/overcommit/test_host_limits.c kernel/lib/console.c kernel/lib/options.c \
 	$(KERNEL_SOURCES)
+
+HOST_TESTS += test_timed_reclaim
+HOST_test_timed_reclaim := tests/host/overcommit/test_timed_reclaim.c tests/host/fake/policy.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_policy_turns
 HOST_test_policy_turns := tests/host/overcommit/test_policy_turns.c tests/host/fake/policy.c $(POLICY_PROGRAM)

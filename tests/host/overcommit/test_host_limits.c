@@ -202,14 +202,13 @@ static void test_states_are_timed(void **state)
 /* A vCPU waits though memory is to spare, for what others are promised: that is no plenty. */
 static void test_a_waiting_vcpu_is_no_plenty(void **state)
 {
-	struct policy_host rich = {.spare_pages = 2000, .low_pages = 100, .high_pages = 200};
 	(void)state;
 	kernel_start(FRAMES, 1);
-	host_limits_note(&rich, true, 1000);
+	host_limits_note(2000, true, 1000);
 	assert_int_equal(host_limits_report().state, HOST_SOFT);
-	host_limits_note(&rich, true, 2000);
+	host_limits_note(2000, true, 2000);
 	assert_int_equal(host_limits_report().state, HOST_SOFT);
-	host_limits_note(&rich, false, 3000);
+	host_limits_note(2000, false, 3000);
 	assert_int_equal(host_limits_report().state, HOST_HIGH);
 	assert_int_equal(host_limits_report().changes, 2);
 }

@@ -486,7 +486,7 @@ static void sim_step(const uint64_t *wants)
 	for (unsigned i = 0; i < VMS; i++) {
 		sim_guest(i, wants[i]);
 	}
-	host = (struct policy_host){sim_spare(), 600, 1200, 75, PAGES, 10000};
+	host = (struct policy_host){sim_spare(), 600, 1200, 75, PAGES, 10000, false};
 	policy_decide(&host, vms, VMS);
 	for (unsigned i = 0; i < VMS; i++) {
 		struct policy_vm *vm = &vms[i];

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See timed_reclaim.h. */
+#include "kernel/overcommit/timed_reclaim.h"
+
+#include "base/bits.h"
+#include "base/log.h"
+#include "base/string.h"
+#include "base/time.h"
+#include "kernel/overcommit/governor.h"
+#include "kernel/overcommit/host_limits.h"
+#include "kernel/overcommit/policies/rules.h"
+#include "kernel/sched/clock.h"
+#include "mm/frame.h"
+#include "mm/promise.h"
+
+#define FIRST_BUCKET_NS 156250 /* 10 ms / 64 */
+
+/* Told when it is over: a line of the log can take longer than what it is about. */
+struct taken {
+	enum reclaim_step step;
+	enum reclaim_reason reason;
+	struct reclaim_view view;
+};
+
+static struct {
+	uint64_t pages;
+	uint64_t most_pages; /* that have been there at once */
+	uint64_t begin_tsc;
+	uint64_t end_tsc;
+	uint64_t missing_pages;
+	uint64_t coming_pages;
+	bool decided;
+	unsigned taken_count;
+	struct taken taken[RECLAIM_STEPS];
+	struct reclaim_report sums;
+} request;
+
+bool timed_reclaim_open;
+
+void timed_reclaim_init(void)
+{
+	memset(&request, 0, sizeof(request));
+	timed_reclaim_open = false;
+}
+
+const char *reclaim_step_name(enum reclaim_step step)
+{
+	static const char *const names[RECLAIM_STEPS] = {"reports", "balloon", "harder",
+							 "no-feeding"};
+	return names[step];
+}
+
+static const char *const reason_texts[] = {
+	[RECLAIM_MISSING] = "what is there is not enough",
+	[RECLAIM_TOO_LITTLE] = "what VMs were asked for is not enough",
+	[RECLAIM_TIME] = "its time goes by",
+	[RECLAIM_STATE] = "the host is as short as that",
+};
+
+enum reclaim_step reclaim_next_step(enum reclaim_step old, const struct reclaim_view *view,
+				    enum reclaim_reason *reason)
+{
+	if (view->missing_pages == 0) {
+		return old;
+	}
+	enum reclaim_step by_time = view->passed_us >= view->allowed_us / 4 * 3 ? RECLAIM_NO_FEEDING
+				    : view->passed_us >= view->allowed_us / 2	? RECLAIM_HARDER
+										: RECLAIM_BALLOON;
+	enum reclaim_step by_state = view->state == HOST_LOW	? RECLAIM_NO_FEEDING
+				     : view->state == HOST_HARD ? RECLAIM_HARDER
+								: RECLAIM_BALLOON;
+	enum reclaim_step step = old < RECLAIM_BALLOON ? RECLAIM_BALLOON : old;
+	*reason = RECLAIM_MISSING;
+	if (old >= RECLAIM_BALLOON && old < RECLAIM_NO_FEEDING && view->decided &&
+	    view->coming_pages < view->missing_pages) {
+		step = old + 1;
+		*reason = RECLAIM_TOO_LITTLE;
+	}
+	if (by_state > step) {
+		step = by_state;
+		*reason = RECLAIM_STATE;
+	}
+	if (by_time > step) {
+		step = by_time;
+		*reason = RECLAIM_TIME;
+	}
+	return step;
+}
+
+uint64_t timed_reclaim_bucket_us(unsigned bucket)
+{
+	return ((uint64_t)FIRST_BUCKET_NS << bucket) / 1000;
+}
+
+static unsigned bucket_of(uint64_t ticks)
+{
+	unsigned bucket = 0;
+	uint64_t us = us_from_ticks(ticks);
+	while (bucket < RECLAIM_BUCKETS - 2 && us > timed_reclaim_bucket_us(bucket)) {
+		bucket++;
+	}
+	return bucket;
+}
+
+static void take_step(uint64_t now_tsc)
+{
+	struct reclaim_view view = {
+		.missing_pages = request.missing_pages,
+		.coming_pages = request.coming_pages,
+		.decided = request.decided,
+		.passed_us = us_from_ticks(sub_floor_u64(now_tsc, request.begin_tsc)),
+		.allowed_us = us_from_ticks(request.end_tsc - request.begin_tsc),
+		.state = host_limits_report().state,
+	};
+	enum reclaim_reason reason;
+	enum reclaim_step step = reclaim_next_step(request.sums.step, &view, &reason);
+	if (step != request.sums.step) {
+		request.sums.step = step;
+		request.decided = false;
+		request.taken[request.taken_count++] = (struct taken){step, reason, view};
+	}
+}
+
+static void say_steps(void)
+{
+	for (unsigned i = 0; i < request.taken_count; i++) {
+		const struct taken *taken = &request.taken[i];
+		log_event(NULL, "reclaim step=%s missing=%llu coming=%llu after_us=%llu: %s",
+			  reclaim_step_name(taken->step),
+			  (unsigned long long)taken->view.missing_pages,
+			  (unsigned long long)taken->view.coming_pages,
+			  (unsigned long long)taken->view.passed_us, reason_texts[taken->reason]);
+	}
+}
+
+static void end(void)
+{
+	struct reclaim_report *sums = &request.sums;
+	uint64_t never = request.pages - request.most_pages;
+	timed_reclaim_open = false;
+	sums->requests++;
+	sums->late += never > 0 ? 1 : 0;
+	sums->buckets[RECLAIM_BUCKETS - 1] += never;
+	say_steps();
+	log_event(NULL, "reclaim %s pages=%llu missing=%llu step=%s", never == 0 ? "met" : "late",
+		  (unsigned long long)request.pages, (unsigned long long)never,
+		  reclaim_step_name(sums->step));
+}
+
+enum status timed_reclaim_begin(uint64_t pages, uint64_t ms, struct error *error)
+{
+	uint64_t most = host_limits_report().managed_pages;
+	if (timed_reclaim_open) {
+		return error_set(error, STATUS_EXISTS, "a reclaim of %lluK is under way",
+				 (unsigned long long)request.pages * 4);
+	}
+	if (pages == 0 || pages > most) {
+		return error_set(error, STATUS_INVALID,
+				 "%lluK is nothing, or more than the %lluK that VMs can have",
+				 (unsigned long long)pages * 4, (unsigned long long)most * 4);
+	}
+	if (ms == 0 || ms > RECLAIM_MS_MOST) {
+		return error_set(error, STATUS_INVALID, "a time to reclaim is 1 to %u ms",
+				 RECLAIM_MS_MOST);
+	}
+	uint64_t spare = min_u64(promise_spare(), frame_count_free());
+	log_event(NULL, "reclaim begun pages=%llu spare=%llu ms=%llu", (unsigned long long)pages,
+		  (unsigned long long)spare, (unsigned long long)ms);
+	uint64_t now = clock_now();
+	request.pages = pages;
+	request.most_pages = min_u64(spare, pages);
+	request.begin_tsc = now;
+	request.end_tsc = now + ticks_from_ms(ms);
+	request.missing_pages = pages - request.most_pages;
+	request.coming_pages = 0;
+	request.decided = false;
+	request.taken_count = 0;
+	request.sums.pages += request.missing_pages;
+	request.sums.step = RECLAIM_REPORTS;
+	timed_reclaim_open = true;
+	take_step(now);
+	governor_renew();
+	return STATUS_OK;
+}
+
+/* What is there at a look behind its end may have come too late, so it does not count. */
+void timed_reclaim_look(uint64_t spare_pages, uint64_t now_tsc)
+{
+	if (!timed_reclaim_open) {
+		return;
+	}
+	uint64_t there = min_u64(spare_pages, request.pages);
+	if (there > request.most_pages && now_tsc <= request.end_tsc) {
+		uint64_t passed = sub_floor_u64(now_tsc, request.begin_tsc);
+		request.sums.buckets[bucket_of(passed)] += there - request.most_pages;
+		request.most_pages = there;
+	}
+	request.missing_pages = request.pages - there;
+	if (now_tsc >= request.end_tsc) {
+		end();
+	} else {
+		take_step(now_tsc);
+	}
+}
+
+void timed_reclaim_raise(struct policy_host *host)
+{
+	if (timed_reclaim_open) {
+		host->low_pages = max_u64(host->low_pages, request.pages);
+		host->high_pages = max_u64(host->high_pages, request.pages);
+		host->harder = request.sums.step >= RECLAIM_HARDER;
+	}
+}
+
+void timed_reclaim_note(const struct policy_vm *vms, unsigned count)
+{
+	if (!timed_reclaim_open) {
+		return;
+	}
+	uint64_t coming = 0;
+	for (unsigned i = 0; i < count; i++) {
+		coming += rules_pending_pages(&vms[i]);
+	}
+	request.coming_pages = coming;
+	request.decided = true;
+}
+
+bool timed_reclaim_holds(void)
+{
+	return timed_reclaim_open && request.sums.step == RECLAIM_NO_FEEDING;
+}
+
+struct reclaim_report timed_reclaim_report(void)
+{
+	struct reclaim_report report = request.sums;
+	report.is_open = timed_reclaim_open;
+	report.missing_pages = timed_reclaim_open ? request.missing_pages : 0;
+	return report;
+}
+
+uint64_t timed_reclaim_within_us(const struct reclaim_report *report, unsigned permille)
+{
+	uint64_t all = 0;
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < RECLAIM_BUCKETS; i++) {
+		all += report->buckets[i];
+	}
+	for (unsigned i = 0; i < RECLAIM_BUCKETS - 1; i++) {
+		sum += report->buckets[i];
+		if (sum * 1000 >= all * permille) {
+			return timed_reclaim_bucket_us(i);
+		}
+	}
+	return UINT64_MAX;
+}
