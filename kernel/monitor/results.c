@@ -64,7 +64,7 @@ static void print_cpus(void)
 	}
 }
 
-/* A time of which more than one in a thousand came later is 0: late. */
+/* Where more than a thousandth came late, the time is beyond all that are counted. */
 static void print_reclaims(void)
 {
 	struct reclaim_report report = timed_reclaim_report();
@@ -75,7 +75,9 @@ static void print_reclaims(void)
 			  "reclaim_late_pages=%llu reclaim_999_us=%llu reclaim_step=%s",
 			  U(report.requests), U(report.late), U(report.pages),
 			  U(report.buckets[RECLAIM_BUCKETS - 1]),
-			  U(within == UINT64_MAX ? 0 : within), reclaim_step_name(report.step));
+			  U(within == UINT64_MAX ? timed_reclaim_bucket_us(RECLAIM_BUCKETS - 1)
+						 : within),
+			  reclaim_step_name(report.step));
 	}
 }
 

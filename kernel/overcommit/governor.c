@@ -354,9 +354,9 @@ static void decide(uint64_t now_tsc)
 		.total_pages = governor.managed_pages,
 	};
 	unsigned count = gather(now_tsc);
-	timed_reclaim_raise(&policy_host);
+	timed_reclaim_raise(&policy_host, policy_vms, count, now_tsc);
 	policy_decide(&policy_host, policy_vms, count);
-	timed_reclaim_note(policy_vms, count);
+	timed_reclaim_note(policy_vms, count, now_tsc);
 	publish(&policy_host, count, now_tsc);
 	oom_check(now_tsc);
 }
@@ -379,11 +379,13 @@ void governor_poll(uint64_t now_tsc)
 	timed_reclaim_look(spare, now);
 	wait_queue_reserve(spare < governor.low_pages, timed_reclaim_holds(), now);
 	bool left = waiting && wait_queue_wake(spare, governor.low_pages);
+	timed_reclaim_tell();
 	/* A woken vCPU that finds no frame waits again; then the policy must run. */
 	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
 		return;
 	}
-	governor.next_tsc = now_tsc + ticks_from_ms(timed_reclaim_open ? 1 : tunables.decide_ms);
+	governor.next_tsc = now_tsc + (timed_reclaim_open ? timed_reclaim_next_ticks(now)
+							  : ticks_from_ms(tunables.decide_ms));
 	flag_set(&governor.frames_came_back, false);
 	decide(now);
 }

@@ -3,17 +3,22 @@
 #include "kernel/overcommit/timed_reclaim.h"
 
 #include "base/bits.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "base/time.h"
+#include "kernel/lib/tunables.h"
+#include "kernel/overcommit/driver_health.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/overcommit/host_limits.h"
 #include "kernel/overcommit/policies/rules.h"
-#include "kernel/sched/clock.h"
+#include "kernel/vm/vm.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
 
 #define FIRST_BUCKET_NS 156250 /* 10 ms / 64 */
+#define TRUST_PARTS 4 /* of the request's time: a VM that gives nothing is relied on for it */
+#define OOM_PARTS 4   /* of the time after which a VM is given up on: the longest request */
 
 /* Told when it is over: a line of the log can take longer than what it is about. */
 struct taken {
@@ -22,9 +27,19 @@ struct taken {
 	struct reclaim_view view;
 };
 
+/* What a VM has done for the request. */
+struct answer {
+	bool asked;
+	uint64_t asked_tsc;    /* first */
+	uint64_t before_pages; /* given when the request began */
+};
+
 static struct {
 	uint64_t pages;
 	uint64_t most_pages; /* that have been there at once */
+	uint64_t allowed_ticks;
+	bool begun;  /* its time: with the first look, whose clock has counted the gap before it */
+	bool untold; /* it is over, and the log does not say so */
 	uint64_t begin_tsc;
 	uint64_t end_tsc;
 	uint64_t missing_pages;
@@ -32,6 +47,7 @@ static struct {
 	bool decided;
 	unsigned taken_count;
 	struct taken taken[RECLAIM_STEPS];
+	struct answer answers[VMS_MAX];
 	struct reclaim_report sums;
 } request;
 
@@ -109,7 +125,7 @@ static void take_step(uint64_t now_tsc)
 		.coming_pages = request.coming_pages,
 		.decided = request.decided,
 		.passed_us = us_from_ticks(sub_floor_u64(now_tsc, request.begin_tsc)),
-		.allowed_us = us_from_ticks(request.end_tsc - request.begin_tsc),
+		.allowed_us = us_from_ticks(request.allowed_ticks),
 		.state = host_limits_report().state,
 	};
 	enum reclaim_reason reason;
@@ -117,6 +133,7 @@ static void take_step(uint64_t now_tsc)
 	if (step != request.sums.step) {
 		request.sums.step = step;
 		request.decided = false;
+		CHECK(request.taken_count < RECLAIM_STEPS);
 		request.taken[request.taken_count++] = (struct taken){step, reason, view};
 	}
 }
@@ -133,18 +150,39 @@ static void say_steps(void)
 	}
 }
 
+/* Of all that was asked for, what has not been there at once. */
+static uint64_t late_pages(void)
+{
+	return request.pages - request.most_pages;
+}
+
 static void end(void)
 {
 	struct reclaim_report *sums = &request.sums;
-	uint64_t never = request.pages - request.most_pages;
 	timed_reclaim_open = false;
+	request.untold = true;
 	sums->requests++;
-	sums->late += never > 0 ? 1 : 0;
-	sums->buckets[RECLAIM_BUCKETS - 1] += never;
+	sums->late += late_pages() > 0 ? 1 : 0;
+	sums->buckets[RECLAIM_BUCKETS - 1] += late_pages();
+}
+
+void timed_reclaim_tell(void)
+{
+	if (!request.untold) {
+		return;
+	}
+	request.untold = false;
 	say_steps();
-	log_event(NULL, "reclaim %s pages=%llu missing=%llu step=%s", never == 0 ? "met" : "late",
-		  (unsigned long long)request.pages, (unsigned long long)never,
-		  reclaim_step_name(sums->step));
+	log_event(NULL, "reclaim %s pages=%llu late=%llu missing=%llu step=%s",
+		  late_pages() == 0 ? "met" : "late", (unsigned long long)request.pages,
+		  (unsigned long long)late_pages(), (unsigned long long)request.missing_pages,
+		  reclaim_step_name(request.sums.step));
+}
+
+/* No VM is given up on for it: that has its own clock, which a request does not outlast. */
+static uint64_t most_ms(void)
+{
+	return max_u64(min_u64(RECLAIM_MS_MOST, tunables.oom_after_ms / OOM_PARTS), 1);
 }
 
 enum status timed_reclaim_begin(uint64_t pages, uint64_t ms, struct error *error)
@@ -159,26 +197,27 @@ enum status timed_reclaim_begin(uint64_t pages, uint64_t ms, struct error *error
 				 "%lluK is nothing, or more than the %lluK that VMs can have",
 				 (unsigned long long)pages * 4, (unsigned long long)most * 4);
 	}
-	if (ms == 0 || ms > RECLAIM_MS_MOST) {
-		return error_set(error, STATUS_INVALID, "a time to reclaim is 1 to %u ms",
-				 RECLAIM_MS_MOST);
+	if (ms == 0 || ms > most_ms()) {
+		return error_set(error, STATUS_INVALID, "a time to reclaim is 1 to %llu ms",
+				 (unsigned long long)most_ms());
 	}
 	uint64_t spare = min_u64(promise_spare(), frame_count_free());
 	log_event(NULL, "reclaim begun pages=%llu spare=%llu ms=%llu", (unsigned long long)pages,
 		  (unsigned long long)spare, (unsigned long long)ms);
-	uint64_t now = clock_now();
 	request.pages = pages;
 	request.most_pages = min_u64(spare, pages);
-	request.begin_tsc = now;
-	request.end_tsc = now + ticks_from_ms(ms);
+	request.allowed_ticks = ticks_from_ms(ms);
+	request.begun = false;
 	request.missing_pages = pages - request.most_pages;
 	request.coming_pages = 0;
 	request.decided = false;
 	request.taken_count = 0;
 	request.sums.pages += request.missing_pages;
 	request.sums.step = RECLAIM_REPORTS;
+	for (unsigned i = 0; i < VMS_MAX; i++) {
+		request.answers[i] = (struct answer){.before_pages = answers_given_pages(&vms[i])};
+	}
 	timed_reclaim_open = true;
-	take_step(now);
 	governor_renew();
 	return STATUS_OK;
 }
@@ -188,6 +227,11 @@ void timed_reclaim_look(uint64_t spare_pages, uint64_t now_tsc)
 {
 	if (!timed_reclaim_open) {
 		return;
+	}
+	if (!request.begun) {
+		request.begun = true;
+		request.begin_tsc = now_tsc;
+		request.end_tsc = now_tsc + request.allowed_ticks;
 	}
 	uint64_t there = min_u64(spare_pages, request.pages);
 	if (there > request.most_pages && now_tsc <= request.end_tsc) {
@@ -203,23 +247,53 @@ void timed_reclaim_look(uint64_t spare_pages, uint64_t now_tsc)
 	}
 }
 
-void timed_reclaim_raise(struct policy_host *host)
+uint64_t timed_reclaim_next_ticks(uint64_t now_tsc)
 {
-	if (timed_reclaim_open) {
-		host->low_pages = max_u64(host->low_pages, request.pages);
-		host->high_pages = max_u64(host->high_pages, request.pages);
-		host->harder = request.sums.step >= RECLAIM_HARDER;
+	return min_u64(ticks_from_ms(1), sub_floor_u64(request.end_tsc, now_tsc));
+}
+
+/*
+ * What the VM says that it has idle is not relied on any more: a quarter of the time is over since
+ * it was asked, and it has not given a fair part. Short of that, others would be asked for nothing
+ * because of a guest that only says so.
+ */
+static bool is_mute(const struct vm *vm, const struct policy_vm *view, const struct answer *answer,
+		    uint64_t now_tsc)
+{
+	uint64_t missing = sub_floor_u64(view->target_pages, view->ballooned_pages);
+	uint64_t given = sub_floor_u64(answers_given_pages(vm), answer->before_pages);
+	bool moves = given > 0 && given >= (missing + given) / tunables.driver_answer_parts;
+	return answer->asked && !moves &&
+	       now_tsc - answer->asked_tsc >= request.allowed_ticks / TRUST_PARTS;
+}
+
+void timed_reclaim_raise(struct policy_host *host, struct policy_vm *views, unsigned count,
+			 uint64_t now_tsc)
+{
+	if (!timed_reclaim_open) {
+		return;
+	}
+	host->low_pages = max_u64(host->low_pages, request.pages);
+	host->high_pages = max_u64(host->high_pages, request.pages);
+	host->harder = request.sums.step >= RECLAIM_HARDER;
+	for (unsigned i = 0; i < count; i++) {
+		views[i].mute = is_mute(&vms[i], &views[i], &request.answers[i], now_tsc);
 	}
 }
 
-void timed_reclaim_note(const struct policy_vm *vms, unsigned count)
+void timed_reclaim_note(const struct policy_vm *views, unsigned count, uint64_t now_tsc)
 {
 	if (!timed_reclaim_open) {
 		return;
 	}
 	uint64_t coming = 0;
 	for (unsigned i = 0; i < count; i++) {
-		coming += rules_pending_pages(&vms[i]);
+		struct answer *answer = &request.answers[i];
+		if (rules_asked_pages(&views[i]) > 0 && !answer->asked) {
+			answer->asked = true;
+			answer->asked_tsc = now_tsc;
+		}
+		coming += rules_pending_pages(&views[i]);
 	}
 	request.coming_pages = coming;
 	request.decided = true;
@@ -227,7 +301,8 @@ void timed_reclaim_note(const struct policy_vm *vms, unsigned count)
 
 bool timed_reclaim_holds(void)
 {
-	return timed_reclaim_open && request.sums.step == RECLAIM_NO_FEEDING;
+	return timed_reclaim_open && request.sums.step == RECLAIM_NO_FEEDING &&
+	       request.missing_pages > 0;
 }
 
 struct reclaim_report timed_reclaim_report(void)
@@ -244,6 +319,9 @@ uint64_t timed_reclaim_within_us(const struct reclaim_report *report, unsigned p
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < RECLAIM_BUCKETS; i++) {
 		all += report->buckets[i];
+	}
+	if (all == 0) {
+		return 0;
 	}
 	for (unsigned i = 0; i < RECLAIM_BUCKETS - 1; i++) {
 		sum += report->buckets[i];

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A request with a deadline: so many pages are to be spare (free, and promised to no VM) within a
- * time, and to stay so until it is over. One at a time. While it is open, the policy sees a host
- * whose floor is the request, and a ladder says what may be done for it:
+ * A request with a deadline: so many pages are to be spare (free, and promised to no VM) at once
+ * within a time. Its time begins with the first look. It is met when they have been; what VMs take
+ * of them before its end is asked for again, but may be missing then. One at a time. While it is
+ * open, the policy sees a host whose floor is the request, and a ladder says what may be done:
  *
  *	reports		nothing is asked: what is there is enough
  *	balloon		VMs are asked for idle pages beyond a margin
  *	harder		and for that margin, and for room beyond their allotment
- *	no-feeding	and those that have their allotment get no frame
+ *	no-feeding	and, while something is missing, those that have their allotment get no
+ *frame
  *
  * The next step is taken when what VMs were asked for cannot be enough, when a half, or three
  * quarters, of the time are over, or at once where the host is in state hard, or low. No step is
- * taken back. The last one of the ladder of docs/policy.md, giving up on a VM, is not for this:
- * what has not come in time is late, and is told. Times are the clock's; boot CPU only.
+ * taken back. A VM that was asked a quarter of the time ago, and has not given a fair part since
+ *the request began, is not relied on: others are asked. The last one of the ladder of
+ *docs/policy.md, giving up on a VM, is not for this: what has not come in time is late, and is
+ *told. Times are the clock's; boot CPU only.
  */
 #ifndef KERNEL_OVERCOMMIT_TIMED_RECLAIM_H
 #define KERNEL_OVERCOMMIT_TIMED_RECLAIM_H
@@ -46,14 +50,14 @@ enum reclaim_step reclaim_next_step(enum reclaim_step old, const struct reclaim_
 				    enum reclaim_reason *reason);
 
 #define RECLAIM_MS_USUAL 10
-#define RECLAIM_MS_MOST 1000 /* well below oom_after_ms: no VM is given up on for it */
+#define RECLAIM_MS_MOST 1000 /* or a quarter of oom_after_ms: no VM is given up on for it */
 
 /* Counts of pages by the time after which they were there, and more. */
 #define RECLAIM_BUCKETS 15 /* bucket n: up to 10 ms * 2^(n - 6); the last one: late */
 
 struct reclaim_report {
 	uint64_t requests; /* that are over */
-	uint64_t late;	   /* of them, without all that was asked for */
+	uint64_t late;	   /* of them: all that was asked for has never been there at once */
 	uint64_t pages;	   /* that were missing when they began */
 	uint64_t buckets[RECLAIM_BUCKETS];
 	bool is_open;
@@ -72,19 +76,26 @@ MUST_CHECK enum status timed_reclaim_begin(uint64_t pages, uint64_t ms, struct e
 /* It is open: the governor looks whenever frames come back, and decides each millisecond. */
 extern bool timed_reclaim_open;
 
-/* With each look. */
+/* With each look. The last one closes it, and timed_reclaim_tell() logs that, when nobody waits for
+ * what the end sets free. */
 void timed_reclaim_look(uint64_t spare_pages, uint64_t now_tsc);
+void timed_reclaim_tell(void);
 
-/* What the policy sees of the host while one is open; and what it made of that. */
-void timed_reclaim_raise(struct policy_host *host);
-void timed_reclaim_note(const struct policy_vm *vms, unsigned count);
+/* Until the next look, while one is open: a millisecond, or less to its end. */
+uint64_t timed_reclaim_next_ticks(uint64_t now_tsc);
+
+/* What the policy sees of the host and its VMs while one is open; and what it made of that. */
+void timed_reclaim_raise(struct policy_host *host, struct policy_vm *views, unsigned count,
+			 uint64_t now_tsc);
+void timed_reclaim_note(const struct policy_vm *views, unsigned count, uint64_t now_tsc);
 
 /* VMs that have their allotment are not fed. */
 bool timed_reclaim_holds(void);
 
 struct reclaim_report timed_reclaim_report(void);
 
-/* The bound of the first bucket with which so many of 1000 pages are counted; UINT64_MAX: late. */
+/* The bound of the first bucket with which so many of 1000 pages are counted; 0: none was missing;
+ * UINT64_MAX: late. */
 uint64_t timed_reclaim_within_us(const struct reclaim_report *report, unsigned permille);
 
 /* The longest time that is counted in a bucket but the last. */
