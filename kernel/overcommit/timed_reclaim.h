@@ -76,8 +76,8 @@ MUST_CHECK enum status timed_reclaim_begin(uint64_t pages, uint64_t ms, struct e
 /* It is open: the governor looks whenever frames come back, and decides each millisecond. */
 extern bool timed_reclaim_open;
 
-/* With each look. The last one closes it, and timed_reclaim_tell() logs that, when nobody waits for
- * what the end sets free. */
+/* With each look. The last one closes it; timed_reclaim_tell() logs that, behind the wake-up of
+ * vCPUs that waited for its end. */
 void timed_reclaim_look(uint64_t spare_pages, uint64_t now_tsc);
 void timed_reclaim_tell(void);
 
