@@ -34,7 +34,7 @@
 static struct governor {
 	uint64_t managed_pages; /* all that VMs can have, and the thresholds that follow from it */
 	uint64_t low_pages;
-	uint64_t high_pages;
+	uint64_t high_pages; /* atomic: `set host floor` while others fill */
 	uint64_t free_low;
 	unsigned fill_order;	/* judged now and then, so that a fault need not */
 	int64_t unjudged_pages; /* may be filled large before that is judged again; atomic */
@@ -54,6 +54,7 @@ static struct said {
 	struct balloon_statistics statistics;
 	uint64_t refaults; /* the count when the policy last looked */
 	unsigned busy_periods;
+	bool target_told; /* the log says last that it has one */
 } said[VMS_MAX];
 
 /* Without frame_lock: a sum that is a moment old decides as well as one that is not. */
@@ -62,25 +63,24 @@ static uint64_t spare_pages(void)
 	return min_u64(promise_spare(), frame_count_free());
 }
 
+static uint64_t floor_pages(void)
+{
+	return __atomic_load_n(&governor.high_pages, __ATOMIC_RELAXED);
+}
+
 static void set_thresholds(uint64_t managed_pages)
 {
 	struct host_bounds bounds = host_limits_bounds(managed_pages);
 	governor.managed_pages = managed_pages;
 	governor.low_pages = bounds.low_pages;
-	governor.high_pages = bounds.high_pages;
-	frame_caches_floor_set(governor.high_pages); /* lent only while the host has plenty */
+	__atomic_store_n(&governor.high_pages, bounds.high_pages, __ATOMIC_RELAXED);
+	frame_caches_floor_set(bounds.high_pages); /* lent only while the host has plenty */
 }
 
 void governor_note_released(uint64_t pages)
 {
 	set_thresholds(governor.managed_pages + pages);
 	governor.free_low = frame_count_free();
-}
-
-void governor_renew(void)
-{
-	set_thresholds(governor.managed_pages);
-	governor.next_tsc = 0;
 }
 
 void governor_init(void)
@@ -147,20 +147,28 @@ uint64_t governor_free_low(void)
 
 bool governor_is_plentiful(void)
 {
-	return spare_pages() > governor.high_pages + order_pages(ORDER_2M);
+	return spare_pages() > floor_pages() + order_pages(ORDER_2M);
 }
 
 /* What a demand fill may take at most, from what is spare now. */
 static unsigned judge_fill_order(uint64_t spare)
 {
-	uint64_t enough = governor.high_pages + order_pages(ORDER_2M);
+	uint64_t floor = floor_pages();
+	uint64_t enough = floor + order_pages(ORDER_2M);
 	__atomic_store_n(&governor.unjudged_pages, (int64_t)(sub_floor_u64(spare, enough) / 2),
 			 __ATOMIC_RELAXED);
 	if (spare <= enough) {
 		return ORDER_4K;
 	}
-	uint64_t generous = governor.high_pages + tunables.generous_gib * order_pages(ORDER_1G);
+	uint64_t generous = floor + tunables.generous_gib * order_pages(ORDER_1G);
 	return spare > generous ? ORDER_1G : ORDER_2M;
+}
+
+void governor_renew(void)
+{
+	set_thresholds(governor.managed_pages);
+	__atomic_store_n(&governor.fill_order, judge_fill_order(spare_pages()), __ATOMIC_RELAXED);
+	governor.next_tsc = 0;
 }
 
 /*
@@ -326,6 +334,7 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 		if (vms[i].state != VM_RUNNING || vm_is_paused(&vms[i]) ||
 		    !vms[i].balloon.attached) {
 			boost_want(&vms[i], false);
+			said[i].target_told = vm_is_paused(&vms[i]) && said[i].target_told;
 			continue;
 		}
 		if (said[i].busy_periods > 0) {
@@ -335,7 +344,9 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 		driver_health_note_target(&vms[i], target, said[i].statistics.idle_pages, now);
 		boost(&vms[i], target, said[i].statistics.idle_pages);
 		balloon_set_target(&vms[i], target, pressure);
-		if ((old == 0) != (target == 0) && !timed_reclaim_open) { /* a line takes long */
+		/* A line takes long: of what a reclaim changes, what is left at its end is told. */
+		if (said[i].target_told != (target != 0) && !timed_reclaim_open) {
+			said[i].target_told = target != 0;
 			vm_log(&vms[i], "target pages=%llu held=%llu ballooned=%llu",
 			       (unsigned long long)target,
 			       (unsigned long long)vms[i].s2.mapped_pages,
@@ -349,7 +360,7 @@ static void decide(uint64_t now_tsc)
 	policy_host = (struct policy_host){
 		.spare_pages = spare_pages(),
 		.low_pages = governor.low_pages,
-		.high_pages = governor.high_pages,
+		.high_pages = floor_pages(),
 		.idle_tax_percent = tunables.idle_tax_percent,
 		.total_pages = governor.managed_pages,
 	};

@@ -98,6 +98,14 @@ static enum status set_reserve(struct word value, struct error *error)
 	uint64_t pages = 0;
 	enum status status =
 		check("reserve", value, 0, limits.managed_pages / RESERVE_PARTS, &pages, error);
+	uint64_t most = limits.reserve_pages + promise_spare();
+	if (status == STATUS_OK && pages > most) {
+		return error_set(
+			error, STATUS_INVALID,
+			"a reserve of %lluK takes what VMs hold or were promised: %lluK is spare",
+			(unsigned long long)pages * 4,
+			(unsigned long long)(most - limits.reserve_pages) * 4);
+	}
 	if (status == STATUS_OK) {
 		limits.reserve_pages = pages;
 		host_limits_keep(limits.kept_pages);

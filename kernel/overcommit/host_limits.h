@@ -24,8 +24,8 @@ struct host_bounds host_limits_bounds(uint64_t managed_pages);
 
 /*
  * The one way to change them, at boot and later: `floor` to a size or `auto`, `reserve` to a size.
- * INVALID: *error says why, and nothing has changed. The floor holds from the
- * next period on, the reserve at once.
+ * A reserve is raised by no more than is spare. INVALID: *error says why, and nothing has changed.
+ * The floor holds from the next period on, the reserve at once.
  */
 MUST_CHECK enum status host_limits_set(struct word key, struct word value, struct error *error);
 

@@ -5,6 +5,7 @@
  */
 #include "fake/kernel.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/trace.h"
@@ -128,6 +129,32 @@ static void test_reserve_is_set(void **state)
 	assert_int_equal(promise_spare(), before + 512);
 }
 
+/* No more than is spare: VMs hold the rest, or were promised it. */
+static void test_reserve_takes_nothing_from_vms(void **state)
+{
+	(void)state;
+	kernel_start(FRAMES, 1);
+	struct vm *vm = kernel_vm("vm", 8000, 8000, 100);
+	assert_int_equal(set("reserve", "1M"), STATUS_OK);
+	while (promise_spare() > 300) {
+		kernel_touch_pages(vm, vm->s2.mapped_pages, 1);
+	}
+	uint64_t spare = promise_spare();
+	char value[16];
+	(void)snprintf(value, sizeof(value), "%uK", (unsigned)(256 + spare + 1) * 4);
+	refused("reserve", value, "takes what VMs hold or were promised");
+	assert_int_equal(promise_spare(), spare);
+	(void)snprintf(value, sizeof(value), "%uK", (unsigned)(256 + spare) * 4);
+	assert_int_equal(set("reserve", value), STATUS_OK);
+	assert_int_equal(promise_spare(), 0);
+	char more[16];
+	(void)snprintf(more, sizeof(more), "%uK", (unsigned)(256 + spare + 1) * 4);
+	refused("reserve", more, ": 0K is spare");
+	assert_int_equal(set("reserve", value), STATUS_OK);
+	assert_int_equal(set("reserve", "1M"), STATUS_OK);
+	assert_int_equal(promise_spare(), spare);
+}
+
 static void test_nothing_else_is_accepted(void **state)
 {
 	(void)state;
@@ -244,6 +271,7 @@ int main(void)
 		TEST(test_floor_is_set),
 		TEST(test_floor_decides_who_is_asked),
 		TEST(test_reserve_is_set),
+		TEST(test_reserve_takes_nothing_from_vms),
 		TEST(test_nothing_else_is_accepted),
 		TEST(test_options_go_the_same_way),
 		TEST(test_bad_options_are_told),

@@ -160,6 +160,25 @@ static void test_met_in_time(void **state)
 	assert_non_null(strstr(fake_log_text, "reclaim met pages="));
 	kernel_periods(2);
 	assert_int_equal(vm->balloon.target_pages, 0);
+	assert_null(strstr(fake_log_text, "target pages=")); /* before and after it there is none */
+}
+
+/* A target that outlasts the request is told after it, and its end with it. */
+static void test_what_is_left_is_told(void **state)
+{
+	(void)state;
+	struct vm *vm = donor(2000);
+	begin(1000, 10);
+	pass(1 * MS);
+	vm->balloon.fixed = true; /* the operator's: it stays */
+	vm->balloon.fixed_pages = 300;
+	pass(5 * MS);
+	assert_null(strstr(fake_log_text, "target pages="));
+	pass(5 * MS);
+	assert_non_null(strstr(fake_log_text, "target pages=300 "));
+	vm->balloon.fixed = false;
+	kernel_periods(2);
+	assert_non_null(strstr(fake_log_text, "target pages=0 "));
 }
 
 static void test_what_is_there_is_not_asked_for(void **state)
@@ -483,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_buckets),
 		TEST(test_met_in_time),
 		TEST(test_what_is_there_is_not_asked_for),
+		TEST(test_what_is_left_is_told),
 		TEST(test_late),
 		TEST(test_harder_when_it_is_too_little),
 		TEST(test_others_are_not_fed),
