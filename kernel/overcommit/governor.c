@@ -387,7 +387,7 @@ void governor_poll(uint64_t now_tsc)
 	uint64_t spare = min_u64(promise_spare(), free);
 	governor.free_low = min_u64(governor.free_low, free);
 	__atomic_store_n(&governor.fill_order, judge_fill_order(spare), __ATOMIC_RELAXED);
-	timed_reclaim_look(spare, now);
+	timed_reclaim_look(spare, now, now_tsc);
 	wait_queue_reserve(spare < governor.low_pages, timed_reclaim_holds(), now);
 	bool left = waiting && wait_queue_wake(spare, governor.low_pages);
 	timed_reclaim_tell();

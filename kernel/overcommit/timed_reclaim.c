@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/string.h"
 #include "base/time.h"
+#include "arch/arch.h"
 #include "kernel/lib/tunables.h"
 #include "kernel/overcommit/driver_health.h"
 #include "kernel/overcommit/governor.h"
@@ -38,6 +39,7 @@ static struct {
 	uint64_t pages;
 	uint64_t most_pages; /* that have been there at once */
 	uint64_t allowed_ticks;
+	uint64_t command_tsc; /* the processor's, not the clock's */
 	bool begun;  /* its time: with the first look, whose clock has counted the gap before it */
 	bool untold; /* it is over, and the log does not say so */
 	uint64_t begin_tsc;
@@ -207,7 +209,9 @@ enum status timed_reclaim_begin(uint64_t pages, uint64_t ms, struct error *error
 	request.pages = pages;
 	request.most_pages = min_u64(spare, pages);
 	request.allowed_ticks = ticks_from_ms(ms);
+	request.command_tsc = arch_tsc();
 	request.begun = false;
+	request.end_tsc = 0;
 	request.missing_pages = pages - request.most_pages;
 	request.coming_pages = 0;
 	request.decided = false;
@@ -223,10 +227,10 @@ enum status timed_reclaim_begin(uint64_t pages, uint64_t ms, struct error *error
 }
 
 /* What is there at a look behind its end may have come too late, so it does not count. */
-void timed_reclaim_look(uint64_t spare_pages, uint64_t now_tsc)
+void timed_reclaim_look(uint64_t spare_pages, uint64_t now_tsc, uint64_t look_tsc)
 {
-	if (!timed_reclaim_open) {
-		return;
+	if (!timed_reclaim_open || (!request.begun && look_tsc < request.command_tsc)) {
+		return; /* the look began before the command, which can have taken long to log */
 	}
 	if (!request.begun) {
 		request.begun = true;
@@ -262,9 +266,11 @@ static bool is_mute(const struct vm *vm, const struct policy_vm *view, const str
 {
 	uint64_t missing = sub_floor_u64(view->target_pages, view->ballooned_pages);
 	uint64_t given = sub_floor_u64(answers_given_pages(vm), answer->before_pages);
+	if (!request.begun || !answer->asked) {
+		return false;
+	}
 	bool moves = given > 0 && given >= (missing + given) / tunables.driver_answer_parts;
-	return answer->asked && !moves &&
-	       now_tsc - answer->asked_tsc >= request.allowed_ticks / TRUST_PARTS;
+	return !moves && now_tsc - answer->asked_tsc >= request.allowed_ticks / TRUST_PARTS;
 }
 
 void timed_reclaim_raise(struct policy_host *host, struct policy_vm *views, unsigned count,
@@ -283,7 +289,7 @@ void timed_reclaim_raise(struct policy_host *host, struct policy_vm *views, unsi
 
 void timed_reclaim_note(const struct policy_vm *views, unsigned count, uint64_t now_tsc)
 {
-	if (!timed_reclaim_open) {
+	if (!timed_reclaim_open || !request.begun) {
 		return;
 	}
 	uint64_t coming = 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A request with a deadline: so many pages are to be spare (free, and promised to no VM) at once
- * within a time. Its time begins with the first look. It is met when they have been; what VMs take
- * of them before its end is asked for again, but may be missing then. One at a time. While it is
- * open, the policy sees a host whose floor is the request, and a ladder says what may be done:
+ * within a time. Its time begins with the first look behind the command. It is met when they have
+ *been; what VMs take of them before its end is asked for again, but may be missing then. One at a
+ *time. While it is open, the policy sees a host whose floor is the request, and a ladder says what
+ *may be done:
  *
  *	reports		nothing is asked: what is there is enough
  *	balloon		VMs are asked for idle pages beyond a margin
@@ -76,9 +77,9 @@ MUST_CHECK enum status timed_reclaim_begin(uint64_t pages, uint64_t ms, struct e
 /* It is open: the governor looks whenever frames come back, and decides each millisecond. */
 extern bool timed_reclaim_open;
 
-/* With each look. The last one closes it; timed_reclaim_tell() logs that, behind the wake-up of
- * vCPUs that waited for its end. */
-void timed_reclaim_look(uint64_t spare_pages, uint64_t now_tsc);
+/* With each look, by the clock and by the TSC. The last one closes it; timed_reclaim_tell() logs
+ * that, behind the wake-up of vCPUs that waited for its end. */
+void timed_reclaim_look(uint64_t spare_pages, uint64_t now_tsc, uint64_t look_tsc);
 void timed_reclaim_tell(void);
 
 /* Until the next look, while one is open: a millisecond, or less to its end. */

@@ -408,6 +408,27 @@ static void test_time_begins_with_the_first_look(void **state)
 	assert_non_null(strstr(fake_log_text, "missing=600 coming=1000 after_us=9000"));
 }
 
+/* The look that goes on when the command is over began before it: what that took is not counted. */
+static void test_time_does_not_begin_before_the_command(void **state)
+{
+	(void)state;
+	struct vm *vm = donor(2000);
+	uint64_t look_tsc = fake_tsc;
+	fake_tsc += 400 * MS; /* lines of the log */
+	assert_int_equal(timed_reclaim_begin(promise_spare() + 1000, 10, &error), STATUS_OK);
+	governor_poll(look_tsc);
+	assert_true(vm->balloon.target_pages >= 1000); /* it is asked meanwhile */
+	pass(1 * MS);
+	assert_int_equal(timed_reclaim_report().step, RECLAIM_BALLOON);
+	pass(9 * MS);
+	kernel_give(vm, 200, 1000);
+	assert_true(timed_reclaim_report().is_open);
+	pass(1 * MS);
+	assert_false(timed_reclaim_report().is_open);
+	assert_int_equal(timed_reclaim_report().buckets[6], 1000);
+	assert_int_equal(timed_reclaim_report().late, 0);
+}
+
 /* While all is there, nothing is kept from others; what they take is missing, and they wait. */
 static void test_others_are_fed_when_it_is_met(void **state)
 {
@@ -512,6 +533,7 @@ int main(void)
 		TEST(test_next_to_nothing_is_not_relied_on),
 		TEST(test_one_that_gives_is_relied_on),
 		TEST(test_time_begins_with_the_first_look),
+		TEST(test_time_does_not_begin_before_the_command),
 		TEST(test_others_are_fed_when_it_is_met),
 		TEST(test_late_three_times),
 		TEST(test_looks_at_its_end),
