@@ -202,9 +202,10 @@ enum status command_run(const char *line, bool script, struct error *error)
 	if (takes_beginning(command, &beginning)) {
 		return run_for_each(command, &call, beginning, error);
 	}
-	if (command->takes_vm && call.count > 0) {
+	bool is_host = command->takes_host && call.count > 0 && word_is(call.words[0], "host");
+	if (command->takes_vm && call.count > 0 && !is_host) {
 		call.vm = commands_vm_find(call.words[0], error);
-		if (call.vm == NULL && !(command->takes_host && word_is(call.words[0], "host"))) {
+		if (call.vm == NULL) {
 			return STATUS_NOT_FOUND;
 		}
 	}

@@ -10,6 +10,7 @@
 
 #include "base/trace.h"
 #include "fake/trace.h"
+#include "kernel/lib/tunables.h"
 #include "kernel/lib/options.h"
 #include "kernel/overcommit/decisions.h"
 #include "kernel/overcommit/governor.h"
@@ -81,6 +82,14 @@ static void test_floor_is_set(void **state)
 	assert_int_equal(decisions_last_host()->high_pages, 2048);
 	assert_int_equal(decisions_last_host()->low_pages, 1024);
 	assert_int_equal(host_limits_report().floor_pages, 2048);
+	tunables.high_times = 4;
+	governor_renew();
+	kernel_periods(1);
+	assert_int_equal(decisions_last_host()->low_pages, 512);
+	assert_int_equal(decisions_last_host()->high_pages, 2048);
+	tunables.high_times = 2;
+	governor_renew();
+	kernel_periods(1);
 	assert_true(host_limits_report().floor_is_set);
 	assert_int_equal(governor_free_low(), fewest); /* of the whole run, not since then */
 
