@@ -8,7 +8,7 @@
 #include "arch/arch.h"
 #include "arch/backend.h"
 #include "kernel/overcommit/governor.h"
-#include "kernel/overcommit/policy.h"
+#include "kernel/overcommit/host_limits.h"
 #include "kernel/housekeeping.h"
 #include "kernel/lib/options.h"
 #include "kernel/monitor/results.h"
@@ -53,12 +53,6 @@ static void take_options(const struct boot_info *boot_info)
 	}
 	for (unsigned i = 0; i < complaints.count && i < OPTIONS_COMPLAINTS_MAX; i++) {
 		log_event(NULL, "options: %s", complaints.errors[i].text);
-	}
-	struct error error;
-	if (options.policy[0] != '\0' &&
-	    policy_select(options.policy, strlen(options.policy), &error) != STATUS_OK) {
-		log_event(NULL, "options: the option policy=%s is ignored: %s", options.policy,
-			  error.text);
 	}
 	if (complaints.count > OPTIONS_COMPLAINTS_MAX) {
 		log_event(NULL, "options: %u more words are ignored",
@@ -162,6 +156,7 @@ void kernel_main(struct boot_info *boot_info)
 	scheduler_init();
 	(void)arch_cpus_start((unsigned)options.cpus_max);
 	governor_init();
+	host_limits_boot(&options);
 	start_trace();
 	housekeeping_init(&options);
 	start_guests(boot_info);

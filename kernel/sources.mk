@@ -3,6 +3,7 @@
 
 # How balloon targets are decided: the table of policies, and one file for each (docs/policy.md).
 POLICY_SOURCES := \
+	kernel/overcommit/host_state.c \
 	kernel/overcommit/policy.c \
 	kernel/overcommit/policies/controller.c \
 	kernel/overcommit/policies/demand.c \
@@ -56,6 +57,7 @@ HV_C_SOURCES += \
 	kernel/monitor/command.c \
 	kernel/monitor/commands_host.c \
 	kernel/monitor/commands_memory.c \
+	kernel/monitor/commands_policy.c \
 	kernel/monitor/commands_steer.c \
 	kernel/monitor/commands_trace.c \
 	kernel/monitor/commands_vm.c \
@@ -73,9 +75,11 @@ HV_C_SOURCES += \
 	kernel/overcommit/decisions.c \
 	kernel/overcommit/driver_health.c \
 	kernel/overcommit/governor.c \
+	kernel/overcommit/host_limits.c \
 	kernel/overcommit/oom.c \
 	$(POLICY_SOURCES) \
 	kernel/overcommit/silent_driver.c \
+	kernel/overcommit/timed_reclaim.c \
 	kernel/overcommit/wait_queue.c \
 	kernel/overcommit/working_set.c \
 	kernel/sched/boost.c \

@@ -8,7 +8,7 @@
 
 #include "base/status.h"
 
-#define ERROR_TEXT_BYTES 200
+#define ERROR_TEXT_BYTES 240
 
 struct error {
 	char text[ERROR_TEXT_BYTES]; /* terminated; what does not fit is cut */

@@ -98,6 +98,17 @@ static void take_policy(const char *word, const char *value, struct options *opt
 	snprintf(options->policy, sizeof(options->policy), "%s", value);
 }
 
+/* How much a host of this size can have is not known here either. */
+static void take_size(const char *word, const char *value, char *to,
+		      struct options_complaints *complaints)
+{
+	if (value[0] == '\0' || strlen(value) >= OPTIONS_SIZE_BYTES) {
+		complain(complaints, word, "a size has 1 to 15 letters, such as 64M");
+		return;
+	}
+	snprintf(to, OPTIONS_SIZE_BYTES, "%s", value);
+}
+
 static void take_trace_port(const char *word, const char *value, struct options *options,
 			    struct options_complaints *complaints)
 {
@@ -164,6 +175,10 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 		}
 	} else if ((value = value_of(word, "policy=")) != NULL) {
 		take_policy(word, value, options, complaints);
+	} else if ((value = value_of(word, "host-floor=")) != NULL) {
+		take_size(word, value, options->host_floor, complaints);
+	} else if ((value = value_of(word, "host-reserve=")) != NULL) {
+		take_size(word, value, options->host_reserve, complaints);
 	} else if ((value = value_of(word, "mitigations=")) != NULL) {
 		if (strcmp(value, "auto") == 0 || strcmp(value, "off") == 0) {
 			options->mitigations_off = strcmp(value, "off") == 0;
@@ -173,7 +188,8 @@ static void take_word(const char *word, struct options *options, bool *table_giv
 	} else {
 		complain(complaints, word,
 			 "it is not one of batch console= screen= end= table= timeout= audit= "
-			 "maxcpus= vms= policy= mitigations= trace= trace-port= exec=");
+			 "maxcpus= vms= policy= host-floor= host-reserve= mitigations= trace= "
+			 "trace-port= exec=");
 	}
 }
 

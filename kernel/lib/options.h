@@ -10,6 +10,7 @@
 #include "arch/screen.h"
 
 #define OPTIONS_POLICY_BYTES 16
+#define OPTIONS_SIZE_BYTES 16
 #define OPTIONS_EXEC_MOST 511
 #define OPTIONS_EXEC_BYTES (OPTIONS_EXEC_MOST + 1)
 
@@ -27,9 +28,11 @@ struct options {
 	enum end end; /* what follows the verdict, or the key q */
 	enum screen_use screen;
 	struct console console;
-	char console_name[40];		   /* as it was given, for error messages */
-	char policy[OPTIONS_POLICY_BYTES]; /* as it was given; empty: the default */
-	char exec[OPTIONS_EXEC_BYTES];	   /* commands of the monitor, as they were given */
+	char console_name[40];		     /* as it was given, for error messages */
+	char policy[OPTIONS_POLICY_BYTES];   /* as it was given; empty: the default */
+	char host_floor[OPTIONS_SIZE_BYTES]; /* likewise, as is the next */
+	char host_reserve[OPTIONS_SIZE_BYTES];
+	char exec[OPTIONS_EXEC_BYTES]; /* commands of the monitor, as they were given */
 };
 
 #define OPTIONS_COMPLAINTS_MAX 4

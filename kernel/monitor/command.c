@@ -202,7 +202,8 @@ enum status command_run(const char *line, bool script, struct error *error)
 	if (takes_beginning(command, &beginning)) {
 		return run_for_each(command, &call, beginning, error);
 	}
-	if (command->takes_vm && call.count > 0) {
+	bool is_host = command->takes_host && call.count > 0 && word_is(call.words[0], "host");
+	if (command->takes_vm && call.count > 0 && !is_host) {
 		call.vm = commands_vm_find(call.words[0], error);
 		if (call.vm == NULL) {
 			return STATUS_NOT_FOUND;
@@ -283,6 +284,9 @@ unsigned command_complete(const char *line, bool show, char *common, size_t byte
 	if (command->takes_vm && before == 1) {
 		for (unsigned i = 0; i < vm_count; i++) {
 			consider(&ends, word_of(vm_name(&vms[i])));
+		}
+		if (command->takes_host) {
+			consider(&ends, word_of("host"));
 		}
 		return ends.count;
 	}

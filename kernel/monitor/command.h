@@ -33,6 +33,7 @@ struct command {
 	unsigned least; /* arguments, the VM's name included */
 	unsigned most;
 	bool takes_vm;	     /* the first argument is the name of a VM */
+	bool takes_host;     /* or the word host, before a VM of that name: `vm` is NULL then */
 	bool takes_many;     /* NAME* stands for each that runs and whose name begins so */
 	const char *choices; /* words that may follow, for completion: "min mem" */
 	/* INVALID or another failure: *error says why, and nothing has changed. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Commands about the host and the run as a whole, and help. */
 #include "kernel/monitor/commands.h"
+#include "kernel/monitor/commands_policy.h"
 #include "kernel/monitor/commands_vm.h"
 
 #include "base/bits.h"
@@ -17,6 +18,7 @@
 #include "kernel/monitor/top.h"
 #include "kernel/overcommit/decisions.h"
 #include "kernel/overcommit/governor.h"
+#include "kernel/overcommit/host_limits.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
 #include "mm/frame.h"
@@ -74,6 +76,19 @@ static void show_cpus(void)
 	}
 }
 
+static void show_state(void)
+{
+	struct host_report host = host_limits_report();
+	char texts[2][SIZE_TEXT_BYTES];
+	output_print(
+		"state %s: floor %s%s, reserve %s; ms in high %lu, soft %lu, hard %lu, low %lu, "
+		"changes %lu",
+		host_state_name(host.state), commands_vm_size(host.floor_pages, texts[0]),
+		host.floor_is_set ? " as set" : "", commands_vm_size(host.reserve_pages, texts[1]),
+		host.ms[HOST_HIGH], host.ms[HOST_SOFT], host.ms[HOST_HARD], host.ms[HOST_LOW],
+		host.changes);
+}
+
 static enum status host(const struct command_call *call, struct error *error)
 {
 	const struct policy_host *view = decisions_last_host();
@@ -99,6 +114,8 @@ static enum status host(const struct command_call *call, struct error *error)
 	output_print("up %lu s, %s, %u CPUs, VMs %u",
 		     ms_from_ticks(arch_tsc() - log_origin_tsc()) / MS_PER_SECOND, backend->name,
 		     arch_cpu_count(), vm_count);
+	show_state();
+	commands_policy_show_reclaims();
 	show_cpus();
 	return STATUS_OK;
 }
@@ -169,7 +186,7 @@ static const struct command table[] = {
 	{
 		.name = "host",
 		.arguments = "",
-		.meaning = "memory, thresholds and CPUs of the host",
+		.meaning = "memory, thresholds, state and CPUs of the host",
 		.example = "host",
 		.run = host,
 	},

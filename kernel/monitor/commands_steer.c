@@ -4,6 +4,7 @@
  * changes anything.
  */
 #include "kernel/monitor/commands.h"
+#include "kernel/monitor/commands_policy.h"
 #include "kernel/monitor/commands_steer.h"
 #include "kernel/monitor/commands_vm.h"
 
@@ -13,7 +14,6 @@
 #include "kernel/lifecycle/start.h"
 #include "kernel/monitor/output.h"
 #include "kernel/overcommit/driver_health.h"
-#include "kernel/overcommit/policy.h"
 #include "kernel/sched/clock.h"
 #include "kernel/sched/pause.h"
 #include "kernel/vm/vm.h"
@@ -186,6 +186,9 @@ static enum status set(const struct command_call *call, struct error *error)
 	struct vm *vm = call->vm;
 	struct word key = call->words[1];
 	struct word value = call->words[2];
+	if (vm == NULL) {
+		return commands_policy_set_host(call, error);
+	}
 	enum status status = need_running(vm, error);
 	if (status != STATUS_OK) {
 		return status;
@@ -211,25 +214,6 @@ static enum status set(const struct command_call *call, struct error *error)
 	if (status == STATUS_OK) {
 		log_event(vm_name(vm), "operator set %.*s=%.*s", word_shown(key), key.text,
 			  word_shown(value), value.text);
-	}
-	return status;
-}
-
-static enum status choose_policy(const struct command_call *call, struct error *error)
-{
-	const struct policy *policy;
-	for (unsigned i = 0; call->count == 0 && (policy = policy_at(i)) != NULL; i++) {
-		output_print("%s %-10s %s", policy == policy_now() ? "*" : " ", policy->name,
-			     policy->rule);
-		output_print("  %-10s %s", "", policy->source);
-	}
-	if (call->count == 0) {
-		return STATUS_OK;
-	}
-	const struct policy *before = policy_now();
-	enum status status = policy_select(call->words[0].text, call->words[0].length, error);
-	if (status == STATUS_OK) {
-		log_event(NULL, "operator policy=%s was=%s", policy_now()->name, before->name);
 	}
 	return status;
 }
@@ -323,12 +307,13 @@ static const struct command table[] = {
 		.name = "set",
 		.arguments = "NAME min|mem|max|shares|buffer|weight VALUE",
 		.meaning = "another minimum, allotment, most that it may hold, share of memory, "
-			   "buffer, share of CPUs",
+			   "buffer, share of CPUs; of host: another floor, reserve",
 		.example = "set hungry shares 200",
 		.least = 3,
 		.most = 3,
 		.takes_vm = true,
-		.choices = "min mem max shares buffer weight",
+		.takes_host = true,
+		.choices = "min mem max shares buffer weight floor reserve",
 		.run = set,
 	},
 	{
@@ -338,7 +323,16 @@ static const struct command table[] = {
 		.example = "policy demand",
 		.most = 1,
 		.choices = "spare shares demand static threshold controller refault",
-		.run = choose_policy,
+		.run = commands_policy_choose,
+	},
+	{
+		.name = "reclaim",
+		.arguments = "SIZE [MS]",
+		.meaning = "so much memory is to be spare within MS (10) milliseconds",
+		.example = "reclaim 16M 10",
+		.least = 1,
+		.most = 2,
+		.run = commands_policy_reclaim,
 	},
 	{
 		.name = "pause",

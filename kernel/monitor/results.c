@@ -6,6 +6,8 @@
 #include "base/string.h"
 #include "arch/arch.h"
 #include "kernel/overcommit/governor.h"
+#include "kernel/overcommit/host_limits.h"
+#include "kernel/overcommit/timed_reclaim.h"
 #include "kernel/log/log.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm_stats.h"
@@ -62,6 +64,23 @@ static void print_cpus(void)
 	}
 }
 
+/* Where more than a thousandth came late, the time is beyond all that are counted. */
+static void print_reclaims(void)
+{
+	struct reclaim_report report = timed_reclaim_report();
+	uint64_t within = timed_reclaim_within_us(&report, 999);
+	if (report.requests > 0) {
+		log_event(NULL,
+			  "result reclaims=%llu reclaims_late=%llu reclaim_pages=%llu "
+			  "reclaim_late_pages=%llu reclaim_999_us=%llu reclaim_step=%s",
+			  U(report.requests), U(report.late), U(report.pages),
+			  U(report.buckets[RECLAIM_BUCKETS - 1]),
+			  U(within == UINT64_MAX ? timed_reclaim_bucket_us(RECLAIM_BUCKETS - 1)
+						 : within),
+			  reclaim_step_name(report.step));
+	}
+}
+
 static void print_host(const char *audit_text)
 {
 	print_cpus();
@@ -72,6 +91,14 @@ static void print_host(const char *audit_text)
 		  arch_cpu_count(), U(frame_table_count - frame_count(FRAME_RESERVED)),
 		  U(frame_count_free()), U(frame_count(FRAME_ZEROED)), U(governor_free_low()),
 		  audit_text);
+	struct host_report host = host_limits_report();
+	log_event(NULL,
+		  "result state=%s state_changes=%llu high_ms=%llu soft_ms=%llu hard_ms=%llu "
+		  "low_ms=%llu floor_pages=%llu reserve_pages=%llu",
+		  host_state_name(host.state), U(host.changes), U(host.ms[HOST_HIGH]),
+		  U(host.ms[HOST_SOFT]), U(host.ms[HOST_HARD]), U(host.ms[HOST_LOW]),
+		  U(host.floor_pages), U(host.reserve_pages));
+	print_reclaims();
 	if (trace_is_used) {
 		struct trace_sums sums = trace_sums();
 		log_event(NULL, "result trace_records=%llu trace_lost=%llu",

@@ -10,6 +10,7 @@
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/commands_vm.h"
 #include "kernel/monitor/output.h"
+#include "kernel/overcommit/host_limits.h"
 #include "kernel/vm/vm_stats.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
@@ -20,7 +21,9 @@ enum comparison { IS, IS_NOT, BELOW, AT_MOST, ABOVE, AT_LEAST, COMPARISONS };
 
 static const char *const comparison_words[COMPARISONS] = {"=", "!=", "<", "<=", ">", ">="};
 
-enum host_value { HOST_FREE, HOST_SPARE };
+enum host_value { HOST_VALUE_FREE, HOST_VALUE_SPARE, HOST_VALUE_STATE, HOST_VALUES };
+
+static const char *const host_value_words[HOST_VALUES] = {"free", "spare", "state"};
 
 struct condition {
 	const struct vm *vm; /* NULL: of the host */
@@ -156,6 +159,30 @@ static enum status parse_stat(struct word word, enum vm_stat *stat, struct error
 			 word_shown(word), word.text);
 }
 
+static enum status parse_host_value(struct word word, enum host_value *value, struct error *error)
+{
+	for (unsigned i = 0; i < HOST_VALUES; i++) {
+		if (word_is(word, host_value_words[i])) {
+			*value = (enum host_value)i;
+			return STATUS_OK;
+		}
+	}
+	return error_set(error, STATUS_INVALID, "of the host, free, spare and state are known");
+}
+
+/* In the order of need: `> soft` is hard or low. */
+static enum status parse_host_state(struct word word, uint64_t *value, struct error *error)
+{
+	for (unsigned i = 0; i < HOST_STATES; i++) {
+		if (word_is(word, host_state_name((enum host_state)i))) {
+			*value = i;
+			return STATUS_OK;
+		}
+	}
+	return error_set(error, STATUS_INVALID, "%.*s is not high, soft, hard or low",
+			 word_shown(word), word.text);
+}
+
 /* `words`: NAME STATISTIC OP VALUE. */
 static enum status parse_condition(const struct word *words, struct condition *condition,
 				   struct error *error)
@@ -164,12 +191,7 @@ static enum status parse_condition(const struct word *words, struct condition *c
 	enum status status = STATUS_OK;
 	*condition = (struct condition){0};
 	if (word_is(words[0], "host")) {
-		condition->host = word_is(words[1], "free") ? HOST_FREE : HOST_SPARE;
-		if (condition->host == HOST_SPARE && !word_is(words[1], "spare")) {
-			return error_set(error, STATUS_INVALID,
-					 "of the host, free and spare are "
-					 "known");
-		}
+		status = parse_host_value(words[1], &condition->host, error);
 	} else {
 		condition->vm = commands_vm_find(words[0], error);
 		if (condition->vm == NULL) {
@@ -181,17 +203,25 @@ static enum status parse_condition(const struct word *words, struct condition *c
 	if (status == STATUS_OK) {
 		status = parse_comparison(words[2], condition, error);
 	}
-	if (status == STATUS_OK) {
+	if (status == STATUS_OK && condition->vm == NULL && condition->host == HOST_VALUE_STATE) {
+		status = parse_host_state(words[3], &condition->value, error);
+	} else if (status == STATUS_OK) {
 		status = parse_value(words[3], unit, &condition->value, error);
 	}
 	return status;
 }
 
+static uint64_t host_value(enum host_value value)
+{
+	return value == HOST_VALUE_FREE	   ? frame_count_free()
+	       : value == HOST_VALUE_SPARE ? promise_spare()
+					   : host_limits_report().state;
+}
+
 static bool holds(const struct condition *condition)
 {
 	uint64_t value = condition->vm != NULL ? vm_stat_read(condition->vm, condition->stat)
-			 : condition->host == HOST_FREE ? frame_count_free()
-							: promise_spare();
+					       : host_value(condition->host);
 	switch (condition->comparison) {
 	case IS:
 		return value == condition->value;

@@ -6,6 +6,7 @@
 #include "base/string.h"
 #include "kernel/monitor/output.h"
 #include "kernel/vm/vm_stats.h"
+#include "kernel/overcommit/host_limits.h"
 #include "mm/frame.h"
 
 #define LINE_BYTES 160
@@ -94,8 +95,9 @@ void table_print(void)
 		print_homes(vm, homes, sizeof(homes));
 		print_row(vm, vm_name(vm), table_state(vm), homes);
 	}
-	output_print("host: frames free %llu, of them zeroed %llu, total %llu",
+	output_print("host: frames free %llu, of them zeroed %llu, total %llu, state %s",
 		     (unsigned long long)frame_count_free(),
 		     (unsigned long long)frame_count(FRAME_ZEROED),
-		     (unsigned long long)(frame_table_count - frame_count(FRAME_RESERVED)));
+		     (unsigned long long)(frame_table_count - frame_count(FRAME_RESERVED)),
+		     host_state_name(host_limits_report().state));
 }

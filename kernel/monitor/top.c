@@ -14,6 +14,7 @@
 #include "kernel/monitor/output.h"
 #include "kernel/monitor/table.h"
 #include "kernel/overcommit/decisions.h"
+#include "kernel/overcommit/host_limits.h"
 #include "kernel/vm/vm.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
@@ -315,15 +316,6 @@ static void show_titles(void)
 	show(line);
 }
 
-/* As esxtop calls them; here they follow from the two thresholds. */
-static const char *host_state(const struct policy_host *host, uint64_t spare)
-{
-	return spare == 0		   ? "low"
-	       : spare < host->low_pages   ? "hard"
-	       : spare <= host->high_pages ? "soft"
-					   : "high";
-}
-
 static uint64_t mib(uint64_t pages)
 {
 	return pages / 256;
@@ -347,7 +339,8 @@ static void show_host(uint64_t now_tsc)
 	uint64_t spare = min_u64(promise_spare(), frame_count_free());
 	snprintf(line, sizeof(line), "up %lu s, %u CPUs, %u VMs, %s state, overcommit %lu%%",
 		 ms_from_ticks(now_tsc - log_origin_tsc()) / MS_PER_SECOND, arch_cpu_count(),
-		 vm_count, host_state(host, spare), total > 0 ? granted * 100 / total : 0);
+		 vm_count, host_state_name(host_limits_report().state),
+		 total > 0 ? granted * 100 / total : 0);
 	show(line);
 	snprintf(line, sizeof(line),
 		 "PMEM/MB: %lu total, %lu vmk, %lu guests, %lu free, %lu zeroed", mib(total),

@@ -17,7 +17,8 @@ static void judge_from(struct vm *vm, uint64_t target_pages, uint64_t idle_pages
 	balloon->asked_pages = min_u64(missing, idle_pages);
 	balloon->asked_tsc = now_tsc;
 	balloon->asked_size_pages = vm->s2.ballooned_pages;
-	__atomic_store_n(&balloon->given_pages, 0, __ATOMIC_RELAXED);
+	balloon->given_before_pages +=
+		__atomic_exchange_n(&balloon->given_pages, 0, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < vm->config.vcpus; i++) {
 		vm->vcpus[i].chance_ticks = 0;
 	}
@@ -207,6 +208,12 @@ bool answers_is_slow(const struct vm *vm, uint64_t now_tsc)
 	uint64_t due = max_u64(balloon->asked_pages, missing + given);
 	bool moves = given > 0 && given >= due / tunables.driver_answer_parts;
 	return balloon->asked_pages > 0 && !moves && is_past(vm, tunables.driver_slow_ms, now_tsc);
+}
+
+uint64_t answers_given_pages(const struct vm *vm)
+{
+	return vm->balloon.given_before_pages +
+	       __atomic_load_n(&vm->balloon.given_pages, __ATOMIC_RELAXED);
 }
 
 bool answers_lacks_cpu(const struct vm *vm, uint64_t now_tsc)

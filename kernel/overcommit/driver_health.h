@@ -30,6 +30,9 @@ void driver_health_note_target(struct vm *vm, uint64_t target_pages, uint64_t id
  */
 bool answers_is_slow(const struct vm *vm, uint64_t now_tsc);
 
+/* What it has given since it was built, in pages that others could have. */
+uint64_t answers_given_pages(const struct vm *vm);
+
 /* Its deadline would be over if it had had a CPU: what it was asked for may still come. */
 bool answers_lacks_cpu(const struct vm *vm, uint64_t now_tsc);
 

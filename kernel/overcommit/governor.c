@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "kernel/overcommit/decisions.h"
 #include "kernel/overcommit/driver_health.h"
+#include "kernel/overcommit/host_limits.h"
 #include "arch/arch.h"
 #include "kernel/balloon/balloon.h"
 #include "kernel/sched/boost.h"
@@ -18,6 +19,7 @@
 #include "kernel/overcommit/oom.h"
 #include "kernel/overcommit/policy.h"
 #include "kernel/overcommit/silent_driver.h"
+#include "kernel/overcommit/timed_reclaim.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/vm.h"
 #include "kernel/overcommit/wait_queue.h"
@@ -28,21 +30,17 @@
 #include "mm/promise.h"
 
 #define REST_MICROS 250 /* so long the boot CPU's guest runs between two calls from other CPUs */
-#define WORD_MS 500	/* guests decide how often the host becomes short: not every time a line */
 
 static struct governor {
 	uint64_t managed_pages; /* all that VMs can have, and the thresholds that follow from it */
 	uint64_t low_pages;
-	uint64_t high_pages;
+	uint64_t high_pages; /* atomic: `set host floor` while others fill */
 	uint64_t free_low;
 	unsigned fill_order;	/* judged now and then, so that a fault need not */
 	int64_t unjudged_pages; /* may be filled large before that is judged again; atomic */
 	uint64_t next_tsc;
 	uint64_t decided_tsc; /* when it last decided, by the clock of deadlines */
-	bool is_short;
-	bool said_short;     /* what the log says last, */
-	uint64_t said_tsc;   /* and since when */
-	bool somebody_waits; /* when last looked, or since */
+	bool somebody_waits;  /* when last looked, or since */
 	bool frames_came_back;
 	uint64_t looked_tsc;	 /* when it was last here; atomic */
 	unsigned policy_changes; /* when last looked */
@@ -56,6 +54,7 @@ static struct said {
 	struct balloon_statistics statistics;
 	uint64_t refaults; /* the count when the policy last looked */
 	unsigned busy_periods;
+	bool target_told; /* the log says last that it has one */
 } said[VMS_MAX];
 
 /* Without frame_lock: a sum that is a moment old decides as well as one that is not. */
@@ -64,40 +63,44 @@ static uint64_t spare_pages(void)
 	return min_u64(promise_spare(), frame_count_free());
 }
 
+static uint64_t floor_pages(void)
+{
+	return __atomic_load_n(&governor.high_pages, __ATOMIC_RELAXED);
+}
+
 static void set_thresholds(uint64_t managed_pages)
 {
+	struct host_bounds bounds = host_limits_bounds(managed_pages);
 	governor.managed_pages = managed_pages;
-	uint64_t part = tunables.low_parts;
-	governor.low_pages =
-		part != 0 ? max_u64(tunables.low_least_pages, managed_pages / part) : 0;
-	governor.high_pages = governor.low_pages * tunables.high_times;
-	governor.free_low = frame_count_free();
-	frame_caches_floor_set(governor.high_pages); /* lent only while the host has plenty */
+	governor.low_pages = bounds.low_pages;
+	__atomic_store_n(&governor.high_pages, bounds.high_pages, __ATOMIC_RELAXED);
+	frame_caches_floor_set(bounds.high_pages); /* lent only while the host has plenty */
 }
 
 void governor_note_released(uint64_t pages)
 {
 	set_thresholds(governor.managed_pages + pages);
+	governor.free_low = frame_count_free();
 }
 
 void governor_init(void)
 {
+	clock_init(arch_tsc());
+	host_limits_init(clock_now());
+	governor.managed_pages = frame_count_free();
+	governor_note_released(0);
 	silent_driver_init();
-	set_thresholds(frame_count_free());
 	governor.fill_order = ORDER_4K;
 	governor.unjudged_pages = 0;
 	governor.next_tsc = 0;
-	clock_init(arch_tsc());
 	governor.decided_tsc = clock_now();
-	governor.is_short = false;
-	governor.said_short = false;
-	governor.said_tsc = 0;
 	governor.somebody_waits = false;
 	governor.frames_came_back = false;
 	governor.looked_tsc = 0;
 	governor.policy_changes = policy_changes() - 1; /* what is remembered is void */
 	memset(said, 0, sizeof(said));
 	wait_queue_init();
+	timed_reclaim_init();
 	oom_init(clock_now());
 	decisions_init(&policy_host, policy_vms);
 }
@@ -144,20 +147,28 @@ uint64_t governor_free_low(void)
 
 bool governor_is_plentiful(void)
 {
-	return spare_pages() > governor.high_pages + order_pages(ORDER_2M);
+	return spare_pages() > floor_pages() + order_pages(ORDER_2M);
 }
 
 /* What a demand fill may take at most, from what is spare now. */
 static unsigned judge_fill_order(uint64_t spare)
 {
-	uint64_t enough = governor.high_pages + order_pages(ORDER_2M);
+	uint64_t floor = floor_pages();
+	uint64_t enough = floor + order_pages(ORDER_2M);
 	__atomic_store_n(&governor.unjudged_pages, (int64_t)(sub_floor_u64(spare, enough) / 2),
 			 __ATOMIC_RELAXED);
 	if (spare <= enough) {
 		return ORDER_4K;
 	}
-	uint64_t generous = governor.high_pages + tunables.generous_gib * order_pages(ORDER_1G);
+	uint64_t generous = floor + tunables.generous_gib * order_pages(ORDER_1G);
 	return spare > generous ? ORDER_1G : ORDER_2M;
+}
+
+void governor_renew(void)
+{
+	set_thresholds(governor.managed_pages);
+	__atomic_store_n(&governor.fill_order, judge_fill_order(spare_pages()), __ATOMIC_RELAXED);
+	governor.next_tsc = 0;
 }
 
 /*
@@ -280,19 +291,6 @@ static unsigned gather(uint64_t now)
 	return vm_count;
 }
 
-static void say_pressure(const struct policy_host *host, uint64_t now)
-{
-	if (governor.is_short == governor.said_short ||
-	    now - governor.said_tsc < ticks_from_ms(WORD_MS)) {
-		return;
-	}
-	governor.said_short = governor.is_short;
-	governor.said_tsc = now;
-	log_event(NULL, "memory %s spare=%llu low=%llu high=%llu",
-		  governor.is_short ? "short" : "plentiful", (unsigned long long)host->spare_pages,
-		  (unsigned long long)host->low_pages, (unsigned long long)host->high_pages);
-}
-
 /*
  * Until the target is met its vCPUs go before others, as far as kernel/sched/boost.h lets them:
  * those that wake from now on, and those that wait for a CPU already. The VM's budget is soon used
@@ -329,17 +327,14 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 	uint32_t pressure = waiting    ? AEROSTAT_PRESSURE_HIGH
 			    : is_short ? AEROSTAT_PRESSURE_LOW
 				       : AEROSTAT_PRESSURE_NONE;
-	bool relaxed = governor.is_short && host->spare_pages > host->high_pages;
-	if ((is_short && !governor.is_short) || relaxed) {
-		governor.is_short = is_short;
-	}
-	say_pressure(host, now);
+	host_limits_note(host->spare_pages, waiting, now);
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t old = vms[i].balloon.target_pages;
 		uint64_t target = target_of(&vms[i], &policy_vms[i]);
 		if (vms[i].state != VM_RUNNING || vm_is_paused(&vms[i]) ||
 		    !vms[i].balloon.attached) {
 			boost_want(&vms[i], false);
+			said[i].target_told = vm_is_paused(&vms[i]) && said[i].target_told;
 			continue;
 		}
 		if (said[i].busy_periods > 0) {
@@ -349,7 +344,9 @@ static void publish(const struct policy_host *host, unsigned count, uint64_t now
 		driver_health_note_target(&vms[i], target, said[i].statistics.idle_pages, now);
 		boost(&vms[i], target, said[i].statistics.idle_pages);
 		balloon_set_target(&vms[i], target, pressure);
-		if ((old == 0) != (target == 0)) {
+		/* A line takes long: of what a reclaim changes, what is left at its end is told. */
+		if (said[i].target_told != (target != 0) && !timed_reclaim_open) {
+			said[i].target_told = target != 0;
 			vm_log(&vms[i], "target pages=%llu held=%llu ballooned=%llu",
 			       (unsigned long long)target,
 			       (unsigned long long)vms[i].s2.mapped_pages,
@@ -363,12 +360,14 @@ static void decide(uint64_t now_tsc)
 	policy_host = (struct policy_host){
 		.spare_pages = spare_pages(),
 		.low_pages = governor.low_pages,
-		.high_pages = governor.high_pages,
+		.high_pages = floor_pages(),
 		.idle_tax_percent = tunables.idle_tax_percent,
 		.total_pages = governor.managed_pages,
 	};
 	unsigned count = gather(now_tsc);
+	timed_reclaim_raise(&policy_host, policy_vms, count, now_tsc);
 	policy_decide(&policy_host, policy_vms, count);
+	timed_reclaim_note(policy_vms, count, now_tsc);
 	publish(&policy_host, count, now_tsc);
 	oom_check(now_tsc);
 }
@@ -380,7 +379,7 @@ void governor_poll(uint64_t now_tsc)
 	/* Before the look: a vCPU that begins to wait after it sets the flag again. */
 	flag_set(&governor.somebody_waits, false);
 	bool waiting = wait_queue_look();
-	if (waiting) {
+	if (waiting || timed_reclaim_open) {
 		flag_set(&governor.somebody_waits, true);
 	}
 	/* After the flag: frames freed by a CPU that has not seen it are in these sums. */
@@ -388,13 +387,16 @@ void governor_poll(uint64_t now_tsc)
 	uint64_t spare = min_u64(promise_spare(), free);
 	governor.free_low = min_u64(governor.free_low, free);
 	__atomic_store_n(&governor.fill_order, judge_fill_order(spare), __ATOMIC_RELAXED);
-	wait_queue_reserve(spare < governor.low_pages, now);
+	timed_reclaim_look(spare, now, now_tsc);
+	wait_queue_reserve(spare < governor.low_pages, timed_reclaim_holds(), now);
 	bool left = waiting && wait_queue_wake(spare, governor.low_pages);
+	timed_reclaim_tell();
 	/* A woken vCPU that finds no frame waits again; then the policy must run. */
 	if (now_tsc < governor.next_tsc && !(left && flag(&governor.frames_came_back))) {
 		return;
 	}
-	governor.next_tsc = now_tsc + ticks_from_ms(tunables.decide_ms);
+	governor.next_tsc = now_tsc + (timed_reclaim_open ? timed_reclaim_next_ticks(now)
+							  : ticks_from_ms(tunables.decide_ms));
 	flag_set(&governor.frames_came_back, false);
 	decide(now);
 }

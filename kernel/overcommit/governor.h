@@ -18,6 +18,9 @@ void governor_init(void);
  * thresholds. Boot, before the first VM runs. */
 void governor_note_released(uint64_t pages);
 
+/* The host's floor was set, or a reclaim has begun: it takes its bounds and decides anew, soon. */
+void governor_renew(void);
+
 /* Runs when its time has come; called by the boot CPU between two guests. */
 void governor_poll(uint64_t now_tsc);
 

@@ -40,6 +40,7 @@ struct policy_host {
 	unsigned idle_tax_percent; /* 0: what is in use makes no difference; at most 99 */
 	uint64_t total_pages;	   /* all that VMs can have */
 	uint64_t passed_us;	   /* since the last decision */
+	bool harder; /* for a reclaim, VMs are asked as if one waited below its allotment */
 };
 
 #define POLICY_MEMORY_WORDS 3
@@ -50,7 +51,8 @@ struct policy_rank {
 	uint64_t fall;	     /* of the level with each page that it gives, */
 	uint64_t knee_pages; /* up to so many of them; */
 	uint64_t fall_after; /* and then */
-	uint64_t keep_pages; /* it is not asked to hold less, but while a vCPU waits */
+	uint64_t keep_pages; /* not asked to hold less, unless a vCPU waits or for a reclaim at
+				harder */
 	uint64_t want_pages; /* so many it gets back from its own balloon, */
 	bool claims;	     /* and as many as it lacks of keep_pages, if others hold more */
 	/* The round's own. */
@@ -76,7 +78,8 @@ struct policy_vm {
 	uint64_t shares;	 /* > 0 */
 	uint64_t buffer_percent; /* buffer= */
 	bool attached;		 /* has a driver */
-	bool slow;	   /* has been asked for some time and has given nothing: not relied on */
+	bool slow; /* has been asked for some time and has given nothing: not relied on */
+	bool mute; /* gave nothing to a reclaim that asked it: not relied on, nor asked for more */
 	bool unresponsive; /* did not move when it was asked */
 	bool waiting;	   /* a vCPU of it waits for a frame */
 	bool acts;	   /* and another one could answer meanwhile */

@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "kernel/lib/tunables.h"
+#include "kernel/overcommit/host_limits.h"
 #include "kernel/sched/clock.h"
 #include "kernel/vm/vm.h"
 #include "mm/frame.h"
@@ -142,7 +143,7 @@ static uint64_t kept_pages; /* in the reserve, besides what it has anyway */
 static void keep(uint64_t pages)
 {
 	kept_pages = pages;
-	promise_reserve_set(tunables.emergency_pages + pages);
+	host_limits_keep(pages);
 }
 
 void silent_driver_init(void)

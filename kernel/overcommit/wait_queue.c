@@ -98,7 +98,7 @@ static bool holds_turn(uint64_t now_tsc)
  * blocked vCPU. So after reserve_after_ms the oldest waiter below its allotment has a reservation,
  * until it has faulted or reserve_hold_ms after its last wake-up. No other waiter takes it.
  */
-void wait_queue_reserve(bool scarce, uint64_t now_tsc)
+void wait_queue_reserve(bool scarce, bool unfed, uint64_t now_tsc)
 {
 	uint64_t hold = ticks_from_ms(tunables.reserve_hold_ms);
 	vm_id_t whose = turn;
@@ -116,7 +116,7 @@ void wait_queue_reserve(bool scarce, uint64_t now_tsc)
 	}
 	whose = scarce ? whose : VM_ID_HOST;
 	__atomic_store_n(&turn, whose, __ATOMIC_RELAXED);
-	__atomic_store_n(&below_allotment_waits, first != NULL || whose != VM_ID_HOST,
+	__atomic_store_n(&below_allotment_waits, first != NULL || unfed || whose != VM_ID_HOST,
 			 __ATOMIC_SEQ_CST);
 }
 

@@ -20,9 +20,10 @@ bool wait_queue_look(void);
 
 /*
  * Whether a VM below its allotment waits, and which has the reservation: none unless `scarce`;
- * for admission_allows_fill from now on. Boot CPU, after wait_queue_look.
+ * for admission_allows_fill from now on. `unfed`: as if one waited. Boot CPU, after
+ * wait_queue_look.
  */
-void wait_queue_reserve(bool scarce, uint64_t now_tsc);
+void wait_queue_reserve(bool scarce, bool unfed, uint64_t now_tsc);
 
 /*
  * Wakes the vCPUs that may try again; below `low_pages` of `spare_pages` none whose driver is

@@ -57,8 +57,9 @@ struct balloon {
 	uint64_t asked_pages;
 	uint64_t asked_tsc;
 	uint64_t asked_size_pages;
-	uint64_t given_pages; /* freed since, and of use to others; atomic */
-	bool unresponsive;    /* missed a deadline and has not given enough since */
+	uint64_t given_pages;	     /* freed since, and of use to others; atomic */
+	uint64_t given_before_pages; /* and before, since start */
+	bool unresponsive;	     /* missed a deadline and has not given enough since */
 	/*
 	 * Of a driver that reports nothing and comes for its target itself: what it was told last
 	 * (or less, where the target was lower since; atomic) and when, and the size below which

@@ -18,8 +18,8 @@ FUZZ_multiboot1 := tests/fuzz/fuzz_multiboot1.c kernel/lib/error.c kernel/lib/fo
 FUZZ_vm_config := tests/fuzz/fuzz_vm_config.c kernel/lib/words.c kernel/vm/vm_config.c kernel/lib/error.c
 FUZZ_options := tests/fuzz/fuzz_options.c kernel/lib/console.c kernel/lib/options.c
 FUZZ_monitor := tests/fuzz/fuzz_monitor.c kernel/lib/error.c kernel/lib/words.c \
-	kernel/monitor/command.c kernel/monitor/line.c kernel/monitor/output.c \
-	kernel/monitor/script.c kernel/vm/vm_config.c kernel/vm/vm_stats.c
+	kernel/lib/tunables.c kernel/monitor/command.c kernel/monitor/line.c kernel/monitor/output.c \
+	kernel/overcommit/host_state.c kernel/monitor/script.c kernel/vm/vm_config.c kernel/vm/vm_stats.c
 FUZZ_screen := tests/fuzz/fuzz_screen.c drivers/phys/keyboard.c drivers/phys/terminal.c
 FUZZ_devices := tests/fuzz/fuzz_devices.c tests/host/fake/counter.c drivers/virt/vi8042.c \
 	drivers/virt/vpci.c drivers/virt/vpic.c drivers/virt/vpit.c drivers/virt/vpit_channel.c \
@@ -43,7 +43,7 @@ FUZZ_hypercall := tests/fuzz/fuzz_hypercall.c tests/fuzz/guest.c tests/fuzz/mach
 	kernel/sched/boost.c \
 	kernel/sched/clock.c \
 	kernel/lib/tunables.c \
-	kernel/overcommit/governor.c \
+	kernel/overcommit/governor.c kernel/overcommit/host_limits.c kernel/overcommit/timed_reclaim.c \
 	kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c \
 	kernel/sched/stop_machine.c \

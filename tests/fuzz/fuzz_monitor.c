@@ -16,6 +16,7 @@
 #include "kernel/monitor/line.h"
 #include "kernel/monitor/output.h"
 #include "kernel/monitor/script.h"
+#include "kernel/overcommit/host_limits.h"
 #include "kernel/vm/vm.h"
 #include "mm/frame.h"
 #include "mm/promise.h"
@@ -49,6 +50,11 @@ void log_text(const char *text, size_t bytes)
 uint64_t frame_count_free(void)
 {
 	return 7;
+}
+
+struct host_report host_limits_report(void)
+{
+	return (struct host_report){.state = HOST_SOFT};
 }
 
 uint64_t promise_spare(void)

@@ -316,7 +316,7 @@ HOST_test_policy_failures := tests/host/overcommit/test_policy_failures.c $(POLI
 
 # The kernel's own sources over a world, with a processor and a backend that do nothing.
 KERNEL_SOURCES := tests/host/fake/kernel.c tests/host/fake/cpus.c kernel/overcommit/decisions.c kernel/overcommit/driver_health.c kernel/balloon/balloon.c kernel/balloon/find.c \
-	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/balloon/single.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/exit/hypercall.c \
+	kernel/balloon/page_list.c kernel/balloon/ranges.c kernel/balloon/release.c kernel/balloon/single.c kernel/sched/boost.c kernel/sched/clock.c kernel/lib/tunables.c kernel/overcommit/governor.c kernel/overcommit/host_limits.c kernel/overcommit/timed_reclaim.c kernel/exit/hypercall.c \
 	kernel/overcommit/oom.c kernel/sched/stop_machine.c $(POLICY_SOURCES) kernel/sched/run_queue.c kernel/sched/scheduler.c kernel/sched/startup.c \
 	kernel/vm/vcpu.c kernel/sched/wake.c kernel/vm/vm.c kernel/lifecycle/build.c kernel/lifecycle/end.c kernel/lifecycle/restart.c kernel/lifecycle/start.c \
 	kernel/monitor/audit.c kernel/vm/vm_config.c kernel/overcommit/wait_queue.c kernel/overcommit/working_set.c \
@@ -368,7 +368,7 @@ HOST_test_elf := tests/host/lib/test_elf.c kernel/lib/elf.c kernel/lib/error.c
 HOST_TESTS += test_monitor
 HOST_test_monitor := tests/host/monitor/test_monitor.c kernel/log/log.c kernel/monitor/attach.c \
 	kernel/monitor/line.c kernel/monitor/monitor.c kernel/monitor/output.c kernel/monitor/table.c \
-	kernel/vm/guest_console.c kernel/vm/vm_stats.c
+	kernel/lib/error.c kernel/lib/tunables.c kernel/overcommit/host_state.c kernel/vm/guest_console.c kernel/vm/vm_stats.c
 
 HOST_TESTS += test_line
 HOST_test_line := tests/host/monitor/test_line.c kernel/monitor/line.c
@@ -386,7 +386,7 @@ HOST_test_trace := tests/host/trace/test_trace.c $(TRACE_SOURCES) \
 
 COMMAND_SOURCES := tests/host/fake/commands.c kernel/lib/words.c kernel/monitor/command.c \
 	kernel/monitor/commands_host.c kernel/monitor/commands_memory.c \
-	kernel/monitor/commands_steer.c kernel/monitor/commands_trace.c kernel/monitor/commands_vm.c kernel/monitor/output.c kernel/sched/pause.c \
+	kernel/monitor/commands_policy.c kernel/monitor/commands_steer.c kernel/monitor/commands_trace.c kernel/monitor/commands_vm.c kernel/monitor/output.c kernel/sched/pause.c \
 	kernel/monitor/script.c kernel/monitor/table.c kernel/monitor/top.c kernel/monitor/walk.c kernel/vm/vm_stats.c
 
 HOST_TESTS += test_command
@@ -456,6 +456,16 @@ HOST_test_policy := tests/host/overcommit/test_policy.c tests/host/fake/policy.c
 
 HOST_TESTS += test_policies
 HOST_test_policies := tests/host/overcommit/test_policies.c tests/host/fake/policy.c $(POLICY_PROGRAM)
+
+HOST_TESTS += test_host_state
+HOST_test_host_state := tests/host/overcommit/test_host_state.c tests/host/fake/policy.c $(POLICY_PROGRAM)
+
+HOST_TESTS += test_host_limits
+HOST_test_host_limits := tests/host/overcommit/test_host_limits.c kernel/lib/console.c kernel/lib/options.c \
+	$(KERNEL_SOURCES)
+
+HOST_TESTS += test_timed_reclaim
+HOST_test_timed_reclaim := tests/host/overcommit/test_timed_reclaim.c tests/host/fake/policy.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_policy_turns
 HOST_test_policy_turns := tests/host/overcommit/test_policy_turns.c tests/host/fake/policy.c $(POLICY_PROGRAM)
@@ -697,7 +707,7 @@ HOST_test_lab_missing_flush := tests/host/labs/test_lab_missing_flush.c tests/ho
 
 # The student's, where there is one; else the first of the right answers.
 COORDINATOR := $(firstword $(wildcard kernel/overcommit/policies/coordinator.c) tests/host/labs/coordinator/parts.c)
-TRIALS := $(addprefix tests/lab/, trial.c trial_checks.c trial_needs.c trial_trace.c world.c) kernel/lib/error.c kernel/lib/tunables.c
+TRIALS := $(addprefix tests/lab/, trial.c trial_checks.c trial_needs.c trial_trace.c world.c) kernel/lib/error.c kernel/lib/tunables.c kernel/overcommit/host_state.c
 
 HOST_TESTS += test_lab_coordinator
 HOST_test_lab_coordinator := tests/host/labs/test_lab_coordinator.c $(LAB_CHECK) tests/lab/remote.c $(COORDINATOR) $(TRIALS)

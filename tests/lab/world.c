@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "kernel/overcommit/host_state.h"
 
 #define WARM_TOUCHED_PARTS 32 /* of the cache are needed in a period */
 #define SAMPLE_PERIODS 100
@@ -271,10 +272,11 @@ static void decide(struct lab_world *world)
 	for (unsigned i = 0; i < world->count; i++) {
 		world->views[i] = world->vms[i].view;
 	}
+	struct host_bounds bounds = host_state_bounds(world->total_pages);
 	world->host = (struct policy_host){
 		.spare_pages = lab_spare(world),
-		.low_pages = world->total_pages / 32,
-		.high_pages = world->total_pages / 16,
+		.low_pages = bounds.low_pages,
+		.high_pages = bounds.high_pages,
 		.idle_tax_percent = TAX_PERCENT,
 		.total_pages = world->total_pages,
 		.passed_us = LAB_PERIOD_MS * 1000,
@@ -311,7 +313,8 @@ void lab_step(struct lab_world *world)
 		report(world, &world->vms[i]);
 	}
 	give_up_on_one(world);
-	note_shortage(world, waiting || lab_spare(world) < world->total_pages / 32);
+	note_shortage(world, waiting || lab_spare(world) <
+						host_state_bounds(world->total_pages).low_pages);
 	decide(world);
 	world->period++;
 }

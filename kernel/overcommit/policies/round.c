@@ -182,10 +182,10 @@ static uint64_t grant_claims(struct policy_vm *vms, unsigned count)
  * kernel/overcommit/oom.c ends a VM when any vCPU waits for long, whatever its VM holds. So while
  * one waits, idle pages that a policy keeps for a VM are asked for, too, if others are not enough.
  */
-static void relieve(struct policy_vm *vms, unsigned count, uint64_t need)
+static void relieve(struct policy_vm *vms, unsigned count, uint64_t need, bool harder)
 {
-	bool waits = false;
-	bool below_allotment_waits = false;
+	bool waits = harder;
+	bool below_allotment_waits = harder;
 	for (unsigned i = 0; i < count; i++) {
 		need = sub_floor_u64(need, rules_pending_pages(&vms[i]));
 		waits |= vms[i].waiting;
@@ -238,9 +238,10 @@ void round_end(const struct policy_host *host, struct policy_vm *vms, unsigned c
 	uint64_t claimed = plenty ? 0 : grant_claims(vms, count);
 	if (waiting || host->spare_pages < host->low_pages) {
 		relieve(vms, count,
-			sub_floor_u64(host->high_pages, host->spare_pages) + need + claimed);
+			sub_floor_u64(host->high_pages, host->spare_pages) + need + claimed,
+			host->harder);
 	} else if (claimed > 0) {
-		relieve(vms, count, claimed);
+		relieve(vms, count, claimed, host->harder);
 	} else if (plenty) {
 		give_back(vms, count, rules_surplus_pages(host, vms, count));
 	}

@@ -13,7 +13,7 @@
 /* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
 static inline bool rules_can_give(const struct policy_vm *vm)
 {
-	return vm->attached && !vm->unresponsive && (!vm->waiting || vm->acts);
+	return vm->attached && !vm->unresponsive && !vm->mute && (!vm->waiting || vm->acts);
 }
 
 /* Asked for already, and not given. */

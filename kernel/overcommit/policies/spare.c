@@ -174,7 +174,7 @@ static void relieve(const struct policy_host *host, struct policy_vm *vms, unsig
 		need = sub_floor_u64(need, rules_pending_pages(&vms[i]));
 	}
 	need = ask(vms, count, TIER_SPARE, need);
-	if (below_allotment_waits(vms, count)) {
+	if (host->harder || below_allotment_waits(vms, count)) {
 		need = ask(vms, count, TIER_IDLE, need);
 		(void)ask(vms, count, TIER_GROWTH, need);
 	}

@@ -58,6 +58,8 @@ static void expect_defaults(void)
 	assert_string_equal(options.console_name, "com1");
 	assert_false(options.mitigations_off);
 	assert_string_equal(options.policy, "");
+	assert_string_equal(options.host_floor, "");
+	assert_string_equal(options.host_reserve, "");
 }
 
 static void test_nothing_given(void **state)
@@ -105,6 +107,9 @@ static void test_every_option(void **state)
 	assert_int_equal(options.vms, 65);
 	parse("policy=shares policy=demand");
 	assert_string_equal(options.policy, "demand");
+	parse("host-floor=64M host-reserve=123456789012345");
+	assert_string_equal(options.host_floor, "64M");
+	assert_string_equal(options.host_reserve, "123456789012345");
 	parse("policy=123456789012345");
 	assert_string_equal(options.policy, "123456789012345");
 	parse("mitigations=off");
@@ -306,6 +311,9 @@ static void test_malformed_words(void **state)
 		"mitigations",
 		"policy=",
 		"policy=1234567890123456",
+		"host-floor=",
+		"host-floor=1234567890123456",
+		"host-reserve=",
 		"mitigations=",
 		"mitigations=on",
 		"mitigations=OFF",

@@ -92,7 +92,7 @@ static void test_completion(void **state)
 	(void)state;
 	assert_int_equal(command_complete("wa", false, common, sizeof(common)), 1);
 	assert_string_equal(common, "lk");
-	assert_int_equal(command_complete("re", false, common, sizeof(common)), 3);
+	assert_int_equal(command_complete("re", false, common, sizeof(common)), 4);
 	assert_string_equal(common, "");
 	assert_true(command_complete("", false, common, sizeof(common)) > 10);
 	assert_int_equal(command_complete("vm ", false, common, sizeof(common)), 2);
@@ -108,7 +108,7 @@ static void test_completion(void **state)
 	terminal_clear();
 	(void)command_complete("re", true, common, sizeof(common));
 	output_flush();
-	assert_string_equal(terminal, "  resume\n  restart\n  reboot\n");
+	assert_string_equal(terminal, "  reclaim\n  resume\n  restart\n  reboot\n");
 }
 
 /* Regression: of a long one the end was cut off. */
@@ -178,6 +178,7 @@ static void test_what_is_shown(void **state)
 	expect("help", "balloon NAME SIZE|auto");
 	expect("vms", "two ");
 	expect("host", "promised to no VM");
+	expect("host", "state high: floor ");
 	expect("vm one", "target set by the policy");
 	expect("vm one", "held_pages ");
 	expect("exits one", "memory that is not mapped, devices ");
@@ -357,6 +358,24 @@ static void test_set(void **state)
 	expect("set two shares 300", "");
 	expect("set two weight 7", "");
 	expect("set two buffer 35", "");
+	refuse("set host floor 900G", "a floor of 943718400K is not between 1024K and");
+	refuse("set host shares 100", "shares is not floor or reserve");
+	refuse("set guest floor 8M", "there is no VM guest");
+	refuse("pause host", "there is no VM host");
+	expect("set host floor 8M", "");
+	expect("host", "floor 8M as set");
+	expect("set host reserve 1M", "");
+	expect("host", "reserve 1M");
+	expect("set host floor auto", "");
+	refuse("reclaim much", "much is not a size");
+	refuse("reclaim 8M soon", "soon is not a number of milliseconds");
+	refuse("reclaim 8M 1001", "a time to reclaim is 1 to 1000 ms");
+	refuse("reclaim 900G", "is nothing, or more than the");
+	expect("reclaim 4K 20", "");
+	expect("host", "reclaim: under way, missing 0K, step reports");
+	refuse("reclaim 4K", "a reclaim of 4K is under way");
+	kernel_periods(3);
+	expect("host", "reclaims: 1, late 0, of 0K that were missing");
 	assert_int_equal(vm->config.buffer_percent, 35);
 	expect("set two mem 10M", "");
 	uint64_t owed = promise_owed();

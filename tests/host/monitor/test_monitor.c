@@ -23,6 +23,7 @@
 #include "kernel/monitor/output.h"
 #include "kernel/monitor/results.h"
 #include "kernel/monitor/script.h"
+#include "kernel/overcommit/host_limits.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/guest_console.h"
 #include "kernel/vm/platform.h"
@@ -247,6 +248,11 @@ uint64_t frame_count_free(void)
 	return 90;
 }
 
+struct host_report host_limits_report(void)
+{
+	return (struct host_report){.state = HOST_HARD};
+}
+
 uint64_t frame_count(enum frame_state state)
 {
 	(void)state;
@@ -329,7 +335,8 @@ static void test_table_is_written_under_the_lock(void **state)
 	(void)state;
 	press(&options, 't');
 	assert_int_equal(lines, 4);
-	assert_string_equal(last, "host: frames free 90, of them zeroed 10, total 90\n");
+	assert_string_equal(last,
+			    "host: frames free 90, of them zeroed 10, total 90, state hard\n");
 }
 
 /* One column for each statistic that has one, under its title; long values only move the rest. */

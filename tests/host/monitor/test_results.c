@@ -15,6 +15,8 @@
 #include "kernel/monitor/display.h"
 #include "kernel/monitor/results.h"
 #include "kernel/monitor/script.h"
+#include "kernel/overcommit/host_limits.h"
+#include "kernel/overcommit/timed_reclaim.h"
 #include "kernel/trace/trace.h"
 
 #define FRAMES 6000
@@ -94,6 +96,28 @@ static void test_what_is_sent_is_said_before(void **state)
 	assert_non_null(strstr(fake_log_text, "trace: 2 records are sent before the results"));
 }
 
+static void test_the_state_of_the_host_is_a_result(void **state)
+{
+	(void)state;
+	(void)report_results(true);
+	assert_non_null(strstr(fake_log_text, "result state=high state_changes=0 high_ms=0 "));
+	assert_non_null(strstr(fake_log_text, " low_ms=0 floor_pages="));
+	assert_null(strstr(fake_log_text, "reclaims="));
+}
+
+static void test_reclaims_are_a_result(void **state)
+{
+	(void)state;
+	kernel_periods(1);
+	assert_int_equal(timed_reclaim_begin(host_limits_report().managed_pages, 10, &error),
+			 STATUS_OK);
+	kernel_periods(2);
+	fake_log_clear();
+	(void)report_results(true);
+	assert_non_null(strstr(fake_log_text, "result reclaims=1 reclaims_late=1 reclaim_pages="));
+	assert_non_null(strstr(fake_log_text, " reclaim_999_us=2560000 reclaim_step="));
+}
+
 /* A module that waits for its command is not missed; one that was started and failed is. */
 static void test_one_that_was_never_started(void **state)
 {
@@ -126,6 +150,8 @@ int main(void)
 		TEST(test_a_machine_that_goes_on_is_traced_still),
 		TEST(test_what_is_sent_is_said_before),
 		TEST(test_one_that_was_never_started),
+		TEST(test_the_state_of_the_host_is_a_result),
+		TEST(test_reclaims_are_a_result),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,7 @@ static void test_wait_until(void **state)
 	take("wait until one ballooned_pages >= 1M within 5\nset one shares 5\n"
 	     "wait until one state = killed\nset two shares 6\n"
 	     "wait until host spare > 1\nwait until host free != 0\n"
+	     "wait until host state < low\nwait until host state = high\n"
 	     "wait until two held_pages < 0x7fffffff\nset two weight 3");
 	polls(10);
 	assert_int_equal(vms[0].config.shares, 100);
@@ -204,7 +205,8 @@ static void test_what_stops_it(void **state)
 		{"wait until one held_pages = 5000000000000000000G", "is not a number"},
 		{"wait until one faults = 4M", "4M is not a number"},
 		{"wait until three state = killed", "there is no VM three"},
-		{"wait until host size = 4", "of the host, free and spare are known"},
+		{"wait until host size = 4", "of the host, free, spare and state are known"},
+		{"wait until host state = short", "short is not high, soft, hard or low"},
 		{"wait until one state = killed within 3 4 5", "wait is used as"},
 		{"vms\x01", "line 1: it has bytes that are not text"},
 		{"\xff\xfe", "line 1: it has bytes that are not text"},

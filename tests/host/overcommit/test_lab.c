@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/bits.h"
+#include "kernel/lib/tunables.h"
 #include "tests/lab/cells.h"
 
 static struct lab_world world;
@@ -135,6 +136,56 @@ static void test_incidents_tell_policies_apart(void **state)
 
 #define TEST(function) cmocka_unit_test_teardown(function, back_to_default)
 
+#define LEAK 5
+#define THIRD_REFUSED 6
+#define BURSTS 7
+
+/* 1.5 times, or a single page or period more than nothing. */
+static bool is_near(uint64_t value, uint64_t best)
+{
+	return value * 2 <= best * 3 + 2;
+}
+
+static void run_incidents(uint64_t *values)
+{
+	for (unsigned i = 0; incident_at(i) != NULL; i++) {
+		values[i] = incident_at(i)->run(&world);
+	}
+}
+
+/*
+ * The default is within 1.5 times of the best policy for each incident but two, which
+ * docs/policy.md explains: what is better there is worse elsewhere, or is a matter of the floor.
+ * With a floor of a quarter of the host the first of them is met, and nothing else is lost.
+ */
+static void test_default_is_near_the_best(void **state)
+{
+	uint64_t plain[8], best[8], values[8];
+	struct error error;
+	(void)state;
+	use("spare");
+	run_incidents(plain);
+	memcpy(best, plain, sizeof(best));
+	for (unsigned policy = 0; policy_at(policy) != NULL; policy++) {
+		use(policy_at(policy)->name);
+		run_incidents(values);
+		for (unsigned i = 0; i < 8; i++) {
+			best[i] = min_u64(best[i], values[i]);
+		}
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(is_near(plain[i], best[i]), i != LEAK && i != THIRD_REFUSED);
+	}
+	use("spare");
+	assert_int_equal(tunable_set("low_parts", "8", &error), STATUS_OK);
+	run_incidents(values);
+	tunables_reset();
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(is_near(values[i], best[i]), i != THIRD_REFUSED);
+		assert_true(values[i] <= plain[i] || i == BURSTS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +194,7 @@ int main(void)
 		TEST(test_plenty),
 		TEST(test_no_vm_is_ended_beside_idle_memory),
 		TEST(test_incidents_tell_policies_apart),
+		TEST(test_default_is_near_the_best),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

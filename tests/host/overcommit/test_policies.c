@@ -486,7 +486,7 @@ static void sim_step(const uint64_t *wants)
 	for (unsigned i = 0; i < VMS; i++) {
 		sim_guest(i, wants[i]);
 	}
-	host = (struct policy_host){sim_spare(), 600, 1200, 75, PAGES, 10000};
+	host = (struct policy_host){sim_spare(), 600, 1200, 75, PAGES, 10000, false};
 	policy_decide(&host, vms, VMS);
 	for (unsigned i = 0; i < VMS; i++) {
 		struct policy_vm *vm = &vms[i];
@@ -580,6 +580,46 @@ static void test_switching(void **state)
 	}
 }
 
+/* For a reclaim at `harder` no vCPU needs to wait: each policy asks for the margin, too. */
+static void test_harder_asks_for_the_margin(void **state)
+{
+	const struct policy *policy;
+	(void)state;
+	FOR_EACH_POLICY(policy)
+	{
+		uint64_t targets[2];
+		for (unsigned harder = 0; harder < 2; harder++) {
+			struct policy_vm vm = policy_typical();
+			host = (struct policy_host){0, 100000, 100000, 0, 100000, 10000, harder};
+			vm.waiting = false;
+			policy_decide(&host, &vm, 1);
+			check_bounds(&vm);
+			targets[harder] = vm.new_target_pages;
+		}
+		if (targets[1] <= targets[0]) {
+			fail_msg("%s asks for %u, and for %u at harder", policy->name,
+				 (unsigned)targets[0], (unsigned)targets[1]);
+		}
+	}
+}
+
+/* What a policy keeps for a VM goes before its guest's margin. */
+static void test_harder_asks_for_what_is_kept_first(void **state)
+{
+	struct error error;
+	(void)state;
+	assert_int_equal(policy_select("demand", 6, &error), STATUS_OK);
+	for (unsigned harder = 0; harder < 2; harder++) {
+		struct policy_vm vm = policy_typical();
+		vm.waiting = false;
+		vm.buffer_percent = 2000;
+		host = (struct policy_host){0, 50, 50, 0, 100000, 10000, harder};
+		policy_decide(&host, &vm, 1);
+		assert_int_equal(vm.new_target_pages, harder ? 50 : 0);
+		assert_int_equal(vm.reason, harder ? POLICY_SPARE : POLICY_KEEPS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -599,6 +639,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_few_reversals, back_to_default),
 		cmocka_unit_test_teardown(test_noise, back_to_default),
 		cmocka_unit_test_teardown(test_switching, back_to_default),
+		cmocka_unit_test_teardown(test_harder_asks_for_the_margin, back_to_default),
+		cmocka_unit_test_teardown(test_harder_asks_for_what_is_kept_first, back_to_default),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

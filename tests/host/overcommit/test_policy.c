@@ -27,7 +27,7 @@ static void test_p5_no_pressure_no_targets(void **state)
 {
 	(void)state;
 	for (uint64_t spare = LOW; spare < 3 * HIGH; spare += 7) {
-		struct policy_host host = {spare, LOW, HIGH, 0, 0, 0};
+		struct policy_host host = {spare, LOW, HIGH, 0, 0, 0, false};
 		struct policy_vm vms[3] = {policy_typical(), policy_typical(), policy_typical()};
 		vms[1].idle_pages = 0;
 		vms[2].held_pages = 10000;
@@ -60,7 +60,7 @@ static void test_never_below_min(void **state)
 
 static void test_p1_need_and_margin_stay(void **state)
 {
-	struct policy_host broke = {0, 100000, 200000, 0, 0, 0};
+	struct policy_host broke = {0, 100000, 200000, 0, 0, 0, false};
 	(void)state;
 	for (uint64_t idle = 0; idle <= 4000; idle += 13) {
 		for (unsigned untouched = 0; untouched < 2; untouched++) {
@@ -96,7 +96,7 @@ static void test_p1_request_follows_use(void **state)
 /* All that is idle, margin included, only for a VM that waits below its own allotment. */
 static void test_idle_and_growth_only_for_the_entitled(void **state)
 {
-	struct policy_host broke = {0, 100000, 200000, 0, 0, 0};
+	struct policy_host broke = {0, 100000, 200000, 0, 0, 0, false};
 	(void)state;
 	for (unsigned entitled = 0; entitled < 2; entitled++) {
 		struct policy_vm vms[2] = {policy_typical(), policy_typical()};
@@ -115,7 +115,7 @@ static void test_idle_and_growth_only_for_the_entitled(void **state)
 
 static void test_shares_decide(void **state)
 {
-	struct policy_host host = {0, 1000, 4000, 0, 0, 0};
+	struct policy_host host = {0, 1000, 4000, 0, 0, 0, false};
 	struct policy_vm vms[2] = {policy_typical(), policy_typical()};
 	(void)state;
 	vms[0].shares = 300;
@@ -127,7 +127,7 @@ static void test_shares_decide(void **state)
 	/* And who counts for more gets more back. */
 	vms[0].target_pages = vms[0].ballooned_pages = 2000;
 	vms[1].target_pages = vms[1].ballooned_pages = 2000;
-	struct policy_host better = {3000, 1000, 2000, 0, 0, 0};
+	struct policy_host better = {3000, 1000, 2000, 0, 0, 0, false};
 	policy_decide(&better, vms, 2);
 	assert_int_equal(vms[0].new_target_pages + vms[1].new_target_pages, 3000);
 	assert_true(vms[0].new_target_pages < vms[1].new_target_pages);
@@ -184,7 +184,7 @@ static void test_p2_gap_changes_nothing(void **state)
 {
 	(void)state;
 	for (uint64_t spare = LOW; spare <= HIGH; spare += 10) {
-		struct policy_host host = {spare, LOW, HIGH, 0, 0, 0};
+		struct policy_host host = {spare, LOW, HIGH, 0, 0, 0, false};
 		struct policy_vm vms[2] = {policy_typical(), policy_typical()};
 		vms[0].target_pages = 1234;
 		vms[0].ballooned_pages = 1000;
@@ -199,7 +199,7 @@ static void test_p2_gap_changes_nothing(void **state)
 static void test_p5_above_high_balloons_deflate(void **state)
 {
 	struct policy_vm vms[2] = {policy_typical(), policy_typical()};
-	struct policy_host host = {HIGH + 1000, LOW, HIGH, 0, 0, 0};
+	struct policy_host host = {HIGH + 1000, LOW, HIGH, 0, 0, 0, false};
 	(void)state;
 	vms[0].target_pages = 3000;
 	vms[0].ballooned_pages = 2500;
@@ -320,9 +320,9 @@ static void test_h7_absurd_statistics(void **state)
 	struct policy_host all[] = {short_host,
 				    calm_host,
 				    rich_host,
-				    {0, UINT64_MAX / 2, UINT64_MAX - 1, 75, 0, 0},
-				    {UINT64_MAX, 1, 2, 99, 0, 0},
-				    {0, 0, 0, 75, 0, 0}};
+				    {0, UINT64_MAX / 2, UINT64_MAX - 1, 75, 0, 0, false},
+				    {UINT64_MAX, 1, 2, 99, 0, 0, false},
+				    {0, 0, 0, 75, 0, 0, false}};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(all) * 64 * 3; i++) {
 		struct policy_vm vms[3] = {policy_typical(), policy_typical(), policy_typical()};
@@ -348,7 +348,7 @@ static void test_thousands_of_vms(void **state)
 {
 	enum { COUNT = 5000 };
 	struct policy_vm *vms = calloc(COUNT, sizeof(*vms));
-	struct policy_host host = {0, 1ull << 24, 1ull << 25, 0, 0, 0};
+	struct policy_host host = {0, 1ull << 24, 1ull << 25, 0, 0, 0, false};
 	uint64_t sum = 0;
 	(void)state;
 	policy_random = 77;

@@ -36,7 +36,7 @@ static struct policy_vm donor(void)
 
 static void decide(uint64_t spare, unsigned count)
 {
-	const struct policy_host host = {spare, LOW, HIGH, 75, 0, 0};
+	const struct policy_host host = {spare, LOW, HIGH, 75, 0, 0, false};
 	policy_decide(&host, vms, count);
 }
 

@@ -98,7 +98,7 @@ static void sim_step(struct simulation *sim, uint64_t first, uint64_t second)
 		sim_guest(sim, i, wants[i]);
 		sim_driver(sim, i);
 	}
-	struct policy_host host = {sim_spare(sim), 400, 800, sim->tax, 0, 0};
+	struct policy_host host = {sim_spare(sim), 400, 800, sim->tax, 0, 0, false};
 	policy_decide(&host, sim->vms, SIM_VMS);
 	for (unsigned i = 0; i < SIM_VMS; i++) {
 		struct policy_vm *vm = &sim->vms[i];

@@ -12,7 +12,7 @@
 #include "base/bits.h"
 #include "fake/policy.h"
 
-static const struct policy_host taxed_host = {0, 1000, 4000, 75, 0, 0};
+static const struct policy_host taxed_host = {0, 1000, 4000, 75, 0, 0, false};
 
 /* Two that have the same to give: the one that uses its memory keeps four times as much of it. */
 static void test_tax_idle_memory_is_asked_first(void **state)
@@ -100,7 +100,7 @@ static void test_tax_is_monotonic(void **state)
 			idle_pages += min_u64(busy[i].idle_pages, busy[i].held_pages);
 		}
 		uint64_t need = policy_draw(idle_pages + 1) / 4 + 1;
-		struct policy_host host = {0, need, need, 75, 0, 0};
+		struct policy_host host = {0, need, need, 75, 0, 0, false};
 		busy[0].active_known = idle[0].active_known = true;
 		idle[0].active_pages =
 			policy_draw(min_u64(busy[0].active_pages, busy[0].held_pages) + 1);
@@ -120,7 +120,7 @@ static void test_tax_is_monotonic(void **state)
 /* A guest that has nothing to spare by its own word is asked for nothing, however idle it looks. */
 static void test_tax_need_and_minimum_stay(void **state)
 {
-	struct policy_host broke = {0, 100000, 200000, 99, 0, 0};
+	struct policy_host broke = {0, 100000, 200000, 99, 0, 0, false};
 	(void)state;
 	for (uint64_t idle = 0; idle <= 4000; idle += 100) {
 		struct policy_vm vms[2] = {policy_typical(), policy_typical()};
