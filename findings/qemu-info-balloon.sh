@@ -16,6 +16,7 @@
 
 . "$(dirname "$0")/common.sh"
 needs as ld timeout truncate mkfifo
+trap '' PIPE # a QEMU that has died reads no command: what is missing then is told, by differs()
 
 # Finds the balloon (1af4:1002), whose legacy registers are ports: `actual` is the second word of the
 # configuration, at 24. Where it is 0, writes 8192. Says what it had found.
@@ -73,12 +74,24 @@ END
 boot_sector balloon
 mkfifo "$T/commands"
 
+# fails TEXT: ends the QEMU of check(), whose number is in pid, before the verdict
+fails() {
+	kill "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	differs "$@"
+}
+
+# tell COMMAND: to the monitor of the QEMU that runs
+tell() {
+	echo "$1" 2>/dev/null >&3 || fails "QEMU has ended before the command $1"
+}
+
 # ask NUMBER OUT: asks the QEMU that runs, until that many answers are in the file
 ask() {
 	local end=$((SECONDS + 30))
-	echo 'info balloon' >&3
+	tell 'info balloon'
 	until [ "$(grep -c '^balloon: ' "$2")" -ge "$1" ]; do
-		[ "$SECONDS" -lt "$end" ] || differs "QEMU does not answer: info balloon"
+		[ "$SECONDS" -lt "$end" ] || fails "QEMU does not answer: info balloon"
 		sleep 0.2
 	done
 }
@@ -94,12 +107,12 @@ check() {
 		-monitor stdio <"$T/commands" >"$out" 2>&1 &
 	pid=$!
 	exec 3>"$T/commands"
-	await '^actual was 0, is 8192 now' "$serial" $pid 40 || differs "the boot sector has not written to the field"
+	await '^actual was 0, is 8192 now' "$serial" $pid 40 || fails "the boot sector has not written to the field"
 	ask 1 "$out"
-	echo system_reset >&3
-	await '^actual was not 0' "$serial" $pid 40 || differs "after a reset the field is 0"
+	tell system_reset
+	await '^actual was not 0' "$serial" $pid 40 || fails "after a reset the field is 0"
 	ask 2 "$out"
-	echo quit >&3
+	tell quit
 	exec 3>&-
 	wait $pid 2>/dev/null
 	sed 's/^/  guest: /' "$serial"

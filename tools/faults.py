@@ -69,14 +69,16 @@ def report(name, error):
 
 def silence():
     """Nobody reads any more: what is still in the buffer must not become a fault at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:  # None: it was closed when the program began
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def call(name, main):
     """The exit status of main(); its faults are reported."""
     try:
         status = main()
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -52,7 +52,7 @@ def make(tree, *goals, seconds=None):
         except subprocess.TimeoutExpired:
             raise labs.BuildError(f"{' '.join(goals)} was not built within {seconds} seconds\n") from None
         finally:
-            processes.stop(process)
+            processes.stop_group(process)
         return subprocess.CompletedProcess(process.args, process.returncode, output)
 
 

@@ -22,6 +22,7 @@ import lab_boot
 import lab_build
 import lab_objects
 import labs
+import processes
 
 RESULT = re.compile(r"^(not ok|ok) \d+ - (\S+)$")
 POINTS = re.compile(r"^# points (\d+)$")
@@ -33,7 +34,7 @@ NOISE = [(re.compile(r"==\d+=="), ""), (re.compile(r"\b0x[0-9a-f]{7,16}\b"), "AD
          (re.compile(r"\(pc ADDRESS .*"), ""), (re.compile(r"\(BuildId: \w+\)"), "")]
 PROGRAM_CPU_SECONDS = 60  # of the process that runs all checks: they have limits of their own (tests/host/labs/check.h)
 # Any #include, in a comment, too; the second group is the rest of its line.
-INCLUDE = re.compile(r"(?:#|%:)(?:\s|/\*(?:[^*]|\*(?!/))*\*/)*(include|include_next|import)\b([^\n]*)")
+INCLUDE = re.compile(r"(?:#|%:)(?:\s|/\*(?:[^*]|\*(?!/))*\*/)*(include|include_next|import|embed)\b([^\n]*)")
 INCLUDED = re.compile(r"""\s*(?:<([^<>"]+)>|"([^<>"]+)")\s*(?://.*|/\*.*)?""")
 
 
@@ -120,14 +121,18 @@ def run_program(lab, tree, questions, arguments=(), budget=None):
     key = secrets.token_hex(16)
     environment = dict(os.environ, **questions, LAB_KEY=key, ASAN_OPTIONS="color=never:detect_leaks=0",
                        CMOCKA_MESSAGE_OUTPUT="STDOUT")
-    try:
-        with budget.spend():
-            done = subprocess.run([path, *arguments], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
-                                  timeout=budget.seconds, preexec_fn=limit_time)
-    except subprocess.TimeoutExpired:
-        return [], False
-    checks, found = read_results(done.stdout.decode(errors="replace"))
+    with budget.spend():
+        process = subprocess.Popen([path, *arguments], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+                                   preexec_fn=limit_time)
+        try:
+            output, _ = process.communicate(timeout=budget.seconds)
+        except subprocess.TimeoutExpired:
+            return [], False
+        finally:
+            processes.stop_group(process)
+            process.stdout.close()
+    checks, found = read_results(output.decode(errors="replace"))
     return checks, found == key
 
 

@@ -24,6 +24,17 @@ def stop(process):
     process.wait()
 
 
+def stop_group(process):
+    """The same for what may have ended by itself and left children behind, which no pipe and no clock ends.
+
+    To be called at once when it has ended: its number is that of the group for as long as one of them lives."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    process.wait()
+
+
 class Screen(threading.Thread):
     """Reads what an emulator itself prints, so that it never blocks, and keeps the text.
 

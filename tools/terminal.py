@@ -50,21 +50,33 @@ class Opening:
         self.on_first = on_first
         self.is_over = False
         self.held = b""
+        self.shown = b""  # of what was held: shown before its end came
 
     def feed(self, data):
         if self.is_over:
             return data
         data, self.held = self.held + data, b""
-        first = self.FIRST.search(data)
+        shown = self.shown
+        first = self.FIRST.search(shown + data)
         if first:
             self.is_over = True
             self.on_first()
-            return self.CLEARS.sub(b"", data[:first.start()]) + data[first.start():]
-        unfinished = self.UNFINISHED.search(data)
-        if unfinished:
-            self.held = unfinished[0]
-            data = data[:unfinished.start()]
+            start = max(0, first.start() - len(shown))
+            return self.CLEARS.sub(b"", data[:start]) + data[start:]
+        unfinished = self.UNFINISHED.search(shown + data)
+        start = max(0, unfinished.start() - len(shown)) if unfinished else len(data)
+        if not unfinished or unfinished.start() >= len(shown):
+            self.shown = b""
+        data, self.held = data[:start], data[start:]
         return self.CLEARS.sub(b"", data)
+
+    def idle(self):
+        """What has waited for its end, which may be all that there is: a user has typed it."""
+        held = self.held
+        if held.startswith(b"\x1b"):
+            return b""  # no user types a part of a sequence, and it may be one that clears the screen
+        self.held, self.shown = b"", self.shown + held
+        return held
 
 
 def write_all(descriptor, data):
@@ -88,7 +100,8 @@ def connect(serial, process, on_output=lambda data: None, painter=None, opening=
     def show(data):
         # The terminal is raw: it does not begin a new line by itself.
         shown = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-        write_all(sys.stdout.fileno(), shown if keyboard is not None else data)
+        if sys.stdout is not None:
+            write_all(sys.stdout.fileno(), shown if keyboard is not None else data)
     try:
         if keyboard is not None:
             tty.setraw(keyboard)
@@ -107,7 +120,7 @@ def connect(serial, process, on_output=lambda data: None, painter=None, opening=
                 elif process.poll() is not None:
                     return False
             else:
-                show(painter.idle())
+                show(painter.feed(opening.idle()) + painter.idle())
             if keyboard is not None and keyboard in ready:
                 typed = os.read(keyboard, 1024)
                 if not typed:

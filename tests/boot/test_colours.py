@@ -160,3 +160,27 @@ def test_a_boot_loader_does_not_clear_the_screen():
             assert out == shown + rest and firsts and shown.startswith(firsts[0])
     opening = terminal.Opening()
     assert opening.feed(loader + b"[ 0.0") == shown and opening.held == b"[ 0.0"
+
+
+def test_what_a_boot_loader_leaves_unfinished_is_shown_when_it_waits():
+    """Regression: a `[` that the user typed at GRUB's prompt appeared with the next key."""
+    opening = terminal.Opening()
+    assert (opening.feed(b"grub> ["), opening.idle(), opening.idle()) == (b"grub> ", b"[", b"")
+    assert opening.feed(b" -e x ]\r\n\x1b[1") == b" -e x ]\r\n" and opening.idle() == b""
+    assert opening.feed(b"H[ 0.00") == b"" and opening.idle() == b"[ 0.00"
+    assert opening.feed(b"00") == b"" and opening.idle() == b"00" and not opening.is_over
+    assert opening.feed(b"04] 0 - boot\r\n\x1b[H") == b"04] 0 - boot\r\n\x1b[H" and opening.is_over
+
+
+def test_a_terminal_shows_what_waits():
+    """The same from the serial port to the standard output, which may also be closed."""
+    code = ("import os, sys, terminal, threading\n"
+            "class Runs:\n    def poll(self):\n        return 0 if done else None\n"
+            "done = []\nread, write = os.pipe()\nos.write(write, b'grub> [')\n"
+            "threading.Timer(0.6, lambda: done.append(os.write(1, b'|') if sys.stdout else 1)).start()\n"
+            "print(terminal.connect(read, Runs(), opening=terminal.Opening(), painter=None), file=sys.stderr)\n")
+    tools = os.path.join(os.path.dirname(os.path.abspath(terminal.__file__)))
+    for shell, shown in (('exec "$0" -B -c "$1"', b"grub> [|"), ('exec "$0" -B -c "$1" >&-', b"")):
+        done = subprocess.run(["sh", "-c", shell, sys.executable, code], cwd=tools, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=30)
+        assert done.returncode == 0 and done.stdout == shown and done.stderr == b"False\n", done

@@ -180,6 +180,19 @@ def test_a_compiler_has_limits(coordinator, tmp_path, monkeypatch, outside, limi
     ("", "static volatile int seen;\nstatic __attribute__((constructor(99))) void early(void)\n{\n\tseen = 1;\n}\n", "a function that runs before or behind"),
     ("", "long getrandom(void *to, unsigned long bytes, unsigned flags);\nlong getrandom(void *to, unsigned long bytes,"
          " unsigned flags)\n{\n\t(void)to;\n\t(void)flags;\n\treturn (long)bytes;\n}\n", "coordinator.c: getrandom: the"),
+    ("extern int labs_run(const void *, unsigned, const void *, unsigned);\n\tlabs_run(0, 0, 0, 0);", "", "coordinator.c: labs_run:"),
+    ("extern const void *labs_check(void) __attribute__((weak));\n\tif (labs_check)\n\t\tlabs_check();", "", "coordinator.c: labs_check:"),
+    ("extern const void *trial_at(unsigned) __attribute__((weak));\n\tif (trial_at)\n\t\ttrial_at(0);", "", "coordinator.c: trial_at:"),
+    ("", "void _fail(const char *file, int line);\nvoid _fail(const char *file, int line)\n{\n\t(void)file;\n\t(void)line;\n}\n",
+     "coordinator.c: _fail: "),
+    ("", "void __asan_report_load8(unsigned long at);\nvoid __asan_report_load8(unsigned long at)\n{\n\t(void)at;\n}\n",
+     "coordinator.c: __asan_report_load8: "),
+    ("extern void __asan_set_death_callback(void (*)(void));\n\t__asan_set_death_callback(0);", "", "coordinator.c: __asan_set_death_callback: "),
+    ("", "__asm__(\".incbin \\\"README.md\\\"\");\n", "coordinator.c: the assembler reads a file: README.md"),
+    ("", "__asm__(\".macro m a b\\n.\\\\a\\\\b \\\"README.md\\\"\\n.endm\\nm in cbin\");\n", "coordinator.c: the assembler reads a file: README.md"),
+    ("", "__asm__(\".section .init,\\\"ax\\\"\\nnop\\n.text\");\n", "a function that runs before or behind main()"),
+    ("", "static void one(void)\n{\n}\nstatic void (*choose(void))(void)\n{\n\treturn one;\n}\n"
+         "static __attribute__((ifunc(\"choose\"), used)) void chosen(void);\n", "a function that runs before or behind main()"),
     ("__asm__ volatile(\"syscall\" ::: \"memory\", \"rcx\", \"r11\");", "", "coordinator.c: a system call: the hypervisor"),
 ])
 def test_a_file_of_the_hypervisor_has_no_part_in_anything_else(coordinator, tmp_path, inside, outside, reason):
@@ -213,13 +226,32 @@ def test_lines_are_counted(coordinator, tmp_path):
     ("static unsigned calls;\n\tcalls++;\n\t__asm__ volatile(\"\" ::\"m\"(calls));", "", "calls"),
     ("", "unsigned counted = 3;\n", "counted"),
     ("", "__attribute__((section(\".mine\"))) unsigned hidden = 3;\n", "hidden"),
+    ("", "unsigned shared __attribute__((common));\n", "shared"),
 ])
+@pytest.mark.usefixtures("inner")
 def test_variables_that_stay_are_found(coordinator, tmp_path, inside, outside, name):
     """Regression: `pure` finds what changes a decision, and no variable that does not."""
     checks = grade_with(coordinator, tmp_path, inside, outside, of=RIGHT)
     lost = {check.name: check.output for check in checks if not check.passed}
     assert set(lost) == {"no_statics"}
     assert f"variables that stay from one decision to the next: {name}" in lost["no_statics"]
+
+
+@pytest.mark.usefixtures("inner")
+def test_variables_of_the_hypervisor_are_found(coordinator, tmp_path):
+    """Regression: what the hypervisor counts stays from one decision to the next, too."""
+    use = "extern unsigned cpu_count __attribute__((weak));\n\tif (&cpu_count != 0)\n\t\tcpu_count++;"
+    lost = {check.name: check.output for check in grade_with(coordinator, tmp_path, use, of=RIGHT) if not check.passed}
+    assert set(lost) == {"no_statics"} and "uses variables of the hypervisor: cpu_count" in lost["no_statics"]
+
+
+@pytest.mark.usefixtures("inner")
+def test_a_policy_does_not_know_its_check(coordinator, tmp_path):
+    """Regression: the name of the check that runs was there to be read."""
+    told = ("extern const void *labs_check(void);\n\textern const char *trial_check_command(void);\n"
+            "\tif (labs_check() != 0 || trial_check_command()[33] != ' ')\n\t\t__builtin_trap();")
+    checks = grade_with(coordinator, tmp_path, told, of=RIGHT)
+    assert not [check.output for check in checks if not check.passed and check.name != "lines"]
 
 
 WANTS = "\tfor (unsigned v = 0; v < count; v++) {\n\t\tvms[v].wanted_pages = 0;\n\t}"

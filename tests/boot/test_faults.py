@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -350,3 +351,13 @@ def test_several_verbs_of_a_fresh_clone(tmp_path):
     assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
     assert os.path.exists(os.path.join(tree, "build", "aerostat.iso"))
     assert done.stdout.count(b" kernel/exit/exit.c\n") == 1  # and nothing is built twice at once
+
+
+def test_a_closed_output_is_no_fault_of_the_tool():
+    """Regression: `tools/run >&-` ended in an AttributeError, for Python has no sys.stdout then."""
+    for body, status in (("lambda: 3", 3), ("broken", faults.BROKEN_PIPE)):
+        code = f"import faults\ndef broken():\n    raise BrokenPipeError\nfaults.run('tool', {body})\n"
+        done = subprocess.run(["sh", "-c", 'exec "$0" -B -c "$1" >&-', sys.executable, code],
+                              cwd=os.path.dirname(os.path.abspath(faults.__file__)), stdin=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, check=False, timeout=30)
+        assert (done.returncode, done.stderr) == (status, b"")

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -309,6 +311,55 @@ def test_a_loop_before_the_checks_ends(student, tmp_path, monkeypatch):
     loop = "__attribute__((constructor)) static void stay(void)\n{\n\tfor (volatile int i = 0; i < 1; i *= 1) {\n\t}\n}\n"
     grade = spoil(student, tmp_path, head, head + loop)[0]
     assert lab_grade.score(grade)[0] == 0 and len(grade) == declared
+
+
+def processes_in(tree):
+    """The numbers of processes that work in this folder."""
+    found = []
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            found += [int(number)] if os.readlink(f"/proc/{number}/cwd") == os.path.realpath(tree) else []
+        except OSError:  # it has ended
+            pass
+    return found
+
+
+@pytest.mark.usefixtures("inner")
+def test_no_process_outlives_a_grade(student, tmp_path):
+    """Regression: a child that a check left behind ran on, for as long as it liked."""
+    lab, _, tree = student
+    leave = "\t\textern int fork(void);\n\t\textern unsigned sleep(unsigned);\n\t\tif (fork() == 0) {\n\t\t\tsleep(300);\n\t\t}\n"
+    change(student, tmp_path, WINDOW, WINDOW + leave)
+    checks = lab_grade.grade(lab, str(tmp_path), tree, with_boot=False)
+    until = time.monotonic() + 5  # a process that is killed takes a moment to end
+    while (left := processes_in(tree)) and time.monotonic() < until:
+        time.sleep(0.1)
+    for number in left:
+        os.kill(number, signal.SIGKILL)
+    assert checks and not left
+
+
+def test_no_assertion_of_the_checks_can_be_replaced(tmp_path):
+    """Regression: a lab's file with a function of the name of the checks' own got all points for the starter."""
+    lab = labs.read_lab(4)
+    labs.prepare(lab, str(tmp_path / "student"))
+    with open(tmp_path / "student" / lab.files[0], "a", encoding="ascii") as file:
+        file.write("void _fail(const char *file, int line);\nvoid _fail(const char *file, int line)\n"
+                   "{\n\t(void)file;\n\t(void)line;\n}\n")
+    checks = lab_grade.grade(lab, str(tmp_path / "student"), str(tmp_path / "tree"), with_boot=False)
+    assert lab_grade.score(checks)[0] == 0 and "driver.c: _fail: the hypervisor has no such" in checks[0].output
+
+
+def test_names_that_a_file_may_have():
+    """Those that headers declare, of the hypervisor's and of no test's; a comment declares nothing."""
+    functions, variables = lab_objects.declared(lab_objects.HYPERVISOR)
+    assert {"frame_counts", "vms"} <= {one for one, constant in variables.items() if not constant}
+    assert variables["policy_spare"] and {"panic", "frame_alloc_guest", "reclaim_push"} <= functions
+    for one in ("labs_run", "trial_at", "_fail", "_assert_int_equal", "world_start", "exit", "the", "if"):
+        assert one not in functions and one not in variables, one
+    for one in ("__asan_report_load8", "__asan_stack_malloc_1", "__ubsan_handle_out_of_bounds_abort"):
+        assert lab_objects.COMPILER_CALLS.fullmatch(one), one
+    assert not lab_objects.COMPILER_CALLS.fullmatch("__asan_set_death_callback")
 
 
 @pytest.mark.parametrize("line", ['#include "../../../kernel/exit/exit.c"', "#  include <kernel/../../x.c>", "#include WHAT",

@@ -27,6 +27,11 @@ $(B)/host/obj/%.c.o: %.c $(B)/host/flags
 	$(call say,HOST,$<)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) -MMD -MP -c $< -o $@
 
+# What the assembler has read besides: tools/lab_objects.py.
+$(B)/host/read/%.c.d: %.c $(B)/host/flags
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) -pipe -Wa,--MD,$@ -c $< -o $(@:.d=.o)
+
 $(B)/host/obj/%.S.o: %.S $(B)/host/flags
 	@mkdir -p $(@D)
 	$(call say,HOST,$<)

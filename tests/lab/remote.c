@@ -31,6 +31,7 @@ struct request {
 };
 
 void (*remote_lost)(const char *why, bool at_limit);
+void (*remote_forget)(void);
 
 static _Noreturn void __attribute__((format(printf, 2, 3)))
 give_up(bool at_limit, const char *format, ...)
@@ -112,6 +113,9 @@ static void start(struct remote *remote, const struct policy *policy)
 			if (fd != ends[1]) {
 				close(fd);
 			}
+		}
+		if (remote_forget != NULL) {
+			remote_forget();
 		}
 		serve(policy, ends[1]);
 	}

@@ -27,4 +27,7 @@ void remote_stop(void);
  */
 extern void (*remote_lost)(const char *why, bool at_limit);
 
+/* Called in the new process before its first decision: clears what the tester knows. Or NULL. */
+extern void (*remote_forget)(void);
+
 #endif

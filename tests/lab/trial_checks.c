@@ -58,6 +58,12 @@ const struct trial_check *trial_check_named(const char *name)
 static const struct trial *last_trial;
 static uint64_t last_seed;
 
+void trial_check_forget(void)
+{
+	last_trial = NULL;
+	last_seed = 0;
+}
+
 bool trial_check_alone(const char *trial, uint64_t seed, struct trial_check *check)
 {
 	for (int i = 0; trial_at((unsigned)i) != NULL; i++) {

@@ -31,4 +31,7 @@ bool trial_check_alone(const char *trial, uint64_t seed, struct trial_check *che
 /* The command that runs the last trial of a check again, and nothing else. */
 const char *trial_check_command(void);
 
+/* For a process that is not to know which trial it is for: this command names none there. */
+void trial_check_forget(void);
+
 #endif

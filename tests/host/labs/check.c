@@ -70,10 +70,16 @@ const char *text_of(uint64_t number)
  */
 
 static const struct check *runs;
+static bool inside; /* in the process of a check, and in those that it makes */
 
 const struct check *labs_check(void)
 {
 	return runs;
+}
+
+void labs_forget(void)
+{
+	runs = NULL;
 }
 
 /* The environment may say less than the limit, which is what tests do. */
@@ -105,6 +111,7 @@ static _Noreturn void be_the_check(void (*run)(void), FILE *said, int pipe_end, 
 {
 	const struct rlimit time = {seconds_of_cpu(), seconds_of_cpu()};
 	const struct rlimit output = {OUTPUT_BYTES, OUTPUT_BYTES};
+	inside = true;
 	setrlimit(RLIMIT_CPU, &time);
 	setrlimit(RLIMIT_FSIZE, &output);
 	alarm(seconds_of_sleep());
@@ -316,6 +323,7 @@ int labs_run(const struct check *checks, unsigned checks_count, const struct que
 	unsigned number = 0;
 	bool passed = true;
 	char key[WORD_BYTES] = "";
+	want(!inside, "the checks are run from inside a check");
 	if (getenv("LAB_KEY") != NULL) {
 		snprintf(key, sizeof(key), "%s", getenv("LAB_KEY"));
 		unsetenv("LAB_KEY"); /* no check's environment has it */

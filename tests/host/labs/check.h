@@ -38,6 +38,9 @@ struct question {
 /* The check that runs. */
 const struct check *labs_check(void);
 
+/* Until the next one begins labs_check() is NULL: for a process that is not to know it. */
+void labs_forget(void);
+
 /* Ends the check that runs, with this explanation. */
 _Noreturn void lost(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -57,7 +60,7 @@ void want_number(const char *what, uint64_t found, uint64_t right);
 /* A number as text, decimal or hexadecimal, in one of some static buffers. */
 const char *text_of(uint64_t number);
 
-/* Runs them all; the exit status of the program. */
+/* Runs them all; the exit status of the program. Inside a check it ends that check as lost. */
 int labs_run(const struct check *checks, unsigned checks_count, const struct question *questions,
 	     unsigned questions_count);
 

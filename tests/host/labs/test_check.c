@@ -152,6 +152,37 @@ static void test_sleep_is_ended_by_the_clock(void **state)
 	unsetenv("LAB_SLEEP_OF_ALL");
 }
 
+static void run_again(void)
+{
+	const struct check more[] = {{"more", 1, pass}};
+	labs_run(more, LABS_COUNT(more), NULL, 0);
+}
+
+/* Else a check could make processes without end. */
+static void test_no_checks_inside_a_check(void **state)
+{
+	(void)state;
+	const struct check checks[] = {{"again", 1, run_again}, {"right", 2, pass}};
+	assert_string_equal(report_of(checks, LABS_COUNT(checks)),
+			    "not ok 1 - again\n# points 1\n# the checks are run from inside a "
+			    "check\nok 2 - right\n# points 2\n1..2\n");
+}
+
+static void forget(void)
+{
+	want(labs_check() != NULL, "there is no check");
+	labs_forget();
+	want(labs_check() == NULL, "it is still there");
+}
+
+static void test_a_check_can_be_forgotten(void **state)
+{
+	(void)state;
+	const struct check checks[] = {{"one", 1, forget}, {"other", 2, forget}};
+	assert_string_equal(report_of(checks, LABS_COUNT(checks)),
+			    "ok 1 - one\n# points 1\nok 2 - other\n# points 2\n1..2\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +190,8 @@ int main(void)
 		cmocka_unit_test(test_limits_are_counted),
 		cmocka_unit_test(test_processor_time_is_added_up),
 		cmocka_unit_test(test_sleep_is_ended_by_the_clock),
+		cmocka_unit_test(test_no_checks_inside_a_check),
+		cmocka_unit_test(test_a_check_can_be_forgotten),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,13 @@ static void end_check(const char *why, bool at_limit)
 	lost("%s\nalone: %s", why, trial_check_command());
 }
 
+/* The process of the policy knows neither the check nor the trial that it is for. */
+static void forget(void)
+{
+	labs_forget();
+	trial_check_forget();
+}
+
 static void start(void)
 {
 	remote_start(&policy_coordinator);
@@ -39,6 +46,7 @@ static void run_check(const struct trial_check *check)
 {
 	static struct trial_result result;
 	remote_lost = end_check;
+	remote_forget = forget;
 	trial_check_run(check, start, &result);
 	remote_stop();
 	want(result.passed, "%s\nalone: %s", result.text, trial_check_command());
@@ -85,6 +93,7 @@ static void be_pure(void)
 {
 	static struct trial_result result;
 	remote_lost = end_check;
+	remote_forget = forget;
 	remote_start(&policy_coordinator);
 	remote_compare(&policy_coordinator);
 	trial_run(trial_at(0), 0, 0, &result);

@@ -215,6 +215,29 @@ static void test_memory_is_its_own(void **state)
 	remote_stop();
 }
 
+static void forget(void)
+{
+	secret = 0;
+}
+
+/* What is to be forgotten is, before the first decision, and only there. */
+static void test_what_the_tester_knows_is_forgotten(void **state)
+{
+	(void)state;
+	const struct policy policy = {.decide = look};
+	secret = 9;
+	remote_forget = forget;
+	remote_start(&policy);
+	policy_decide(&host, vms, VMS);
+	assert_int_equal(vms[0].new_target_pages, 0);
+	assert_int_equal(secret, 9);
+	remote_forget = NULL;
+	remote_start(&policy);
+	policy_decide(&host, vms, VMS);
+	assert_int_equal(vms[0].new_target_pages, 9);
+	remote_stop();
+}
+
 static void test_only_decisions_are_taken(void **state)
 {
 	(void)state;
@@ -235,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_remembered_elsewhere),
 		cmocka_unit_test(test_no_file_is_open),
 		cmocka_unit_test(test_memory_is_its_own),
+		cmocka_unit_test(test_what_the_tester_knows_is_forgotten),
 		cmocka_unit_test(test_only_decisions_are_taken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
