@@ -22,10 +22,8 @@ static const char *const reason_texts[POLICY_REASONS] = {
 	[POLICY_SILENT] = "its driver does not answer, so what was not given is not waited for",
 	[POLICY_WANTED] = "its guest wants pages, and gets them from its own balloon",
 	[POLICY_SPARE] = "asked for idle pages beyond a margin for its guest",
-	[POLICY_IDLE] = "asked for all idle pages, because a VM waits below its allotment "
-			"or a reclaim is at harder",
-	[POLICY_GROWTH] = "asked not to grow beyond its allotment, because a VM waits below its "
-			  "own or a reclaim is at harder",
+	[POLICY_IDLE] = "asked for all idle pages, for a VM below its allotment or for a reclaim",
+	[POLICY_GROWTH] = "asked not to grow, for a VM below its allotment or for a reclaim",
 	[POLICY_VOID] = "the host has plenty, so what was not given yet is not asked for",
 	[POLICY_RETURNED] = "the host has plenty, so its balloon may shrink",
 	[POLICY_CLAIMED] = "it has less than the policy grants it, and others have more than that",
