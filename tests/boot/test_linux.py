@@ -14,7 +14,6 @@ import packages
 import scenario
 import test_boot
 
-long = pytest.mark.skipif(os.environ.get("LONG") != "1", reason="only `make test-long` runs it")
 LIMIT_SECONDS = 40  # so long it resets the VM after each boot, by the VM's own clock
 CASE = """
 [linux-restart]
@@ -127,8 +126,7 @@ def fill_and_restart(path, times):
     return path
 
 
-@pytest.mark.parametrize("dialect", [
-    "kvm", pytest.param("vmware", marks=long), pytest.param("hyper-v", marks=long)])
+@pytest.mark.parametrize("dialect", BALLOONS if os.environ.get("LONG") == "1" else ["kvm"])
 def test_stock_linux_restarts_three_times_with_a_full_balloon(tmp_path, dialect):
     reason = emulators.why_missing("tcg")
     if reason:
