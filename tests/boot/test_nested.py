@@ -160,6 +160,25 @@ def test_silence_is_told_with_its_place(capsys, text, words):
     assert words in capsys.readouterr().out
 
 
+TWICE = ("[24.2] 0 linux console: [   20.9] BUG: ENTRY_TRAMPOLINE stack guard page was hit at 0000000019e98d18\n"
+         "[24.3] 0 linux console: [   20.9] RIP: 0010:error_entry+0x10/0x130\n")
+PANIC = "[32.4] 0 linux console: [   29.1] ---[ end Kernel panic - not syncing: Fatal exception in interrupt ]---\n"
+
+
+@pytest.mark.parametrize("text,twice,ended", [
+    (UP + STARTS + IMAGE + TWICE + PANIC, True, True),
+    (UP + STARTS + IMAGE + TWICE, True, False),
+    (UP + STARTS + IMAGE + PANIC, False, False),  # any other panic is a fault of ours
+    (UP + STARTS + IMAGE + TWICE + PANIC + "nested: QEMU ended with 33\n", False, True),
+    (UP + STARTS + IMAGE, False, False),
+])
+def test_an_interrupt_that_came_twice(text, twice, ended):
+    heard = read(text)
+    assert heard.interrupt_came_twice() == twice
+    assert heard.ended == ended
+    assert not (twice and heard.may_try_again())  # on a machine that does not do that it is a fault of ours
+
+
 @pytest.mark.parametrize("text,again", [
     ("", True),
     (UP + STARTS, True),

@@ -100,7 +100,8 @@ def build_image(runs, options, command_line):
 
 
 def boot(kvm, runs, options, model):
-    """Boots once, and once more when it ended before GRUB handed over to an image of ours.
+    """Boots once, and once more when it ended before GRUB handed over to an image of ours, or when
+    the emulation of the processor below KVM delivered an interrupt to a guest of ours twice.
 
     The second try has only those runs that have not come to their end.
     Returns (outcome, transcript, which try it was).
@@ -127,10 +128,12 @@ def boot(kvm, runs, options, model):
         os.unlink(image)
         heard.runs = done + heard.runs
         done = [run for run in heard.runs if run.status is not None]
-        if attempt == 2 or not heard.may_try_again():
+        twice = kvm.machine == "tcg" and heard.interrupt_came_twice()
+        if attempt == 2 or not (twice or heard.may_try_again()):
             break
-        print("nested: this ended before GRUB handed over to our image: second and last try",
-              flush=True)
+        why = ("QEMU's emulation delivered an interrupt to a guest twice" if twice else
+               "this ended before GRUB handed over to our image")
+        print(f"nested: {why}: second and last try", flush=True)
     return outcome, heard, attempt
 
 
