@@ -273,6 +273,25 @@ def test_a_second_try_is_said(monkeypatch, capsys):
     assert "on the second try" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("vendor,counts", [("amd", (2, 0, 0)), ("intel", (1, 1, 0))])
+def test_an_interrupt_came_twice_by_the_emulator_that_does_that(monkeypatch, capsys, vendor, counts):
+    texts = iter([UP + STARTS + IMAGE + TWICE + PANIC, UP + STARTS + IMAGE + END])
+
+    def run(_machine, _timeout, on_line, *_, **__):
+        try:
+            for line in next(texts).splitlines():
+                on_line(line)
+        except emulators.StopMachine:
+            pass
+        return outcome()
+
+    monkeypatch.setattr(emulators, "run", run)
+    monkeypatch.setattr(nested, "build_image", lambda *_: os.devnull)
+    monkeypatch.setattr(os, "unlink", lambda path: None)
+    assert nested.run_judge(nested.JUDGES[vendor], one_run(), "") == counts
+    assert ("delivered an interrupt to a guest twice" in capsys.readouterr().out) == (vendor == "amd")
+
+
 def test_grub_says_that_it_hands_over_and_else_nothing():
     entry = iso.Entry("a title", "batch")
     words = f"\techo '{transcript.HANDS_OVER}'"

@@ -146,6 +146,8 @@ def why_no_end(heard, index):
     run = heard.runs[index]
     if run.fault:
         return "KVM stopped the machine"
+    if run.came_twice():
+        return "a guest got an interrupt while interrupts were off"
     if not run.handed_over():
         return f"the firmware or GRUB fell silent for {SILENCE_SECONDS} s"
     if not run.started():
