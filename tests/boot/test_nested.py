@@ -234,9 +234,8 @@ def test_the_next_processor_model_is_tried_when_kvm_runs_nothing(monkeypatch, ca
     assert f"enable_apicv=0 on bochs's {tried[1]}" in capsys.readouterr().out
 
 
-def test_the_second_try_has_only_what_is_left(monkeypatch, capsys):
-    texts = iter([UP + STARTS + IMAGE + "nested: QEMU ended with 33\nnested: QEMU starts with 9 MiB\n",
-                  UP + STARTS + IMAGE + END])
+def machines_that_say(monkeypatch, texts):
+    """Each machine that is booted says the next text. Answers a list: how many runs each of them was given."""
     counts = []
 
     def run(_machine, _timeout, on_line, *_, **__):
@@ -250,6 +249,13 @@ def test_the_second_try_has_only_what_is_left(monkeypatch, capsys):
     monkeypatch.setattr(emulators, "run", run)
     monkeypatch.setattr(nested, "build_image", lambda runs, *_: counts.append(len(runs)) or os.devnull)
     monkeypatch.setattr(os, "unlink", lambda path: None)
+    return counts
+
+
+def test_the_second_try_has_only_what_is_left(monkeypatch, capsys):
+    texts = iter([UP + STARTS + IMAGE + "nested: QEMU ended with 33\nnested: QEMU starts with 9 MiB\n",
+                  UP + STARTS + IMAGE + END])
+    counts = machines_that_say(monkeypatch, texts)
     assert nested.run_judge(nested.JUDGES["amd"], one_run() + one_run(), "") == (4, 0, 0)
     assert counts == [2, 1]
     assert "on the second try" in capsys.readouterr().out
@@ -257,18 +263,7 @@ def test_the_second_try_has_only_what_is_left(monkeypatch, capsys):
 
 def test_a_second_try_is_said(monkeypatch, capsys):
     texts = iter([UP, UP + STARTS + IMAGE + END])
-
-    def run(_machine, _timeout, on_line, *_, **__):
-        try:
-            for line in next(texts).splitlines():
-                on_line(line)
-        except emulators.StopMachine:
-            pass
-        return outcome()
-
-    monkeypatch.setattr(emulators, "run", run)
-    monkeypatch.setattr(nested, "build_image", lambda *_: os.devnull)
-    monkeypatch.setattr(os, "unlink", lambda path: None)
+    machines_that_say(monkeypatch, texts)
     assert nested.run_judge(nested.JUDGES["amd"], one_run(), "") == (2, 0, 0)
     assert "on the second try" in capsys.readouterr().out
 
@@ -276,18 +271,7 @@ def test_a_second_try_is_said(monkeypatch, capsys):
 @pytest.mark.parametrize("vendor,counts", [("amd", (2, 0, 0)), ("intel", (1, 1, 0))])
 def test_an_interrupt_came_twice_by_the_emulator_that_does_that(monkeypatch, capsys, vendor, counts):
     texts = iter([UP + STARTS + IMAGE + TWICE + PANIC, UP + STARTS + IMAGE + END])
-
-    def run(_machine, _timeout, on_line, *_, **__):
-        try:
-            for line in next(texts).splitlines():
-                on_line(line)
-        except emulators.StopMachine:
-            pass
-        return outcome()
-
-    monkeypatch.setattr(emulators, "run", run)
-    monkeypatch.setattr(nested, "build_image", lambda *_: os.devnull)
-    monkeypatch.setattr(os, "unlink", lambda path: None)
+    machines_that_say(monkeypatch, texts)
     assert nested.run_judge(nested.JUDGES[vendor], one_run(), "") == counts
     assert ("delivered an interrupt to a guest twice" in capsys.readouterr().out) == (vendor == "amd")
 
