@@ -339,8 +339,10 @@ def qemu_command(machine, directory, serial):
     program = find_program(QEMU)
     # Where nobody looks, firmware and GRUB need not draw: a third of a short run.
     screen = "none" if machine.kind == "tcg" and machine.exact and not machine.screen else "std"
+    # Without ACPI there is the MP table, in which QEMU names the first processor of each socket alone.
+    sockets = f",sockets={machine.cpus}" if "acpi=off" in machine.board else ""
     command = [program, "-nodefaults", *([] if machine.window else ["-display", "none"]), "-vga", screen,
-               "-monitor", machine.monitor, "-m", str(machine.memory), "-smp", str(machine.cpus)]
+               "-monitor", machine.monitor, "-m", str(machine.memory), "-smp", f"{machine.cpus}{sockets}"]
     command += consoles.qemu_arguments(machine.console, serial, machine.trace) + qemu_end(machine)
     if machine.board:
         command += ["-machine", machine.board]
