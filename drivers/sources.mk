@@ -20,6 +20,7 @@ HV_C_SOURCES += \
 	drivers/phys/uart.c \
 	drivers/phys/vga_text.c \
 	drivers/virt/pc.c \
+	drivers/virt/pc_build.c \
 	drivers/virt/pc_dialect.c \
 	drivers/virt/pc_hyperv.c \
 	drivers/virt/pc_interrupt.c \

@@ -71,6 +71,7 @@ HV_C_SOURCES += \
 	kernel/monitor/script.c \
 	kernel/monitor/table.c \
 	kernel/monitor/top.c \
+	kernel/monitor/top_columns.c \
 	kernel/monitor/walk.c \
 	kernel/overcommit/decisions.c \
 	kernel/overcommit/driver_health.c \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtual PC of one VM: its devices, and how they are wired. pc.c makes it and gives each
- * access to the device that it is for; pc_interrupt.c carries interrupts from devices to local
+ * The virtual PC of one VM: its devices, and how they are wired. pc_build.c makes it; pc.c gives
+ * each access to the device that it is for; pc_interrupt.c carries interrupts from devices to local
  * APICs and from there to vCPUs; pc_time.c runs the timers.
  *
  * Locks: `lock` (LOCK_PLATFORM) guards all devices but the local APICs, whose rules are in

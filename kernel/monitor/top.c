@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See top.h. Four views of the same VMs, each within 80 columns; sizes in MiB. Columns are named as
- * operators of other hypervisors know them, and the legend says what they are here. Rates are from
- * the counters of two screens.
+ * See top.h. Four views of the same VMs, each within 80 columns; top_columns.c has what is in them.
+ * Rates are from the counters of two screens.
  */
 #include "kernel/monitor/top.h"
 
@@ -13,6 +12,7 @@
 #include "kernel/log/log.h"
 #include "kernel/monitor/output.h"
 #include "kernel/monitor/table.h"
+#include "kernel/monitor/top_columns.h"
 #include "kernel/overcommit/decisions.h"
 #include "kernel/overcommit/host_limits.h"
 #include "kernel/vm/vm.h"
@@ -21,45 +21,30 @@
 
 #define CELL_BYTES 12
 #define LINE_BYTES 192 /* before it is cut to the columns of a screen */
-#define CELLS 8
 #define SCREEN_LINES (TOP_ROWS + 6)
-#define UNKNOWN UINT64_MAX
 
 #define HOME "\x1b[H"	  /* CUP: to the first column of the first row (ECMA-48, 8.3.21) */
 #define CLEAR "\x1b[2J"	  /* ED: away with all of it (8.3.39) */
 #define LINE_END "\x1b[K" /* EL: away with what is behind (8.3.41) */
 #define REST_OFF "\x1b[J" /* ED: and what is below */
 
-enum view { VIEW_MEMORY, VIEW_BALLOON, VIEW_RATES, VIEW_OTHER, VIEWS };
-
-static const char *const view_names[VIEWS] = {"memory", "balloon", "rates", "other"};
-
-/* Counters that only grow, of which the screen shows how fast. */
-struct counters {
-	uint64_t ran_ticks;
-	uint64_t exits;
-	uint64_t faults;
-	uint64_t hypercalls;
-	uint64_t surrendered_pages;
-	uint64_t returned_pages;
-	uint64_t kicks;
-};
+static const char *const view_names[TOP_VIEWS] = {"memory", "balloon", "rates", "other"};
 
 static struct {
-	enum view view;
+	enum top_view view;
 	unsigned sort; /* column by which VMs are ordered, the largest first; 0: by name's place */
 	unsigned page;
 	bool once; /* a script wants one screen, plain */
 	bool drawn;
 	uint64_t next_tsc;
 	uint64_t last_tsc;
-	struct counters before[VMS_MAX];
-	struct counters rates[VMS_MAX]; /* in a second; of ran_ticks: percent of a CPU */
+	struct top_counters before[VMS_MAX];
+	struct top_counters rates[VMS_MAX]; /* in a second; of ran_ticks: percent of a CPU */
 } top;
 
-static struct counters counters_of(const struct vm *vm)
+static struct top_counters counters_of(const struct vm *vm)
 {
-	struct counters now = {
+	struct top_counters now = {
 		.exits = vm_exit_count(vm),
 		.faults = vm_fault_count(vm),
 		.hypercalls = vm_hypercall_count(vm),
@@ -83,9 +68,9 @@ static void measure(uint64_t now_tsc)
 	uint64_t ticks = sub_floor_u64(now_tsc, top.last_tsc);
 	uint64_t ms = max_u64(ms_from_ticks(ticks), 1);
 	for (unsigned i = 0; i < vm_count; i++) {
-		struct counters now = counters_of(&vms[i]);
-		const struct counters *old = &top.before[i];
-		top.rates[i] = (struct counters){
+		struct top_counters now = counters_of(&vms[i]);
+		const struct top_counters *old = &top.before[i];
+		top.rates[i] = (struct top_counters){
 			.ran_ticks =
 				sub_floor_u64(now.ran_ticks, old->ran_ticks) / (ticks / 100 + 1),
 			.exits = per_second(now.exits, old->exits, ms),
@@ -101,181 +86,15 @@ static void measure(uint64_t now_tsc)
 	top.last_tsc = now_tsc;
 }
 
-/* What the guest cannot do without: what it uses by its own word or by the estimate. */
-static uint64_t demand_pages(const struct vm *vm)
-{
-	const struct policy_vm *view = decisions_last_view(vm);
-	if (vm->balloon.attached) {
-		return sub_floor_u64(vm->s2.mapped_pages, view->idle_pages) + view->wanted_pages;
-	}
-	return vm->working_set.known ? vm->working_set.active_pages : UNKNOWN;
-}
-
-static uint64_t pressure(const struct vm *vm)
-{
-	uint64_t demand = demand_pages(vm);
-	uint64_t held = vm->s2.mapped_pages;
-	return demand == UNKNOWN || held == 0 ? UNKNOWN : demand * 100 / held;
-}
-
-static const char *health(const struct vm *vm)
-{
-	if (vm->state != VM_RUNNING) {
-		return "-";
-	}
-	if (vm_waits_for_memory(vm)) {
-		return "warn";
-	}
-	return vm->s2.mapped_pages < vm->config.mem_pages && pressure(vm) != UNKNOWN &&
-			       pressure(vm) > 90
-		       ? "low"
-		       : "ok";
-}
-
-enum unit { MIB, NUMBER };
-
-struct column {
-	const char *title;
-	enum unit unit;
-	const char *meaning;
-};
-
-static const struct column columns[VIEWS][CELLS] = {
-	[VIEW_MEMORY] =
-		{
-			{"MEMSZ", MIB, "RAM that the guest sees"},
-			{"AMIN", MIB, "promised"},
-			{"GRANT", MIB, "allotted, mem="},
-			{"CNSM", MIB, "held"},
-			{"ACTV", MIB, "in use, estimated"},
-			{"DEMAND", MIB, "what it cannot do without"},
-			{"PRESS%", NUMBER, "demand of held"},
-			{"OVHD", MIB, "page tables"},
-		},
-	[VIEW_BALLOON] =
-		{
-			{"MCTL?", NUMBER, "driver attached: 1"},
-			{"MCTLSZ", MIB, "balloon now"},
-			{"MCTLTGT", MIB, "balloon wanted"},
-			{"MCTLMAX", MIB, "balloon at most"},
-			{"SZTGT", MIB, "size that the target leaves it"},
-			{"IDLE", MIB, "idle by its guest's word"},
-			{"WANTED", MIB, "that its guest wants back"},
-			{"ASHRS", NUMBER, "shares"},
-		},
-	[VIEW_RATES] =
-		{
-			{"%CPU", NUMBER, "of one CPU"},
-			{"EXIT/s", NUMBER, "exits"},
-			{"FAULT/s", NUMBER, "touches without a frame"},
-			{"CALL/s", NUMBER, "hypercalls"},
-			{"GIVEN/s", NUMBER, "pages put into the balloon"},
-			{"TAKEN/s", NUMBER, "pages taken out of it"},
-			{"KICK/s", NUMBER, "CPUs interrupted to flush"},
-			{"WAITms", NUMBER, "longest wait for a frame"},
-		},
-	[VIEW_OTHER] =
-		{
-			{"LARGE", MIB, "mapped by large pages"},
-			{"GIVEN", MIB, "put into the balloon since the start"},
-			{"TAKEN", MIB, "taken out of it since the start"},
-			{"PEAK", MIB, "most that it has held"},
-			{"SWCUR", MIB, "swapped: there is no swap here"},
-			{"SHRD", MIB, "shared: no page is shared here"},
-			{"ZIPPED", MIB, "compressed: no page is compressed here"},
-			{"N%L", NUMBER, "local to a NUMA node: nodes are not told apart here"},
-		},
-};
-
-static uint64_t memory_value(const struct vm *vm, unsigned cell)
-{
-	const uint64_t values[CELLS] = {
-		vm->config.max_pages,
-		vm->config.min_pages,
-		vm->config.mem_pages,
-		vm->s2.mapped_pages,
-		vm->working_set.known ? vm->working_set.active_pages : UNKNOWN,
-		demand_pages(vm),
-		pressure(vm),
-		vm->s2_exists ? vm->s2.table_pages : 0,
-	};
-	return values[cell];
-}
-
-/* The last one of a VM that has ended means nothing any more. */
-static uint64_t target_pages(const struct vm *vm)
-{
-	return vm_is_alive(vm) ? vm->balloon.target_pages : 0;
-}
-
-static uint64_t balloon_value(const struct vm *vm, unsigned cell)
-{
-	const struct policy_vm *view = decisions_last_view(vm);
-	uint64_t target = target_pages(vm);
-	const uint64_t values[CELLS] = {
-		vm->balloon.attached ? 1 : 0,
-		vm->s2.ballooned_pages,
-		target,
-		sub_floor_u64(vm->config.max_pages, vm->config.min_pages),
-		sub_floor_u64(vm->config.max_pages, target),
-		vm->balloon.attached ? view->idle_pages : UNKNOWN,
-		vm->balloon.attached ? view->wanted_pages : UNKNOWN,
-		vm->config.shares,
-	};
-	return values[cell];
-}
-
-static uint64_t rate_value(const struct vm *vm, unsigned cell)
-{
-	const struct counters *rates = &top.rates[vm->id - 1];
-	const uint64_t values[CELLS] = {
-		rates->ran_ticks,
-		rates->exits,
-		rates->faults,
-		rates->hypercalls,
-		rates->surrendered_pages,
-		rates->returned_pages,
-		rates->kicks,
-		ms_from_ticks(vm->wait_peak_ticks),
-	};
-	return values[cell];
-}
-
-static uint64_t other_value(const struct vm *vm, unsigned cell)
-{
-	const uint64_t values[CELLS] = {
-		vm->s2.large_pages,
-		vm->balloon.surrendered_pages,
-		vm->balloon.returned_pages + vm->balloon.touched_pages,
-		max_u64(vm->held_peak_pages, vm->s2.mapped_pages),
-		UNKNOWN,
-		UNKNOWN,
-		UNKNOWN,
-		UNKNOWN,
-	};
-	return values[cell];
-}
-
 static uint64_t value_of(const struct vm *vm, unsigned cell)
 {
-	switch (top.view) {
-	case VIEW_BALLOON:
-		return balloon_value(vm, cell);
-	case VIEW_RATES:
-		return rate_value(vm, cell);
-	case VIEW_OTHER:
-		return other_value(vm, cell);
-	case VIEW_MEMORY:
-	case VIEWS:
-		break;
-	}
-	return memory_value(vm, cell);
+	return top_value(top.view, vm, cell, &top.rates[vm->id - 1]);
 }
 
 /* MiB with one digit behind the point where there is room for it. */
-static void print_cell(uint64_t value, enum unit unit, char *text)
+static void print_cell(uint64_t value, enum top_unit unit, char *text)
 {
-	if (value == UNKNOWN) {
+	if (value == TOP_UNKNOWN) {
 		snprintf(text, CELL_BYTES, "-");
 	} else if (unit == NUMBER) {
 		snprintf(text, CELL_BYTES, "%lu", min_u64(value, 9999999));
@@ -296,11 +115,11 @@ static void show_row(const struct vm *vm)
 	char line[LINE_BYTES];
 	char cell[CELL_BYTES];
 	size_t used = (size_t)snprintf(line, sizeof(line), "%-8.8s", vm_name(vm));
-	for (unsigned i = 0; i < CELLS; i++) {
-		print_cell(value_of(vm, i), columns[top.view][i].unit, cell);
+	for (unsigned i = 0; i < TOP_CELLS; i++) {
+		print_cell(value_of(vm, i), top_columns[top.view][i].unit, cell);
 		used += (size_t)snprintf(line + used, sizeof(line) - used, " %7.7s", cell);
 	}
-	snprintf(line + used, sizeof(line) - used, " %s", health(vm));
+	snprintf(line + used, sizeof(line) - used, " %s", top_health(vm));
 	show(line);
 }
 
@@ -308,9 +127,9 @@ static void show_titles(void)
 {
 	char line[LINE_BYTES];
 	size_t used = (size_t)snprintf(line, sizeof(line), "%-8s", "NAME");
-	for (unsigned i = 0; i < CELLS; i++) {
+	for (unsigned i = 0; i < TOP_CELLS; i++) {
 		used += (size_t)snprintf(line + used, sizeof(line) - used, " %7s",
-					 columns[top.view][i].title);
+					 top_columns[top.view][i].title);
 	}
 	snprintf(line + used, sizeof(line) - used, " STATUS");
 	show(line);
@@ -334,7 +153,7 @@ static void show_host(uint64_t now_tsc)
 		granted += vm_is_alive(&vms[i]) ? vms[i].config.mem_pages : 0;
 		held += vms[i].s2.mapped_pages;
 		ballooned += vms[i].s2.ballooned_pages;
-		target += target_pages(&vms[i]);
+		target += top_target_pages(&vms[i]);
 	}
 	uint64_t spare = min_u64(promise_spare(), frame_count_free());
 	snprintf(line, sizeof(line), "up %lu s, %u CPUs, %u VMs, %s state, overcommit %lu%%",
@@ -362,8 +181,8 @@ static bool goes_before(const struct vm *a, const struct vm *b)
 	}
 	uint64_t left = value_of(a, top.sort - 1);
 	uint64_t right = value_of(b, top.sort - 1);
-	left = left == UNKNOWN ? 0 : left;
-	right = right == UNKNOWN ? 0 : right;
+	left = left == TOP_UNKNOWN ? 0 : left;
+	right = right == TOP_UNKNOWN ? 0 : right;
 	return left > right || (left == right && a->id < b->id);
 }
 
@@ -400,7 +219,7 @@ static void show_screen(uint64_t now_tsc)
 	if (top.once) {
 		return;
 	}
-	const struct column *column = &columns[top.view][top.sort > 0 ? top.sort - 1 : 0];
+	const struct top_column *column = &top_columns[top.view][top.sort > 0 ? top.sort - 1 : 0];
 	snprintf(line, sizeof(line),
 		 "%s: q leaves; m b r o other columns; 1-8 order by (now %s); n page",
 		 view_names[top.view], top.sort > 0 ? column->title : "none");
@@ -416,13 +235,13 @@ static void show_screen(uint64_t now_tsc)
 static bool obey(int key)
 {
 	static const char views[] = "mbro";
-	for (unsigned i = 0; i < VIEWS; i++) {
+	for (unsigned i = 0; i < TOP_VIEWS; i++) {
 		if (key == views[i]) {
-			top.view = (enum view)i;
+			top.view = (enum top_view)i;
 			top.sort = 0;
 		}
 	}
-	if (key >= '0' && key <= '0' + CELLS) {
+	if (key >= '0' && key <= '0' + TOP_CELLS) {
 		top.sort = (unsigned)(key - '0');
 	}
 	if (key == 'n' || key == ' ') {
@@ -451,17 +270,17 @@ enum status top_run(const struct command_call *call, struct error *error)
 {
 	unsigned view = VIEW_MEMORY;
 	if (call->count > 0) {
-		while (view < VIEWS && !word_is(call->words[0], view_names[view])) {
+		while (view < TOP_VIEWS && !word_is(call->words[0], view_names[view])) {
 			view++;
 		}
-		if (view == VIEWS) {
+		if (view == TOP_VIEWS) {
 			return error_set(error, STATUS_INVALID,
 					 "%.*s is not memory, balloon, rates or other",
 					 word_shown(call->words[0]), call->words[0].text);
 		}
 	}
 	memset(&top, 0, sizeof(top));
-	top.view = (enum view)view;
+	top.view = (enum top_view)view;
 	top.once = call->script;
 	command_go_on(step);
 	return STATUS_OK;

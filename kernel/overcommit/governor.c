@@ -2,6 +2,7 @@
 /*
  * See governor.h. Decides on the boot CPU, between guests; sums are read without locks. What other
  * CPUs tell it, or ask of it in the middle of a fault, are single words, atomic.
+ * Longer than 400 lines: one decision from the sums to the targets, read from the end to the top.
  */
 #include "kernel/overcommit/governor.h"
 

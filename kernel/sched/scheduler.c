@@ -6,6 +6,7 @@
  *
  * A CPU keeps parts of the state of the vCPU that it ran last in its registers until it runs
  * another one (vcpu->resident). Only what is in no CPU's registers moves to another CPU.
+ * Longer than 400 lines: the loop and what it calls in each round share the state of a CPU.
  */
 #include "kernel/sched/scheduler.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtual PC of a VM as exits, scheduler and lifecycle see it. drivers/virt/pc.c implements
- * this contract. A VM with devices=none has vm->platform == NULL, and no function here is called
- * for it but platform_destroy.
+ * The virtual PC of a VM as exits, scheduler and lifecycle see it. The files pc*.c in drivers/virt
+ * implement this contract. A VM with devices=none has vm->platform == NULL, and no function here is
+ * called for it but platform_destroy.
  *
  * Who calls: functions that take a vCPU are called by the CPU that runs that vCPU, with interrupts
  * off. The state of a local APIC belongs to its vCPU, but for its interrupt requests, which any CPU

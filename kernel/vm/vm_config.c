@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Parser of a guest's module string. Pure; every refusal is one error message with the value. */
+/*
+ * Parser of a guest's module string. Pure; every refusal is one error message with the value.
+ * Longer than 400 lines: each key has a function, and all of them are needed to read one string.
+ */
 #include "kernel/vm/vm_config.h"
 
 #include "base/bits.h"

@@ -387,7 +387,7 @@ HOST_test_trace := tests/host/trace/test_trace.c $(TRACE_SOURCES) \
 COMMAND_SOURCES := tests/host/fake/commands.c kernel/lib/words.c kernel/monitor/command.c \
 	kernel/monitor/commands_host.c kernel/monitor/commands_memory.c \
 	kernel/monitor/commands_policy.c kernel/monitor/commands_steer.c kernel/monitor/commands_trace.c kernel/monitor/commands_vm.c kernel/monitor/output.c kernel/sched/pause.c \
-	kernel/monitor/script.c kernel/monitor/table.c kernel/monitor/top.c kernel/monitor/walk.c kernel/vm/vm_stats.c
+	kernel/monitor/script.c kernel/monitor/table.c kernel/monitor/top.c kernel/monitor/top_columns.c kernel/monitor/walk.c kernel/vm/vm_stats.c
 
 HOST_TESTS += test_command
 HOST_test_command := tests/host/monitor/test_command.c $(COMMAND_SOURCES) \
@@ -650,7 +650,7 @@ HOST_test_vballoon := tests/host/virt/test_vballoon.c tests/host/fake/driver.c \
 # The kernel with real devices in place of the fakes.
 DIALECT_VMWARE := $(addprefix drivers/virt/, pc_vmware.c vbackdoor.c vvmballoon.c)
 PC_SOURCES := tests/host/fake/modules.c kernel/vm/guest_console.c $(VLAPIC_SOURCES) \
-	$(addprefix drivers/virt/, pc.c pc_dialect.c pc_interrupt.c pc_time.c vi8042.c vioapic.c vpci.c vpic.c \
+	$(addprefix drivers/virt/, pc.c pc_build.c pc_dialect.c pc_interrupt.c pc_time.c vi8042.c vioapic.c vpci.c vpic.c \
 	vpit.c vpit_channel.c vrtc.c vrtc_calendar.c vuart.c) $(DIALECT_KVM) $(DIALECT_VMWARE) $(DIALECT_HYPERV) \
 	$(filter-out tests/host/fake/platform.c $(FAKE_DEVICES),$(KERNEL_SOURCES))
 

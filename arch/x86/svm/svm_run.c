@@ -2,7 +2,8 @@
 /*
  * Running a vCPU: what is prepared before each entry, what is collected after each exit, and how
  * RIP moves (AMD APM vol. 2, 15.20 on event injection, 15.21 on virtual interrupts). Interrupts are
- * off throughout, except while the guest runs.
+ * off throughout, except while the guest runs. Longer than 400 lines: one way in and one way out,
+ * which no other file may enter in the middle.
  */
 #include "arch/x86/cpu/interrupt.h"
 #include "arch/x86/cpu/lapic.h"

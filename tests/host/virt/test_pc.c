@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * drivers/virt/pc.c: a virtual PC is made and ended, each port and page goes to its device, and the
- * guest can switch the machine off and reset it.
+ * drivers/virt/pc.c and pc_build.c: a virtual PC is made and ended, each port and page goes to its
+ * device, and the guest can switch the machine off and reset it.
  */
 #include "pc_fixture.h"
 
