@@ -353,8 +353,10 @@ def test_metrics_of_the_field_are_there_or_a_dash():
     with open("docs/monitor.md", encoding="utf-8") as file:
         rows = [line.strip("| \n").split(" | ") for line in file.read().split("| there | here |")[1].splitlines()[2:]
                 if line.startswith("|")]
-    with open("kernel/monitor/top_columns.c", encoding="utf-8") as file:
-        top = file.read()
+    top = ""
+    for name in ("top", "top_columns"):
+        with open(f"kernel/monitor/{name}.c", encoding="utf-8") as file:
+            top += file.read()
     with open("kernel/vm/vm_stats.def", encoding="utf-8") as file:
         statistics = file.read()
     there = [row for row in rows if row[1] != "-"]
