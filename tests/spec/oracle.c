@@ -226,9 +226,7 @@ static void judge_ranges(struct watch *watch, struct s2_locked locked,
 		    spec_ranges(&watch->spec, operation_of(operation), array_gfn.n, before, after,
 				number, finished, look),
 		    before[at].gfn);
-	for (unsigned i = 0; i < number && i <= finished; i++) {
-		watch_range(watch, locked, &before[i], &after[i]);
-	}
+	watch_ranges(watch, locked, before, after, finished < number ? finished + 1 : number);
 	watch_counters(watch, before[at].gfn);
 	watch_size(watch, array_gfn);
 	watch->finished = finished;

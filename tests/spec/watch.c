@@ -2,15 +2,12 @@
 /* See watch.h. */
 #include "tests/spec/watch.h"
 
-#include "base/bits.h"
 #include "base/log.h"
 #include "base/spin.h"
 #include "arch/arch.h"
-#include "mm/frame.h"
-#include "mm/phys.h"
 
-#define WINDOW_PAGES 8 /* compared at the end of each call, one piece of RAM after the other */
-#define ALL_AFTER_CALLS 8192u /* then all of RAM is compared */
+#define WINDOW_PAGES 16 /* compared at the end of each call, one piece of RAM after the other */
+#define ALL_AFTER_CALLS 1024u /* then all of RAM is compared */
 
 static struct watch watches[ORACLE_VMS];
 
@@ -134,39 +131,6 @@ enum spec_page watch_real_page(enum s2_kind kind)
 	return kind == S2_EMPTY ? SPEC_UNTOUCHED : kind == S2_MAPPED ? SPEC_HELD : SPEC_IN_BALLOON;
 }
 
-/* The frame table has one owner for each frame: it must be this page. */
-static bool owns_frame(const struct watch *watch, uint64_t gfn, struct s2_slot slot)
-{
-	uint64_t inside = gfn & (order_pages(slot.order) - 1);
-	const struct frame *frame = frame_of((pfn_t){slot.pfn.n - inside});
-	return frame->tag.state == FRAME_GUEST && frame->tag.owner == watch->s2->owner &&
-	       frame->tag.order == slot.order && frame->gfn == gfn - inside;
-}
-
-void watch_page(const struct watch *watch, struct s2_locked locked, uint64_t gfn)
-{
-	struct s2_slot slot = s2_lookup(locked, (gfn_t){gfn});
-	const struct spec_vm *spec = &watch->spec;
-	bool pinned = spec->attached && spec->balloon_page == gfn;
-	watch_count(&oracle_counts.pages, 1);
-	if (watch_real_page(slot.kind) != spec->page[gfn]) {
-		watch_mismatch(watch, "the page is something else", gfn);
-	}
-	if (slot.kind == S2_MAPPED && !owns_frame(watch, gfn, slot)) {
-		watch_mismatch(watch, "its frame is another page's", gfn);
-	}
-	if (!watch->busy && pinned != slot.pinned) {
-		watch_mismatch(watch, "the balloon page is not kept, or another one is", gfn);
-	}
-}
-
-void watch_pages(const struct watch *watch, struct s2_locked locked, uint64_t gfn, uint64_t pages)
-{
-	for (uint64_t end = min_u64(gfn + pages, watch->spec.pages); gfn < end; gfn++) {
-		watch_page(watch, locked, gfn);
-	}
-}
-
 /* The lock of the address space is held, and no touch is half done. */
 void watch_counters(const struct watch *watch, uint64_t gfn)
 {
@@ -182,51 +146,6 @@ void watch_counters(const struct watch *watch, uint64_t gfn)
 	    real.touched_pages != spec->touched_pages) {
 		watch_mismatch(watch, "what was moved so far is not the same", gfn);
 	}
-}
-
-static bool is_zero(struct s2_slot slot)
-{
-	const uint64_t *words = pfn_to_virt(slot.pfn);
-	for (unsigned i = 0; i < PAGE_BYTES / sizeof(*words); i++) {
-		if (words[i] != 0) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* Pages that have just got frames. With several vCPUs another one may have written already. */
-void watch_zeros(const struct watch *watch, struct s2_locked locked, uint64_t gfn, uint64_t pages)
-{
-	uint64_t first = pages == 0 ? gfn : align_down_u64(gfn, pages);
-	for (uint64_t i = 0; i < pages && watch->spec.vcpus == 1; i++) {
-		if (!is_zero(s2_lookup(locked, (gfn_t){first + i}))) {
-			watch_mismatch(watch, "a fresh page is not zero", first + i);
-		}
-	}
-}
-
-void watch_no_frames(const struct watch *watch)
-{
-	for (uint64_t pfn = 0; pfn < frame_table_count; pfn++) {
-		struct frame_tag tag = frame_table[pfn].tag;
-		if (tag.state == FRAME_GUEST && tag.owner == watch->s2->owner) {
-			panic("oracle: %s: frame 0x%llx is its own still after its end",
-			      vm_name(watch_vm(watch)), (unsigned long long)pfn);
-		}
-	}
-}
-
-/* The pages that a range was about, as far as the call came, and the next. */
-void watch_range(const struct watch *watch, struct s2_locked locked,
-		 const struct aerostat_range *before, const struct aerostat_range *after)
-{
-	if (before->order > 18 || before->gfn >= watch->spec.pages || after->done < before->done) {
-		return;
-	}
-	uint64_t first = before->gfn + ((uint64_t)before->done << before->order);
-	uint64_t extents = (uint64_t)after->done - before->done + 1;
-	watch_pages(watch, locked, first, extents << before->order);
 }
 
 void watch_size(const struct watch *watch, gfn_t array_gfn)

@@ -56,18 +56,19 @@ void watch_judge(const struct watch *watch, const char *wrong, uint64_t gfn);
 /*
  * Each panics when both sides are not the same: a page with its frame; pages, as far as they are
  * RAM; the counters, while no touch is half done; the contents of pages that have just got frames;
- * all frames, when none is the VM's any more; the pages that a range was about; the size in the
- * balloon page, which was just written, behind a call over an array in that page; that page behind
- * ATTACH; and behind a call the next pages of RAM, or all of them, and whether it is attached. The
- * lock of the address space is held.
+ * all frames, when none is the VM's any more; the pages that `count` ranges were about; the size in
+ * the balloon page, which was just written, behind a call over an array in that page; that page
+ * behind ATTACH; and behind a call the next pages of RAM, or all of them, and whether it is
+ * attached. The lock of the address space is held.
  */
 void watch_page(const struct watch *watch, struct s2_locked locked, uint64_t gfn);
 void watch_pages(const struct watch *watch, struct s2_locked locked, uint64_t gfn, uint64_t pages);
 void watch_counters(const struct watch *watch, uint64_t gfn);
 void watch_zeros(const struct watch *watch, struct s2_locked locked, uint64_t gfn, uint64_t pages);
 void watch_no_frames(const struct watch *watch);
-void watch_range(const struct watch *watch, struct s2_locked locked,
-		 const struct aerostat_range *before, const struct aerostat_range *after);
+void watch_ranges(const struct watch *watch, struct s2_locked locked,
+		  const struct aerostat_range *before, const struct aerostat_range *after,
+		  unsigned count);
 void watch_size(const struct watch *watch, gfn_t array_gfn);
 void watch_attached(const struct watch *watch);
 void watch_rest(struct watch *watch, struct s2_locked locked);

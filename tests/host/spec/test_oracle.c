@@ -420,6 +420,82 @@ static void test_each_page_has_a_frame_of_its_own(void **state)
 	expect_panic("gfn 0x1: its frame is another page's", call_often(vm));
 }
 
+/*
+ * `give` pages from `out` on are in the balloon; behind the oracle's back an extent there leaves it
+ * and another one goes in: the sums are right.
+ */
+static struct vm *exchange(uint64_t out, uint32_t give, uint64_t in, unsigned order)
+{
+	struct vm *vm = one_vm();
+	kernel_give(vm, out, give);
+	assert_int_equal(world_return(&vm->s2, out, order), STATUS_OK);
+	assert_int_equal(world_surrender(&vm->s2, in, order), STATUS_OK);
+	world_flush(&vm->s2);
+	return vm;
+}
+
+static void test_eight_pages_in_the_balloon(void **state)
+{
+	(void)state;
+	struct vm *vm = exchange(64, 8, 130, ORDER_4K);
+	expect_panic("gfn 0x40: the page is something else (it is in the balloon as specified, and "
+		     "really EMPTY)",
+		     call_often(vm));
+}
+
+static void test_eight_untouched_pages(void **state)
+{
+	(void)state;
+	struct vm *vm = exchange(130, 1, 66, ORDER_4K);
+	expect_panic("gfn 0x42: the page is something else (it is untouched as specified, and "
+		     "really BALLOONED)",
+		     call_often(vm));
+}
+
+/* One entry of a table decides over all of its pages. */
+static void test_region_in_the_balloon(void **state)
+{
+	(void)state;
+	struct vm *vm = exchange(512, 512, 1024, ORDER_2M);
+	expect_panic("gfn 0x200: the page is something else (it is in the balloon as specified, "
+		     "and really EMPTY)",
+		     call_often(vm));
+}
+
+static void test_untouched_region(void **state)
+{
+	(void)state;
+	struct vm *vm = exchange(1024, 512, 512, ORDER_2M);
+	expect_panic("gfn 0x200: the page is something else (it is untouched as specified, and "
+		     "really BALLOONED)",
+		     call_often(vm));
+}
+
+static void test_region_has_a_frame_of_its_own(void **state)
+{
+	(void)state;
+	struct vm *vm = one_vm();
+	assert_int_equal(world_populate(&vm->s2, 512, ORDER_2M), STATUS_OK);
+	frame_of(world_lookup(&vm->s2, 512).pfn)->gfn = 1024;
+	expect_panic("gfn 0x200: its frame is another page's", call_often(vm));
+}
+
+/* A region that a call was about is compared behind it, long before its turn comes. */
+static void test_regions_of_a_call_are_compared(void **state)
+{
+	(void)state;
+	struct vm *vm = one_vm();
+	kernel_give(vm, 512, 512);
+	struct watch *watch = watch_find(&vm->s2);
+	spec_set_pages(&watch->spec, 515, 1, SPEC_UNTOUCHED);
+	struct aerostat_range before = {.gfn = 512, .count = 1, .order = ORDER_2M};
+	struct aerostat_range after = before;
+	after.done = 1;
+	struct s2_locked locked = s2_lock(&vm->s2);
+	expect_panic("gfn 0x203: the page is something else",
+		     watch_ranges(watch, locked, &before, &after, 1));
+}
+
 static void test_the_balloon_page_is_kept(void **state)
 {
 	struct vm *vm = one_vm();
@@ -533,6 +609,12 @@ int main(void)
 		TEST(test_the_sums_are_compared),
 		TEST(test_each_page_is_compared),
 		TEST(test_each_page_has_a_frame_of_its_own),
+		TEST(test_eight_pages_in_the_balloon),
+		TEST(test_eight_untouched_pages),
+		TEST(test_region_in_the_balloon),
+		TEST(test_untouched_region),
+		TEST(test_region_has_a_frame_of_its_own),
+		TEST(test_regions_of_a_call_are_compared),
 		TEST(test_the_balloon_page_is_kept),
 		TEST(test_attach_writes_the_page),
 		TEST(test_exit_ends_the_vm),
