@@ -17,6 +17,7 @@
     sweep    = number of boots on Bochs, with other numbers wherever a module says offset=*
                (and another quantum, which only a Bochs without debugger heeds): other
                interleavings; `make test-long` boots twice with each quantum
+    seeds    = number of boots at each place, with another number wherever a module says seed=*
     at_once  = on QEMU also with processors that run at once instead of in turns: yes; long (only for
                `make test-long`), as when nothing is said; no: what it expects is counted in time,
                and such processors have the time of this machine, however busy that is
@@ -40,7 +41,7 @@ import itertools
 import os
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(DIRECTORY))
@@ -53,8 +54,8 @@ import scenario  # noqa: E402
 import summary  # noqa: E402
 
 KEYS = {"machine", "cpus", "bochs", "scenario", "modules", "memory", "cpu_model", "quantum",
-        "maxcpus", "options", "holes", "madt", "vms", "at_once", "exact", "board", "end", "sweep", "timeout", "long", "oracle",
-        "expect", "expect_only"}
+        "maxcpus", "options", "holes", "madt", "vms", "at_once", "exact", "board", "end", "sweep",
+        "seeds", "timeout", "long", "oracle", "expect", "expect_only"}
 DEFAULT_MEMORY = 64
 DEFAULT_MACHINES = "tcg bochs"
 DEFAULT_CPUS = "1 2 4"
@@ -73,10 +74,11 @@ class Place:
     cpus: int
     at_once: bool = False
     sweep: int = 0  # which boot of a sweep it is, from 1 on, else 0
+    seed: int = 0  # which boot of those with other seeds it is, from 1 on, else 0
 
     def __str__(self):
-        sweep = f"-sweep-{self.sweep:02}" if self.sweep else ""
-        return f"{self.machine}-{self.cpus}{'-at-once' if self.at_once else ''}{sweep}"
+        which = f"-sweep-{self.sweep:02}" if self.sweep else f"-seed-{self.seed:02}" if self.seed else ""
+        return f"{self.machine}-{self.cpus}{'-at-once' if self.at_once else ''}{which}"
 
 
 @dataclass
@@ -161,15 +163,19 @@ def places(section, everywhere):
         at_once = section.get("at_once", "long")
         if machine == "tcg" and exact and (at_once == "yes" or (everywhere and at_once == "long")):
             found += [Place(machine, number, at_once=True) for number in numbers if number > 1]
+    if "seeds" in section:
+        return [replace(place, seed=seed) for place in found for seed in range(1, int(section["seeds"]) + 1)]
     return found
 
 
 def parse_modules(text, place):
-    """The modules; each offset=* among them becomes a number that no other race of the sweep has."""
+    """The modules; each offset=* or seed=* becomes a number that no other boot of the case has."""
     races = len(re.findall(r"\boffset=\*", text))
     numbers = itertools.count(place.sweep * races)
     text = re.sub(r"\boffset=\*",
                   lambda _: f"offset={next(numbers) * OFFSET_STEP % OFFSETS}", text)
+    seeds = itertools.count(1 + place.seed * len(re.findall(r"\bseed=\*", text)))
+    text = re.sub(r"\bseed=\*", lambda _: f"seed={next(seeds)}", text)
     return [parse_module(line) for line in scenario.lines_of(text)]
 
 

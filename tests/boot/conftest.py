@@ -45,18 +45,21 @@ def boots(terminalreporter):
 def list_boots(terminalreporter):
     """One line per case: where it was booted, with how many processors, for how many seconds."""
     lines = {}
-    hypercalls = 0
+    hypercalls = judged = 0
     races = []
     for properties, report in boots(terminalreporter):
         mark = "" if report.passed else " FAILED"
         lines.setdefault(properties["case"], []).append(
             f"{properties['place']} {report.duration:.0f} s{mark}")
         hypercalls += properties.get("hypercalls", 0)
+        judged += properties.get("judged", 0)
         races += [tuple(race) for race in properties.get("races", ())]
     for name, places in sorted(lines.items()):
         terminalreporter.write_line(f"{name}: {', '.join(sorted(places))}")
     if hypercalls:
         terminalreporter.write_line(f"hypercalls of the guests: {hypercalls}")
+    if judged:
+        terminalreporter.write_line(f"calls that the oracle has judged: {judged}")
     if races:
         terminalreporter.write_line(f"interleavings: {len(races)} races, {len(set(races))} different")
 

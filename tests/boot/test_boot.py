@@ -18,6 +18,7 @@ KERNEL = os.path.join(scenario.ROOT, "build", "aerostat.elf")
 ORACLE_KERNEL = os.path.join(scenario.ROOT, "build", "oracle", "aerostat.elf")
 LAST_LINES = 25
 BOOT = " - boot version="
+JUDGED = re.compile(r" - oracle: calls=(\d+) .*, and no mismatch$", re.M)
 STAYS = " - power: the machine stays on"
 QEMU_STATUS = {"pass": 33, "fail": 35}
 
@@ -94,6 +95,7 @@ def test_case(case, tmp_path, record_property):
         pytest.fail(f"no end within {case.timeout} s\n" + last_lines(outcome.log, "the log"),
                     pytrace=False)
     report = judge.Report(outcome.log)
+    record_property("judged", sum(int(calls) for calls in JUDGED.findall(outcome.log)))
     record_property("hypercalls", sum(vm.get("hypercalls", 0) for vm in report.vms.values()))
     # What a racer saw is its digest: another digest is another interleaving.
     record_property("races", [[case.name, report.vms[name].get("digest")]
