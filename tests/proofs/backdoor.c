@@ -11,6 +11,7 @@
  * Shows: a question changes RBX and RCX at most, and only for a command that has an answer in them
  * Bound: all registers, all frequencies
  * Assumes: nothing
+ * Classes: H13
  * Sources: drivers/virt/vbackdoor.c
  * Fault: drivers/virt/vbackdoor.c | regs[GPR_RBX] = hz >> 32; | regs[GPR_RDX] = hz >> 32;
  */
@@ -37,6 +38,7 @@ void backdoor_question_changes_what_it_says(void)
  * else; a call is only an IN of 32 bits with the port's magic number
  * Bound: all registers, all answers, all accesses
  * Assumes: nothing
+ * Classes: H13
  * Sources: drivers/virt/vbackdoor.c
  * Mutants: vmware-any-magic
  */

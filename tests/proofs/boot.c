@@ -15,6 +15,7 @@ static struct error error;
  * Shows: regions of memory are read inside their tag only, whatever size of entries it claims
  * Bound: maps of up to 80 bytes, any contents
  * Assumes: the tag lies inside the whole
+ * Classes: files
  * Sources: arch/x86/boot/multiboot2.c
  * Options: --unwind 5
  * Fault: arch/x86/boot/multiboot2.c | if (from->entry_size < sizeof(struct map_entry) ||
@@ -41,6 +42,7 @@ void boot_map_is_read_inside(void)
  * Shows: a region that is used begins before it ends; one that wraps is no RAM
  * Bound: all regions
  * Assumes: nothing
+ * Classes: files
  * Sources: arch/x86/boot/multiboot2.c
  * Fault: arch/x86/boot/multiboot2.c | if (available && end != 0) { | if (available && end == 0) {
  */

@@ -61,6 +61,7 @@ static struct word any_word(const char *text, size_t most)
  * shifted without loss
  * Bound: texts of 4 characters of any content, any 64-bit number in front of the suffix
  * Assumes: nothing: the number is stubbed as any, words_decimal_is_exact is about it
+ * Classes: F6
  * Sources: kernel/vm/vm_config.c
  * Mutants: size-suffix-overflows size-in-32-bits size-one-page-beyond-the-limit
  */
@@ -83,6 +84,7 @@ void config_size_never_wraps(void)
  * Shows: a list of processors never shifts out of the mask, and each part sets one run of bits
  * Bound: parts of up to 5 characters of any content, any 64-bit numbers in them
  * Assumes: nothing
+ * Classes: files
  * Sources: kernel/vm/vm_config.c
  * Options: --unwind 7
  * Fault: kernel/vm/vm_config.c | if (first > last || last >= CPUS_MAX) { | if (first > last ||
@@ -106,6 +108,7 @@ void config_cpus_are_below_the_limit(void)
  * name that is kept is terminated and has letters, digits, - and _ only
  * Bound: words of up to 9 characters of any content
  * Assumes: nothing
+ * Classes: files
  * Sources: kernel/vm/vm_config.c kernel/lib/string.c
  * Options: --unwind 16
  * Fault: kernel/vm/vm_config.c | if (*seen & 1u << key) { | if (*seen & 2u << key) {
@@ -136,6 +139,7 @@ void config_pair_stays_inside(void)
  * Shows: what is accepted has 0 < min <= mem <= max and startup between min and max, no sum wraps
  * Bound: all sizes that a text can give, any set of keys
  * Assumes: sizes are 1 to 2^32 - 1 pages, as config_size_never_wraps shows
+ * Classes: F6
  * Sources: kernel/vm/vm_config.c
  * Options: --unsigned-overflow-check
  * Mutants: default-minimum-in-32-bits

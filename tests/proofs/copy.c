@@ -47,6 +47,7 @@ static struct s2_locked any_space(void)
  * written
  * Bound: all 64-bit addresses, up to 8 bytes copied, any length refused; RAM of any size
  * Assumes: RAM has fewer than 2^32 pages
+ * Classes: F8
  * Sources: mm/guest_copy.c
  * Options: --unwind 10
  * Fault: mm/guest_copy.c | return address.v <= limit && bytes <= limit - address.v; | return
@@ -71,6 +72,7 @@ void copy_in_stays_in_ram(void)
  * Shows: what is found for later reading lies in one mapped page of RAM
  * Bound: all 64-bit addresses and lengths; RAM of any size
  * Assumes: RAM has fewer than 2^32 pages; at least one byte is wanted
+ * Classes: F8
  * Sources: mm/guest_copy.c
  * Fault: mm/guest_copy.c | return (size_t)min_u64(bytes, PAGE_BYTES - (address.v & (PAGE_BYTES -
  * 1))); | return (size_t)min_u64(bytes, PAGE_BYTES);

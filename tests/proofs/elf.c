@@ -18,6 +18,7 @@ static struct elf64_program any_program(void)
  * Shows: with a header that is accepted, every program header that it counts lies in the file
  * Bound: all headers, files below 2^48 bytes, any index
  * Assumes: nothing
+ * Classes: files
  * Sources: kernel/lib/elf.c kernel/lib/string.c
  * Options: --unwind 6
  * Fault: kernel/lib/elf.c | (header->program_offset > bytes || table_bytes > bytes -
@@ -43,6 +44,7 @@ void elf_header_leads_inside_the_file(void)
  * wraps; a refused one leaves the image as it was
  * Bound: all segments, one other segment in the image, files and RAM below 2^48 bytes
  * Assumes: the other one lies in RAM
+ * Classes: files
  * Sources: kernel/lib/elf.c
  * Options: --unwind 3
  * Fault: kernel/lib/elf.c | if (start < other->address + other->memory_bytes && other->address <
@@ -81,6 +83,7 @@ void elf_segments_are_inside_and_apart(void)
  * loader counts
  * Bound: all entries, one segment
  * Assumes: the segment lies in RAM
+ * Classes: files
  * Sources: kernel/lib/elf.c
  * Fault: kernel/lib/elf.c | if ((!entry->is_physical && !entry->is_virtual) || address >
  * UINT32_MAX) { | if (address > UINT32_MAX) {

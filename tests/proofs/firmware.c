@@ -66,6 +66,7 @@ void processors_add(struct processors *found, uint32_t apic_id)
  * and a table that is accepted names a processor
  * Bound: tables of up to 16 bytes of entries, any contents
  * Assumes: the table itself lies inside its memory, as acpi_open_table() checks
+ * Classes: files
  * Sources: drivers/phys/acpi.c
  * Options: --unwind 18
  * Fault: drivers/phys/acpi.c | entry.length > left) { | entry.length > left + 1) {

@@ -51,6 +51,7 @@ static struct frame_tag any_tag(void)
  * stays
  * Bound: any contents of 8 records, any frame number, any tags
  * Assumes: orders up to 1 GiB
+ * Classes: F3
  * Sources: mm/frame.c
  * Options: --unwind 9
  * Fault: mm/frame.h | frame_counts[to] += pages; | frame_counts[to] = pages;
@@ -88,6 +89,7 @@ void frame_step_keeps_the_sum(void)
  * and no frame leaves GUEST but for REVOKING, or REVOKING but for DIRTY
  * Bound: all pairs of states
  * Assumes: nothing
+ * Classes: F7 F9
  * Sources: mm/frame.c
  * Fault: mm/frame.h | [FRAME_DIRTY] = FRAME_EDGE(FRAME_ZEROED), | [FRAME_DIRTY] =
  * FRAME_EDGE(FRAME_ZEROED) + FRAME_EDGE(FRAME_GUEST),
@@ -125,6 +127,7 @@ static struct frame_tag any_extent(pfn_t pfn, unsigned order)
  * place; nothing outside the extent changes; joining them again gives the extent as it was
  * Bound: extents of 2 to 8 frames in a table of 8, any contents
  * Assumes: the extent is whole
+ * Classes: F3 F7
  * Sources: mm/frame.c
  * Options: --unwind 9
  * Fault: mm/frame.c | upper->gfn = lower->gfn + (uint32_t)order_pages(tag.order); | upper->gfn =
@@ -161,6 +164,7 @@ void frame_split_keeps_owner_and_place(void)
  * place; between pieces are tails only; nothing outside the extent changes; uniting gives it back
  * Bound: extents of 2 or 4 frames in a table of 8, all sizes of pieces, any contents
  * Assumes: the extent is whole; its guest frame numbers do not wrap
+ * Classes: F3 F7
  * Sources: mm/frame.c
  * Options: --unwind 9
  * Fault: mm/frame.c | head += stride << FRAME_GFN_SHIFT; | head += 1ull << FRAME_GFN_SHIFT;

@@ -15,6 +15,7 @@ static uint8_t file[FIELDS_END];
  * lies inside its file, and has its memory behind its place
  * Bound: files of 0 to 612 bytes of any content; and what such a header says of longer ones
  * Assumes: nothing
+ * Classes: files
  * Sources: kernel/lib/bzimage.c kernel/lib/string.c
  * Options: --unwind 6
  * Fault: kernel/lib/bzimage.c | if (bytes < FIELDS_END) { | if (bytes < AT_INIT_BYTES) {
@@ -41,6 +42,7 @@ void bzimage_check_reads_inside(void)
  * its own; no sum wraps
  * Bound: RAM and initrds below 2^44 bytes
  * Assumes: the kernel ends below 2^34, as bzimage_check() sees to
+ * Classes: files
  * Sources: kernel/lib/bzimage.c
  * Options: --unsigned-overflow-check
  * Fault: kernel/lib/bzimage.c | if (needed > top) { | if (needed > ram_bytes) {

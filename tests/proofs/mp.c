@@ -41,6 +41,7 @@ void processors_add(struct processors *found, uint32_t apic_id)
  * read, and a table that is accepted names a processor
  * Bound: tables of up to 40 bytes of entries, any contents; up to 6 claimed entries
  * Assumes: its length is at least that of its header, as read_table() checks
+ * Classes: files
  * Sources: drivers/phys/mp_table.c
  * Options: --unwind 21
  * Fault: drivers/phys/mp_table.c | if (bytes > left) { | if (bytes > left + 1) {

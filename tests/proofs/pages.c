@@ -26,6 +26,7 @@ static void any_list(void)
  * Shows: a page that stays in the list is aligned and inside RAM; what was decided before stays so
  * Bound: lists of up to 4 pages of any numbers, RAM of any size
  * Assumes: nothing
+ * Classes: F4 F5
  * Sources: kernel/balloon/page_list.c
  * Options: --unwind 6
  * Fault: kernel/balloon/page_list.c | } else if (gfn >= limit_pages || pages > limit_pages - gfn)
@@ -52,6 +53,7 @@ void pages_judged_good_are_inside(void)
  * its pages is PENDING in the list, and none lies beyond it
  * Bound: lists of up to 4 pages of any numbers
  * Assumes: pages are inside RAM of fewer than 2^32 pages, as pages_judged_good_are_inside shows
+ * Classes: H1
  * Sources: kernel/balloon/page_list.c
  * Options: --unwind 6
  * Fault: kernel/balloon/page_list.c | return run->down ? run->first + run->count - 1 - i :
@@ -80,6 +82,7 @@ void pages_run_is_what_the_list_says(void)
  * Shows: the runs of a list cover each PENDING page exactly once and nothing else
  * Bound: lists of up to 4 pages of any numbers
  * Assumes: pages are inside RAM of fewer than 2^32 pages
+ * Classes: H1 H2
  * Sources: kernel/balloon/page_list.c
  * Options: --unwind 6
  * Fault: kernel/balloon/page_list.c | i += runs[found].count; | i++;
@@ -111,6 +114,7 @@ void pages_gather_takes_each_once(void)
  * and no other status in the list changes
  * Bound: runs of up to 4 pages, up or down
  * Assumes: the run lies in the list
+ * Classes: F3
  * Sources: kernel/balloon/page_list.c
  * Options: --unwind 6
  * Fault: kernel/balloon/page_list.c | if (range->done < run->count) { | if (range->done <=

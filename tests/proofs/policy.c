@@ -51,6 +51,7 @@ static struct policy_vm any_vm(void)
  * never more than before
  * Bound: all 64-bit targets and words of the guest
  * Assumes: sizes below 2^32 pages; min <= mem <= max
+ * Classes: H7
  * Sources: kernel/overcommit/policies/spare.c
  * Fault: kernel/overcommit/policies/rules.h | vm->new_target_pages = min_u64(vm->target_pages, most); |
  * vm->new_target_pages = vm->target_pages;
@@ -72,6 +73,7 @@ void policy_stand_is_within(void)
  * mem
  * Bound: one VM, each tier, all words of the guest
  * Assumes: sizes below 2^32 pages; min <= mem <= max
+ * Classes: H7
  * Sources: kernel/overcommit/policies/spare.c
  * Fault: kernel/overcommit/policies/spare.c | room = min_u64(vm->idle_pages, above_min); | room =
  * vm->idle_pages;
@@ -164,6 +166,7 @@ void policy_give_back_adds_up(void)
  * word counts for nothing
  * Bound: two VMs, all 64-bit words of the guest
  * Assumes: targets below 2^32
+ * Classes: H7
  * Sources: kernel/overcommit/policies/spare.c
  * Options: --unwind 3
  * Fault: kernel/overcommit/policies/spare.c | granted += rules_grant(&vms[i], vms[i].wanted_pages, POLICY_WANTED); |
@@ -193,6 +196,7 @@ void policy_grants_only_its_own(void)
  * Shows: a page counts for one page in use at least, and for 1 / (1 - tax) at most
  * Bound: VMs of fewer than 2^10 pages that are held; all taxes, all estimates
  * Assumes: nothing
+ * Classes: H7
  * Sources: kernel/overcommit/policies/spare.c
  * Fault: kernel/overcommit/policies/spare.c | uint64_t tax = min_u64(host->idle_tax_percent,
  * TAX_PERCENT_MAX); | uint64_t tax = host->idle_tax_percent;
@@ -213,6 +217,7 @@ void policy_weight_is_bounded(void)
  * Shows: only what a driver that answers was asked for, and has idle, is counted on
  * Bound: all words of the guest
  * Assumes: sizes below 2^32 pages
+ * Classes: H7
  * Sources: kernel/overcommit/policies/spare.c
  * Fault: kernel/overcommit/policies/rules.h | return rules_can_give(vm) && !vm->slow ?
  * min_u64(rules_asked_pages(vm), vm->idle_pages) : 0; | return rules_can_give(vm) && !vm->slow ?

@@ -76,6 +76,7 @@ static uint64_t owed_to_others(const struct promise *promise)
  * sum wraps, whatever sizes are asked for; the refused one is left as it was
  * Bound: all 64-bit sizes
  * Assumes: fewer than 2^32 frames in each state; the books are right before
+ * Classes: F6
  * Sources: mm/promise.c
  * Options: --unsigned-overflow-check --unwind 2
  * Mutants: admission-overflows
@@ -108,6 +109,7 @@ void promise_make_is_exact(void)
  * was, and all of it within the supply; refused, nothing has changed
  * Bound: all 64-bit sizes below 2^63
  * Assumes: fewer than 2^32 frames in each state; the books are right before
+ * Classes: F6
  * Sources: mm/promise.c
  * Options: --unwind 2
  * Solver: cadical
@@ -136,6 +138,7 @@ void promise_change_is_exact(void)
  * is never refused; what others are owed stays as it was after both answers
  * Bound: all extents up to 2^32 pages
  * Assumes: fewer than 2^32 frames in each state; the books are right before
+ * Classes: F6
  * Sources: mm/promise.c
  * Options: --unwind 2
  * Solver: cadical
@@ -165,6 +168,7 @@ void promise_take_breaks_no_other(void)
  * Shows: a VM without an emergency leaves the reserve whole beyond its own minimum
  * Bound: all extents up to 2^32 pages
  * Assumes: fewer than 2^32 frames in each state; the books are right before
+ * Classes: F6
  * Sources: mm/promise.c
  * Options: --unwind 2
  * Solver: cadical
@@ -191,6 +195,7 @@ void promise_reserve_is_for_emergencies(void)
  * Bound: one step of each kind, all sizes
  * Assumes: fewer than 2^32 frames in each state; the books are right before; no more comes back
  * than is held
+ * Classes: F3
  * Sources: mm/promise.c
  * Options: --unwind 2
  * Solver: cadical

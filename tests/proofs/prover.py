@@ -30,7 +30,7 @@ CHECKS = ("--unwinding-assertions --bounds-check --pointer-check --pointer-overf
 FLAGS = ("-I include -I . -D __builtin_memcpy=memcpy --arch x86_64 --os linux "
          "--drop-unused-functions --slice-formula").split()
 COMMENT = re.compile(r"/\*\n \* PROOF (\w+)\n(.*?)\*/", re.S)
-FIELDS = ("Shows", "Bound", "Assumes", "Sources", "Options", "Solver", "Mutants", "Fault")
+FIELDS = ("Shows", "Bound", "Assumes", "Classes", "Sources", "Options", "Solver", "Mutants", "Fault")
 
 
 class Harness:
@@ -45,6 +45,7 @@ class Harness:
         for field in ("Shows", "Bound", "Assumes", "Sources"):
             if not self.fields[field]:
                 raise faults.Fault(f"{path}: {name} does not say {field}")
+        self.classes = self.fields["Classes"].split()  # of docs/assurance.md
         self.sources = self.fields["Sources"].split()
         self.options = self.fields["Options"].split()
         self.mutants = self.fields["Mutants"].split()

@@ -137,6 +137,7 @@ static struct aerostat_range any_range(void)
  * all of it lies in RAM: no product or sum wraps
  * Bound: all 2^192 ranges, RAM of any size
  * Assumes: RAM has 1 to 2^32 - 1 pages
+ * Classes: F4 F5 H1 H2
  * Sources: kernel/balloon/ranges.c
  * Fault: kernel/balloon/ranges.c | if (range->gfn >= limit || range->count > (limit - range->gfn)
  * >> range->order) { | if (range->gfn + ((uint64_t)range->count << range->order) > limit) {
@@ -162,6 +163,7 @@ void range_judged_good_is_inside(void)
  * passes `count`; the work that is left never wraps
  * Bound: all ranges, RAM of any size, any answer of mm/stage2
  * Assumes: the range was let through, and work and extents are left
+ * Classes: F4 F5 F8
  * Sources: kernel/balloon/ranges.c
  * Options: --object-bits 10
  * Fault: kernel/balloon/ranges.c | count = extents_before(call, gfn, order, count); | count =
@@ -186,6 +188,7 @@ void range_step_stays_inside(void)
  * machine, and none looks like success or like a range that is to be continued
  * Bound: all statuses that mm/stage2/map.h names
  * Assumes: nothing
+ * Classes: H1 H2
  * Sources: kernel/balloon/ranges.c
  * Fault: kernel/balloon/ranges.c | return AEROSTAT_RANGE_MIXED; | return AEROSTAT_RANGE_OK;
  */
@@ -208,6 +211,7 @@ void range_refusals_have_an_answer(void)
  * takes the page of the array out; what it writes back is OK, and done
  * Bound: all ranges
  * Assumes: nothing
+ * Classes: F8
  * Sources: kernel/balloon/ranges.c
  * Options: --object-bits 10
  * Fault: kernel/balloon/ranges.c | } else if ((call->array_gfn.n - gfn.n) >> order == 0 || | }

@@ -51,6 +51,7 @@ static struct vring any_ring(void)
  * Shows: a queue that is accepted has a size that is a power of 2 up to 64, and aligned parts
  * Bound: all addresses and sizes
  * Assumes: nothing
+ * Classes: H13
  * Sources: drivers/virt/vring.c
  * Fault: drivers/virt/vring.c | if (ring->size == 0 || ring->size > VRING_SIZE_MAX || (ring->size
  * & (ring->size - 1))) { | if (ring->size == 0 || ring->size > VRING_SIZE_MAX) {
@@ -72,6 +73,7 @@ void ring_judged_good_is_usable(void)
  * to be read behind one to be written; anything else takes nothing
  * Bound: queues of up to 4 descriptors, any contents at each read
  * Assumes: the queue was judged usable
+ * Classes: F4 F5 H4 H13
  * Sources: drivers/virt/vring.c
  * Options: --unwind 6
  * Mutants: virtio-chain-without-end virtio-head-not-judged

@@ -46,6 +46,7 @@ static struct policy_vm any_vm(void)
  * comes off its own target, page for page, and an unresponsive one gets nothing
  * Bound: one VM, all words of the guest, all ranks
  * Assumes: sizes below 2^32 pages; min <= mem <= max
+ * Classes: H7
  * Sources: kernel/overcommit/policies/round.c
  * Fault: kernel/overcommit/policies/rules.h | vm->new_target_pages -= granted; |
  * vm->new_target_pages -= pages;

@@ -104,6 +104,7 @@ static void link_page(uint64_t value, unsigned present, unsigned ballooned)
  * it; a pinned page and one in the balloon stay; counters and sums say the same
  * Bound: one page with another index on each level, any entry, any counts of its table
  * Assumes: the entry maps the VM's own frame, or is EMPTY or BALLOONED; counts fit the entry
+ * Classes: F1 F3 F7
  * Sources: mm/stage2/single.c
  * Options: --max-field-sensitivity-array-size 512
  * Mutants: single-without-a-flush single-takes-a-pinned-page single-leaves-a-uniform-table
@@ -153,6 +154,7 @@ void single_out_is_free_after_the_flush_only(void)
  * no frame and no promise moves
  * Bound: one page with another index on each level, any entry, any counts of its table
  * Assumes: counts fit the entry
+ * Classes: F3
  * Sources: mm/stage2/single.c
  * Options: --max-field-sensitivity-array-size 512
  * Mutants: single-returns-the-last-of-a-table
@@ -184,6 +186,7 @@ void single_return_is_of_ballooned_only(void)
  * none is; found again without a walk, it is the same
  * Bound: one page with another index on each level, any entry
  * Assumes: nothing
+ * Classes: F8
  * Sources: mm/stage2/single.c
  * Options: --max-field-sensitivity-array-size 512
  * Fault: mm/stage2/single.h | return same && found->page != NULL ? found->page :
@@ -207,6 +210,7 @@ void single_found_page_is_the_mapped_one(void)
  * out nor returned nor found; no table is looked at for it
  * Bound: any page number of 64 bits, RAM of any size, both sizes of extents
  * Assumes: nothing
+ * Classes: H1 H2
  * Sources: mm/stage2/single.c
  * Fault: mm/stage2/single.c | if (gfn.n >= s2->limit_pages || pages > s2->limit_pages - gfn.n || |
  * if (gfn.n + pages > s2->limit_pages ||

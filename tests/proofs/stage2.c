@@ -74,6 +74,7 @@ static uint64_t any_leaf(unsigned level)
  * before, with all rights, and is in use if it was; what is EMPTY or BALLOONED stays so
  * Bound: any leaf of 2 MiB or 1 GiB, any of its 512 parts, EPT's format
  * Assumes: the leaf is as leaf_value() writes it, with or without the accessed flag
+ * Classes: F10
  * Sources: mm/stage2/split.c
  * Fault: mm/stage2/split.c | *step = order_pages(level_order(level - 1)) << PAGE_SHIFT; | *step =
  * order_pages(level_order(level)) << PAGE_SHIFT;
@@ -123,6 +124,7 @@ static void walk_to(unsigned level)
  * decides; the short way to a table agrees with it
  * Bound: one page with another index on each level, any entry (leaf, EMPTY, BALLOONED) there
  * Assumes: nothing
+ * Classes: F10
  * Sources: mm/stage2/split.c
  * Options: --unwind 5 --max-field-sensitivity-array-size 512
  * Fault: mm/stage2/table.h | path->level = 0; | path->level = 1;
@@ -138,6 +140,7 @@ void walk_ends_at_4k(void)
  * decides; the short way to a table agrees with it
  * Bound: one page with another index on each level, any entry (leaf, EMPTY, BALLOONED) there
  * Assumes: nothing
+ * Classes: F10
  * Sources: mm/stage2/split.c
  * Options: --unwind 5 --max-field-sensitivity-array-size 512
  * Fault: mm/stage2/table.h | path->level = level; | path->level = level - 1;
@@ -153,6 +156,7 @@ void walk_ends_at_2m(void)
  * decides; the short way to a table agrees with it
  * Bound: one page with another index on each level, any entry (leaf, EMPTY, BALLOONED) there
  * Assumes: nothing
+ * Classes: F10
  * Sources: mm/stage2/split.c
  * Options: --unwind 5 --max-field-sensitivity-array-size 512
  * Fault: mm/stage2/table.h | *table = at; | *table = s2->root;
@@ -168,6 +172,7 @@ void walk_ends_at_1g(void)
  * walk finds for its pages is the same as before; a table that holds anything else stays
  * Bound: one page with another index on each level, any counts of the tables on its way
  * Assumes: a table of no entries is empty, and one of 512 ballooned entries is full of them
+ * Classes: F1
  * Sources: mm/stage2/split.c
  * Options: --unwind 5 --max-field-sensitivity-array-size 512
  * Fault: mm/stage2/split.c | if (!table_is_uniform(table)) { | if (table_present(table) != 0) {

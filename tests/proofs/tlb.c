@@ -59,6 +59,7 @@ static void any_cpus(void)
  * request; only CPUs in that guest were interrupted, each once; the epoch is then reached
  * Bound: two CPUs in any state, any epochs below 2^62
  * Assumes: a CPU that is interrupted leaves the guest or flushes
+ * Classes: F1
  * Sources: kernel/vm/tlb.c
  * Options: --unwind 4
  * Mutants: enforce-without-waiting
@@ -80,6 +81,7 @@ void flush_leaves_nobody_stale(void)
  * requested; one that had done so does not flush again
  * Bound: any epochs
  * Assumes: nothing
+ * Classes: F1
  * Sources: kernel/vm/tlb.c
  * Options: --unwind 4
  * Mutants: entry-without-flush-instruction

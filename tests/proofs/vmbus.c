@@ -67,6 +67,7 @@ static struct vvmring any_ring(void)
  * index that is none is refused
  * Bound: rings of two pages, all indices
  * Assumes: the index of our own side is one
+ * Classes: H4 H13
  * Sources: drivers/virt/vvmring.c
  * Mutants: hyperv-ring-index-of-any-byte
  */
@@ -87,6 +88,7 @@ void vmbus_distance_is_below_the_ring(void)
  * lies between the indices
  * Bound: all headers, all distances, all rooms
  * Assumes: nothing
+ * Classes: H4 H13
  * Sources: drivers/virt/vvmring.c
  * Mutants: hyperv-ring-packet-longer-than-written
  */
@@ -110,6 +112,7 @@ void vmbus_header_is_believed_in_bounds(void)
  * one, and nothing behind the caller's buffer
  * Bound: rings of two pages, any place, up to 24 bytes
  * Assumes: nothing
+ * Classes: H4 H13
  * Sources: drivers/virt/vvmring.c
  * Options: --unwind 4
  * Fault: drivers/virt/vvmring.c | size_t part = (size_t)min_u64(bytes, PAGE_BYTES - offset %

@@ -21,6 +21,7 @@ static struct word any_word(const char *text, size_t most)
  * and the last digit is the last of the number; it is read inside the word only
  * Bound: words of up to 21 characters of any content
  * Assumes: nothing
+ * Classes: files
  * Sources: kernel/lib/words.c
  * Options: --unwind 23 --unsigned-overflow-check
  * Mutants: number-wraps
@@ -46,6 +47,7 @@ void words_decimal_is_exact(void)
  * Shows: the same for digits behind 0x: no digit is lost at the top
  * Bound: words of 3 to 20 characters of any content
  * Assumes: it begins with 0x
+ * Classes: files
  * Sources: kernel/lib/words.c
  * Options: --unwind 21
  * Fault: kernel/lib/words.c | if (digit == 16 || *value >> 60 != 0) { | if (digit == 16) {
@@ -74,6 +76,7 @@ void words_hexadecimal_is_exact(void)
  * Shows: the words of a text lie inside it, in order, hold no space, and end at its end
  * Bound: texts of up to 7 characters of any content
  * Assumes: the text is terminated
+ * Classes: files
  * Sources: kernel/lib/words.c
  * Options: --unwind 9
  * Fault: kernel/lib/words.c | while (**text != '\0' && **text != ' ') { | while (**text != ' ') {
@@ -98,6 +101,7 @@ void words_next_stays_in_text(void)
  * Shows: a part and the rest of a list are the list, without the one separator between them
  * Bound: lists of up to 8 characters of any content, any separator
  * Assumes: nothing
+ * Classes: files
  * Sources: kernel/lib/words.c
  * Options: --unwind 10
  * Fault: kernel/lib/words.c | size_t taken = part.length + (part.length < list->length ? 1 : 0); |
