@@ -93,7 +93,7 @@ endif
 endif
 
 run: ## install what is missing, build, and run SCENARIO (BATCH=1: no terminal, exit status is the verdict)
-	@tools/step packages tools/install-deps build iso run $(filter bochs,$(ACCEL)) $(filter linux,$(SCENARIO))
+	@tools/step packages tools/install-deps build iso run $(filter bochs,$(ACCEL)) $(if $(filter linux dialects,$(SCENARIO)),linux)
 	@tools/step build $(MAKE) build-all
 	@tools/run
 
@@ -103,7 +103,7 @@ debug: ## like run, but stopped at the start under a debugger: GDB, or that of A
 	@tools/run --debug
 
 record: ## like run with BATCH=1, with the trace on: build/trace/SCENARIO.trace, which tools/trace shows
-	@tools/step packages tools/install-deps build iso run $(filter bochs,$(ACCEL)) $(filter linux,$(SCENARIO))
+	@tools/step packages tools/install-deps build iso run $(filter bochs,$(ACCEL)) $(if $(filter linux dialects,$(SCENARIO)),linux)
 	@tools/step build $(MAKE) build-all
 	@tools/run --record
 

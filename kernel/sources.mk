@@ -64,6 +64,7 @@ HV_C_SOURCES += \
 	kernel/monitor/display.c \
 	kernel/monitor/frame_cells.c \
 	kernel/monitor/frame_map.c \
+	kernel/monitor/handovers.c \
 	kernel/monitor/line.c \
 	kernel/monitor/monitor.c \
 	kernel/monitor/output.c \

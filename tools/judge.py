@@ -5,6 +5,9 @@ An expectation is one line:
 
     NAME.FIELD OP VALUE     NAME: a VM, a pattern such as steady*, `all` (every VM), `host`, or `cpus`
                             (every processor)
+    handovers.pairs == 12   memory of one VM became another VM's (the monitor's command handovers): between
+                            how many pairs (from, to); handovers.least: pages of the pair with the
+                            fewest; handovers.pages: of all
     verdict == pass         the last word of the hypervisor; verdict.FIELD for its counts
     halt ~ REGEX            it refused to run, with an error message that fits
     log ~ REGEX             some line of the log fits; `log !~ REGEX`: none does
@@ -58,12 +61,15 @@ class Report:
         self.vms = {}
         self.host = {}
         self.cpus = []
+        self.pairs = {}
         self.verdict = {}
         self.halt = None
         for line in self.lines:
             match = LINE.match(line)
             if match:
                 self.read_event(match.group(3), match.group(4))
+        pages = list(self.pairs.values())
+        self.handovers = {"pairs": len(pages), "least": min(pages, default=0), "pages": sum(pages)}
 
     def read_event(self, vm, rest):
         if rest.startswith("result "):
@@ -74,6 +80,9 @@ class Report:
                 self.cpus.append(fields)
             else:
                 self.host.update(fields)
+        elif rest.startswith("handover "):
+            fields = parse_pairs(rest)
+            self.pairs[vm, fields.get("to")] = fields.get("pages", 0)
         elif vm == "-" and rest.startswith("verdict "):
             self.verdict = parse_pairs(rest)
             self.verdict["verdict"] = rest.split()[1]
@@ -86,6 +95,8 @@ class Report:
             return [("host", self.host)]
         if pattern == "verdict":
             return [("verdict", self.verdict)]
+        if pattern == "handovers":
+            return [("handovers", self.handovers)]
         if pattern == "cpus":
             return [(f"cpu{fields['cpu']}", fields) for fields in self.cpus]
         if pattern == "all":

@@ -12,6 +12,7 @@
     exact   = no: QEMU's emulated processor counts time, not instructions, with one processor as well
               (optional; for guests that are too slow otherwise, and that bear other times each run)
     options = options of the hypervisor (optional)
+    script  = a file of this tree with commands of the monitor (optional)
     expect  = one expectation per line, see judge.py
 
     [guest NAME]
@@ -216,6 +217,8 @@ def parse_scenario(name, parser, interactive=False):
         read_flag(head, "exact", True),
         lines_of(head["expect"]),
     )
+    if "script" in head:
+        scenario.modules.append(Module(tree_file(head["script"]), "script"))
     for section in parser.sections():
         if section == "scenario":
             continue

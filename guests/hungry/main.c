@@ -5,11 +5,13 @@
  * around the cycle depends on the order and on every byte; a second computation that does not look
  * at the memory has to come to the same result.
  *
- *	need=SIZE rounds=N [after=MS] [phase=even|odd slot=MS]
+ *	need=SIZE rounds=N [after=MS] [phase=even|odd slot=MS] [slots=MASK slot=MS] [linger=MS]
  *
  * It starts `after` that time, so that others can have had their memory first. With a phase, it
  * computes in every second slot of time only, and owns nothing in the others: two such VMs with
- * opposite phases pull the host's memory to and fro.
+ * opposite phases pull the host's memory to and fro. With slots, it computes in those whose bit is
+ * set, once in each: bit N (of 44) is the slot that begins N times `slot` after TSC 0. It ends
+ * `linger` after the last computation, so that others can have its memory while it still lives.
  *
  * Where the VM has several vCPUs, each writes its share of the pages and then walks its share of
  * the way around; the digest is the sum of theirs.
@@ -27,6 +29,7 @@
 #include "guests/lib/wait.h"
 
 #define BALLOON_INTERVAL_PAGES 64
+#define SLOTS 44 /* that a mask can name: numbers of arguments end near 2^44 */
 
 enum phase { PHASE_EVEN, PHASE_ODD, PHASE_NONE };
 
@@ -160,16 +163,32 @@ static int compute(uint64_t seed, uint64_t need, uint64_t *digest)
 	return GUEST_EXIT_SUCCESS;
 }
 
-/* Sleeps to the next start of a slot of this phase. Slots count from TSC 0, for all VMs alike. */
-static void wait_for_slot(enum phase phase, uint64_t slot_ms)
+/* In which slots it computes: those of one phase, or those whose bit is set. */
+static bool is_own_slot(uint64_t slot, enum phase phase, uint64_t slots)
+{
+	if (phase != PHASE_NONE) {
+		return slot % 2 == phase;
+	}
+	return slot < SLOTS && (slots >> slot & 1) != 0;
+}
+
+/*
+ * Sleeps to the next start of a slot of its own. Slots count from TSC 0, for all VMs alike. False:
+ * there is none any more.
+ */
+static bool wait_for_slot(enum phase phase, uint64_t slots, uint64_t slot_ms)
 {
 	uint64_t slot_ticks = slot_ms * runtime_tsc_khz;
 	uint64_t slot = cpu_read_tsc() / slot_ticks + 1;
 
-	if (slot % 2 != phase) {
+	while (!is_own_slot(slot, phase, slots)) {
+		if (phase == PHASE_NONE && slot >= SLOTS) {
+			return false;
+		}
 		slot++;
 	}
 	wait_until(slot * slot_ticks);
+	return true;
 }
 
 int guest_main(const struct guest_arguments *arguments)
@@ -178,15 +197,19 @@ int guest_main(const struct guest_arguments *arguments)
 	uint64_t need = 0;
 	uint64_t rounds = 1;
 	uint64_t phase = PHASE_NONE;
+	uint64_t slots = 0;
 	uint64_t slot_ms = 500;
 	uint64_t after_ms = 0;
+	uint64_t linger_ms = 0;
 	uint64_t digest = 0;
 	const struct argument known[] = {
 		{"need", ARGUMENT_SIZE, true, &need, NULL},
 		{"rounds", ARGUMENT_COUNT, false, &rounds, NULL},
 		{"after", ARGUMENT_COUNT, false, &after_ms, NULL},
 		{"phase", ARGUMENT_WORD, false, &phase, phase_words},
+		{"slots", ARGUMENT_COUNT, false, &slots, NULL},
 		{"slot", ARGUMENT_COUNT, false, &slot_ms, NULL},
+		{"linger", ARGUMENT_COUNT, false, &linger_ms, NULL},
 	};
 
 	if (!arguments_parse(arguments->text, known, sizeof(known) / sizeof(known[0]))) {
@@ -204,14 +227,17 @@ int guest_main(const struct guest_arguments *arguments)
 	for (uint64_t round = 0; round < rounds; round++) {
 		int code;
 
-		if (phase != PHASE_NONE) {
-			wait_for_slot((enum phase)phase, slot_ms);
+		if ((phase != PHASE_NONE || slots != 0) &&
+		    !wait_for_slot((enum phase)phase, slots, slot_ms)) {
+			console_print("slots= has no slot for round %lu\n", round);
+			return GUEST_EXIT_ARGUMENTS;
 		}
 		code = compute(runtime_mix(arguments->seed + round), need, &digest);
 		if (code != GUEST_EXIT_SUCCESS) {
 			return code;
 		}
 	}
+	wait_until(cpu_read_tsc() + linger_ms * runtime_tsc_khz);
 	runtime_set_digest(digest);
 	console_print("computed %lu times, digest 0x%lx\n", rounds, digest);
 	return GUEST_EXIT_SUCCESS;

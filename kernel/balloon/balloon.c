@@ -187,13 +187,17 @@ static uint64_t reserve_debt_most(const struct balloon *balloon, bool asked)
  *
  * The driver of another hypervisor takes whole batches of pages before it gives the first, and a
  * kernel may clear them all, though it has never touched them. While it is asked it may have 2 MiB,
- * once: they come back with the batch.
+ * once: they come back with the batch. So may one that is not asked, but holds more than its
+ * allotment while others wait: it is asked as soon as it goes on.
  */
 bool balloon_may_use_reserve(const struct vm *vm)
 {
 	const struct balloon *balloon = &vm->balloon;
-	bool asked =
-		max_u64(balloon->target_pages, balloon->under_way_pages) > vm->s2.ballooned_pages;
+	bool needed = balloon->by_device && !balloon->unresponsive &&
+		      __atomic_load_n(&balloon->needed, __ATOMIC_RELAXED) &&
+		      vm->s2.mapped_pages > vm->config.mem_pages;
+	bool asked = needed || max_u64(balloon->target_pages, balloon->under_way_pages) >
+				       vm->s2.ballooned_pages;
 	bool entitled = vm->s2.mapped_pages < vm->config.mem_pages;
 	uint64_t debt = balloon->driver_debt_pages + reserve_price(balloon);
 	return balloon->attached && (asked || entitled) &&

@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/string.h"
 #include "kernel/monitor/frame_map.h"
+#include "kernel/monitor/handovers.h"
 #include "kernel/monitor/output.h"
 #include "kernel/monitor/walk.h"
 #include "kernel/vm/vm.h"
@@ -211,6 +212,15 @@ static const struct command table[] = {
 		.example = "frames 0x2000000-0x2ffffff",
 		.most = 1,
 		.run = frames,
+	},
+	{
+		.name = "handovers",
+		.arguments = "[off]",
+		.meaning = "which VM's frames have become which other VM's since the last time",
+		.example = "handovers",
+		.most = 1,
+		.choices = "off",
+		.run = handovers_run,
 	},
 	{
 		.name = "walk",

@@ -13,6 +13,7 @@
 #include "kernel/vm/vm_stats.h"
 #include "kernel/monitor/audit.h"
 #include "kernel/monitor/display.h"
+#include "kernel/monitor/handovers.h"
 #include "kernel/monitor/script.h"
 #include "kernel/trace/trace.h"
 #include "mm/audit.h"
@@ -99,6 +100,7 @@ static void print_host(const char *audit_text)
 		  U(host.ms[HOST_SOFT]), U(host.ms[HOST_HARD]), U(host.ms[HOST_LOW]),
 		  U(host.floor_pages), U(host.reserve_pages));
 	print_reclaims();
+	handovers_print_results();
 	if (trace_is_used) {
 		struct trace_sums sums = trace_sums();
 		log_event(NULL, "result trace_records=%llu trace_lost=%llu",

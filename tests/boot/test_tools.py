@@ -83,6 +83,15 @@ def test_judge_counts_the_vms():
     assert judge.judge("[0.000100] 0 - halt: no\n", ["halt ~ no"], 3) == {}
 
 
+def test_judge_counts_handovers():
+    assert judge.Report(LOG).handovers == {"pairs": 0, "least": 0, "pages": 0}
+    log = LOG + ("[0.000100] 0 a handover to=b pages=20\n[0.000100] 0 b handover to=a pages=7\n"
+                 "[0.000100] 0 a says: handover to=c pages=1\n")
+    assert judge.judge(log, ["handovers.pairs == 2", "handovers.least == 7", "handovers.pages == 27"]) == {}
+    assert judge.judge(log, ["handovers.pairs == 3"])
+    assert judge.judge(log, ["handovers.least > 7"])
+
+
 @pytest.mark.parametrize("expectation", ["a.state", "a ~ b", "word == 1", "log ~ ("])
 def test_judge_refuses_nonsense(expectation):
     with pytest.raises(judge.JudgeError):

@@ -387,10 +387,14 @@ HOST_test_trace := tests/host/trace/test_trace.c $(TRACE_SOURCES) \
 COMMAND_SOURCES := tests/host/fake/commands.c kernel/lib/words.c kernel/monitor/command.c \
 	kernel/monitor/commands_host.c kernel/monitor/commands_memory.c \
 	kernel/monitor/commands_policy.c kernel/monitor/commands_steer.c kernel/monitor/commands_trace.c kernel/monitor/commands_vm.c kernel/monitor/output.c kernel/sched/pause.c \
-	kernel/monitor/script.c kernel/monitor/table.c kernel/monitor/top.c kernel/monitor/top_columns.c kernel/monitor/walk.c kernel/vm/vm_stats.c
+	kernel/monitor/handovers.c kernel/monitor/script.c kernel/monitor/table.c kernel/monitor/top.c kernel/monitor/top_columns.c kernel/monitor/walk.c kernel/vm/vm_stats.c
 
 HOST_TESTS += test_command
 HOST_test_command := tests/host/monitor/test_command.c $(COMMAND_SOURCES) \
+	$(filter-out kernel/lib/words.c tests/host/fake/trace.c,$(KERNEL_SOURCES)) $(TRACE_SOURCES)
+
+HOST_TESTS += test_handovers
+HOST_test_handovers := tests/host/monitor/test_handovers.c $(COMMAND_SOURCES) \
 	$(filter-out kernel/lib/words.c tests/host/fake/trace.c,$(KERNEL_SOURCES)) $(TRACE_SOURCES)
 
 HOST_TESTS += test_script

@@ -13,6 +13,7 @@
 #include "fake/trace_port.h"
 #include "kernel/log/log.h"
 #include "kernel/monitor/display.h"
+#include "kernel/monitor/handovers.h"
 #include "kernel/monitor/results.h"
 #include "kernel/monitor/script.h"
 #include "kernel/overcommit/host_limits.h"
@@ -39,6 +40,13 @@ void display_tell(void)
 {
 }
 
+static unsigned handovers_printed;
+
+void handovers_print_results(void)
+{
+	handovers_printed++;
+}
+
 bool script_has_failed(void)
 {
 	return false;
@@ -51,6 +59,7 @@ static int setup(void **state)
 	fake_log_clear();
 	trace_reset();
 	trace_port_reset();
+	handovers_printed = 0;
 	return 0;
 }
 
@@ -100,6 +109,7 @@ static void test_the_state_of_the_host_is_a_result(void **state)
 {
 	(void)state;
 	(void)report_results(true);
+	assert_int_equal(handovers_printed, 1);
 	assert_non_null(strstr(fake_log_text, "result state=high state_changes=0 high_ms=0 "));
 	assert_non_null(strstr(fake_log_text, " low_ms=0 floor_pages="));
 	assert_null(strstr(fake_log_text, "reclaims="));

@@ -489,6 +489,30 @@ static void test_clears_though_the_target_is_lower(void **state)
 /* ---- Is it there? ---- */
 
 /* It may take two seconds until it comes, and a second from then on. */
+/*
+ * It has more than its allotment, its target is 0, and its one vCPU waits behind a VM below its
+ * allotment: neither would ever go on.
+ */
+static void test_goes_on_while_another_waits(void **state)
+{
+	(void)state;
+	start_without_frames();
+	vm->config.mem_pages = 1000;
+	assert_true(vm->s2.mapped_pages > 1000);
+	assert_true(kernel_waits(waiter));
+	assert_false(balloon_may_use_reserve(vm));
+	tunables.silent_short_wait_ms = 500;
+	pass(60);
+	assert_int_equal(vm->balloon.target_pages, 0);
+	vm->balloon.unresponsive = true;
+	assert_false(balloon_may_use_reserve(vm));
+	vm->balloon.unresponsive = false;
+	assert_int_equal(kernel_touch_pages(vm, FIRST, 1000), 512);
+	vm->config.mem_pages = RAM;
+	vm->balloon.driver_debt_pages = 100;
+	assert_false(balloon_may_use_reserve(vm));
+}
+
 static void test_never_comes(void **state)
 {
 	(void)state;
@@ -544,6 +568,7 @@ int main(void)
 		TEST(test_clears_before_it_gives),
 		TEST(test_clears_beside_another),
 		TEST(test_clears_though_the_target_is_lower),
+		TEST(test_goes_on_while_another_waits),
 		TEST(test_never_comes),
 		TEST(test_comes_in_time),
 	};
