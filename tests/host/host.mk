@@ -474,10 +474,13 @@ HOST_TESTS += test_policy_rules
 HOST_test_policy_rules := tests/host/overcommit/test_policy_rules.c tests/host/fake/policy.c $(POLICY_PROGRAM)
 
 HOST_TESTS += test_lab
-HOST_test_lab := tests/host/overcommit/test_lab.c $(addprefix tests/lab/, asks.c incidents.c patterns.c world.c) $(POLICY_PROGRAM)
+HOST_test_lab := tests/host/overcommit/test_lab.c $(addprefix tests/lab/, asks.c demand.c incidents.c patterns.c world.c) $(POLICY_PROGRAM)
 
 HOST_TESTS += test_fleet
-HOST_test_fleet := tests/host/overcommit/test_fleet.c $(addprefix tests/lab/, asks.c fleet.c patterns.c world.c) $(POLICY_PROGRAM)
+HOST_test_fleet := tests/host/overcommit/test_fleet.c $(addprefix tests/lab/, asks.c demand.c fleet.c patterns.c world.c) $(POLICY_PROGRAM)
+
+HOST_TESTS += test_demand
+HOST_test_demand := tests/host/overcommit/test_demand.c $(addprefix tests/lab/, asks.c demand.c patterns.c world.c) $(POLICY_PROGRAM)
 
 HOST_TESTS += test_policy_simulation
 HOST_test_policy_simulation := tests/host/overcommit/test_policy_simulation.c tests/host/fake/policy.c \

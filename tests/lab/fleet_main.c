@@ -2,10 +2,11 @@
 /*
  * fleet list VMS HOSTS SEEDS [FOLDER]	one command for each cell of a sweep, for any scheduler
  * fleet head				the names of a cell's columns
- * fleet cell POLICY PATTERN VMS HOSTS SEED [FOLDER]	one line of CSV
+ * fleet cell POLICY DEMAND VMS HOSTS SEED [FOLDER]	one line of CSV
  *
+ * DEMAND is the name of a kind, or a file of recorded demand (demand.h) called FOLDER/NAME.demand.
  * With FOLDER, which must be there, a cell also writes what its fleet did over time into
- * FOLDER/POLICY-PATTERN-SEED.series, and what a decision took on this machine into .speed: only
+ * FOLDER/POLICY-DEMAND-SEED.series, and what a decision took on this machine into .speed: only
  * that is not the same on every machine.
  */
 #include <errno.h>
@@ -24,12 +25,15 @@
 static struct lab_world world;
 static struct fleet_plan plan;
 static struct fleet_result result;
+static struct demand recorded;
+static char recorded_name[64];
 
 static uint64_t decisions;
 static uint64_t decision_ns;
 
 /* Which demands a sweep has. */
-static const char *const swept[] = {"diurnal", "bursty", "phases", "adversarial"};
+static const char *const swept[] = {"diurnal", "bursty", "phases", "adversarial",
+				    "tests/lab/tug-of-war.demand"};
 
 static void fail(const char *what, const char *word)
 {
@@ -61,6 +65,37 @@ static unsigned number(const char *word, unsigned most)
 		fail("not a number in range: ", word);
 	}
 	return (unsigned)value;
+}
+
+/* FOLDER/NAME.demand */
+static bool is_file(const char *word)
+{
+	const char *dot = strrchr(word, '.');
+	return strchr(word, '/') != NULL && dot != NULL && strcmp(dot, ".demand") == 0;
+}
+
+/* Leaves NAME, without commas and blanks that would break a line of CSV or a command. */
+static unsigned read_recorded(const char *path)
+{
+	char error[DEMAND_ERROR_SIZE];
+	const char *name = strrchr(path, '/') + 1;
+	size_t length = strlen(name) - strlen(".demand");
+	FILE *file = fopen(path, "r");
+	if (file == NULL) {
+		fail("cannot read ", path);
+	}
+	if (length == 0 || length >= sizeof(recorded_name) ||
+	    strcspn(path, ", \t\n") < strlen(path)) {
+		fail("the name is too long or has a blank or comma: ", path);
+	}
+	memcpy(recorded_name, name, length);
+	if (!demand_read(&recorded, file, error)) {
+		fprintf(stderr, "fleet: %s: %s\n", path, error);
+		exit(2);
+	}
+	fclose(file);
+	pattern_recorded = &recorded;
+	return PATTERN_RECORDED;
 }
 
 static unsigned pattern_called(const char *name)
@@ -169,7 +204,8 @@ static void write_speed(const char *folder, char **words)
 static void cell(char **words, const char *folder)
 {
 	struct error error;
-	unsigned pattern = pattern_called(words[1]);
+	unsigned pattern = is_file(words[1]) ? read_recorded(words[1]) : pattern_called(words[1]);
+	words[1] = pattern == PATTERN_RECORDED ? recorded_name : words[1];
 	unsigned vms = number(words[2], FLEET_VMS_MAX);
 	unsigned hosts = number(words[3], FLEET_HOSTS_MAX);
 	unsigned seed = number(words[4], FLEET_SEEDS_MAX);

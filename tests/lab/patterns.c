@@ -67,6 +67,15 @@ static uint64_t diurnal(struct source *source, const struct lab_vm *vm, uint64_t
 	       lab_draw(&source->seed, source->mem_pages / 50);
 }
 
+const struct demand *pattern_recorded;
+
+static uint64_t recorded(struct source *source, const struct lab_vm *vm, uint64_t period)
+{
+	(void)vm;
+	return demand_pages(pattern_recorded, source->number, source->mem_pages,
+			    period + source->phase);
+}
+
 static const struct {
 	const char *name;
 	uint64_t (*demand)(struct source *source, const struct lab_vm *vm, uint64_t period);
@@ -86,7 +95,7 @@ struct lab_vm *pattern_add(struct lab_world *world, struct source *source, uint6
 {
 	struct lab_vm *vm = lab_add(world, mem_pages / PATTERN_MIN_PARTS, mem_pages,
 				    mem_pages * 3 / 2, 100 + 100 * (number % 3));
-	*source = (struct source){.seed = seed, .mem_pages = mem_pages};
+	*source = (struct source){.seed = seed, .mem_pages = mem_pages, .number = number};
 	source->base = mem_pages / 4 + lab_draw(&source->seed, mem_pages * 3 / 4);
 	source->phase = lab_draw(&source->seed, DAY);
 	vm->delay = 1 + (unsigned)lab_draw(&source->seed, 8);
@@ -94,11 +103,18 @@ struct lab_vm *pattern_add(struct lab_world *world, struct source *source, uint6
 	return vm;
 }
 
+static uint64_t demand_of(struct source *source, const struct lab_vm *vm, unsigned pattern,
+			  uint64_t period)
+{
+	return pattern == PATTERN_RECORDED ? recorded(source, vm, period)
+					   : patterns[pattern].demand(source, vm, period);
+}
+
 void pattern_step(struct lab_world *world, struct source *sources, unsigned pattern)
 {
 	for (unsigned i = 0; i < world->count; i++) {
 		struct lab_vm *vm = &world->vms[i];
-		uint64_t demand = patterns[pattern].demand(&sources[i], vm, world->period);
+		uint64_t demand = demand_of(&sources[i], vm, pattern, world->period);
 		vm->hot_wanted = min_u64(demand, vm->view.max_pages) * 7 / 8;
 		vm->warm_wanted = sources[i].base / 6;
 	}

@@ -3,6 +3,7 @@
 #ifndef LAB_PATTERNS_H
 #define LAB_PATTERNS_H
 
+#include "tests/lab/demand.h"
 #include "tests/lab/world.h"
 
 #define PATTERN_DAY 4000    /* periods */
@@ -16,7 +17,15 @@ struct source {
 	uint64_t until; /* the period in which `level` ends */
 	uint64_t level;
 	uint64_t phase;
+	unsigned number;
 };
+
+/*
+ * The demand behind those of pattern_name(), once one is set: each VM follows a VM of it, from a
+ * moment of its own on, and from its start again behind its end.
+ */
+#define PATTERN_RECORDED 1000
+extern const struct demand *pattern_recorded;
 
 /* A seed of its own for each VM of a run; not 0. */
 uint64_t pattern_seed(uint64_t seed, uint64_t number);
