@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Verbs for people who work on the hypervisor; `make help` lists those with a description.
 
-.PHONY: policy-lab test-host test-boot test-oracle oracle-hypervisor test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models \
+.PHONY: policy-lab simulate test-host test-boot test-oracle oracle-hypervisor test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models \
 	prove prove-mutants prove-survey coverage bench bench-linux bench-peers bench-scale bench-trace bench-guard \
 	check-reproducible book compile-commands \
 	deps-build deps-run deps-test deps-fuzz deps-nested
@@ -77,6 +77,10 @@ coverage: ## line and branch coverage of the host tests, written to docs/coverag
 policy-lab: ## all policies against generated demand and reported incidents: tables, and build/lab/cells.csv
 	@tools/install-deps build
 	@$(MAKE) run-policy-lab
+
+simulate: ## all policies on a fleet: VMS=1000 on HOSTS=100, SEEDS=1; LONG=1: 10,000 on 1,000; table, CSV and a page of plots
+	@tools/install-deps build plot --try sweep
+	@$(MAKE) run-simulate
 
 bench: ## count the instructions of every operation; RUNS="exits memory" for some, ACCEPT=1: new baseline
 	@tools/install-deps build iso run bochs

@@ -50,6 +50,8 @@ TOOLS = {
     "recording": ["tools/trace", "no-such-recording"],
     "plot": ["tools/plot", "no-such-recording"],
     "docs-media": ["tools/docs-media"],
+    "demand": ["tools/demand", "no-such-recording"],
+    "simulate": ["tools/simulate", "no-such-folder"],
     "prove": ["tests/proofs/run"],
 }
 STARTERS = ("run", "mkiso", "bench", "bench-scale", "trace", "stretches")

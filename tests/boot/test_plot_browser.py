@@ -60,12 +60,10 @@ def recorded_run(tmp_path_factory):
     return run_history.of_recording(recording.read(machine.trace)), f"file://{folder}/case.html"
 
 
-@pytest.fixture(name="browser", scope="module")
-def started_browser(run, tmp_path_factory):
-    """With the page open; its profile goes with it."""
+def start(address, profile):
+    """A browser with the page open; its user leaves it by quit()."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
-    profile = tmp_path_factory.mktemp("profile")
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for switch in (*SWITCHES, f"--user-data-dir={profile}"):
@@ -75,7 +73,18 @@ def started_browser(run, tmp_path_factory):
     try:
         driver.set_page_load_timeout(SECONDS)
         driver.set_script_timeout(SECONDS)
-        driver.get(run[1])
+        driver.get(address)
+    except BaseException:
+        driver.quit()
+        raise
+    return driver
+
+
+@pytest.fixture(name="browser", scope="module")
+def started_browser(run, tmp_path_factory):
+    """With the page open; its profile goes with it."""
+    driver = start(run[1], tmp_path_factory.mktemp("profile"))
+    try:
         yield driver
     finally:
         driver.quit()

@@ -478,7 +478,13 @@ HOST_TESTS += test_policy_rules
 HOST_test_policy_rules := tests/host/overcommit/test_policy_rules.c tests/host/fake/policy.c $(POLICY_PROGRAM)
 
 HOST_TESTS += test_lab
-HOST_test_lab := tests/host/overcommit/test_lab.c $(addprefix tests/lab/, incidents.c patterns.c world.c) $(POLICY_PROGRAM)
+HOST_test_lab := tests/host/overcommit/test_lab.c $(addprefix tests/lab/, asks.c demand.c incidents.c patterns.c world.c) $(POLICY_PROGRAM)
+
+HOST_TESTS += test_fleet
+HOST_test_fleet := tests/host/overcommit/test_fleet.c $(addprefix tests/lab/, asks.c demand.c fleet.c patterns.c world.c) $(POLICY_PROGRAM)
+
+HOST_TESTS += test_demand
+HOST_test_demand := tests/host/overcommit/test_demand.c $(addprefix tests/lab/, asks.c demand.c patterns.c world.c) $(POLICY_PROGRAM)
 
 HOST_TESTS += test_policy_simulation
 HOST_test_policy_simulation := tests/host/overcommit/test_policy_simulation.c tests/host/fake/policy.c \
@@ -711,7 +717,7 @@ HOST_test_lab_missing_flush := tests/host/labs/test_lab_missing_flush.c tests/ho
 
 # The student's, where there is one; else the first of the right answers.
 COORDINATOR := $(firstword $(wildcard kernel/overcommit/policies/coordinator.c) tests/host/labs/coordinator/parts.c)
-TRIALS := $(addprefix tests/lab/, trial.c trial_checks.c trial_needs.c trial_trace.c world.c) kernel/lib/error.c kernel/lib/tunables.c kernel/overcommit/host_state.c
+TRIALS := $(addprefix tests/lab/, asks.c trial.c trial_checks.c trial_needs.c trial_trace.c world.c) kernel/lib/error.c kernel/lib/tunables.c kernel/overcommit/host_state.c
 
 HOST_TESTS += test_lab_coordinator
 HOST_test_lab_coordinator := tests/host/labs/test_lab_coordinator.c $(LAB_CHECK) tests/lab/remote.c $(COORDINATOR) $(TRIALS)

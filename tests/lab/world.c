@@ -168,6 +168,8 @@ static void follow_target(struct lab_world *world, struct lab_vm *vm)
 	vm->hot_taken += in_use;
 	given += in_use;
 	vm->view.ballooned_pages += given;
+	lab_asks_given(&vm->asks, vm->view.ballooned_pages - given, vm->view.ballooned_pages,
+		       world->period, world->reclaimed);
 	world->last_given = given > 0 ? world->period : world->last_given;
 }
 
@@ -267,6 +269,9 @@ static void note_shortage(struct lab_world *world, bool is_short)
 	}
 }
 
+void (*lab_decide)(const struct policy_host *host, struct policy_vm *vms,
+		   unsigned count) = policy_decide;
+
 static void decide(struct lab_world *world)
 {
 	for (unsigned i = 0; i < world->count; i++) {
@@ -281,13 +286,15 @@ static void decide(struct lab_world *world)
 		.total_pages = world->total_pages,
 		.passed_us = LAB_PERIOD_MS * 1000,
 	};
-	policy_decide(&world->host, world->views, world->count);
+	lab_decide(&world->host, world->views, world->count);
 	for (unsigned i = 0; i < world->count; i++) {
 		struct lab_vm *vm = &world->vms[i];
 		uint64_t old = vm->view.target_pages;
 		memcpy(vm->view.memory, world->views[i].memory, sizeof(vm->view.memory));
 		vm->view.target_pages = world->views[i].new_target_pages;
 		vm->targets[world->period % LAB_DELAY_MAX] = vm->view.target_pages;
+		lab_asks_target(&vm->asks, vm->view.ballooned_pages, vm->view.target_pages,
+				world->period);
 		measure(world, vm, old);
 	}
 }

@@ -16,11 +16,11 @@
 #define LAB_WORLD_H
 
 #include "kernel/overcommit/policy.h"
+#include "tests/lab/asks.h"
 
 #define LAB_VMS_MAX 64
 #define LAB_DELAY_MAX 64
 #define LAB_PERIOD_MS 10
-#define LAB_LATENCIES 4096
 
 struct lab_vm {
 	struct policy_vm view;
@@ -40,6 +40,7 @@ struct lab_vm {
 	uint64_t idle;
 	uint64_t warm_lost; /* taken from its cache, and not read again yet */
 	uint64_t targets[LAB_DELAY_MAX];
+	struct lab_asks asks;
 	/* What was measured. */
 	int direction;
 	uint64_t reversals;
@@ -64,8 +65,9 @@ struct lab_world {
 	uint64_t short_since;		   /* period + 1; 0: the host is not short */
 	unsigned latencies[LAB_LATENCIES]; /* how often it was short for so many periods */
 	uint64_t shortages;
-	uint64_t last_given; /* the period in which a driver last gave a page */
-	uint64_t last_ended; /* or the host last gave up on a VM */
+	uint64_t reclaimed[LAB_LATENCIES]; /* pages that came so many periods after the request */
+	uint64_t last_given;		   /* the period in which a driver last gave a page */
+	uint64_t last_ended;		   /* or the host last gave up on a VM */
 	struct policy_vm views[LAB_VMS_MAX];
 };
 
@@ -84,6 +86,9 @@ uint64_t lab_spare(const struct lab_world *world);
 
 /* So many of 1000 shortages were over within the answer, in ms. */
 uint64_t lab_latency_ms(const struct lab_world *world, unsigned permille);
+
+/* The policy of the moment, unless a measurement stands between. */
+extern void (*lab_decide)(const struct policy_host *host, struct policy_vm *vms, unsigned count);
 
 /* Jain's index of what part of its demand each VM got, in permille. */
 uint64_t lab_fairness(const struct lab_world *world);
