@@ -196,12 +196,12 @@ bool balloon_may_use_reserve(const struct vm *vm)
 	bool needed = balloon->by_device && !balloon->unresponsive &&
 		      __atomic_load_n(&balloon->needed, __ATOMIC_RELAXED) &&
 		      vm->s2.mapped_pages > vm->config.mem_pages;
-	bool asked = needed || max_u64(balloon->target_pages, balloon->under_way_pages) >
-				       vm->s2.ballooned_pages;
+	bool asked =
+		max_u64(balloon->target_pages, balloon->under_way_pages) > vm->s2.ballooned_pages;
 	bool entitled = vm->s2.mapped_pages < vm->config.mem_pages;
 	uint64_t debt = balloon->driver_debt_pages + reserve_price(balloon);
-	return balloon->attached && (asked || entitled) &&
-	       debt <= reserve_debt_most(balloon, asked);
+	return balloon->attached && (asked || needed || entitled) &&
+	       debt <= reserve_debt_most(balloon, asked || needed);
 }
 
 /*
