@@ -2,7 +2,7 @@
 # Verbs for people who work on the hypervisor; `make help` lists those with a description.
 
 .PHONY: policy-lab simulate test-host test-boot test-oracle oracle-hypervisor test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models \
-	prove prove-mutants prove-survey coverage bench bench-linux bench-peers bench-scale bench-trace bench-guard bench-dialects \
+	prove prove-mutants prove-survey coverage bench bench-dialects bench-linux bench-peers bench-scale bench-trace bench-guard \
 	check-reproducible book compile-commands \
 	deps-build deps-run deps-test deps-fuzz deps-nested
 

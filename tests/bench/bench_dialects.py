@@ -71,7 +71,7 @@ vm linux
 
 @dataclass(frozen=True)
 class Subject:
-    """One driver: name in the figures, as=, its modules, how the guest gives its memory back, words for its kernel."""
+    """One driver: name in the figures, as=, its modules, how the guest gives its memory back, its kernel's words."""
 
     name: str
     personality: str
@@ -125,8 +125,8 @@ def make_image(subject, guest, build):
     with open(script, "w", encoding="ascii") as file:
         file.write(REPORT_SCRIPT if subject.free == "report" else BALLOON_SCRIPT)
     image = os.path.join(WORK, subject.name + ".iso")
-    string = (f"name=linux files=1 mem={MEMORY}M min=64M as={subject.personality} on-reboot=stop -- {LINE}{subject.words} "
-              f"modules={subject.modules} free={subject.free}")
+    string = (f"name=linux files=1 mem={MEMORY}M min=64M as={subject.personality} on-reboot=stop -- "
+              f"{LINE}{subject.words} modules={subject.modules} free={subject.free}")
     modules = [scenario.Module(script, "script"), scenario.Module(kernel, string),
                scenario.Module(disk, "of=linux")]
     iso.make_iso(image, os.path.join(build, "aerostat.elf"),
@@ -228,12 +228,17 @@ def count_report(stops, log):
     return {"extents": round(extents, 2), **figures(window.beyond(background), computing, extents)}
 
 
+def keep(name, figures_of_it):
+    """At once: all of them together take long."""
+    print(f"  {name}: {figures_of_it}", flush=True)
+    dialects_report.store({**dialects_report.read(), name: figures_of_it})
+
+
 def measure_ours(build, names):
     if not os.path.exists(os.path.join(build, "aerostat.elf")):
         raise BenchError(f"there is no {build}/aerostat.elf: run `make` first")
     places = dialects_windows.read_places(build)
     guest = build_guest()
-    found = {}
     for subject in (one for one in SUBJECTS if one.name in names):
         image = make_image(subject, guest, build)
         stops, log = watch(image, build, places)
@@ -241,9 +246,7 @@ def measure_ours(build, names):
         with open(os.path.join(WORK, subject.name + ".log"), "w", encoding="utf-8") as file:
             file.write(log)
         count = count_report if subject.free == "report" else count_balloon
-        found[subject.name] = count(stops, log)
-        print(f"  {subject.name}: {found[subject.name]}", flush=True)
-    return found
+        keep(subject.name, count(stops, log))
 
 
 def measure_theirs():
@@ -266,11 +269,10 @@ def main():
             raise BenchError(f"there is no driver {name}: choose {', '.join(names)}")
     wanted = arguments.only or names
     print("balloon drivers of a stock Linux, in Bochs", flush=True)
-    found = measure_ours(arguments.build, wanted)
+    measure_ours(arguments.build, wanted)
     if "qemu" in wanted:
         report = measure_theirs()
-        found["qemu"] = {"version": report.version, **{name: report.found[name] for name in dialects_report.PEERS}}
-    dialects_report.store({**dialects_report.read(), **found})
+        keep("qemu", {"version": report.version, **{name: report.found[name] for name in dialects_report.PEERS}})
     page.rewrite_dialects()
     for line in dialects_report.lines():
         print(line)

@@ -15,10 +15,10 @@ from runs import BenchError  # noqa: E402
 import test_stretches  # noqa: E402
 
 MONITOR = "ffffffff802261e0 t balloon\nffffffff80226c20 t show_exits\n"
-# A window: 100 of a guest, an exit of 10, 50 of the guest, HLT, of which 30 are idle and 7 a round, then the guest again.
-WORK = [("round", 0), ("begin", 0), ("vmresume", 3), ("exit", 100), ("vmresume", 10), ("exit", 50), ("round", 4), ("sti", 5),
-        ("cli", 2), ("cli", 28), ("round", 1), ("sti", 6), ("cli", 2), ("cli", 38), ("round", 2), ("vmresume", 8), ("exit", 20), ("round", 9),
-        ("end", 11)]
+# A window: 100 of a guest, an exit of 10, 50 of the guest, HLT, of which 30 are idle, a round, and the guest again.
+WORK = [("round", 0), ("begin", 0), ("vmresume", 3), ("exit", 100), ("vmresume", 10), ("exit", 50), ("round", 4),
+        ("sti", 5), ("cli", 2), ("cli", 28), ("round", 1), ("sti", 6), ("cli", 2), ("cli", 38), ("round", 2),
+        ("vmresume", 8), ("exit", 20), ("round", 9), ("end", 11)]
 
 
 def stops(*pieces):
@@ -56,12 +56,13 @@ def test_windows_are_from_a_command_to_the_next_that_ends_one():
     ends = [("end", 5)]
     assert len(dialects_windows.between_commands(stops(ends, WORK, ends, WORK, WORK))) == 3
     # A command in between begins anew.
-    assert dialects_windows.between_commands(stops([("round", 0), ("begin", 3), ("begin", 7), ("vmresume", 1), ("end", 4)])) == [
-        Window(guest=4, hypervisor=1)]
+    twice = stops([("round", 0), ("begin", 3), ("begin", 7), ("vmresume", 1), ("end", 4)])
+    assert dialects_windows.between_commands(twice) == [Window(guest=4, hypervisor=1)]
 
 
 def test_marks():
-    pieces = dialects_windows.between_marks(stops([("mark", 0)], [("exit", 5), ("mark", 6)], [("vmresume", 2), ("mark", 3)]))
+    marked = stops([("mark", 0)], [("exit", 5), ("mark", 6)], [("vmresume", 2), ("mark", 3)])
+    pieces = dialects_windows.between_marks(marked)
     assert [(piece.guest, piece.hypervisor, piece.exits) for piece in pieces] == [(5, 6, 1), (3, 2, 0)]
 
 
@@ -75,7 +76,8 @@ def test_what_nobody_asked_for_is_taken_off():
 
 def printed(ports, memory):
     return (f"linux: {ports + memory} exits\n"
-            f"  memory that is not mapped, devices {memory:12} {50:3}% ####\n  a port                             {ports:12} {50:3}% ###\n")
+            f"  memory that is not mapped, devices {memory:12} {50:3}% ####\n"
+            f"  a port                             {ports:12} {50:3}% ###\n")
 
 
 def test_kinds_of_exits_are_those_between_two_prints():
@@ -131,12 +133,13 @@ def test_figures_of_a_report():
         bench_dialects.count_report(stops(SPIN, [("mark", 1)]), log)
 
 
-COST = {"guest": 890.0, "hypervisor": 100.0, "timers": 10.0, "timer_exits": 20.0, "rounds": 520.0, "exits": 5.5, "kinds": {"a port": 3}}
+COST = {"guest": 890.0, "hypervisor": 100.0, "timers": 10.0, "timer_exits": 20.0, "rounds": 520.0,
+        "exits": 5.5, "kinds": {"a port": 3}}
 FOUND = {**{name: {"inflate": COST, "deflate": COST} for name in (*dialects_report.DRIVERS, "virtio_zeroing")},
          "virtio_report": {"extents": 32.0, "guest": 5000, "hypervisor": 1900, "timers": 100, "rounds": 1,
                            "exits": 1.0, "timer_exits": 0.1},
-         "qemu": {"plain_balloon_inflate": 7999.0, "plain_balloon_deflate": 3999.0, "plain_balloon_exits_per_2m": 35.2,
-                  "balloon_report_2m": 350000.0, "version": "Linux version 6.1.0"}}
+         "qemu": {"plain_balloon_inflate": 7999.0, "plain_balloon_deflate": 3999.0,
+                  "plain_balloon_exits_per_2m": 35.2, "balloon_report_2m": 350000.0, "version": "Linux version 6.1.0"}}
 
 
 def row(text, *words):
@@ -185,6 +188,14 @@ def test_an_unknown_driver(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["bench-dialects", "--only", "virtio", "xen"])
     with pytest.raises(BenchError, match="there is no driver xen: choose virtio, "):
         bench_dialects.main()
+
+
+def test_figures_are_kept_one_by_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(dialects_report, "FILE", str(tmp_path / "dialects.json"))
+    bench_dialects.keep("virtio", FOUND["virtio"])
+    bench_dialects.keep("qemu", FOUND["qemu"])
+    bench_dialects.keep("virtio", {"inflate": 1})
+    assert dialects_report.read() == {"virtio": {"inflate": 1}, "qemu": FOUND["qemu"]}
 
 
 def test_qemu_is_asked_for_its_figures_alone(monkeypatch, tmp_path):

@@ -431,8 +431,8 @@ static void test_start_with_full_balloon(void **state)
 
 /* Module removal. */
 /*
- * Regression: it was a success with no capabilities, and the module of a stock Linux never ended its
- * removal: it looked for pages of 4 KiB until its balloon of 2 MiB pages was empty.
+ * Regression: it was a success with no capabilities, and the module of a stock Linux never ended
+ * its removal: it looked for pages of 4 KiB until its balloon of 2 MiB pages was empty.
  */
 static void test_goodbye_with_full_balloon(void **state)
 {
