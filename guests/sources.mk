@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The guests: every name has its own folder; GUEST_name lists the sources that are not in the library.
 
-GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes nmi flat32 virtio backdoor small
+GUESTS := steady idle hungry secret rogue bench probe hostile racer sleeper worker leftover modes nmi flat32 virtio backdoor vmbus small
 
 GUEST_steady := guests/steady/main.c
 GUEST_idle := guests/idle/main.c
@@ -26,10 +26,11 @@ GUEST_modes := guests/modes/main.c guests/modes/classes.c guests/modes/mode32.S
 GUEST_nmi := guests/nmi/main.c guests/nmi/entry.S
 GUEST_flat32 := guests/flat32/main.S
 # As a VM of another hypervisor it has no native calls.
-GUEST_BARE := $(addprefix guests/lib/,bare.c memory.c start.S)
+GUEST_BARE := $(addprefix guests/lib/,bare.c bare_second.c bare_second.S memory.c start.S)
 GUEST_virtio := $(addprefix guests/virtio/,main.c board.c measure.c ring.c wrong.c) $(GUEST_BARE)
 GUEST_backdoor := $(addprefix guests/backdoor/,main.c measure.c wrong.c) $(GUEST_BARE)
-GUESTS_WITHOUT_LIB := flat32 virtio backdoor
+GUEST_vmbus := $(addprefix guests/vmbus/,main.c bus.c game.c wrong.c) $(GUEST_BARE)
+GUESTS_WITHOUT_LIB := flat32 virtio backdoor vmbus
 
 GUEST_LIB_C_SOURCES := \
 	guests/lib/arguments.c \

@@ -5,6 +5,8 @@
  *
  *	messages=N seed=S	speaks wrongly: N messages of all kinds, at random. After each it
  *				looks at a page: what it wrote is there, or zeros if it ever gave it
+ *	two=1			both vCPUs speak at once, in the same words
+ *	everything=1		gives all its pages away, its code included
  *	measure			speaks rightly, and says what each message costs in ticks of the TSC
  *
  * The last line is `backdoor: ok` or says what was wrong; then the VM switches itself off.
@@ -27,9 +29,14 @@ void runtime_main(const struct aerostat_start_info *info)
 	bool right;
 
 	cpu_interrupts_off();
+	if (bare_number(info->command_line, "everything") > 0) {
+		speak_of_everything(ram_pages);
+	}
 	if (messages > 0) {
-		right = speak_wrongly(ram_pages, messages, bare_number(info->command_line, "seed"));
+		right = speak_wrongly(ram_pages, messages, bare_number(info->command_line, "seed"),
+				      bare_number(info->command_line, "two") > 0);
 		bare_print("backdoor: messages=%u\n", messages);
+		bare_print("backdoor: beside=%u\n", bare_second_runs());
 	} else {
 		right = speak_rightly(ram_pages);
 	}

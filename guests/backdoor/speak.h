@@ -46,7 +46,11 @@ static inline uint64_t gfn_of(const void *address)
 }
 
 /* True: nothing was wrong. */
-bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed);
+/* `two`: vCPU 1 speaks, too. */
+bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed, bool two);
 bool speak_rightly(uint64_t ram_pages);
+
+/* All pages, the code as well, so it does not return. */
+void speak_of_everything(uint64_t ram_pages);
 
 #endif

@@ -10,6 +10,7 @@ static uint64_t ram;
 static uint64_t random_state;
 static bool was_given[RAM_PAGES_MAX]; /* was named in a LOCK: may read as zeros */
 static bool was_written[RAM_PAGES_MAX];
+static bool two_speak; /* any page may have been named at any time */
 
 static uint64_t draw(uint64_t limit)
 {
@@ -164,14 +165,26 @@ static bool look(uint64_t gfn)
 	}
 	*page = mark_of(gfn);
 	was_written[gfn] = true;
-	was_given[gfn] = false;
+	was_given[gfn] = two_speak;
 	return right;
 }
 
-bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed)
+/* The other vCPU says as much: it writes into batches of this one, and says START, at every moment.
+ */
+static void begin_beside(void)
+{
+	two_speak = true;
+	note_given(0, ram);
+	bare_start_second(say_something);
+}
+
+bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed, bool two)
 {
 	ram = ram_pages < RAM_PAGES_MAX ? ram_pages : RAM_PAGES_MAX;
 	random_state = seed * 2 + 0x9e3779b97f4a7c15;
+	if (two) {
+		begin_beside();
+	}
 	for (uint64_t i = 0; i < messages; i++) {
 		say_something();
 		if (!look(FIRST_GFN + draw(ram - FIRST_GFN))) {
@@ -179,4 +192,12 @@ bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed)
 		}
 	}
 	return true;
+}
+
+void speak_of_everything(uint64_t ram_pages)
+{
+	(void)speak(COMMAND_START, 0x3e, 0);
+	for (uint64_t gfn = 0; gfn < ram_pages; gfn++) {
+		(void)speak(COMMAND_LOCK, gfn, 1);
+	}
 }

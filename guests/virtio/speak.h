@@ -15,6 +15,9 @@ bool speak_rightly(uint64_t ram_pages);
  */
 bool speak_until(uint64_t ram_pages, uint64_t begin_tsc, uint64_t ticks_per_second,
 		 uint64_t seconds);
-bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed);
+/* `two`: vCPU 1 speaks, too. */
+bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed, bool two);
+/* All pages but those that it needs for saying so; the code as well, so it does not return. */
+void speak_of_everything(uint64_t ram_pages);
 
 #endif

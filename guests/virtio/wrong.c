@@ -4,6 +4,7 @@
  * make the device write to memory points to the rings, to pages that are given and taken back, or
  * out of RAM; so the guest outlives whatever it says, and can look at its pages in the end.
  */
+#include "guests/lib/bare.h"
 #include "guests/virtio/ring.h"
 #include "guests/virtio/speak.h"
 
@@ -14,6 +15,7 @@ static uint64_t state;
 static uint64_t pages; /* from FIRST_GFN on */
 static uint64_t ram_end;
 static uint8_t may_be_lost[PAGES_MAX]; /* zeros are right as well */
+static bool two_speak;		       /* so they are of any page at any time */
 
 static uint64_t random_below(uint64_t limit)
 {
@@ -40,7 +42,7 @@ static bool look_at(uint64_t page)
 	bool right = word == content_of(page) || (may_be_lost[page] && word == 0);
 
 	*word_of(page) = content_of(page);
-	may_be_lost[page] = 0;
+	may_be_lost[page] = two_speak;
 	return right;
 }
 
@@ -129,7 +131,9 @@ static void any_descriptors(void)
 		uint32_t bytes = lengths[random_below(sizeof(lengths) / sizeof(lengths[0]))];
 		table[i].address = any_address(bytes);
 		table[i].bytes = bytes;
-		table[i].flags = (uint16_t)(random_below(4) == 0 ? random_below(8) : FLAG_NEXT);
+		uint16_t flags = (uint16_t)(random_below(4) == 0 ? random_below(8) : FLAG_NEXT);
+		/* Half of it may be the other vCPU's: as a report it would take any page. */
+		table[i].flags = two_speak ? flags & (uint16_t)~FLAG_WRITE : flags;
 		table[i].next = (uint16_t)random_below(random_below(10) == 0 ? 70 : 8);
 	}
 	ring_offer(queue, (uint16_t)random_below(random_below(10) == 0 ? 70 : 8));
@@ -211,7 +215,20 @@ static void say_something(void)
 	}
 }
 
-bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed)
+/*
+ * The other vCPU says as much in the same words: it writes into rings and buffers of this one at
+ * every moment, and resets the device.
+ */
+static void begin_beside(void)
+{
+	two_speak = true;
+	for (uint64_t i = 0; i < pages; i++) {
+		may_be_lost[i] = 1;
+	}
+	bare_start_second(say_something);
+}
+
+bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed, bool two)
 {
 	bool right = ram_pages > FIRST_GFN + 512;
 
@@ -223,6 +240,9 @@ bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed)
 		*word_of(i) = content_of(i);
 	}
 	ring_connect(FEATURES_ALL);
+	if (two) {
+		begin_beside();
+	}
 	for (uint64_t i = 0; i < messages && right; i++) {
 		say_something();
 		for (unsigned j = 0; j < CHECKED_PER_MESSAGE && right; j++) {
@@ -234,4 +254,26 @@ bool speak_wrongly(uint64_t ram_pages, uint64_t messages, uint64_t seed)
 		right = look_at(i);
 	}
 	return right;
+}
+
+static bool is_needed(uint64_t gfn)
+{
+	return (gfn >= gfn_of(rings) && gfn < gfn_of(rings) + sizeof(rings) / PAGE_BYTES) ||
+	       gfn == gfn_of(numbers);
+}
+
+void speak_of_everything(uint64_t ram_pages)
+{
+	uint32_t count = 0;
+
+	ring_connect(FEATURES_ALL);
+	for (uint64_t gfn = 0; gfn < ram_pages; gfn++) {
+		if (!is_needed(gfn)) {
+			numbers[count++] = (uint32_t)gfn;
+		}
+		if (count == 256) {
+			ring_offer_buffer(INFLATE, (uint64_t)numbers, count * 4, 0);
+			count = 0;
+		}
+	}
 }

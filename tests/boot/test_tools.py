@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The judge, the scenarios and the image maker: what the other tests rely on."""
 
+import importlib.machinery
+import importlib.util
 import os
 import re
 
@@ -375,3 +377,22 @@ def test_metrics_of_the_field_are_there_or_a_dash():
             if sum(letter.isupper() for letter in name) < 3:
                 continue
             assert re.search(rf'"[^"\n]*(?<!\w){re.escape(name)}(?!\w)', top + statistics), name
+
+
+def check_assurance():
+    path = os.path.join(scenario.ROOT, "tools", "check-assurance")
+    loader = importlib.machinery.SourceFileLoader("check_assurance_tool", path)
+    tool = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(tool)
+    return tool
+
+
+def test_each_class_needs_a_test_in_each_dialect():
+    tool = check_assurance()
+    rows = [f"| H{i} | `boot/a` | `mutant/b` | does not apply: nothing is written |" for i in range(1, 13)]
+    page = "\n".join(["", tool.DIALECTS, "", *rows, "", "## Policy", "| H1 | `boot/a` |", ""])
+    assert tool.dialect_complaints(page) == []
+    assert "class H7 has 0 rows" in tool.dialect_complaints(page.replace("| H7 |", "| G7 |"))[0]
+    (complaint,) = tool.dialect_complaints(page.replace("| H9 | `boot/a` | `mutant/b` |", "| H9 | `boot/a` | later |"))
+    assert complaint.endswith("class H9 has no test for VMware")
+    assert "no section" in tool.dialect_complaints("")[0]
