@@ -125,6 +125,13 @@ static struct vvmballoon_answer start(struct vvmballoon *balloon, uint32_t wante
 	}
 	vm_log(vm, "balloon driver %s capabilities=0x%x", balloon->started ? "starts" : "stops",
 	       balloon->capabilities);
+	if (!balloon->started) {
+		/*
+		 * An error, which Linux passes over. A success without 2 MiB pages would have it
+		 * look for pages of 4 KiB alone, until it has freed all, for ever (6.1).
+		 */
+		return say(VVMBALLOON_CMD_INVALID);
+	}
 	return (struct vvmballoon_answer){
 		.status = VVMBALLOON_OK_WITH_CAPABILITIES,
 		.has_capabilities = true,

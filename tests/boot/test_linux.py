@@ -139,6 +139,33 @@ def test_stock_linux_restarts_three_times_with_a_full_balloon(tmp_path, dialect)
     assert again["frames_free"] == plain["frames_free"]
 
 
+# What the guest says when its driver has gone with a full balloon. hv_balloon stays (rmmod says EBUSY): its device goes.
+REMOVED = {"kvm": "unloaded virtio_balloon", "vmware": "unloaded vmw_balloon",
+           "hyper-v": "hv_balloon has let its device go"}
+
+
+def fill_and_wait(path):
+    """A script for the monitor that fills the balloon and waits until the driver has gone."""
+    lines = [f"wait {DRIVER_SECONDS}", f"balloon linux {FULL_MIB}M",
+             f"wait until linux ballooned_pages >= {FULL_MIB}M within 60",
+             "wait until linux ballooned_pages = 0 within 120", "audit"]
+    with open(scenario.tree_file(path), "w", encoding="ascii") as file:
+        file.write("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("dialect", BALLOONS if os.environ.get("LONG") == "1" else ["kvm"])
+def test_a_module_is_removed_with_a_full_balloon(tmp_path, dialect):
+    """The balloon is empty, no frame is lost, and Linux works in all of its memory."""
+    reason = emulators.why_missing("tcg")
+    if reason:
+        pytest.skip(reason)
+    word = f"as={dialect} -- console=ttyS0 quiet {BALLOONS[dialect]} balloon.wait=30 balloon.remove"
+    text = STOCK_CASE + f"\tlog ~ linux console: linux: {REMOVED[dialect]}\n\tlinux.surrendered_pages >= 6144\n"
+    run(tmp_path, word, 0, text.replace("seconds=30", "seconds=5"),
+        script=fill_and_wait(f"build/remove-{dialect}.script"))
+
+
 def make_modules(folder, depends):
     """A kernel package of these modules: the name of each, and what it says that it needs."""
     for name, needed in depends.items():
