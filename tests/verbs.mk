@@ -2,7 +2,7 @@
 # Verbs for people who work on the hypervisor; `make help` lists those with a description.
 
 .PHONY: policy-lab simulate test-host test-boot test-oracle oracle-hypervisor test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models \
-	prove prove-mutants prove-survey coverage bench bench-linux bench-peers bench-scale bench-trace bench-guard \
+	prove prove-mutants prove-survey coverage bench bench-dialects bench-linux bench-peers bench-scale bench-trace bench-guard \
 	check-reproducible book compile-commands \
 	deps-build deps-run deps-test deps-fuzz deps-nested
 
@@ -100,6 +100,11 @@ bench-linux: ## what a stock Linux costs as a VM, and on the bare emulated machi
 	@tools/install-deps build iso run bochs linux
 	@$(MAKE) build-all
 	@$(PYTHON) tests/bench/bench_linux.py --build $(B)
+
+bench-dialects: ## what the balloon drivers of a stock Linux cost, beside QEMU with KVM in the same emulator: some minutes
+	@tools/install-deps build iso run bochs nested linux
+	@$(MAKE) build-all
+	@$(PYTHON) tests/bench/bench_dialects.py --build $(B)
 
 bench-trace: ## where the instructions of single operations go; TRACE="surrender_2m ..." for some
 	@tools/install-deps build iso run bochs

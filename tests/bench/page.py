@@ -4,6 +4,7 @@
 import json
 import os
 
+import dialects_report
 import footprint
 import rows
 import scale
@@ -21,6 +22,7 @@ SCALE_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scale.jso
 SCALE_HEADING = "Several processors"
 LINUX_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "linux.json")
 LINUX_HEADING = "A stock Linux"
+DIALECTS_HEADING = "Balloon drivers of a stock Linux"
 BOOT_RATIO = 1.10
 LINUX_AIMS = {"tick": 600, "ipi": 900, "byte": 700}
 TOOLS_HEADING = "Other compilers and emulators"
@@ -252,6 +254,10 @@ def rewrite_linux():
     rewrite_section(LINUX_HEADING, {"LINUX": linux_lines()})
 
 
+def rewrite_dialects():
+    rewrite_section(DIALECTS_HEADING, {"DIALECTS": dialects_report.lines()})
+
+
 def rewrite_tools():
     """After figures of other tools were stored."""
     rewrite_section(TOOLS_HEADING, {"TOOLS": other_tools(rows.read_baseline()["bochs"])})
@@ -278,6 +284,7 @@ def write(budgets, values, found, stretches_found, build):
         "STRETCHES": watched(stretches_found),
         "SCALE": scale_lines(),
         "LINUX": linux_lines(),
+        "DIALECTS": dialects_report.lines(),
     }
     with open(PAGE, "w", encoding="utf-8") as file:
         file.write(fill(text, parts))

@@ -87,8 +87,8 @@ def host_archive(unpacked, kernel):
     return archive.content()
 
 
-def build():
-    """Returns the image; everything it is made of lies in build/nested."""
+def build(words=""):
+    """Returns the image; everything it is made of lies in build/nested. `words` are for peers/init."""
     os.makedirs(WORK, exist_ok=True)
     unpacked = packages.fetch(packages.kernel_packages() + ["busybox-static"], WORK)
     kernel = packages.find_kernel(unpacked)
@@ -99,7 +99,7 @@ def build():
     packages.run(["lz4", "-l", "-9", "-q", "-f", plain, disk])
     os.unlink(plain)
     image = os.path.join(WORK, "peers.iso")
-    config = (f"set pager=0\nlinux /boot/vmlinuz {linux.COMMAND_LINE}\n"
+    config = (f"set pager=0\nlinux /boot/vmlinuz {linux.COMMAND_LINE} {words}\n"
               "initrd /boot/initrd.img\nboot\n")
     iso.make_image(image, {"/boot/vmlinuz": kernel, "/boot/initrd.img": disk}, config, efi=False)
     shutil.rmtree(unpacked)

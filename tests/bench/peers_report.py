@@ -80,9 +80,10 @@ class Report:
         values = [self.found.get(name) for name in names.split(" + ")]
         return None if None in values else round(sum(values), 1)
 
-    def missing(self):
-        wanted = {names for _, lines in PARTS for names, _, _ in lines}
-        return sorted(names for names in wanted | set(REMARKS) if self.value(names) is None)
+    def missing(self, wanted=None):
+        if wanted is None:
+            wanted = {names for _, lines in PARTS for names, _, _ in lines} | set(REMARKS)
+        return sorted(names for names in wanted if self.value(names) is None)
 
 
 def machine_of(report):

@@ -46,6 +46,17 @@ class Stretch:
     end: str  # entry, idle, round or last
 
 
+def symbols(build, names):
+    """{address: what `names` calls the function there}"""
+    found = {}
+    with open(os.path.join(build, "aerostat.sym"), encoding="ascii") as file:
+        for line in file:
+            address, _, name = line.split()
+            if name in names:
+                found[int(address, 16)] = names[name]
+    return found
+
+
 def read_places(build):
     """{address: what is there}"""
     places = {}
@@ -54,11 +65,7 @@ def read_places(build):
             match = INSTRUCTION.match(line)
             if match:
                 places[int(match.group(1), 16)] = match.group(2)
-    with open(os.path.join(build, "aerostat.sym"), encoding="ascii") as file:
-        for line in file:
-            address, _, name = line.split()
-            if name in SYMBOLS:
-                places[int(address, 16)] = SYMBOLS[name]
+    places.update(symbols(build, SYMBOLS))
     missing = {"sti", "vmresume", *SYMBOLS.values()} - set(places.values())
     if missing:
         raise BenchError(f"the image has no place for {', '.join(sorted(missing))}")
@@ -91,8 +98,8 @@ def breakpoint_commands(places, segments):
             + [f"pb 0x{physical(address, segments):x}" for address in rest])
 
 
-def read_stops(lines, places):
-    """(ticks, what is there) of each stop that the debugger printed.
+def read_stops(lines, places, other=lambda address: None):
+    """(ticks, what is there) of each stop that the debugger printed; `other` names what is in no place.
 
     A command that it refuses is a place at which it does not stop, and all figures would be wrong.
     """
@@ -106,7 +113,8 @@ def read_stops(lines, places):
             continue
         match = STOP_PLACE.match(line)
         if match and ticks is not None:
-            place = places.get(int(match.group(1), 16))
+            address = int(match.group(1), 16)
+            place = places.get(address) or other(address)
             if place:
                 yield ticks, place
             ticks = None
@@ -119,9 +127,12 @@ def longest(stops, rounds):
     """
     began, beginning, best = None, "", None
     entered = False
-    ticks = 0
+    ticks, last = 0, None
     for ticks, place in stops:
         kind = KINDS[place]
+        if place == last == "cli":
+            began = None  # behind HLT it stops at once, and when that is over
+        last = place
         entered = entered or kind == "entry"
         if kind == "round" and not rounds or kind == "off" and began is not None:
             continue

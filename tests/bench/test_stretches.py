@@ -105,6 +105,9 @@ def test_segments_come_from_the_image(monkeypatch):
     ([(0, "vmlaunch"), (100, "exit"), (140, "cli"), (150, "sti")], True, 50, "exit", "idle"),
     ([(0, "vmlaunch"), (10, "exit"), (15, "sti"), (100, "cli"), (130, "vmresume")], True,
      30, "cli", "entry"),
+    # HLT: the debugger stops behind it at once, and again when it is over. Idling is no stretch.
+    ([(0, "vmlaunch"), (10, "exit"), (15, "sti"), (17, "cli"), (5000, "cli"), (5030, "vmresume")], True,
+     30, "cli", "entry"),
     # What is before the first entry is booting.
     ([(0, "cli"), (1000, "round"), (2000, "vmlaunch"), (2100, "exit"), (2105, "sti")], True,
      5, "exit", "idle"),

@@ -43,6 +43,7 @@ TOOLS = {
     "bench": ["tests/bench/bench.py", "--run", "exits", "--guard"],
     "bench-scale": ["tests/bench/bench_scale.py", "--guard"],
     "bench-linux": ["tests/bench/bench_linux.py"],
+    "bench-dialects": ["tests/bench/bench_dialects.py", "--only", "no-such-driver"],
     "trace": ["tests/bench/trace_operations.py"],
     "stretches": ["tests/bench/stretches.py"],
     "boot tests": ["tests/boot/cases.py"],

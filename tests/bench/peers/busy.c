@@ -98,3 +98,16 @@ int64_t busy_until_quiet(void)
 	}
 	return work_beyond_idling(total);
 }
+
+int64_t busy_for(unsigned seconds)
+{
+	struct window total = {0, 0};
+
+	while (total.ticks < seconds * BUSY_HZ) {
+		struct window window = watch();
+
+		total.ticks += window.ticks;
+		total.work += window.work;
+	}
+	return work_beyond_idling(total);
+}

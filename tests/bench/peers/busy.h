@@ -16,4 +16,8 @@ void busy_prepare(void);
 /* Instructions that all others execute from now until the machine has been quiet for a while. */
 int64_t busy_until_quiet(void);
 
+/* The same for so many seconds of a processor of `BUSY_HZ`, however long the machine is quiet. */
+#define BUSY_HZ 50000000ul /* BOCHS_IPS of tools/emulators.py */
+int64_t busy_for(unsigned seconds);
+
 #endif
