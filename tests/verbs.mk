@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Verbs for people who work on the hypervisor; `make help` lists those with a description.
 
-.PHONY: policy-lab simulate test-host test-boot test-oracle oracle-hypervisor test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models \
+.PHONY: policy-lab simulate test-host test-boot test-oracle oracle-hypervisor test-long test-releases test-nested-kvm fuzz fuzz-keep mutants models interleavings \
 	prove prove-mutants prove-survey coverage bench bench-dialects bench-linux bench-peers bench-scale bench-trace bench-guard \
 	check-reproducible book compile-commands \
 	deps-build deps-run deps-test deps-fuzz deps-nested
@@ -57,6 +57,11 @@ mutants: ## break one line at a time and see that a host test notices; MUTANTS=n
 models: ## check the models of tests/models exhaustively, and that breaking them is noticed
 	@tools/install-deps build models
 	@tests/models/run $(B)
+
+interleavings: ## every order in which two or three CPUs can do what they do, in the real code; SCHEDULE=... shows one
+	@tools/install-deps build --try test
+	@$(MAKE) $(B)/host/test_interleavings $(B)/host/test_wake_interleavings
+	@tests/interleave/run $(B)
 
 prove: ## prove properties of the real C for all inputs within bounds, with CBMC; PROOF="name ...", ACCEPT=1: new table
 	@tools/install-deps build --try prove

@@ -40,6 +40,7 @@ TOOLS = {
     "fuzz": ["tests/fuzz/run", "--seconds", "1", "elf"],
     "mutants": ["tests/mutants/run", "--few"],
     "models": ["tests/models/run", "build"],
+    "interleavings": ["tests/interleave/run", "no-such-build"],
     "bench": ["tests/bench/bench.py", "--run", "exits", "--guard"],
     "bench-scale": ["tests/bench/bench_scale.py", "--guard"],
     "bench-linux": ["tests/bench/bench_linux.py"],

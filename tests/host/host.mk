@@ -744,3 +744,32 @@ HOST_test_lab_questions := tests/host/labs/test_lab_questions.c tests/host/fake/
 
 # The fuzz targets are host tests too: each runs its corpus. They use the lists above.
 include tests/fuzz/fuzz.mk
+
+# Every order in which CPUs can do what they do (tests/interleave): what they do is instrumented.
+INTERLEAVE := $(addprefix tests/interleave/, cells.c cpus.c entry.c memory.c names.c search.c)
+INTERLEAVED_MEMORY := $(addprefix tests/interleave/, acts.c guests.c) kernel/vm/tlb.c \
+	$(filter-out mm/audit.c,$(MM_SOURCES))
+INTERLEAVED_SLEEP := tests/interleave/sleepers.c kernel/vm/vcpu.c $(addprefix kernel/sched/, boost.c pause.c \
+	run_queue.c scheduler.c startup.c stop_machine.c wake.c)
+
+HOST_TESTS += test_interleavings
+HOST_OBJECTS_test_interleavings := interleaved
+HOST_test_interleavings := tests/host/mm/test_interleavings.c tests/interleave/world.c mm/audit.c \
+	$(INTERLEAVE) $(INTERLEAVED_MEMORY)
+
+HOST_TESTS += test_wake_interleavings
+HOST_OBJECTS_test_wake_interleavings := interleaved
+HOST_test_wake_interleavings := tests/host/sched/test_wake_interleavings.c kernel/lib/error.c \
+	kernel/lib/tunables.c $(INTERLEAVE) $(INTERLEAVED_SLEEP)
+
+INTERLEAVE_FLAGS = $(filter-out -O1 -fsanitize=% -fno-sanitize-recover=%,$(HOST_FLAGS)) -O2 -DFRAME_CACHE_SIZE=2 -I tests
+
+$(B)/host/interleaved/%.c.o: %.c $(B)/host/flags
+	@mkdir -p $(@D)
+	$(call say,HOST,$<)
+	$(Q)$(HOSTCC) $(INTERLEAVE_FLAGS) $(INSTRUMENTED) -MMD -MP -c $< -o $@
+
+$(sort $(INTERLEAVED_MEMORY:%=$(B)/host/interleaved/%.o) $(INTERLEAVED_SLEEP:%=$(B)/host/interleaved/%.o)): \
+	private INSTRUMENTED := -fsanitize=thread -fno-builtin -include tests/interleave/redirect.h
+
+$(B)/host/test_interleavings $(B)/host/test_wake_interleavings: private override HOST_FLAGS = -Wl,--wrap=memset,--wrap=memcpy
