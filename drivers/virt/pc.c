@@ -287,6 +287,7 @@ bool platform_memory(struct vcpu *vcpu, gpa_t address, struct device_access *acc
 	} else {
 		return dialect_access(vcpu, address.v, access);
 	}
+	vcpu->controller_count++;
 	return true;
 }
 
