@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See housekeeping.h. Takes address spaces' locks one at a time, for joining and teardown. */
+/* See housekeeping.h. Takes address spaces' locks one at a time, for teardown. */
 #include "kernel/housekeeping.h"
 
 #include "base/bits.h"
@@ -7,8 +7,12 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "arch/arch.h"
+#include "kernel/deeds.h"
+#include "kernel/joining.h"
 #include "kernel/overcommit/governor.h"
+#include "kernel/overcommit/timed_reclaim.h"
 #include "kernel/monitor/monitor.h"
+#include "kernel/monitor/output.h"
 #include "kernel/monitor/results.h"
 #include "kernel/monitor/script.h"
 #include "kernel/sched/scheduler.h"
@@ -31,19 +35,17 @@
 static struct house {
 	const struct options *options;
 	uint64_t end_tsc;	 /* with batch and timeout=: no later than this */
-	uint64_t next_tsc;	 /* of a round */
+	uint64_t next_tsc;	 /* of a round, if there are deeds (kernel/deeds.h), */
+	uint64_t looked_tsc;	 /* or some time behind this one, the last */
 	uint64_t next_look_tsc;	 /* for stuck VMs */
 	uint64_t next_audit_tsc; /* with audit= */
 	bool reported;		 /* all VMs have ended and the results are out */
-
-	/* Where join_one() looks next. */
-	unsigned join_vm;
-	uint64_t join_gfn;
 } house;
 
 void housekeeping_init(const struct options *options)
 {
 	house = (struct house){.options = options, .end_tsc = UINT64_MAX};
+	joining_init();
 	if (options->batch && options->timeout_seconds != 0) {
 		house.end_tsc = arch_tsc() + ticks_from_seconds(options->timeout_seconds);
 	}
@@ -121,7 +123,7 @@ static void end_stuck(void)
 	}
 }
 
-static NOT_INLINE bool keep_house(uint64_t now_tsc)
+static bool keep_house(uint64_t now_tsc)
 {
 	house.next_tsc = now_tsc + ticks_from_us(ROUND_US);
 	monitor_poll(house.options, now_tsc);
@@ -138,49 +140,34 @@ static NOT_INLINE bool keep_house(uint64_t now_tsc)
 	}
 	check_end(now_tsc);
 	house.next_tsc = more ? now_tsc : house.next_tsc;
+	house.looked_tsc = more ? 0 : now_tsc;
 	return more;
+}
+
+/* Mostly a guest has only been interrupted. */
+static bool nothing_was_done(uint64_t now_tsc)
+{
+	bool quiet = !deeds_are_new(now_tsc) &&
+		     now_tsc - house.looked_tsc < ticks_from_ms(POLL_MS) &&
+		     now_tsc < governor_next_tsc() && !timed_reclaim_open && !trace_is_used &&
+		     !script_is_busy() && !monitor_is_typing() && output_is_empty();
+	house.next_tsc = quiet ? now_tsc + ticks_from_us(ROUND_US) : house.next_tsc;
+	return quiet;
+}
+
+static NOT_INLINE bool look_around(uint64_t now_tsc, bool at_once)
+{
+	return !at_once && nothing_was_done(now_tsc) ? false : keep_house(now_tsc);
 }
 
 /* Between all slices, mostly for nothing. */
 bool background_poll(uint64_t now_tsc, bool at_once)
 {
-	return now_tsc >= house.next_tsc || at_once ? keep_house(now_tsc) : false;
+	return now_tsc >= house.next_tsc || at_once ? look_around(now_tsc, at_once) : false;
 }
 
 uint64_t background_next_tsc(uint64_t now_tsc)
 {
 	uint64_t ms = monitor_is_typing() ? TYPING_MS : POLL_MS;
 	return min_u64(governor_next_tsc(), now_tsc + ticks_from_ms(ms));
-}
-
-/* Looks at one 2 MiB region of one VM each time it is called and joins what is whole. */
-static void join_one(void)
-{
-	if (house.join_vm >= vm_count) {
-		house.join_vm = 0;
-	}
-	struct vm *vm = &vms[house.join_vm];
-	uint64_t gfn = house.join_gfn;
-	if (!vm->s2_exists || vm_is_over(vm) || gfn >= vm->s2.limit_pages ||
-	    vm->balloon.target_pages != 0) {
-		house.join_vm++;
-		house.join_gfn = 0;
-		return;
-	}
-	struct s2_locked locked = s2_lock(&vm->s2);
-	bool large = s2_lookup(locked, (gfn_t){gfn}).order > ORDER_4K;
-	/* A gigabyte is looked at once, from its first region. */
-	if ((!large || is_aligned_u64(gfn, order_pages(ORDER_1G))) &&
-	    s2_merge(locked, (gfn_t){gfn}) == STATUS_OK) {
-		reclaim_flush(locked);
-	}
-	s2_unlock(locked);
-	house.join_gfn += order_pages(ORDER_2M);
-}
-
-void background_idle(void)
-{
-	if (governor_is_plentiful()) {
-		join_one();
-	}
 }

@@ -56,7 +56,8 @@ struct platform {
 	uint64_t board_next_tsc; /* when pit or rtc want to be looked at; atomic */
 	unsigned turn;		 /* spreads lowest-priority interrupts */
 
-	bool pic_output; /* atomic: the PIC has an interrupt */
+	bool pic_changed; /* under the lock: its output may be another than that */
+	bool pic_output;  /* atomic: the PIC has an interrupt */
 
 	struct vlapic lapics[AEROSTAT_VCPUS_MAX];
 	/*
@@ -82,10 +83,14 @@ static inline struct vlapic *pc_lapic(const struct vcpu *vcpu)
 
 /*
  * The levels of all lines go from the devices to the PIC and the IOAPIC, whose messages go to the
- * local APICs. The lock is held. `running`: the vCPU whose exit is being handled on this CPU, or
- * NULL; it needs no signal.
+ * local APICs: those that have changed, and those that a level-triggered pin may have to send anew.
+ * The lock is held. `running`: the vCPU whose exit is being handled on this CPU, or NULL; it needs
+ * no signal.
  */
 void pc_settle_lines(struct platform *platform, const struct vcpu *running);
+
+/* The same where only registers of the serial port have changed. */
+void pc_settle_uart(struct platform *platform, const struct vcpu *running);
 
 /* The timer has ticked: IRQ 0 goes low and high again. The lock is held. */
 void pc_pulse_pit(struct platform *platform, const struct vcpu *running);

@@ -39,6 +39,7 @@ void platform_reset(struct vm *vm)
 	if (platform->dialect != NULL) {
 		platform->dialect->reset(platform);
 	}
+	platform->pic_changed = false;
 	platform->pic_output = false;
 	platform->turn = 0;
 	for (unsigned i = 0; i < vm->config.vcpus; i++) {

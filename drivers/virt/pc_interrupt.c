@@ -4,6 +4,7 @@
 
 #include "arch/arch.h"
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "drivers/virt/vlapic_message.h"
 #include "kernel/lifecycle/end.h"
 #include "kernel/sched/scheduler.h"
@@ -132,6 +133,7 @@ static void settle_pic(struct platform *platform, const struct vcpu *running)
 {
 	bool output = vpic_output(&platform->pic);
 
+	platform->pic_changed = false;
 	__atomic_store_n(&platform->pic_output, output, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < platform->vm->config.vcpus; i++) {
 		struct vlapic *lapic = &platform->lapics[i];
@@ -143,11 +145,12 @@ static void settle_pic(struct platform *platform, const struct vcpu *running)
 	}
 }
 
-static void set_line(struct platform *platform, unsigned irq, bool level,
-		     const struct vcpu *running)
+static NOT_INLINE void set_line(struct platform *platform, unsigned irq, bool level,
+				const struct vcpu *running)
 {
 	unsigned pin = vioapic_pin_of_irq(irq);
 
+	platform->pic_changed = true;
 	vpic_line(&platform->pic, irq, level);
 	if (pin != VIOAPIC_NO_PIN) {
 		struct vioapic_messages messages;
@@ -156,16 +159,35 @@ static void set_line(struct platform *platform, unsigned irq, bool level,
 	}
 }
 
+/* Of a device whose pin has its number: mostly both controllers know the level already. */
+static inline void tell_line(struct platform *platform, unsigned irq, bool level,
+			     const struct vcpu *running)
+{
+	if (!vioapic_is_told(&platform->ioapic, irq, level)) {
+		set_line(platform, irq, level, running);
+	}
+}
+
+void pc_settle_uart(struct platform *platform, const struct vcpu *running)
+{
+	tell_line(platform, PC_IRQ_COM1, vuart_interrupt(&platform->uart), running);
+	if (platform->pic_changed) {
+		settle_pic(platform, running);
+	}
+}
+
 void pc_settle_lines(struct platform *platform, const struct vcpu *running)
 {
-	set_line(platform, PC_IRQ_KEYBOARD, vi8042_interrupt(&platform->keyboard), running);
-	set_line(platform, PC_IRQ_COM1, vuart_interrupt(&platform->uart), running);
-	set_line(platform, PC_IRQ_RTC, vrtc_interrupt(&platform->rtc, arch_tsc()), running);
+	tell_line(platform, PC_IRQ_KEYBOARD, vi8042_interrupt(&platform->keyboard), running);
+	tell_line(platform, PC_IRQ_COM1, vuart_interrupt(&platform->uart), running);
+	tell_line(platform, PC_IRQ_RTC, vrtc_interrupt(&platform->rtc, arch_tsc()), running);
 	const struct pc_dialect *dialect = platform->dialect;
 	if (dialect != NULL && dialect->line != NULL) {
-		set_line(platform, dialect->irq, dialect->line(platform), running);
+		tell_line(platform, dialect->irq, dialect->line(platform), running);
 	}
-	settle_pic(platform, running);
+	if (platform->pic_changed) {
+		settle_pic(platform, running);
+	}
 }
 
 void pc_pulse_pit(struct platform *platform, const struct vcpu *running)

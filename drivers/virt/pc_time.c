@@ -8,6 +8,7 @@
 #include "arch/arch.h"
 #include "base/bits.h"
 #include "base/time.h"
+#include "drivers/virt/vlapic_registers.h"
 #include "drivers/virt/vlapic_timer.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/vm/platform.h"
@@ -66,6 +67,21 @@ uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
 	next = min_u64(next, board_next(vcpu));
 	return next == WAKE_NEVER ? WAKE_NEVER
 				  : max_u64(next, now_tsc + ticks_from_us(TICKS_APART_US));
+}
+
+bool platform_msr_write_quick(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	struct vlapic *lapic = pc_lapic(vcpu);
+
+	if (index != VLAPIC_MSR_TSC_DEADLINE) {
+		return index == VLAPIC_MSR_EOI && value == 0 && vlapic_is_x2apic(lapic) &&
+		       vlapic_eoi_alone(lapic);
+	}
+	if (!vlapic_timer_rearm(lapic, value, arch_tsc())) {
+		return false;
+	}
+	vcpu->timer_tsc = min_u64(vlapic_next_tick(lapic), board_next(vcpu));
+	return true;
 }
 
 /*

@@ -25,7 +25,6 @@
 #define ENTRY_DELIVERY(entry) ((uint8_t)((entry) >> 8 & 7))
 #define ENTRY_LOGICAL BIT(11)
 #define ENTRY_OUTSTANDING BIT(14) /* remote IRR, read-only */
-#define ENTRY_LEVEL BIT(15)
 #define ENTRY_MASKED BIT(16)
 #define ENTRY_DESTINATION(entry) ((uint32_t)((entry) >> 56))
 #define ENTRY_WRITABLE 0xff0000000001afffull
@@ -53,7 +52,7 @@ unsigned vioapic_pin_of_irq(unsigned irq)
 /* NMI, INIT and ExtINT are edges, whatever the entry says (3.2.4). */
 static bool is_level(uint64_t entry)
 {
-	return (entry & ENTRY_LEVEL) && ENTRY_DELIVERY(entry) <= APIC_LOWEST_PRIORITY;
+	return (entry & VIOAPIC_ENTRY_LEVEL) && ENTRY_DELIVERY(entry) <= APIC_LOWEST_PRIORITY;
 }
 
 static bool is_asserted(const struct vioapic *ioapic, unsigned pin)

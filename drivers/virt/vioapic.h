@@ -14,6 +14,7 @@
 #ifndef DRIVERS_VIRT_VIOAPIC_H
 #define DRIVERS_VIRT_VIOAPIC_H
 
+#include "base/bits.h"
 #include "base/types.h"
 #include "drivers/virt/apic_message.h"
 
@@ -22,6 +23,7 @@
 #define VIOAPIC_PIN_OF_PIT 2 /* of IRQ 0; IRQ 2 has no pin */
 /* What vioapic_pin_of_irq() answers for an IRQ without a pin. */
 #define VIOAPIC_NO_PIN VIOAPIC_PINS
+#define VIOAPIC_ENTRY_LEVEL BIT(15) /* of an entry: the pin sends while it is asserted */
 
 struct vioapic {
 	uint64_t entries[VIOAPIC_PINS]; /* the redirection table */
@@ -64,6 +66,17 @@ void vioapic_write(struct vioapic *ioapic, uint32_t offset, unsigned bytes, uint
  */
 void vioapic_line(struct vioapic *ioapic, unsigned pin, bool asserted,
 		  struct vioapic_messages *messages);
+
+/*
+ * vioapic_line() would change nothing and send nothing: the level is known, and the pin is not one
+ * that sends while it is asserted.
+ */
+static inline bool vioapic_is_told(const struct vioapic *ioapic, unsigned pin, bool asserted)
+{
+	bool known = ((ioapic->lines >> pin & 1) != 0) == asserted;
+
+	return known && !(asserted && ioapic->entries[pin] & VIOAPIC_ENTRY_LEVEL);
+}
 
 /*
  * A local APIC has ended level-triggered `vector`: pins that wait for it send again if they are

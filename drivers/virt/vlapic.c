@@ -293,6 +293,18 @@ uint8_t vlapic_eoi(struct vlapic *lapic)
 	return vector;
 }
 
+bool vlapic_eoi_alone(struct vlapic *lapic)
+{
+	uint8_t vector = (uint8_t)lapic->in_service_top;
+
+	if (vector == 0 || load(&lapic->requested_words) != 0 ||
+	    load(&lapic->level[WORD(vector)]) & MASK(vector)) {
+		return false;
+	}
+	end_service(lapic, vector);
+	return true;
+}
+
 /* ---- requests ---- */
 
 bool vlapic_nmi_pending(const struct vlapic *lapic)

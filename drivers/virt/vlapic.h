@@ -129,6 +129,12 @@ void vlapic_put_back(struct vlapic *lapic, uint8_t vector);
  */
 MUST_CHECK uint8_t vlapic_eoi(struct vlapic *lapic);
 
+/*
+ * The same where nothing follows from it: an edge-triggered one has ended, and none is requested
+ * that it may have held back. False: nothing has changed.
+ */
+MUST_CHECK bool vlapic_eoi_alone(struct vlapic *lapic);
+
 /* The task priority as CR8 shows it, 0 to 15. Setting it clears the sub-class. */
 uint8_t vlapic_task_priority(const struct vlapic *lapic);
 void vlapic_set_task_priority(struct vlapic *lapic, uint8_t priority);

@@ -386,7 +386,7 @@ enum vlapic_effect vlapic_msr_write(struct vlapic *lapic, uint32_t msr, uint64_t
 		vlapic_timer_set_deadline(lapic, value, now);
 		return VLAPIC_TIMER;
 	}
-	if (msr == VLAPIC_MSR_X2APIC + REG_EOI && value == 0 && vlapic_is_x2apic(lapic)) {
+	if (msr == VLAPIC_MSR_EOI && value == 0 && vlapic_is_x2apic(lapic)) {
 		return end_of_interrupt(lapic, message);
 	}
 	if (msr == VLAPIC_MSR_BASE) {

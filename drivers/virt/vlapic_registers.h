@@ -14,9 +14,12 @@
 /* Where the page is. It does not move: another address in IA32_APIC_BASE is #GP. */
 #define VLAPIC_PAGE 0xfee00000ull
 
+#define VLAPIC_OFFSET_EOI 0xb0 /* in the page */
+
 #define VLAPIC_MSR_BASE 0x1b
 #define VLAPIC_MSR_TSC_DEADLINE 0x6e0
 #define VLAPIC_MSR_X2APIC 0x800
+#define VLAPIC_MSR_EOI 0x80b	    /* of x2APIC mode */
 #define VLAPIC_MSR_X2APIC_END 0x900 /* all up to here are #GP unless a register is there */
 
 /* What a write leaves to the caller. The register has its new value already. */

@@ -129,6 +129,16 @@ uint64_t vlapic_timer_deadline(struct vlapic *lapic, uint64_t now)
 										    : 0;
 }
 
+bool vlapic_timer_rearm(struct vlapic *lapic, uint64_t deadline, uint64_t now)
+{
+	/* One that does not run is never due. */
+	if (MODE(entry_of(lapic)) != MODE_DEADLINE || now >= lapic->due) {
+		return false;
+	}
+	lapic->due = deadline != 0 ? deadline : VLAPIC_NEVER;
+	return true;
+}
+
 void vlapic_timer_set_deadline(struct vlapic *lapic, uint64_t deadline, uint64_t now)
 {
 	expire(lapic, now);

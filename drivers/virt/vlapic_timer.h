@@ -45,5 +45,7 @@ void vlapic_timer_set_entry(struct vlapic *lapic, uint32_t entry, uint64_t now);
 /* IA32_TSC_DEADLINE; 0 disarms; ignored, and 0, in other modes. */
 uint64_t vlapic_timer_deadline(struct vlapic *lapic, uint64_t now);
 void vlapic_timer_set_deadline(struct vlapic *lapic, uint64_t deadline, uint64_t now);
+/* The same where nothing expires by it. False: another mode, or one is due; nothing has changed. */
+MUST_CHECK bool vlapic_timer_rearm(struct vlapic *lapic, uint64_t deadline, uint64_t now);
 
 #endif

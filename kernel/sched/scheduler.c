@@ -406,7 +406,9 @@ void scheduler_run(void)
 	struct worker *worker = &workers[arch_cpu_index()];
 	for (;;) {
 		bool wanted = __atomic_exchange_n(&worker->queue->wanted, false, __ATOMIC_SEQ_CST);
-		stop_machine_here();
+		if (wanted) {
+			stop_machine_here(); /* whoever stops the machine kicks first */
+		}
 		if (worker->resident != NULL && !may_run(worker->resident->vm)) {
 			evict(worker);
 		}

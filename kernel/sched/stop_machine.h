@@ -7,7 +7,8 @@
 void stop_machine(void);
 void stop_machine_release(void);
 
-/* In every CPU's loop: stands still while that is wanted. */
+/* In every CPU's loop when it has been kicked, behind that look: stands still while that is wanted.
+ */
 void stop_machine_here(void);
 
 #endif

@@ -78,6 +78,13 @@ MUST_CHECK bool platform_msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *v
 MUST_CHECK bool platform_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value);
 
 /*
+ * WRMSR of IA32_TSC_DEADLINE, and of EOI in x2APIC mode, where nothing comes of it but another
+ * vcpu->timer_tsc: no interrupt becomes ready, and no other device is told. False: nothing was
+ * done, platform_msr_write() decides.
+ */
+MUST_CHECK bool platform_msr_write_quick(struct vcpu *vcpu, uint32_t index, uint64_t value);
+
+/*
  * Interrupts. `ready` returns the vector that the local APIC would deliver now, whatever IF says;
  * 0: none. `take` moves it from requested to in service and returns the vector to deliver, which is
  * another one where more was requested or the PIC has changed its mind; `put_back` undoes that,

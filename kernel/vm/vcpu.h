@@ -127,6 +127,7 @@ struct vcpu {
 	uint32_t exits_by_reason[EXIT_REASONS]; /* slots of vcpu_count_reason() */
 #endif
 	uint64_t fault_count;
+	uint64_t controller_count; /* accesses to the page of its local APIC or of the IOAPIC */
 	uint64_t hypercall_count;
 	uint64_t exits_by_kind[VM_EXIT_KINDS]; /* but second-stage faults; kernel/exit/exit.c */
 	bool calls_platform;		       /* VMCALL is for platform_hypercall() */

@@ -533,7 +533,8 @@ HOST_TESTS += test_working_set
 HOST_test_working_set := tests/host/overcommit/test_working_set.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_housekeeping
-HOST_test_housekeeping := tests/host/test_housekeeping.c kernel/housekeeping.c $(KERNEL_SOURCES)
+HOST_test_housekeeping := tests/host/test_housekeeping.c kernel/deeds.c kernel/housekeeping.c kernel/joining.c \
+	$(KERNEL_SOURCES)
 
 HOST_TESTS += test_detach
 HOST_test_detach := tests/host/balloon/test_detach.c $(KERNEL_SOURCES)

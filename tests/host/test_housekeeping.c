@@ -9,14 +9,18 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "kernel/deeds.h"
 #include "kernel/housekeeping.h"
 #include "kernel/monitor/monitor.h"
+#include "kernel/monitor/output.h"
 #include "kernel/monitor/results.h"
 #include "kernel/monitor/script.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/sched/background.h"
 #include "kernel/lifecycle/end.h"
+#include "kernel/overcommit/timed_reclaim.h"
+#include "kernel/vm/guest_console.h"
 #include "mm/frame.h"
 #include "mm/stage2/map.h"
 
@@ -31,6 +35,13 @@ static uint64_t timeout_told;
 static bool verdict;
 
 static bool attached;
+
+static bool output_waits;
+
+bool output_is_empty(void)
+{
+	return !output_waits;
+}
 
 static bool script_runs;
 
@@ -92,6 +103,7 @@ static void start_with(uint64_t frames, unsigned max_leaf_level)
 	memset(&options, 0, sizeof(options));
 	options.end = END_REBOOT;
 	polls = finishes = results = details_shown = 0;
+	trace_steps = 0;
 	timeout_told = 0;
 	verdict = true;
 	housekeeping_init(&options);
@@ -133,20 +145,116 @@ static void test_a_round_is_due_or_asked_for(void **state)
 {
 	(void)state;
 	start();
-	(void)kernel_vm("a", 100, 50, 10);
+	struct vm *vm = kernel_vm("a", 100, 50, 10);
 	assert_false(background_poll(fake_tsc, false));
 	assert_int_equal(polls, 1);
+	vm->vcpus[0].hypercall_count += 2;
 	fake_tsc += ROUND - 1;
 	assert_false(background_poll(fake_tsc, false));
 	assert_int_equal(polls, 1);
 	assert_false(background_poll(fake_tsc, true));
 	assert_int_equal(polls, 2);
+	vm->vcpus[0].hypercall_count++;
 	fake_tsc += ROUND - 1;
 	assert_false(background_poll(fake_tsc, false));
 	assert_int_equal(polls, 2);
 	fake_tsc += 1;
 	assert_false(background_poll(fake_tsc, false));
 	assert_int_equal(polls, 3);
+}
+
+/* True: a round came, though none was asked for. */
+static bool round_comes(void)
+{
+	unsigned before = polls;
+	fake_tsc += ROUND;
+	assert_false(background_poll(fake_tsc, false));
+	return polls != before;
+}
+
+/*
+ * Where no guest has done anything that concerns the host, only time brings a round: each kind of
+ * deed brings one at once, and it counts once.
+ */
+static void test_a_round_needs_a_deed(void **state)
+{
+	(void)state;
+	start();
+	struct vm *vm = kernel_vm_with(2, "a", 100, 50, 10);
+	struct vcpu *second = &vm->vcpus[1];
+	(void)round_comes();
+	uint64_t due = fake_tsc + POLL;
+	while (fake_tsc + ROUND < due) {
+		assert_false(round_comes());
+	}
+	assert_true(round_comes());
+	second->hypercall_count++;
+	assert_true(round_comes());
+	assert_false(round_comes());
+	second->fault_count++;
+	assert_true(round_comes());
+	/* The end of an interrupt. */
+	second->fault_count++;
+	second->controller_count++;
+	assert_false(round_comes());
+	struct guest_console console = {.written = 1};
+	vm->console = &console;
+	assert_true(round_comes());
+	assert_false(round_comes());
+	console.written++;
+	assert_true(round_comes());
+	vm->console = NULL;
+	(void)round_comes();
+	/* What may go on without a deed. */
+	second->calls_platform = true;
+	assert_true(round_comes());
+	assert_true(round_comes());
+	second->calls_platform = false;
+	(void)round_comes();
+	second->wait = WAIT_MEMORY;
+	assert_true(round_comes());
+	assert_true(round_comes());
+	second->wait = WAIT_NOTHING;
+	(void)round_comes();
+	assert_false(round_comes());
+	timed_reclaim_open = true;
+	assert_true(round_comes());
+	timed_reclaim_open = false;
+	script_runs = true;
+	assert_true(round_comes());
+	script_runs = false;
+	assert_false(round_comes());
+	attached = true; /* keys may come fast */
+	assert_true(round_comes());
+	attached = false;
+	output_waits = true;
+	assert_true(round_comes());
+	output_waits = false;
+	trace_is_used = true;
+	assert_true(round_comes());
+	trace_is_used = false;
+	(void)round_comes();
+	vm->state = VM_RESTARTING;
+	vm->vcpus[0].state = VCPU_RUNNING; /* so that nothing is taken apart */
+	assert_true(round_comes());
+	assert_true(round_comes());
+	vm->state = VM_RUNNING;
+	vm->vcpus[0].state = VCPU_QUEUED;
+}
+
+/* Of many VMs it is not found out: each round comes. */
+static void test_many_vms_have_all_rounds(void **state)
+{
+	(void)state;
+	start();
+	for (unsigned i = 0; i < DEEDS_VMS_MAX; i++) {
+		(void)kernel_vm("one", 100, 50, 10);
+	}
+	(void)round_comes();
+	assert_false(round_comes());
+	(void)kernel_vm("one more", 100, 50, 10);
+	assert_true(round_comes());
+	assert_true(round_comes());
 }
 
 /* The CPU may sleep until the governor or the operator's keys want it, not longer. */
@@ -415,16 +523,21 @@ static void test_stuck_vm_ends(void **state)
 }
 
 /* 2 MiB in single pages, all there. */
-static struct vm *scattered_vm(void)
+static void scatter(struct vm *vm)
 {
-	struct vm *vm = kernel_vm("a", 2048, 1024, 10);
 	struct aerostat_range range = {.gfn = 512, .count = 1};
-	kernel_touch_pages(vm, 0, 1024);
-	(void)kernel_attach(vm);
 	assert_int_equal(kernel_ranges(vm, BALLOON_SURRENDER, &range, 1, 0), 1);
 	range = (struct aerostat_range){.gfn = 512, .count = 1};
 	assert_int_equal(kernel_ranges(vm, BALLOON_RETURN, &range, 1, 0), 1);
 	kernel_touch_pages(vm, 512, 1);
+}
+
+static struct vm *scattered_vm(void)
+{
+	struct vm *vm = kernel_vm("a", 2048, 1024, 10);
+	kernel_touch_pages(vm, 0, 1024);
+	(void)kernel_attach(vm);
+	scatter(vm);
 	return vm;
 }
 
@@ -451,6 +564,42 @@ static void test_regions_are_merged_in_idle_time(void **state)
 	assert_int_equal(order_at(vm, 512), ORDER_2M);
 	assert_int_equal(frame_count(FRAME_REVOKING), 0); /* the old frames are free again */
 	assert_int_equal(order_at(vm, 0), ORDER_4K);	  /* the balloon page is pinned in it */
+}
+
+/*
+ * All VMs were looked at and nothing was found: there is nothing to look for until a guest has done
+ * something that a round has seen. A pass that has found something is followed by another.
+ */
+static void test_joining_rests(void **state)
+{
+	(void)state;
+	start();
+	struct vm *vm = scattered_vm();
+	kernel_periods(1);
+	(void)background_poll(fake_tsc, true);
+	for (unsigned i = 0; i < 6; i++) { /* one pass and a bit: a find does not make it rest */
+		background_idle();
+	}
+	assert_int_equal(order_at(vm, 512), ORDER_2M);
+	scatter(vm);
+	for (unsigned i = 0; i < 6; i++) {
+		background_idle();
+	}
+	assert_int_equal(order_at(vm, 512), ORDER_2M);
+	for (unsigned i = 0; i < 16; i++) {
+		background_idle();
+	}
+	scatter(vm);
+	for (unsigned i = 0; i < 16; i++) {
+		background_idle();
+	}
+	assert_int_equal(order_at(vm, 512), ORDER_4K);
+	vm->vcpus[0].hypercall_count++;
+	(void)round_comes();
+	for (unsigned i = 0; i < 16; i++) {
+		background_idle();
+	}
+	assert_int_equal(order_at(vm, 512), ORDER_2M);
 }
 
 /* A VM that is asked for pages keeps them small: they are about to go. */
@@ -486,6 +635,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_round_is_due_or_asked_for),
+		TEST(test_a_round_needs_a_deed),
+		TEST(test_many_vms_have_all_rounds),
 		TEST(test_next_round),
 		TEST(test_teardown_goes_on_at_once),
 		TEST(test_teardown_waits_for_the_last_vcpu),
@@ -500,6 +651,7 @@ int main(void)
 		TEST(test_no_audit_unless_asked),
 		TEST(test_stuck_vm_ends),
 		TEST(test_regions_are_merged_in_idle_time),
+		TEST(test_joining_rests),
 		TEST(test_a_trace_is_sent),
 		TEST(test_no_merging_against_a_target),
 		TEST(test_no_merging_while_memory_is_short),

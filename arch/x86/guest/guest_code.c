@@ -3,6 +3,7 @@
 #include "arch/x86/guest/guest_code.h"
 
 #include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_fault.h"
 #include "arch/x86/guest/guest_walk.h"
 #include "base/string.h"
 #include "mm/guest_copy.h"
@@ -15,13 +16,14 @@ static inline bool is_same_entry(uint64_t value, uint64_t was)
 	return ((value ^ was) & ~ENTRY_ACCESSED_DIRTY) == 0;
 }
 
+struct unaligned_word {
+	uint64_t value;
+} __attribute__((packed, may_alias));
+
 /* Another vCPU may be writing: each word is read once, as a processor would fetch it. */
 static inline uint64_t word_at(const void *place)
 {
-	uint64_t word;
-
-	memcpy(&word, place, sizeof(word));
-	return word;
+	return ((const volatile struct unaligned_word *)place)->value;
 }
 
 static inline bool is_as_it_was(struct s2_locked locked, const struct guest_code *code)
@@ -50,14 +52,14 @@ static const struct guest_code *find(const struct guest_codes *codes, uint64_t r
 	return NULL;
 }
 
-const struct guest_instruction *guest_code_recall(const struct vcpu *vcpu, uint64_t rip)
+const struct guest_instruction *guest_code_recall(const struct vcpu *vcpu,
+						  const struct guest_fault *fault)
 {
-	const struct guest_code *code = find(&vcpu->arch->codes, rip);
+	const struct guest_code *code = find(&vcpu->arch->codes, fault->rip);
 	struct s2_locked locked;
 	bool same;
 
-	if (code == NULL || rip == 0 || !guest_is_64bit(vcpu) ||
-	    code->cr3 != guest_read(vcpu, GUEST_CR3)) {
+	if (code == NULL || fault->rip == 0 || !fault->is_64bit || code->cr3 != fault->cr3) {
 		return NULL;
 	}
 	locked = s2_lock(vcpu->arch->s2);

@@ -40,8 +40,10 @@ struct guest_codes {
 	unsigned oldest; /* which one the next one replaces */
 };
 
-/* The instruction at `rip` where it is the remembered one; else NULL. */
-const struct guest_instruction *guest_code_recall(const struct vcpu *vcpu, uint64_t rip);
+/* The instruction that made the fault, where it is the remembered one; else NULL. */
+struct guest_fault;
+const struct guest_instruction *guest_code_recall(const struct vcpu *vcpu,
+						  const struct guest_fault *fault);
 
 /* Remembers `instruction`, which has just been read at `rip`; or nothing, where it is hard to. */
 void guest_code_remember(struct vcpu *vcpu, uint64_t rip, const uint8_t *bytes,

@@ -8,6 +8,7 @@
 #include "arch/x86/guest/breakpoint.h"
 #include "arch/x86/guest/guest_execute.h"
 #include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_fault.h"
 #include "arch/x86/guest/guest_pc.h"
 #include "arch/x86/guest/guest_walk.h"
 #include "arch/arch.h"
@@ -124,9 +125,10 @@ static uint64_t operand_linear(const struct vcpu *vcpu, uint64_t rip, unsigned b
  * emulators read first where an instruction reads and writes: a kernel may have that, but a user
  * program could have a read-only page and another thread that rewrites its code.
  */
-static bool may_write(const struct vcpu *vcpu, const struct guest_instruction *instruction)
+static bool may_write(const struct vcpu *vcpu, const struct guest_fault *fault,
+		      const struct guest_instruction *instruction)
 {
-	return guest_read(vcpu, GUEST_FAULT_WRITE) ||
+	return fault->is_write ||
 	       (instruction->reads && !(guest_read(vcpu, GUEST_CS_SELECTOR) & PRIVILEGE));
 }
 
@@ -134,7 +136,8 @@ static bool may_write(const struct vcpu *vcpu, const struct guest_instruction *i
  * NULL: this instruction makes such a fault. The operand lies at the same place of its page in
  * linear and in guest-physical addresses.
  */
-static const char *code_fits(const struct vcpu *vcpu, gpa_t address, uint64_t linear,
+static const char *code_fits(const struct vcpu *vcpu, const struct guest_fault *fault,
+			     gpa_t address, uint64_t linear,
 			     const struct guest_instruction *instruction)
 {
 	uint64_t offset = linear & (PAGE_BYTES - 1);
@@ -145,10 +148,29 @@ static const char *code_fits(const struct vcpu *vcpu, gpa_t address, uint64_t li
 	if (offset != (address.v & (PAGE_BYTES - 1))) {
 		return "its operand is not where the fault was";
 	}
-	if (instruction->writes && !may_write(vcpu, instruction)) {
+	if (instruction->writes && !may_write(vcpu, fault, instruction)) {
 		return "it writes, and the fault was a read";
 	}
 	return NULL;
+}
+
+/* A MOV of 32 bits from a register or an immediate: what most registers are written with. */
+static inline bool is_plain_store(const struct guest_instruction *instruction)
+{
+	return instruction->operation == GUEST_MOV && !instruction->reads &&
+	       instruction->bytes == 4;
+}
+
+static inline void execute(const struct guest_instruction *instruction,
+			   struct guest_operands *operands)
+{
+	if (is_plain_store(instruction)) {
+		operands->memory =
+			(uint32_t)(instruction->gpr == GUEST_NO_REGISTER ? instruction->immediate
+									 : operands->gpr);
+	} else {
+		guest_execute(instruction, operands);
+	}
 }
 
 /* NONE: no device is there. AGAIN: a store was done in part. */
@@ -164,7 +186,7 @@ static enum arch_device device_access(struct vcpu *vcpu, gpa_t address,
 		}
 		operands->memory = access.value;
 	}
-	guest_execute(instruction, operands);
+	execute(instruction, operands);
 	if (instruction->writes) {
 		access.write = true;
 		access.value = operands->memory;
@@ -191,7 +213,8 @@ static void trap_data(struct vcpu *vcpu, uint64_t linear,
 static enum arch_device carry_out(struct vcpu *vcpu, gpa_t address, uint64_t linear,
 				  const struct guest_instruction *instruction)
 {
-	uint64_t flags = guest_read(vcpu, GUEST_RFLAGS);
+	bool plain = instruction->operation == GUEST_MOV; /* changes no flag */
+	uint64_t flags = plain ? 0 : guest_read(vcpu, GUEST_RFLAGS);
 	struct guest_operands operands = {
 		.gpr = gpr_or_none(vcpu, instruction->gpr),
 		.flags = flags,
@@ -215,7 +238,8 @@ static enum arch_device carry_out(struct vcpu *vcpu, gpa_t address, uint64_t lin
 	return ARCH_DEVICE_DONE;
 }
 
-static NOT_INLINE enum arch_device access_anew(struct vcpu *vcpu, gpa_t address)
+static NOT_INLINE enum arch_device access_anew(struct vcpu *vcpu, const struct guest_fault *fault,
+					       gpa_t address)
 {
 	struct guest_instruction instruction;
 	struct code code;
@@ -226,7 +250,7 @@ static NOT_INLINE enum arch_device access_anew(struct vcpu *vcpu, gpa_t address)
 	reason = code_decode(&code, &instruction);
 	if (reason == NULL) {
 		linear = operand_linear(vcpu, code.rip, code.bits, &instruction);
-		reason = code_fits(vcpu, address, linear, &instruction);
+		reason = code_fits(vcpu, fault, address, linear, &instruction);
 	}
 	if (reason != NULL) {
 		return doubt(vcpu, address, &code, reason);
@@ -237,20 +261,20 @@ static NOT_INLINE enum arch_device access_anew(struct vcpu *vcpu, gpa_t address)
 
 enum arch_device arch_device_access(struct vcpu *vcpu, gpa_t address)
 {
-	uint64_t rip = guest_read(vcpu, GUEST_RIP);
+	struct guest_fault fault = guest_fault_read(vcpu);
 	const struct guest_instruction *known;
 
 	/* The stack of an event that is being delivered, the code itself, the guest's tables. */
-	if (vcpu->arch->event.info & EVENT_VALID || !guest_read(vcpu, GUEST_FAULT_OPERAND)) {
+	if (vcpu->arch->event.info & EVENT_VALID || !fault.of_operand) {
 		return ARCH_DEVICE_NONE;
 	}
-	known = guest_code_recall(vcpu, rip);
+	known = guest_code_recall(vcpu, &fault);
 	if (known != NULL) {
-		uint64_t linear = operand_linear(vcpu, rip, 64, known);
+		uint64_t linear = operand_linear(vcpu, fault.rip, 64, known);
 
-		if (code_fits(vcpu, address, linear, known) == NULL) {
+		if (code_fits(vcpu, &fault, address, linear, known) == NULL) {
 			return carry_out(vcpu, address, linear, known);
 		}
 	}
-	return access_anew(vcpu, address);
+	return access_anew(vcpu, &fault, address);
 }

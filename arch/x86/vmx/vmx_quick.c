@@ -14,8 +14,11 @@
 #include "arch/x86/vmx/vmx_reasons.h"
 #include "arch/x86/vmx/vmx_steps.h"
 #include "arch/x86/vmx/vmx_vcpu.h"
+#include "base/bits.h"
+#include "base/compiler.h"
 #include "kernel/exit/port.h"
 #include "kernel/vm/exit_reasons.h"
+#include "kernel/vm/platform.h"
 #include "kernel/vm/vm.h"
 
 static inline __attribute__((always_inline)) bool quick_cpuid(struct vcpu *vcpu)
@@ -29,13 +32,23 @@ static inline __attribute__((always_inline)) bool quick_cpuid(struct vcpu *vcpu)
 	return outcome != GUEST_CPUID_UNDECIDED;
 }
 
+/* Of a local APIC: the end of an interrupt, and when its timer expires next. */
+static NOT_INLINE bool quick_apic(struct vcpu *vcpu)
+{
+	if (!platform_msr_write_quick(vcpu, guest_msr_index(vcpu), guest_msr_value(vcpu))) {
+		return false;
+	}
+	vmx_deadline_set(vcpu, min_u64(vcpu->arch->slice_tsc, vcpu->timer_tsc));
+	return true;
+}
+
 static inline __attribute__((always_inline)) bool quick_msr(struct vcpu *vcpu, bool write)
 {
 	const struct guest_msr *msr = guest_msr_find(guest_msr_index(vcpu));
 	uint64_t value;
 
 	if (msr == NULL) {
-		return false;
+		return write && vcpu->vm->platform != NULL && quick_apic(vcpu);
 	}
 	if (!write) {
 		guest_msr_give(vcpu, vmx_guest_read(vcpu, (enum guest_register)msr->name));

@@ -27,9 +27,6 @@
 /* Rare, and out of the way of what is not: nothing is kept in registers for its sake. */
 #define COLD __attribute__((noinline, cold))
 
-/* The controls that ask for an exit as soon as the guest can take an interrupt, or an NMI. */
-#define PRIMARY_WINDOWS (PRIMARY_INTERRUPT_WINDOW | PRIMARY_NMI_WINDOW)
-
 void vmx_window_set(struct vmx_vcpu *vmx, uint32_t window, bool wanted)
 {
 	uint32_t primary = vmx->primary & ~window;
@@ -99,7 +96,9 @@ static inline __attribute__((always_inline)) void entry_prepare(struct vmx_vcpu 
 {
 	if (__builtin_expect(guest_doorbell_rang(vmx->arch.vcpu) || vmx->primary & PRIMARY_WINDOWS,
 			     0)) {
-		events_prepare(vmx);
+		if (!vmx_window_is_awaited(vmx)) {
+			events_prepare(vmx);
+		}
 	} else if (__builtin_expect(vmx->arch.event.info != 0, 0)) {
 		event_write(vmx);
 	}

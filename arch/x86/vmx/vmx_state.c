@@ -6,6 +6,7 @@
  * ever visible to another. All of this is for the CPU on which the VMCS is current.
  */
 #include "arch/x86/cpu/msr.h"
+#include "arch/x86/guest/guest_fault.h"
 #include "arch/x86/guest/guest_state.h"
 #include "arch/x86/vmx/vmx_caps.h"
 #include "arch/x86/vmx/vmx_fields.h"
@@ -144,6 +145,20 @@ uint64_t vmx_guest_read(const struct vcpu *vcpu, enum guest_register name)
 	default:
 		panic("guest register %u does not exist", (unsigned)name);
 	}
+}
+
+struct guest_fault vmx_guest_fault_read(const struct vcpu *vcpu)
+{
+	uint64_t qualification = vmcs_read_exit_qualification();
+
+	return (struct guest_fault){
+		.rip = vmcs_read_guest_rip(),
+		.cr3 = vmcs_read_guest_cr3(),
+		.is_64bit =
+			vcpu->arch->efer & EFER_LMA && vmcs_read_guest_cs_rights() & RIGHTS_LONG,
+		.of_operand = fault_is_of_operand(qualification),
+		.is_write = (qualification & QUALIFICATION_WRITE) != 0,
+	};
 }
 
 void vmx_cr0_write(struct vmx_vcpu *vmx, uint64_t value)

@@ -32,6 +32,17 @@ static inline void vmx_timer_write(const struct vmx_vcpu *vmx)
 	vmcs_write(VMCS_preemption_timer, ticks >> vmx_caps.timer_shift);
 }
 
+/* The controls that ask for an exit as soon as the guest can take an interrupt, or an NMI. */
+#define PRIMARY_WINDOWS (PRIMARY_INTERRUPT_WINDOW | PRIMARY_NMI_WINDOW)
+
+/* Whatever its local APIC has, the guest still takes none: the window's exit tells when. */
+static inline bool vmx_window_is_awaited(const struct vmx_vcpu *vmx)
+{
+	return (vmx->primary & PRIMARY_WINDOWS) == PRIMARY_INTERRUPT_WINDOW &&
+	       !vmx->arch.event.info && vmx->arch.vcpu->vm->platform != NULL &&
+	       !vmx->arch.vcpu->nmi_pending && !(vmcs_read_guest_rflags() & RFLAGS_IF);
+}
+
 /* Behind the instruction: the only place that moves RIP. */
 static inline __attribute__((always_inline)) void vmx_complete_inline(uint64_t next)
 {

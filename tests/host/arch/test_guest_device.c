@@ -10,6 +10,7 @@
 
 #include "arch/arch.h"
 #include "arch/x86/guest/guest_exit.h"
+#include "arch/x86/guest/guest_fault.h"
 #include "base/bits.h"
 #include "fake/devices.h"
 #include "fake/processor.h"
@@ -503,7 +504,8 @@ static void test_segments_in_64_bit_code(void **state)
 
 static bool is_known(void)
 {
-	bool known = guest_code_recall(&vcpu, registers[GUEST_RIP]) != NULL;
+	struct guest_fault fault = guest_fault_read(&vcpu);
+	bool known = guest_code_recall(&vcpu, &fault) != NULL;
 
 	fake_locks_check();
 	return known;

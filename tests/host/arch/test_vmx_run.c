@@ -632,6 +632,68 @@ static void test_vpid_is_flushed_once(void **state)
 }
 
 /*
+ * The next tick and the end of an interrupt: the run ends with the timer, or with the slice where
+ * that is earlier. What the local APIC does not do on the spot is not done.
+ */
+static void test_quick_writes_of_the_local_apic(void **state)
+{
+	(void)state;
+
+	vmx_vcpu_run(vtx_vcpu, vtx_tsc + 100000);
+	fake_vmx_set(VMCS_exit_instruction_length, 2);
+	vtx_vcpu->regs[GPR_RCX] = 0x6e0;
+	vtx_vcpu->regs[GPR_RDX] = 7;
+	vtx_vcpu->regs[GPR_RAX] = 9;
+	fake_devices_reset();
+	assert_false(vmx_exit_quick(vtx_vcpu, REASON_WRMSR)); /* there is no local APIC */
+	vtx_vm.platform = fake_devices_of_a_vm();
+	assert_false(vmx_exit_quick(vtx_vcpu, REASON_WRMSR));
+	fake_devices.quick = true;
+	assert_false(vmx_exit_quick(vtx_vcpu, REASON_RDMSR));
+	assert_int_equal(fake_devices.msr, 0);
+	fake_devices.next_tick = vtx_tsc + 1000;
+	assert_true(vmx_exit_quick(vtx_vcpu, REASON_WRMSR));
+	assert_int_equal(fake_devices.msr, 0x6e0);
+	assert_int_equal(fake_devices.msr_written, 7ull << 32 | 9);
+	assert_in_range(vtx_vcpu->arch->deadline_tsc, vtx_tsc + 1000, vtx_tsc + 1200);
+	fake_devices.next_tick = WAKE_NEVER;
+	assert_true(vmx_exit_quick(vtx_vcpu, REASON_WRMSR));
+	assert_in_range(vtx_vcpu->arch->deadline_tsc, vtx_tsc + 100000, vtx_tsc + 100200);
+	vtx_vm.platform = NULL;
+}
+
+/*
+ * While the window is open and IF is clear nothing is looked up: the window's exit does it. Not
+ * where an NMI may have come, nor where the guest takes interrupts.
+ */
+static void test_awaited_window_costs_no_look(void **state)
+{
+	(void)state;
+
+	vtx_vm.platform = fake_devices_of_a_vm();
+	fake_devices_reset();
+	fake_devices.ready = 0x51;
+	vtx_vcpu->doorbell_pending = true;
+	vtx_flags(0);
+	vtx_action = EXIT_ADVANCE;
+	assert_true(vtx_exit_with(REASON_HLT, 2));
+	assert_true(window_is_open());
+	unsigned looks = fake_devices.looks;
+	assert_true(vtx_exit_with(REASON_HLT, 2));
+	assert_int_equal(fake_devices.looks, looks);
+	assert_true(window_is_open() && vtx_vcpu->doorbell_pending);
+	vtx_vcpu->nmi_pending = true;
+	assert_true(vtx_exit_with(REASON_HLT, 2));
+	assert_int_equal(fake_devices.looks, looks + 1);
+	vtx_vcpu->nmi_pending = false;
+	vtx_flags(RFLAGS_IF);
+	assert_true(vtx_exit_with(REASON_INTERRUPT_WINDOW, 0));
+	assert_int_equal(fake_devices.taken, 0x51);
+	assert_false(window_is_open());
+	vtx_vm.platform = NULL;
+}
+
+/*
  * What is decided on the spot: to other CPUs this one is in the guest all the time. It is not while
  * the hypervisor looks at anything but the guest's registers.
  */
@@ -786,6 +848,8 @@ int main(void)
 		TEST(test_timer_of_other_processors),
 		TEST(test_flush_before_every_entry),
 		TEST(test_vpid_is_flushed_once),
+		TEST(test_quick_writes_of_the_local_apic),
+		TEST(test_awaited_window_costs_no_look),
 		TEST(test_quick_exits_stay_announced),
 		TEST(test_guarded_entry),
 		TEST(test_guarded_exit),

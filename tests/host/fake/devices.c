@@ -64,6 +64,18 @@ bool platform_msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	return true;
 }
 
+bool platform_msr_write_quick(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	has_devices(vcpu);
+	if (!fake_devices.quick) {
+		return false;
+	}
+	fake_devices.msr = index;
+	fake_devices.msr_written = value;
+	vcpu->timer_tsc = fake_devices.next_tick;
+	return true;
+}
+
 uint8_t platform_interrupt_ready(struct vcpu *vcpu)
 {
 	has_devices(vcpu);

@@ -21,6 +21,7 @@ extern struct fake_devices {
 	uint64_t next_tick; /* of platform_tick() */
 	uint64_t value;	    /* what ports and MSRs read as */
 	bool refuses;	    /* MSRs: #GP */
+	bool quick;	    /* their writes concern the timer alone: `next_tick` */
 
 	/* What was asked. */
 	unsigned looks;

@@ -151,6 +151,126 @@ static void test_task_priority(void **state)
 	expect_interrupt(boot_vcpu, 0x51);
 }
 
+/* ---- what an access to another device tells ---- */
+
+/* The PIC's output follows what is written to it and polled from it, while all lines are still. */
+static void test_pic_that_changes_alone(void **state)
+{
+	(void)state;
+	start_pic(1u << PC_IRQ_COM1);
+	com1_line(true);
+	assert_true(has_rung(boot_vcpu));
+	out(0x21, 0xff); /* masked: the output falls */
+	assert_int_equal(platform_interrupt_ready(boot_vcpu), 0);
+	assert_false(pc->platform->pic_output);
+	(void)has_rung(boot_vcpu);
+	out(0x21, (uint8_t) ~(1u << PC_IRQ_COM1));
+	assert_true(pc->platform->pic_output);
+	assert_true(has_rung(boot_vcpu));
+	out(0x20, 0x0c); /* the next read acknowledges */
+	assert_int_equal(in(0x20), 0x80 | PC_IRQ_COM1);
+	assert_false(pc->platform->pic_output);
+}
+
+/* A device other than the serial port: the keyboard's controller has an answer. */
+static void test_answer_of_the_keyboard(void **state)
+{
+	(void)state;
+	start_pic(1u << PC_IRQ_KEYBOARD);
+	out(0x64, 0x60);
+	out(0x60, 1); /* with an interrupt */
+	out(0x64, 0xaa);
+	assert_true(has_rung(boot_vcpu));
+	expect_interrupt(boot_vcpu, 0x31);
+	assert_int_equal(in(0x60), 0x55);
+	out(0x20, 0x20);
+	assert_int_equal(platform_interrupt_ready(boot_vcpu), 0);
+}
+
+/*
+ * A level-triggered pin whose message nobody accepted sends again with each access while it is
+ * asserted; an edge-triggered one has lost it. The serial port's own registers do it, too.
+ */
+static void test_refused_level_is_told_again(void **state)
+{
+	(void)state;
+	ioapic_entry(PC_IRQ_COM1, 0x8045);
+	lapic_write(boot_vcpu, REG_SVR, 0xff); /* off */
+	com1_line(true);
+	assert_int_equal(platform_interrupt_ready(boot_vcpu), 0);
+	lapic_write(boot_vcpu, REG_SVR, 0x1ff);
+	(void)in(0x3ff);
+	expect_interrupt(boot_vcpu, 0x45);
+	com1_line(false);
+	lapic_write(boot_vcpu, REG_EOI, 0);
+	ioapic_entry(PC_IRQ_COM1, 0x45);
+	lapic_write(boot_vcpu, REG_SVR, 0xff);
+	com1_line(true);
+	lapic_write(boot_vcpu, REG_SVR, 0x1ff);
+	(void)in(0x3ff);
+	(void)in(0x64);
+	assert_int_equal(platform_interrupt_ready(boot_vcpu), 0);
+}
+
+/* ---- writes that concern the local APIC alone ---- */
+
+#define MODE_DEADLINE 0x40000
+
+static void test_quick_deadline(void **state)
+{
+	(void)state;
+	lapic_write(boot_vcpu, REG_SVR, 0x1ff);
+	assert_false(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_TSC_DEADLINE, 5000000));
+	lapic_write(boot_vcpu, REG_TIMER, MODE_DEADLINE | 0x60);
+	assert_true(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_TSC_DEADLINE, 5000000));
+	assert_int_equal(boot_vcpu->timer_tsc, 5000000);
+	/* The board's timers are still there. */
+	uint64_t board = pc->platform->board_next_tsc;
+	pc->platform->board_next_tsc = 4000000;
+	assert_true(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_TSC_DEADLINE, 6000000));
+	assert_int_equal(boot_vcpu->timer_tsc, 4000000);
+	pc->platform->board_next_tsc = board;
+	assert_true(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_TSC_DEADLINE, 0));
+	assert_int_equal(boot_vcpu->timer_tsc, board);
+	assert_int_equal(pc_lapic(boot_vcpu)->due, UINT64_MAX);
+	/* What was due before is not hidden: nothing is done. */
+	assert_true(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_TSC_DEADLINE, 5000000));
+	fake_tsc = 5000000;
+	assert_false(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_TSC_DEADLINE, 7000000));
+	assert_int_equal(pc_lapic(boot_vcpu)->due, 5000000);
+	assert_false(has_rung(boot_vcpu));
+	assert_true(platform_msr_write(boot_vcpu, VLAPIC_MSR_TSC_DEADLINE, 7000000));
+	assert_true(has_rung(boot_vcpu));
+	expect_interrupt(boot_vcpu, 0x60);
+}
+
+static void test_quick_end_of_interrupt(void **state)
+{
+	(void)state;
+	struct vlapic *lapic = pc_lapic(boot_vcpu);
+	lapic_write(boot_vcpu, REG_SVR, 0x1ff);
+	assert_true(vlapic_request(lapic, 0x51, false));
+	expect_interrupt(boot_vcpu, 0x51);
+	assert_false(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_EOI, 0)); /* xAPIC mode */
+	assert_true(platform_msr_write(boot_vcpu, VLAPIC_MSR_BASE, X2APIC_ON | VLAPIC_BASE_BSP));
+	assert_false(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_EOI, 1));
+	assert_false(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_EOI + 1, 0));
+	assert_int_equal(lapic->in_service_top, 0x51);
+	/* One that waits for it is delivered next: not on the spot. */
+	assert_true(vlapic_request(lapic, 0x41, false));
+	assert_false(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_EOI, 0));
+	assert_true(platform_msr_write(boot_vcpu, VLAPIC_MSR_EOI, 0));
+	expect_interrupt(boot_vcpu, 0x41);
+	assert_true(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_EOI, 0));
+	assert_int_equal(lapic->in_service_top, 0);
+	assert_false(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_EOI, 0)); /* there is none */
+	/* A level-triggered one is told to the IOAPIC. */
+	assert_true(vlapic_request(lapic, 0x61, true));
+	expect_interrupt(boot_vcpu, 0x61);
+	assert_false(platform_msr_write_quick(boot_vcpu, VLAPIC_MSR_EOI, 0));
+	assert_int_equal(lapic->in_service_top, 0x61);
+}
+
 /* ---- the IOAPIC ---- */
 
 static void test_ioapic_to_one(void **state)
@@ -560,6 +680,11 @@ int main(void)
 		PC_TEST(test_lapic_vector_that_changes),
 		PC_TEST(test_line_opened_late),
 		PC_TEST(test_task_priority),
+		PC_TEST(test_pic_that_changes_alone),
+		PC_TEST(test_answer_of_the_keyboard),
+		PC_TEST(test_refused_level_is_told_again),
+		PC_TEST(test_quick_deadline),
+		PC_TEST(test_quick_end_of_interrupt),
 		PC_TEST(test_ioapic_to_one),
 		PC_TEST(test_lowest_priority),
 		PC_TEST(test_end_of_interrupt_is_broadcast),
