@@ -63,17 +63,17 @@ interleavings: ## every order in which two or three CPUs can do what they do, in
 	@$(MAKE) $(B)/host/test_interleavings $(B)/host/test_wake_interleavings
 	@tests/interleave/run $(B)
 
-prove: ## prove properties of the real C for all inputs within bounds, with CBMC; PROOF="name ...", ACCEPT=1: new table
+prove: ## prove properties of the real C for all inputs within bounds, with CBMC; PROOF="name ..." or PROOF=few, ACCEPT=1: new table
 	@tools/install-deps build --try prove
 	@tests/proofs/run --build $(B) $(if $(ACCEPT),--accept) $(PROOF)
 
-prove-mutants: ## plant the faults that the proofs name: each proof alone must notice its own; PROOF="name ..."
+prove-mutants: ## plant the faults that the proofs name: each proof alone must notice its own; PROOF="name ..." or PROOF=few
 	@tools/install-deps build --try prove
 	@tests/proofs/run --build $(B) --mutants $(PROOF)
 
-prove-survey: ## plant every mutant that lies in a proved function, and count those that a proof alone notices
+prove-survey: ## plant every mutant that lies in a proved line, and count those that a proof alone notices; ACCEPT=1: new list
 	@tools/install-deps build --try prove
-	@tests/proofs/run --build $(B) --survey $(PROOF)
+	@tests/proofs/run --build $(B) --survey $(if $(ACCEPT),--accept) $(PROOF)
 
 coverage: ## line and branch coverage of the host tests, written to docs/coverage.md
 	@tools/install-deps build coverage

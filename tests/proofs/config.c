@@ -104,13 +104,13 @@ void config_cpus_are_below_the_limit(void)
 
 /*
  * PROOF config_pair_stays_inside
- * Shows: one key=value of any content is read inside the word only; no key is taken twice; the
- * name that is kept is terminated and has letters, digits, - and _ only
+ * Shows: one key=value of any content is read inside the word only; no key is taken twice, nor one
+ * that was given in another place before; the name that is kept is terminated and has letters, digits, - and _ only
  * Bound: words of up to 9 characters of any content
  * Assumes: nothing
  * Classes: files
  * Sources: kernel/vm/vm_config.c kernel/lib/string.c
- * Options: --unwind 16
+ * Options: --unwind 18
  * Fault: kernel/vm/vm_config.c | if (*seen & 1u << key) { | if (*seen & 2u << key) {
  */
 void config_pair_stays_inside(void)
@@ -121,11 +121,13 @@ void config_pair_stays_inside(void)
 	struct error error;
 	unsigned seen = any_u32();
 	unsigned before = seen;
+	unsigned changed = any_u32();
 	struct word word = any_word(text, sizeof(text));
-	enum status status = parse_pair(word, &config, &seen, &error);
+	enum status status = parse_pair(word, changed, &config, &seen, &error);
 	PROVE((seen & before) == before);
+	PROVE(((seen ^ before) & changed) == 0);
 	if (status == STATUS_OK) {
-		PROVE(seen != before);
+		PROVE(seen != before || changed != 0);
 		for (unsigned i = 0; i < 5 && config.name[i] != '\0'; i++) {
 			PROVE(name_is_good((struct word){&config.name[i], 1}));
 		}

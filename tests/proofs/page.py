@@ -10,6 +10,8 @@ import reach
 PAGE = os.path.join(prover.ROOT, "docs", "proofs.md")
 TABLE = re.compile(r"(<!-- table of tests/proofs -->\n)(.*?)(<!-- end of table -->)", re.S)
 NUMBERS = re.compile(r"(<!-- numbers of tests/proofs -->\n)(.*?)(<!-- end of numbers -->)", re.S)
+SURVEY = re.compile(r"(<!-- mutants against proofs -->\n)(.*?)(<!-- end of mutants -->)", re.S)
+SURVIVOR = re.compile(r"^\| `([\w-]+)` \| ([^|`]*) \|$", re.M)
 ROW = re.compile(r"^\| `(\w+)` \|.*\| ([\d.]+) \| (\d+) \|$", re.M)
 
 
@@ -45,14 +47,12 @@ def table(harnesses, rows):
 
 
 def numbers(tool, harnesses, rows):
-    maps = reach.Map(tool)
-    functions = {}
-    for harness in harnesses:
-        functions.update(maps.reached(harness))
-    lines = sum(function.code_lines for function in functions.values())
-    files = {path for path, _ in functions}
-    return (f"{len(harnesses)} proofs; {len(functions)} functions of {len(files)} files, {lines} lines of code (without "
-            f"blank lines and comments), are reached by at least one of them; "
+    functions = reach.Map(tool, harnesses).functions()
+    lines = sum(reached for _, reached in functions)
+    missed = sum(function.code_lines - reached for function, reached in functions)
+    files = {function.path for function, _ in functions}
+    return (f"{len(harnesses)} proofs reach {lines} lines of code, in {len(functions)} functions of {len(files)} files: "
+            f"lines of these functions without blank ones and comments, and without {missed} that CBMC never steps on; "
             f"{sum(seconds for seconds, _ in rows.values()):.0f} s of CPU time in all, at most "
             f"{max(megabytes for _, megabytes in rows.values())} MiB each. CBMC {tool.version}.\n")
 
@@ -70,6 +70,21 @@ def write(tool, harnesses, results):
     with open(PAGE, "w", encoding="utf-8") as file:
         file.write(text)
     print(new_numbers, end="")
+
+
+def write_survey(results):
+    """`results`: [(mutant, the proof that noticed or None, proofs that were asked)]; reasons stay as they are."""
+    text = read()
+    reasons = dict(SURVIVOR.findall(text))
+    missed = [(name, asked) for name, found, asked in results if found is None]
+    lines = [f"{len(results)} mutants of `tests/mutants/mutants.txt` lie in lines that a proof reaches; "
+             f"{len(results) - len(missed)} ({100 * (len(results) - len(missed)) // max(len(results), 1)} %) are noticed by a "
+             "proof alone. The others:", "", "| mutant | why no proof notices |", "|---|---|"]
+    lines += [f"| `{name}` | {reasons.get(name, 'not known yet')} |" for name, _ in missed]
+    new = "\n".join(lines) + "\n"
+    text = SURVEY.sub(lambda match: match.group(1) + new + match.group(3), text)
+    with open(PAGE, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def check(harnesses):

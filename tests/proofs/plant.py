@@ -71,18 +71,16 @@ def place_of(mutant):
 
 
 def survey(tool, harnesses, parallel):
-    """Every mutant in a proved function: which proof notices, the quickest first."""
+    """Every mutant in a line that a proof reaches: which proof notices, the quickest first."""
     mutants = {mutant["name"]: mutant for mutant in planting.read_list()}
-    maps = reach.Map(tool)
-    reached = {harness.name: maps.reached(harness) for harness in harnesses}
+    reached = reach.Map(tool, harnesses)
     seconds = page.read_seconds()
     harnesses = sorted(harnesses, key=lambda harness: seconds.get(harness.name, 0))
     jobs = []
     for mutant in mutants.values():
         line = place_of(mutant)
-        fitting = [harness for harness in harnesses if line is not None and any(
-            path == mutant["in"] and function.first <= line <= function.last
-            for (path, _), function in reached[harness.name].items())]
+        fitting = [harness for harness in harnesses
+                   if line is not None and reached.stepped_on(harness, mutant["in"], line)]
         if fitting:
             fitting.sort(key=lambda harness: mutant["name"] not in harness.mutants)
             jobs.append((mutant, fitting))
@@ -94,11 +92,12 @@ def survey(tool, harnesses, parallel):
                 return harness.name
         return None
 
-    noticed = 0
     with ThreadPoolExecutor(parallel) as pool:
+        results = []
         for (mutant, fitting), name in zip(jobs, pool.map(ask, jobs)):
-            noticed += name is not None
-            asked = " ".join(harness.name for harness in fitting)
-            print(f"{mutant['name']:46} {name or 'NOT NOTICED by ' + asked}", flush=True)
-    print(f"mutants in proved functions: {len(jobs)}, noticed by a proof alone: {noticed}")
-    return 0
+            asked = [harness.name for harness in fitting]
+            print(f"{mutant['name']:46} {name or 'NOT NOTICED by ' + ' '.join(asked)}", flush=True)
+            results.append((mutant["name"], name, asked))
+    print(f"mutants in proved lines: {len(jobs)}, noticed by a proof alone: "
+          f"{sum(name is not None for _, name, _ in results)}")
+    return results

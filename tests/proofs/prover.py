@@ -11,10 +11,12 @@ import time
 
 import faults
 import packages
+import reach
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDER = "tests/proofs"
 STUBS = FOLDER + "/stubs.c"
+PLAIN = FOLDER + "/plain"  # in front of all other folders: which lines are reached
 # Where the machine's release has no CBMC (Debian 12): that of Debian 13, with the libraries it needs.
 SUITE = "trixie"
 PACKAGES = ("cbmc", "libc6", "libgcc-s1", "libstdc++6", "zlib1g", "minisat", "cadical")
@@ -80,7 +82,7 @@ class Tool:
         self.solver = solver  # a program that takes a file in DIMACS format
         self.version = version
 
-    def arguments(self, harness, tree=None):
+    def arguments(self, harness, tree=None, first=()):
         """`tree`: a folder whose files are taken in place of the real ones that have the same path."""
         def place(path):
             planted = tree and os.path.join(tree, path)
@@ -88,7 +90,8 @@ class Tool:
 
         files = [place(path) for path in [harness.path, STUBS] + harness.sources
                  if not self.is_included(harness, path)]
-        first = ["-I", os.path.join(tree, "include"), "-I", tree] if tree else []
+        if tree:
+            first = ["-I", os.path.join(tree, "include"), "-I", tree]
         return [*self.command, *files, *first, *FLAGS, "--function", harness.name, *CHECKS, *harness.options,
                 *(("--external-sat-solver", self.solver) if harness.fields["Solver"] else ())]
 
@@ -96,6 +99,20 @@ class Tool:
     def is_included(harness, path):
         with open(os.path.join(ROOT, harness.path), encoding="utf-8") as file:
             return f'#include "{path}"' in file.read()
+
+    def make_report(self, harness):
+        """Which lines the harness reaches: CBMC writes that before it solves anything, which is not waited for."""
+        report = reach.report_of(harness)
+        newest = max(os.path.getmtime(os.path.join(ROOT, path)) for path in [harness.path, *harness.sources])
+        if os.path.exists(report) and os.path.getmtime(report) >= newest and b"</coverage>" in end_of(report):
+            return
+        os.makedirs(os.path.dirname(report), exist_ok=True)
+        process = subprocess.Popen([*self.arguments(harness, first=("-I", PLAIN)), "--symex-coverage-report", report],
+                                   cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and b"</coverage>" not in end_of(report):
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
 
     def prove(self, harness, tree=None, seconds=SECONDS_MAX, more=()):
         folder = os.path.join(ROOT, "build", "proofs", "logs")
@@ -120,6 +137,16 @@ class Tool:
                 return Result("no verdict", took, megabytes, own)
             return Result(FAILED, took, megabytes, failures)
         return Result("no end" if status is None else "no verdict", took, megabytes, text.strip().splitlines()[-3:])
+
+
+def end_of(path):
+    """The last bytes of a file that may not be there yet."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(-64, os.SEEK_END)
+            return file.read()
+    except OSError:
+        return b""
 
 
 def wait(process, seconds):
