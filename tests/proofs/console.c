@@ -14,6 +14,7 @@
  * pixel and apart, and ends before the last address; the tag is read inside its length only
  * Bound: tags of up to 40 bytes of any content, any length
  * Assumes: nothing
+ * Classes: files
  * Sources: arch/x86/boot/multiboot2_screen.c kernel/lib/string.c
  * Mutants: screen-pitch-not-checked
  */
@@ -42,6 +43,7 @@ void screen_tag_is_judged_once(void)
  * read beyond its end; a key that is released types nothing
  * Bound: all states and codes; one code
  * Assumes: no more codes are skipped than Pause has
+ * Classes: files
  * Sources: drivers/phys/keyboard.c kernel/lib/string.c
  * Options: --unwind 24
  * Fault: drivers/phys/keyboard.c | if (code >= CODES || plain[code] == 0 || (extended && code != 0x1c

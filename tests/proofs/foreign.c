@@ -24,6 +24,7 @@ static const uint8_t *any_file(uint8_t *array, size_t room, uint64_t *bytes)
  * each program header that an accepted one counts lies in it
  * Bound: files of up to 128 bytes of any content, any index
  * Assumes: nothing
+ * Classes: files
  * Sources: kernel/lib/foreign_elf.c kernel/lib/string.c
  * Options: --unwind 9
  * Fault: kernel/lib/foreign_elf.c | return layout != NULL && bytes >= layout->header_bytes ? layout :
@@ -55,6 +56,7 @@ void foreign_headers_are_inside(void)
  * step comes behind the one before, so the walk ends
  * Bound: segments of up to 40 bytes of any content, either alignment; one note from any place
  * Assumes: the segment lies in its file
+ * Classes: files
  * Sources: kernel/lib/foreign_elf.c kernel/lib/string.c
  * Options: --unwind 10
  * Fault: kernel/lib/foreign_elf.c | if (end > bytes) { | if (contents > bytes) {
@@ -90,6 +92,7 @@ static bool is_apart(const struct elf_segment *a, const struct elf_segment *b)
  * below 4 GiB and in a segment
  * Bound: all segments and entries, one other segment in the image, files and RAM below 2^48 bytes
  * Assumes: the other one lies in RAM
+ * Classes: files
  * Sources: kernel/lib/foreign_elf.c
  * Options: --unwind 4 --unsigned-overflow-check
  * Fault: kernel/lib/foreign_elf.c | return start <= end && bytes <= end - start; | return start + bytes

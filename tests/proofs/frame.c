@@ -201,6 +201,7 @@ void frame_shatter_keeps_owner_and_place(void)
  * larger one would
  * Bound: all 64-bit frame numbers and lengths
  * Assumes: the region is not empty
+ * Classes: F3
  * Sources: mm/frame.c
  * Options: --unwind 20
  * Fault: mm/frame.c | order_pages(order + 1) <= pages) { | order_pages(order) <= pages) {

@@ -21,6 +21,7 @@ struct tunables tunables = {
  * bound
  * Bound: all states, all 64-bit numbers of pages and bounds
  * Assumes: the floor is not less than what soft is entered below
+ * Classes: H7
  * Sources: kernel/overcommit/host_state.c
  * Options: --unwind 5
  * Mutants: host-state-without-hysteresis host-state-entered-at-its-bound

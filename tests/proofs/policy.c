@@ -104,6 +104,7 @@ void policy_asks_never_below_min(void)
  * has to give is left while there is need
  * Bound: one VM of fewer than 32 pages, need below 16; portions of 8 pages
  * Assumes: min <= mem <= max
+ * Classes: H7
  * Sources: kernel/overcommit/policies/spare.c
  * Options: --unwind 4 --unwindset turns_begin.0:1 --unwindset turns_sort.0:1
  * --unwindset turns_sift_down.0:1
@@ -133,6 +134,7 @@ void policy_ask_adds_up(void)
  * Shows: a target falls by exactly the surplus, and not below 0
  * Bound: one VM with a target below 32, surplus below 16; portions of 8 pages
  * Assumes: nothing
+ * Classes: H7
  * Sources: kernel/overcommit/policies/spare.c
  * Options: --unwind 4 --unwindset turns_begin.0:1 --unwindset turns_sort.0:1
  * --unwindset turns_sift_down.0:1
@@ -172,6 +174,7 @@ static bool is_heap(const struct policy_vm *vms, unsigned size, unsigned from)
  * has its turn before those below it; every VM is still there, once, with its own key
  * Bound: up to 3 VMs, any place
  * Assumes: the places below are in order; keys below 4, which have all orders that 3 keys can have
+ * Classes: H7
  * Sources: kernel/overcommit/policies/spare.c
  * Options: --unwind 4
  * Mutants: policy-turn-of-equals

@@ -14,6 +14,7 @@
  * pulled; its output is never stored as low; an interrupt comes only with a byte to read
  * Bound: all states, ports and bytes; one access
  * Assumes: the output of the reset line was high
+ * Classes: H13
  * Sources: drivers/virt/vi8042.c
  * Fault: drivers/virt/vi8042.c | if ((value & OUTPUT_NO_RESET) == 0) { | if (value == 0) {
  */
@@ -48,6 +49,7 @@ void keyboard_controller_resets_when_told(void)
  * only a rise of the reset bit at its own port resets; only a whole word reaches the address
  * Bound: all states, ports of the eight, widths and values; one read and one write
  * Assumes: nothing
+ * Classes: H13
  * Sources: drivers/virt/vpci.c
  * Options: --unwind 6
  * Fault: drivers/virt/vpci.c | uint8_t risen = byte & (uint8_t)~pci->reset_control; | uint8_t risen =

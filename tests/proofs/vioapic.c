@@ -30,6 +30,7 @@ static bool is_sound(unsigned pin)
  * and none of a masked one
  * Bound: all states, offsets, widths and values; one write, but for ends of interrupts (below)
  * Assumes: the entry was sound
+ * Classes: H13
  * Sources: drivers/virt/vioapic.c
  * Options: --unwindset vioapic_eoi.0:1
  * Fault: drivers/virt/vioapic.c | return number >= REG_TABLE && number < REG_TABLE + 2 * VIOAPIC_PINS; |
@@ -62,6 +63,7 @@ void ioapic_writes_stay_in_the_table(void)
  * one is outstanding; a level that is sent is outstanding
  * Bound: all states and pins
  * Assumes: the entry was sound
+ * Classes: H13
  * Sources: drivers/virt/vioapic.c
  * Fault: drivers/virt/vioapic.c | if (rising || is_level(ioapic->entries[pin])) { | if (asserted) {
  */
@@ -93,6 +95,7 @@ void ioapic_line_sends_once(void)
  * nothing beside the list is written; a pin of another vector is as it was
  * Bound: all states and vectors
  * Assumes: the entry was sound
+ * Classes: H13
  * Sources: drivers/virt/vioapic.c
  * Options: --unwind 26
  * Fault: drivers/virt/vioapic.c | if ((entry & ENTRY_OUTSTANDING) && (uint8_t)entry == vector) { | if

@@ -41,6 +41,7 @@ static void make_any(void)
  * ready changes only when it is withdrawn or the device reset; no queue beyond the last is touched
  * Bound: all states, offsets and values; one write
  * Assumes: the state was sound
+ * Classes: H13
  * Sources: drivers/virt/vmmio.c
  * Options: --unwind 6
  * Fault: drivers/virt/vmmio.c | return mmio->queue_select < mmio->queue_count ?
@@ -73,6 +74,7 @@ void virtio_writes_keep_the_rules(void)
  * run until it is reset
  * Bound: all states and offsets
  * Assumes: the state is sound
+ * Classes: H13
  * Sources: drivers/virt/vmmio.c
  * Options: --unwind 6
  * Fault: drivers/virt/vmmio.c | bool queue = mmio->queue_select < mmio->queue_count; | bool queue =

@@ -41,6 +41,7 @@ static struct vpic_chip any_chip(void)
  * no shift leaves a byte
  * Bound: all states, ports, bytes and lines; one access
  * Assumes: the state was sound
+ * Classes: H13
  * Sources: drivers/virt/vpic.c
  * Options: --unwind 10
  * Fault: drivers/virt/vpic.c | unsigned line = value & OCW2_LINE; | unsigned line = value & 15;
@@ -71,6 +72,7 @@ void pic_accesses_keep_it_sound(void)
  * service; without such a line nothing goes into service, and the vector is the spurious one
  * Bound: all states of a chip
  * Assumes: the state is sound
+ * Classes: H13
  * Sources: drivers/virt/vpic.c
  * Options: --unwind 10
  * Fault: drivers/virt/vpic.c | unsigned line = highest(chip, requests(chip) & (uint8_t)~chip->mask); |

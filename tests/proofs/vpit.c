@@ -38,6 +38,7 @@ static struct vpit_channel any_channel(void)
  * Bound: all counters, bytes, control words and gates; one write
  * Assumes: clocks below 2^62; counts were 1 to 65536; a control word is no latch command, as
  * vpit_write() sees to
+ * Classes: H13
  * Sources: drivers/virt/vpit_channel.c
  * Fault: drivers/virt/vpit_channel.c | return count == 0 ? count_max(channel) :
  * (uint32_t)min_u64(count, count_max(channel)); | return (uint32_t)min_u64(count,
@@ -76,6 +77,7 @@ void pit_writes_keep_counts(void)
  * read divides by zero
  * Bound: all counters, one read or latch command
  * Assumes: clocks below 2^62; counts are 1 to 65536
+ * Classes: H13
  * Sources: drivers/virt/vpit_channel.c
  * Fault: drivers/virt/vpit_channel.c | if (!channel->count_latched) { | if (!channel->bcd) {
  */
@@ -111,6 +113,7 @@ void pit_reads_change_only_latches(void)
  * fires in vain
  * Bound: counts of up to 16 clocks, up to 64 clocks after the start
  * Assumes: clocks below 2^62; the count began
+ * Classes: H13
  * Sources: drivers/virt/vpit_channel.c
  * Fault: drivers/virt/vpit_channel.c | return first > clock ? first : UINT64_MAX; | return first >=
  * clock ? first : UINT64_MAX;

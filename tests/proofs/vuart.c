@@ -27,6 +27,7 @@ static struct vuart any_uart(void)
  * begins inside its array; nothing is read or written beside it
  * Bound: all states, registers and bytes; one access
  * Assumes: the state was sound
+ * Classes: H13
  * Sources: drivers/virt/vuart.c
  * Fault: drivers/virt/vuart.c | if (queue->count >= room) { | if (queue->count > room) {
  */
@@ -58,6 +59,7 @@ void uart_accesses_keep_queues(void)
  * there before; one that was refused changes nothing; reading takes one byte
  * Bound: all states with up to 2 bytes waiting
  * Assumes: the state is sound; the divisor is not selected
+ * Classes: H13
  * Sources: drivers/virt/vuart.c
  * Options: --unwind 4
  * Fault: drivers/virt/vuart.c | queue->first = (uint8_t)((queue->first + 1) % VUART_QUEUE_BYTES); |
