@@ -574,7 +574,7 @@ static void test_no_plenty_while_a_vm_waits(void **state)
 	assert_true(watch_plenty() != 0);
 }
 
-/* A frame that still holds what its last owner wrote. */
+/* A frame that still holds what its last owner wrote, at its very end. */
 static void test_a_fresh_page_with_old_bytes(void **state)
 {
 	struct vm *vm = one_vm();
@@ -583,7 +583,8 @@ static void test_a_fresh_page_with_old_bytes(void **state)
 	for (uint64_t pfn = 0; pfn < frame_table_count; pfn++) {
 		if (frame_table[pfn].tag.state == FRAME_ZEROED) {
 			for (uint64_t i = 0; i < order_pages(frame_table[pfn].tag.order); i++) {
-				*(uint64_t *)pfn_to_virt((pfn_t){pfn + i}) = 1;
+				uint64_t *words = pfn_to_virt((pfn_t){pfn + i});
+				words[PAGE_BYTES / sizeof(*words) - 1] = 1;
 			}
 		}
 	}
