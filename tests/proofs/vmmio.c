@@ -35,40 +35,6 @@ static void make_any(void)
 }
 
 /*
- * PROOF virtio_writes_keep_the_rules
- * Shows: whatever the driver writes at whatever offset, a device runs only with features that were
- * offered and accepted; a queue becomes ready only when it was judged good, and a queue that is
- * ready changes only when it is withdrawn or the device reset; no queue beyond the last is touched
- * Bound: all states, offsets and values; one write
- * Assumes: the state was sound
- * Classes: H13
- * Sources: drivers/virt/vmmio.c
- * Options: --unwind 6
- * Fault: drivers/virt/vmmio.c | return mmio->queue_select < mmio->queue_count ?
- * &mmio->queues[mmio->queue_select] : NULL; | return mmio->queue_select <= mmio->queue_count ?
- * &mmio->queues[mmio->queue_select] : NULL;
- */
-void virtio_writes_keep_the_rules(void)
-{
-	make_any();
-	unsigned number = (unsigned)any_below(VMMIO_QUEUES_MAX);
-	struct vring before = mmio.queues[number];
-	uint32_t offset = any_u32();
-	uint32_t value = any_u32();
-	unsigned queue = UINT32_MAX;
-	enum vmmio_effect effect = vmmio_write(&mmio, offset, value, &queue);
-	const struct vring *ring = &mmio.queues[number];
-	PROVE(is_sound());
-	PROVE((effect != VMMIO_NOTIFY && effect != VMMIO_BAD_QUEUE) || queue < mmio.queue_count);
-	PROVE(!ring->ready || before.ready || judged_good);
-	if (before.ready && ring->ready) {
-		PROVE(ring->size == before.size && ring->descriptors == before.descriptors);
-		PROVE(ring->driver == before.driver && ring->device == before.device);
-	}
-	PROVE(effect != VMMIO_STARTED || (mmio.status & VMMIO_FEATURES_OK));
-}
-
-/*
  * PROOF virtio_reads_are_inside
  * Shows: a read at any offset looks at queues that there are only; a device that is broken does not
  * run until it is reset

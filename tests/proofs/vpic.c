@@ -44,7 +44,7 @@ static struct vpic_chip any_chip(void)
  * Classes: H13
  * Sources: drivers/virt/vpic.c
  * Options: --unwind 10
- * Fault: drivers/virt/vpic.c | unsigned line = value & OCW2_LINE; | unsigned line = value & 15;
+ * Fault: drivers/virt/vpic.c | unsigned line = value & OCW2_LINE; | unsigned line = value;
  */
 void pic_accesses_keep_it_sound(void)
 {
