@@ -6,6 +6,7 @@
 #include "mm/alloc.h"
 
 #include "base/bits.h"
+#include "base/compiler.h"
 #include "base/spin.h"
 #include "mm/cache.h"
 #include "mm/pool.h"
@@ -34,13 +35,14 @@ static enum status take_zeroed(unsigned order, pfn_t *pfn)
 }
 
 /*
- * The same for a caller whose account allows a page. What another CPU is scrubbing for the pool
- * counts there, and is in the pool in a moment: that CPU waits for no other. `charged`: pages that
- * the account has for this already, so that to others they are not free while the lock is let go.
+ * None was ready for a caller whose account allows a page. What another CPU is scrubbing for the
+ * pool counts there, and is in the pool in a moment: that CPU waits for no other. `charged`: pages
+ * that the account has for this already, so that to others they are not free while the lock is let
+ * go.
  */
-static enum status take_allowed_page(uint64_t charged, pfn_t *pfn)
+static NOT_INLINE enum status await_page(uint64_t charged, pfn_t *pfn)
 {
-	enum status status = take_zeroed(ORDER_4K, pfn);
+	enum status status = STATUS_NO_MEMORY;
 	for (unsigned i = 0; status != STATUS_OK && pool_is_awaited() && i < AWAIT_TRIES; i++) {
 		pool_handover_pages += charged;
 		lock_release(&frame_lock);
@@ -136,8 +138,10 @@ static enum status take_for_guest(struct promise *promise, unsigned order, pfn_t
 	if (!promise_take(promise, order_pages(order))) {
 		return STATUS_NO_MEMORY;
 	}
-	enum status status =
-		order == ORDER_4K ? take_allowed_page(1, pfn) : take_zeroed(order, pfn);
+	enum status status = take_zeroed(order, pfn);
+	if (status != STATUS_OK && order == ORDER_4K) {
+		status = await_page(1, pfn);
+	}
 	if (status != STATUS_OK) {
 		promise_held_remove(promise, order_pages(order));
 	}
@@ -182,13 +186,20 @@ enum status frame_alloc_guest(struct promise *promise, unsigned order, vm_id_t o
 	return alloc_guest(promise, order, owner, gfn, pfn);
 }
 
+/* For a page that is owed until it is there. Lock held. */
+static enum status take_allowed_page(pfn_t *pfn)
+{
+	enum status status = take_zeroed(ORDER_4K, pfn);
+	return status == STATUS_OK ? status : await_page(0, pfn);
+}
+
 enum status frame_alloc_table(struct promise *promise, vm_id_t owner, pfn_t *pfn)
 {
 	lock_acquire(&frame_lock);
 	CHECK(promise->table_pages < promise->table_pages_worst);
-	enum status status = take_allowed_page(0, pfn);
+	enum status status = take_allowed_page(pfn);
 	if (status != STATUS_OK && frame_caches_drain() != 0) {
-		status = take_allowed_page(0, pfn);
+		status = take_allowed_page(pfn);
 	}
 	if (status == STATUS_OK) {
 		struct frame_tag tag = {FRAME_HYPERVISOR, ORDER_4K, owner};
