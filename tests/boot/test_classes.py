@@ -83,7 +83,9 @@ def test_pieces_that_passed_are_kept(long_runs, tmp_path, monkeypatch):
     script = f'echo PIECE >> {done}; echo "boots: 1$(grep -c . {done})"; [ PIECE = a ] || [ -e {tmp_path}/good ]'
     part = long_runs.Part("part", "Part", ["sh", "-c", script], [("boots", r"^boots: (\d+)")],
                           least={"boots": 20}, pieces=("a", "b"))
+    assert long_runs.so_far(part) is None
     first = long_runs.run(part, False)
+    assert long_runs.so_far(part)["counted"] == "11 boots: 1 of 2 pieces, the others are to come"
     assert (first["counted"], first["passed"]) == ("23 boots", False)
     (tmp_path / "good").touch()
     again = long_runs.run(part, True)
