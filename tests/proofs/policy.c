@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The policy, function by function: a decision of two VMs as a whole has divisions and 128-bit
- * products that no solver gets through. Real: kernel/overcommit/policies/spare.c. Stubbed: nothing; the
- * tunables have their default values.
+ * products that no solver gets through. Real: kernel/overcommit/policies/spare.c. Stubbed: what sums up
+ * many VMs, which few do not need: that it is not called is proved; the tunables have their default
+ * values.
  */
 #include "tests/proofs/proof.h"
 
@@ -13,6 +14,22 @@ struct tunables tunables = {
 #include "kernel/lib/tunables.def"
 #undef TUNABLE
 };
+
+void turns_sum_up(struct turns *turns, struct policy_vm *vms, unsigned count)
+{
+	(void)turns;
+	(void)vms;
+	PROVE(count >= TURNS_PLACES);
+}
+
+bool turns_take_tied(struct turns *turns, uint64_t room, bool *vain)
+{
+	(void)turns;
+	(void)room;
+	PROVE(false);
+	*vain = false;
+	return false;
+}
 
 #define PAGES_MAX (1ull << 32) /* a guest's RAM is below 2^32 pages */
 
@@ -103,89 +120,123 @@ void policy_asks_never_below_min(void)
  * Bound: one VM of fewer than 32 pages, need below 16; portions of 8 pages
  * Assumes: min <= mem <= max
  * Sources: kernel/overcommit/policies/spare.c
- * Options: --unwind 4
- * Fault: kernel/overcommit/policies/spare.c | need -= amount; | need -= step;
+ * Options: --unwind 4 --unwindset turns_sort.0:1
+ * --unwindset turns_sift_down.0:1
+ * Fault: kernel/overcommit/policies/spare.c | need -= amount; | need -= turns.step;
  */
 void policy_ask_adds_up(void)
 {
+	/* An array: of a single VM, CBMC reads a place that it does not know byte by byte. */
+	struct policy_vm vms[1] = {any_vm()};
+	struct policy_vm *vm = &vms[0];
 	tunables.portion_least_pages = 8;
-	struct policy_vm vm = any_vm();
-	ASSUME(vm.max_pages < 32 && vm.held_pages < 32 && vm.free_pages < 32);
-	ASSUME(vm.new_target_pages < 32);
-	vm.shares = 1;
-	vm.weight = WEIGHT_UNIT;
-	uint64_t before = max_u64(vm.new_target_pages, vm.ballooned_pages);
-	uint64_t room = capacity_pages(&vm, TIER_IDLE);
+	ASSUME(vm->max_pages < 32 && vm->held_pages < 32 && vm->free_pages < 32);
+	ASSUME(vm->new_target_pages < 32);
+	vm->shares = 1;
+	vm->weight = WEIGHT_UNIT;
+	uint64_t before = max_u64(vm->new_target_pages, vm->ballooned_pages);
+	uint64_t room = capacity_pages(vm, TIER_IDLE);
 	uint64_t need = any_below(16);
-	uint64_t left = ask(&vm, 1, TIER_IDLE, need);
-	uint64_t asked = max_u64(vm.new_target_pages, vm.ballooned_pages) - before;
+	uint64_t left = ask(vms, 1, TIER_IDLE, need);
+	uint64_t asked = max_u64(vm->new_target_pages, vm->ballooned_pages) - before;
 	PROVE(asked == need - left);
 	PROVE(asked == min_u64(need, room));
 }
 
 /*
  * PROOF policy_give_back_adds_up
- * Shows: targets fall by the surplus in all, none below 0 and none rises; with equal shares the
- * largest one is first
- * Bound: two VMs with targets below 16, surplus below 16; portions of 8 pages
- * Assumes: equal shares
+ * Shows: a target falls by exactly the surplus, and not below 0
+ * Bound: one VM with a target below 32, surplus below 16; portions of 8 pages
+ * Assumes: nothing
  * Sources: kernel/overcommit/policies/spare.c
- * Options: --unwind 6
+ * Options: --unwind 4 --unwindset turns_sort.0:1
+ * --unwindset turns_sift_down.0:1
  * Fault: kernel/overcommit/policies/spare.c | surplus -= amount; | surplus = 0;
  */
 void policy_give_back_adds_up(void)
 {
-	struct policy_vm vms[2] = {0};
-	uint64_t before[2];
-	uint64_t sum = 0;
-	uint64_t left = 0;
+	struct policy_vm vms[1] = {0};
 	tunables.portion_least_pages = 8;
-	for (unsigned i = 0; i < 2; i++) {
-		vms[i].new_target_pages = any_below(16);
-		vms[i].shares = 1;
-		before[i] = vms[i].new_target_pages;
-		sum += before[i];
-	}
+	vms[0].new_target_pages = any_below(32);
+	vms[0].shares = 1;
+	uint64_t before = vms[0].new_target_pages;
 	uint64_t surplus = any_below(16);
-	give_back(vms, 2, surplus);
-	for (unsigned i = 0; i < 2; i++) {
-		PROVE(vms[i].new_target_pages <= before[i]);
-		left += vms[i].new_target_pages;
+	give_back(vms, 1, surplus);
+	PROVE(before - vms[0].new_target_pages == min_u64(before, surplus));
+}
+
+#define TURNS_OF 3u
+
+/* From place `from` on, each VM of the heap has its turn before those below it. */
+static bool is_heap(const struct policy_vm *vms, unsigned size, unsigned from)
+{
+	bool is = true;
+	for (unsigned i = 1; i < TURNS_OF; i++) {
+		const struct policy_rank *below = &vms[i].rank;
+		const struct policy_rank *above = &vms[(i - 1) / 2].rank;
+		bool before = above->key > below->key ||
+			      (above->key == below->key && above->slot < below->slot);
+		is = is && ((i - 1) / 2 < from || i >= size || before);
 	}
-	PROVE(sum - left == min_u64(sum, surplus));
-	if (vms[0].new_target_pages < before[0] && vms[1].new_target_pages == before[1]) {
-		PROVE(before[0] >= before[1]);
+	return is;
+}
+
+/*
+ * PROOF policy_turns_stay_in_order
+ * Shows: a place whose VM may have its turn too early or too late is put right: from there on each
+ * has its turn before those below it; every VM is still there, once, with its own key
+ * Bound: up to 3 VMs, any place
+ * Assumes: the places below are in order; keys below 4, which have all orders that 3 keys can have
+ * Sources: kernel/overcommit/policies/spare.c
+ * Options: --unwind 4
+ * Mutants: policy-turn-of-equals
+ */
+void policy_turns_stay_in_order(void)
+{
+	struct policy_vm vms[TURNS_OF] = {0};
+	uint64_t keys[TURNS_OF];
+	unsigned found = 0;
+	for (unsigned i = 0; i < TURNS_OF; i++) {
+		keys[i] = any_below(4);
+		vms[i].rank.slot = (unsigned)any_below(TURNS_OF);
+		found |= 1u << vms[i].rank.slot;
 	}
+	for (unsigned i = 0; i < TURNS_OF; i++) {
+		vms[i].rank.key = keys[vms[i].rank.slot];
+	}
+	ASSUME(found == (1u << TURNS_OF) - 1);
+	unsigned size = 1 + (unsigned)any_below(TURNS_OF);
+	unsigned at = (unsigned)any_below(size);
+	ASSUME(is_heap(vms, size, at + 1));
+	turns_sift_down(vms, size, at);
+	PROVE(is_heap(vms, size, at));
+	found = 0;
+	for (unsigned i = 0; i < TURNS_OF; i++) {
+		PROVE(vms[i].rank.slot < TURNS_OF);
+		PROVE(vms[i].rank.key == keys[vms[i].rank.slot]);
+		found |= 1u << vms[i].rank.slot;
+	}
+	PROVE(found == (1u << TURNS_OF) - 1);
 }
 
 /*
  * PROOF policy_grants_only_its_own
- * Shows: what VMs want comes out of their own balloon targets, page for page; an unresponsive VM's
+ * Shows: what a VM wants comes out of its own balloon target, page for page; an unresponsive VM's
  * word counts for nothing
- * Bound: two VMs, all 64-bit words of the guest
+ * Bound: one VM, all 64-bit words of the guest
  * Assumes: targets below 2^32
  * Sources: kernel/overcommit/policies/spare.c
- * Options: --unwind 3
- * Fault: kernel/overcommit/policies/spare.c | granted += rules_grant(&vms[i], vms[i].wanted_pages, POLICY_WANTED); |
- * granted += vms[i].wanted_pages;
+ * Fault: kernel/overcommit/policies/rules.h | uint64_t granted = vm->unresponsive ? 0 :
+ * min_u64(pages, vm->new_target_pages); | uint64_t granted = vm->unresponsive ? 0 : pages;
  */
 void policy_grants_only_its_own(void)
 {
-	struct policy_vm vms[2];
-	uint64_t before[2];
-	uint64_t fell = 0;
-	for (unsigned i = 0; i < 2; i++) {
-		vms[i] = any_vm();
-		before[i] = vms[i].new_target_pages;
-	}
-	uint64_t granted = grant_wanted(vms, 2);
-	for (unsigned i = 0; i < 2; i++) {
-		PROVE(vms[i].new_target_pages <= before[i]);
-		PROVE(before[i] - vms[i].new_target_pages <= vms[i].wanted_pages);
-		PROVE(!vms[i].unresponsive || vms[i].new_target_pages == before[i]);
-		fell += before[i] - vms[i].new_target_pages;
-	}
-	PROVE(granted == fell);
+	struct policy_vm vm = any_vm();
+	uint64_t before = vm.new_target_pages;
+	uint64_t granted = rules_grant(&vm, vm.wanted_pages, POLICY_WANTED);
+	PROVE(vm.new_target_pages <= before);
+	PROVE(granted == before - vm.new_target_pages && granted <= vm.wanted_pages);
+	PROVE(!vm.unresponsive || vm.new_target_pages == before);
 }
 
 /*
