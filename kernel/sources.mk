@@ -12,7 +12,8 @@ POLICY_SOURCES := \
 	kernel/overcommit/policies/shares.c \
 	kernel/overcommit/policies/spare.c \
 	kernel/overcommit/policies/static.c \
-	kernel/overcommit/policies/threshold.c
+	kernel/overcommit/policies/threshold.c \
+	kernel/overcommit/policies/turns.c
 
 HV_C_SOURCES += \
 	kernel/balloon/balloon.c \

@@ -73,7 +73,7 @@ class Recording:
         if event.name == "decision":
             return [("old_pages", record.first >> 32), ("new_pages", record.first & LOW_32),
                     ("spare_pages", record.second >> 16), ("waiting", record.second >> 8 & 1),
-                    ("operator", record.second >> 9 & 1),
+                    ("operator", record.second >> 9 & 1), ("reclaim", record.second >> 10 & 1),
                     ("reason", self.reason(record.second & 0xff))]
         if event.name == "memory":
             return [("held_pages", record.first), ("balloon_pages", record.second & LOW_32),

@@ -188,6 +188,8 @@ def decision_text(recording, record):
         text += "; a VM waited for a frame"
     if words["operator"]:
         text += "; the operator set it"
+    if words["reclaim"]:
+        text += "; a reclaim was under way"
     return text
 
 

@@ -57,13 +57,20 @@ enum status commands_policy_reclaim(const struct command_call *call, struct erro
 	return timed_reclaim_begin(pages, ms, error);
 }
 
-void commands_policy_show_reclaims(void)
+void commands_policy_show_reclaim(void)
 {
 	struct reclaim_report report = timed_reclaim_report();
 	if (report.is_open) {
-		output_print("reclaim: under way, missing %luK, step %s", report.missing_pages * 4,
+		output_print("reclaim: under way, missing %luK of %luK, step %s",
+			     report.missing_pages * 4, timed_reclaim_pages() * 4,
 			     reclaim_step_name(report.step));
 	}
+}
+
+void commands_policy_show_reclaims(void)
+{
+	struct reclaim_report report = timed_reclaim_report();
+	commands_policy_show_reclaim();
 	if (report.requests == 0) {
 		return;
 	}

@@ -14,7 +14,8 @@ enum status commands_policy_set_host(const struct command_call *call, struct err
 /* reclaim SIZE [MS]: so much is to be spare in that time (kernel/overcommit/timed_reclaim.h). */
 enum status commands_policy_reclaim(const struct command_call *call, struct error *error);
 
-/* The reclaims so far, if there were any. */
+/* The one that is under way, if there is one; and those so far. */
+void commands_policy_show_reclaim(void);
 void commands_policy_show_reclaims(void);
 
 #endif

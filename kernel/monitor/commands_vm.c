@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Commands that show VMs. They change nothing; values may be a moment old. */
 #include "kernel/monitor/commands.h"
+#include "kernel/monitor/commands_policy.h"
 #include "kernel/monitor/commands_vm.h"
 
 #include "base/bits.h"
@@ -11,6 +12,7 @@
 #include "kernel/monitor/output.h"
 #include "kernel/monitor/table.h"
 #include "kernel/overcommit/decisions.h"
+#include "kernel/overcommit/timed_reclaim.h"
 #include "kernel/sched/clock.h"
 #include "kernel/vm/vm_stats.h"
 
@@ -228,6 +230,10 @@ static void show_decision(const struct decision *decision)
 		     commands_vm_size(decision->idle_pages, idle),
 		     commands_vm_size(decision->spare_pages, spare),
 		     decision->waiting ? ", and a VM waited for a frame" : "");
+	if (decision->reclaim_pages > 0) {
+		output_print("      a reclaim of %s was under way",
+			     commands_vm_size(decision->reclaim_pages, spare));
+	}
 }
 
 /* Why nothing is asked of it now, or why not more; it runs. */
@@ -252,6 +258,9 @@ static const char *standing(const struct vm *vm, const struct policy_vm *view,
 	}
 	if (view->held_pages <= view->min_pages) {
 		return "it holds no more than its minimum, which is never asked for";
+	}
+	if (timed_reclaim_pages() > host->spare_pages) {
+		return "a reclaim is under way, and VMs with more to give are asked first";
 	}
 	if (host->spare_pages >= host->high_pages && !view->waiting) {
 		return "the host has plenty, so no VM is asked for more";
@@ -279,6 +288,7 @@ static enum status show_why(const struct command_call *call, struct error *error
 		     commands_vm_size(host->spare_pages, spare),
 		     commands_vm_size(host->low_pages, low),
 		     commands_vm_size(host->high_pages, high), policy_now()->name);
+	commands_policy_show_reclaim();
 	bool runs = vm_state_now(vm) == VM_RUNNING;
 	output_print("%s: target %s, balloon %s: %s%s", vm_name(vm),
 		     commands_vm_size(vm->balloon.target_pages, target),

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/string.h"
+#include "kernel/overcommit/timed_reclaim.h"
 #include "kernel/vm/vm.h"
 
 static struct history {
@@ -73,6 +74,7 @@ void decisions_add(const struct vm *vm, uint64_t target_pages, bool waiting, uin
 		.spare_pages = host->spare_pages,
 		.low_pages = host->low_pages,
 		.high_pages = host->high_pages,
+		.reclaim_pages = timed_reclaim_pages(),
 		.held_pages = is->held_pages,
 		.ballooned_pages = vm->s2.ballooned_pages,
 		.free_pages = is->free_pages,
@@ -81,8 +83,8 @@ void decisions_add(const struct vm *vm, uint64_t target_pages, bool waiting, uin
 	};
 	bool operators = vm->balloon.fixed || is_bounded(vm, target_pages);
 	trace_note(TRACE_decision, vm_trace_who(vm), vm->balloon.target_pages << 32 | target_pages,
-		   host->spare_pages << 16 | (uint64_t)operators << 9 | (uint64_t)waiting << 8 |
-			   is->reason);
+		   host->spare_pages << 16 | (uint64_t)(timed_reclaim_pages() > 0) << 10 |
+			   (uint64_t)operators << 9 | (uint64_t)waiting << 8 | is->reason);
 	if (log_level_now() == LOG_VERBOSE) {
 		log_event(vm_name(vm), "decided target=%lu was=%lu reason=%s", target_pages,
 			  vm->balloon.target_pages,

@@ -23,7 +23,8 @@ struct decision {
 	uint64_t spare_pages; /* of the host, and its thresholds */
 	uint64_t low_pages;
 	uint64_t high_pages;
-	uint64_t held_pages; /* of the VM, as are the next; two of them are its guest's word */
+	uint64_t reclaim_pages; /* so many were to be spare by a request; 0: none was open */
+	uint64_t held_pages;	/* of the VM, as are the next; two of them are its guest's word */
 	uint64_t ballooned_pages;
 	uint64_t free_pages;
 	uint64_t idle_pages;

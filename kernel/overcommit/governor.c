@@ -366,10 +366,11 @@ static void decide(uint64_t now_tsc)
 		.total_pages = governor.managed_pages,
 	};
 	unsigned count = gather(now_tsc);
-	timed_reclaim_raise(&policy_host, policy_vms, count, now_tsc);
-	policy_decide(&policy_host, policy_vms, count);
+	struct policy_host host = policy_host; /* that stays as it is for those who ask */
+	timed_reclaim_raise(&host, policy_vms, count, now_tsc);
+	policy_decide(&host, policy_vms, count);
 	timed_reclaim_note(policy_vms, count, now_tsc);
-	publish(&policy_host, count, now_tsc);
+	publish(&host, count, now_tsc);
 	oom_check(now_tsc);
 }
 

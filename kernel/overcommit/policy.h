@@ -58,6 +58,8 @@ struct policy_rank {
 	/* The round's own. */
 	uint64_t key;
 	uint64_t room_pages;
+	uint64_t place_pages; /* of a place of turns.h, not of this VM; as is the next */
+	unsigned place_count;
 	unsigned slot;
 };
 

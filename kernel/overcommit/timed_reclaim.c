@@ -311,6 +311,11 @@ bool timed_reclaim_holds(void)
 	       request.missing_pages > 0;
 }
 
+uint64_t timed_reclaim_pages(void)
+{
+	return timed_reclaim_open ? request.pages : 0;
+}
+
 struct reclaim_report timed_reclaim_report(void)
 {
 	struct reclaim_report report = request.sums;

@@ -93,6 +93,9 @@ void timed_reclaim_note(const struct policy_vm *views, unsigned count, uint64_t 
 /* VMs that have their allotment are not fed. */
 bool timed_reclaim_holds(void);
 
+/* That are to be spare by the open one; 0: none is. */
+uint64_t timed_reclaim_pages(void);
+
 struct reclaim_report timed_reclaim_report(void);
 
 /* The bound of the first bucket with which so many of 1000 pages are counted; 0: none was missing;

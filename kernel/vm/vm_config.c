@@ -84,6 +84,13 @@ static enum status parse_name(const char *key, struct word value, char *to, stru
 				 "%s=%.*s is not 1 to %d letters, digits, - or _", key,
 				 word_shown(value), value.text, VM_NAME_BYTES - 1);
 	}
+	if (word_is(value, "host")) {
+		return error_set(
+			error, STATUS_INVALID,
+			"%s=host is no name for a VM: the monitor's commands mean the host "
+			"by it",
+			key);
+	}
 	memcpy(to, value.text, value.length);
 	to[value.length] = '\0';
 	return STATUS_OK;

@@ -35,6 +35,7 @@ TOOLS = {
     "check-layers": ["tools/check-layers"],
     "check-names": ["tools/check-names"],
     "check-policy-lab": ["tools/check-policy-lab"],
+    "policy-cost": ["tools/policy-cost"],
     "check-tables": ["tools/check-tables"],
     "compile-commands": ["tools/compile-commands"],
     "fuzz": ["tests/fuzz/run", "--seconds", "1", "elf"],

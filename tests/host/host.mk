@@ -474,6 +474,9 @@ HOST_test_timed_reclaim := tests/host/overcommit/test_timed_reclaim.c tests/host
 HOST_TESTS += test_policy_turns
 HOST_test_policy_turns := tests/host/overcommit/test_policy_turns.c tests/host/fake/policy.c $(POLICY_PROGRAM)
 
+HOST_TESTS += test_policy_round
+HOST_test_policy_round := tests/host/overcommit/test_policy_round.c tests/host/fake/policy.c $(POLICY_PROGRAM)
+
 HOST_TESTS += test_policy_rules
 HOST_test_policy_rules := tests/host/overcommit/test_policy_rules.c tests/host/fake/policy.c $(POLICY_PROGRAM)
 

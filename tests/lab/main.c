@@ -5,6 +5,8 @@
  * policy-lab cell POLICY PATTERN VMS SEED	one line of CSV
  * policy-lab table			all policies with all patterns, as docs/policy.md has it
  * policy-lab incidents			all policies with all incidents, likewise
+ * policy-lab decide POLICY VMS PERCENT [alike]	one decision, for tools/policy-cost: PERCENT of
+ *					what VMs have idle is to be asked for
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -141,6 +143,46 @@ static void incidents(void)
 	}
 }
 
+#define DECIDED_MOST 10000
+
+/* `alike`: all as the first one. */
+static void decide_once(unsigned count, uint64_t percent, bool alike)
+{
+	static struct policy_vm vms[DECIDED_MOST];
+	uint64_t seed = 1;
+	uint64_t idle = 0;
+	uint64_t asked = 0;
+	for (unsigned i = 0; i < count; i++) {
+		vms[i] = (struct policy_vm){
+			.min_pages = 100,
+			.mem_pages = 30000,
+			.max_pages = 40000,
+			.held_pages = 20000 + lab_draw(&seed, 10000),
+			.free_pages = 17000,
+			.idle_pages = 4000 + lab_draw(&seed, 12000),
+			.active_pages = lab_draw(&seed, 20000),
+			.active_known = true,
+			.shares = 100 + 50 * lab_draw(&seed, 10),
+			.buffer_percent = 20,
+			.attached = true,
+		};
+		vms[i] = alike ? vms[0] : vms[i];
+		idle += vms[i].idle_pages;
+	}
+	uint64_t need = idle * percent / 100;
+	struct policy_host host = {
+		.low_pages = need,
+		.high_pages = need,
+		.idle_tax_percent = 75,
+		.total_pages = 22000ull * count,
+	};
+	policy_decide(&host, vms, count);
+	for (unsigned i = 0; i < count; i++) {
+		asked += vms[i].new_target_pages;
+	}
+	printf("%" PRIu64 " pages of %" PRIu64 " are asked for\n", asked, idle);
+}
+
 static void list(const char *self)
 {
 	for (unsigned policy = 0; policy_at(policy) != NULL; policy++) {
@@ -166,6 +208,15 @@ int main(int count, char **words)
 		table();
 	} else if (count == 2 && strcmp(words[1], "incidents") == 0) {
 		incidents();
+	} else if ((count == 5 || count == 6) && strcmp(words[1], "decide") == 0) {
+		unsigned vms = (unsigned)strtoul(words[3], NULL, 10);
+		if (vms == 0 || vms > DECIDED_MOST || (count == 6 && strcmp(words[5], "alike"))) {
+			fprintf(stderr, "policy-lab: not 1 to %d VMs, or no word alike\n",
+				DECIDED_MOST);
+			return 2;
+		}
+		choose(words[2]);
+		decide_once(vms, strtoul(words[4], NULL, 10), count == 6);
 	} else if (count == 6 && strcmp(words[1], "cell") == 0) {
 		unsigned pattern = 0;
 		while (pattern_name(pattern) != NULL &&
@@ -182,7 +233,8 @@ int main(int count, char **words)
 		cell(words[2], pattern, vms, strtoul(words[5], NULL, 10));
 	} else {
 		fprintf(stderr, "usage: policy-lab list | head | table | incidents | "
-				"cell POLICY PATTERN VMS SEED\n");
+				"cell POLICY PATTERN VMS SEED | decide POLICY VMS PERCENT "
+				"[alike]\n");
 		return 2;
 	}
 	return 0;

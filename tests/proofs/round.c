@@ -62,5 +62,5 @@ void round_stand_and_grant_are_within(void)
 	uint64_t granted = rules_grant(&vm, wanted, POLICY_WANTED);
 	PROVE(granted <= wanted && vm.new_target_pages == stood - granted);
 	PROVE(!vm.unresponsive || granted == 0);
-	PROVE(lacking_pages(&vm) <= vm.max_pages);
+	PROVE(round_lacking_pages(&vm) <= vm.max_pages);
 }

@@ -50,17 +50,19 @@ static uint64_t step(struct policy_vm *vm, uint64_t passed_us)
 static void decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
 {
 	uint64_t passed_us = min_u64(host->passed_us, PASSED_MOST_US);
-	round_begin(vms, count);
+	struct round round = round_begin(host);
 	for (unsigned i = 0; i < count; i++) {
 		struct policy_vm *vm = &vms[i];
+		round_stand(vm);
 		uint64_t cushion = step(vm, passed_us);
 		uint64_t demand = round_demand_pages(vm);
 		vm->rank.keep_pages = demand + demand * cushion / PERMILLE;
 		vm->rank.claims = true;
 		/* Those that stall less give first: by as much as their cushions are smaller. */
 		round_rank(vm, vm->held_pages, PERMILLE / 10 + cushion);
+		round_add(&round, vm);
 	}
-	round_end(host, vms, count);
+	round_end(&round, vms, count);
 }
 
 const struct policy policy_controller = {

@@ -13,9 +13,10 @@
 
 static void decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
 {
-	round_begin(vms, count);
+	struct round round = round_begin(host);
 	for (unsigned i = 0; i < count; i++) {
 		struct policy_vm *vm = &vms[i];
+		round_stand(vm);
 		uint64_t demand = round_demand_pages(vm);
 		uint64_t weighed = max_u64(demand * vm->shares / 100, 1);
 		vm->rank.keep_pages = demand + demand * vm->buffer_percent / 100;
@@ -23,8 +24,9 @@ static void decide(const struct policy_host *host, struct policy_vm *vms, unsign
 		/* The level is 1 / pressure: one for each `weighed` pages that it holds. */
 		vm->rank.fall = vm->rank.fall_after = max_u64((1ull << 31) / weighed, 1);
 		vm->rank.level = vm->held_pages * vm->rank.fall;
+		round_add(&round, vm);
 	}
-	round_end(host, vms, count);
+	round_end(&round, vms, count);
 }
 
 const struct policy policy_demand = {

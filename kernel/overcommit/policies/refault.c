@@ -27,6 +27,9 @@ static bool backs_off(struct policy_vm *vm, uint64_t passed_us)
 	uint64_t most = (uint64_t)tunables.refault_backoff_most_ms * US_PER_MS;
 	uint64_t first = (uint64_t)tunables.refault_backoff_ms * US_PER_MS;
 	memory[LEFT] = sub_floor_u64(memory[LEFT], passed_us);
+	if (vm->refault_pages == 0 && memory[LENGTH] == 0) {
+		return memory[LEFT] > 0; /* there is none to forget */
+	}
 	if (vm->refault_pages == 0) {
 		memory[QUIET] = min_u64(memory[QUIET] + passed_us, FORGET_TIMES * most);
 		memory[LENGTH] = memory[QUIET] < FORGET_TIMES * memory[LENGTH] ? memory[LENGTH] : 0;
@@ -42,16 +45,18 @@ static bool backs_off(struct policy_vm *vm, uint64_t passed_us)
 
 static void decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
 {
-	round_begin(vms, count);
+	struct round round = round_begin(host);
 	for (unsigned i = 0; i < count; i++) {
 		struct policy_vm *vm = &vms[i];
+		round_stand(vm);
 		uint64_t demand = round_demand_pages(vm);
 		uint64_t keep = demand + demand / tunables.refault_headroom_parts;
 		vm->rank.keep_pages = backs_off(vm, host->passed_us) ? UINT64_MAX : keep;
 		vm->rank.want_pages = max_u64(vm->wanted_pages, vm->refault_pages);
 		round_rank(vm, sub_floor_u64(vm->held_pages, keep), 100);
+		round_add(&round, vm);
 	}
-	round_end(host, vms, count);
+	round_end(&round, vms, count);
 }
 
 const struct policy policy_refault = {

@@ -13,7 +13,7 @@
 /* Its driver can be expected to act: it has one, that answers, and that is not waiting itself. */
 static inline bool rules_can_give(const struct policy_vm *vm)
 {
-	return vm->attached && !vm->unresponsive && !vm->mute && (!vm->waiting || vm->acts);
+	return vm->attached && !(vm->unresponsive | vm->mute) && (!vm->waiting || vm->acts);
 }
 
 /* Asked for already, and not given. */
@@ -51,12 +51,20 @@ static inline void rules_stand(struct policy_vm *vm)
 	if (!vm->attached) {
 		return;
 	}
+	vm->reason = POLICY_KEEPS;
+	if (vm->target_pages == 0) {
+		return;
+	}
 	uint64_t most = sub_floor_u64(vm->max_pages, vm->min_pages);
 	vm->reason = vm->target_pages > most ? POLICY_BOUND : POLICY_KEEPS;
 	vm->new_target_pages = min_u64(vm->target_pages, most);
+	uint64_t asked = rules_asked_pages(vm);
+	if (asked == 0) {
+		return;
+	}
 	/* What the guest has come to use since it was asked, it need not give. */
 	uint64_t left = vm->unresponsive ? 0 : vm->free_pages;
-	if (left < rules_asked_pages(vm)) {
+	if (left < asked) {
 		vm->new_target_pages = vm->ballooned_pages + left;
 		vm->reason = vm->unresponsive ? POLICY_SILENT : POLICY_USED;
 	}
@@ -88,16 +96,6 @@ static inline uint64_t rules_surplus_pages(const struct policy_host *host, struc
 		deflating += vms[i].ballooned_pages - vms[i].new_target_pages;
 	}
 	return sub_floor_u64(host->spare_pages - host->high_pages, deflating);
-}
-
-/* A target that is as it was has no reason of its own. */
-static inline void rules_settle(struct policy_vm *vms, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].attached && vms[i].new_target_pages == vms[i].target_pages) {
-			vms[i].reason = POLICY_KEEPS;
-		}
-	}
 }
 
 #endif

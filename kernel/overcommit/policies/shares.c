@@ -20,17 +20,19 @@
 static void decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
 {
 	uint64_t paid_percent = 100 - min_u64(host->idle_tax_percent, TAX_PERCENT_MAX);
-	round_begin(vms, count);
+	struct round round = round_begin(host);
 	for (unsigned i = 0; i < count; i++) {
 		struct policy_vm *vm = &vms[i];
+		round_stand(vm);
 		uint64_t idle =
 			vm->active_known ? sub_floor_u64(vm->held_pages, vm->active_pages) : 0;
 		round_rank(vm, vm->held_pages - idle, vm->shares);
 		vm->rank.fall = LEVEL_PAGE * 100 * 100 / (paid_percent * vm->shares);
 		vm->rank.level += idle * vm->rank.fall;
 		vm->rank.knee_pages = idle;
+		round_add(&round, vm);
 	}
-	round_end(host, vms, count);
+	round_end(&round, vms, count);
 }
 
 const struct policy policy_shares = {

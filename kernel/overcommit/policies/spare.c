@@ -39,24 +39,20 @@ static uint64_t capacity_pages(const struct policy_vm *vm, enum tier tier)
 	if (!rules_can_give(vm)) {
 		return 0;
 	}
-	uint64_t untouched = vm->free_pages - min_u64(vm->idle_pages, vm->free_pages);
 	uint64_t above_min = sub_floor_u64(vm->held_pages, vm->min_pages);
 	uint64_t room = 0;
-	switch (tier) {
-	case TIER_SPARE:
+	if (tier == TIER_SPARE) {
+		uint64_t untouched = sub_floor_u64(vm->free_pages, vm->idle_pages);
 		room = sub_floor_u64(vm->idle_pages,
 				     sub_floor_u64(rules_margin_pages(vm), untouched));
 		room = min_u64(room, above_min);
-		break;
-	case TIER_IDLE:
+	} else if (tier == TIER_IDLE) {
 		room = min_u64(vm->idle_pages, above_min);
-		break;
-	case TIER_GROWTH:
+	} else {
 		/* Counted from the size that the target leaves the guest, not from frames. */
 		room = sub_floor_u64(vm->free_pages, rules_margin_pages(vm));
 		room = min_u64(room,
 			       sub_floor_u64(vm->max_pages - vm->mem_pages, vm->ballooned_pages));
-		break;
 	}
 	return sub_floor_u64(room, rules_asked_pages(vm));
 }
@@ -82,99 +78,126 @@ static uint64_t key_of_giver(const struct policy_vm *vm)
 	return (vm->rank.room_pages * vm->weight << KEY_BITS) / vm->shares;
 }
 
+/* What it gets back first: the largest target times shares. */
+static uint64_t key_of_taker(const struct policy_vm *vm)
+{
+	return vm->rank.room_pages * vm->shares;
+}
+
+/* A target that is again as it was has no reason of its own. */
 static void raise_target(struct policy_vm *vm, uint64_t pages, enum tier tier)
 {
 	vm->new_target_pages = max_u64(vm->new_target_pages, vm->ballooned_pages) + pages;
-	vm->rank.room_pages -= pages;
-	vm->reason = (enum policy_reason)(POLICY_SPARE + tier);
+	vm->reason = vm->new_target_pages == vm->target_pages
+			     ? POLICY_KEEPS
+			     : (enum policy_reason)(POLICY_SPARE + tier);
+}
+
+static void lower_target(struct policy_vm *vm, uint64_t pages)
+{
+	vm->new_target_pages -= pages;
+	vm->reason = POLICY_RETURNED;
 }
 
 /* Raises targets by `need` in one tier; answers what is still missing. */
 static uint64_t ask(struct policy_vm *vms, unsigned count, enum tier tier, uint64_t need)
 {
-	uint64_t step = rules_portion(need);
-	uint64_t sum = 0;
-	unsigned size = 0;
-	for (unsigned i = 0; i < count && need > 0; i++) {
+	struct turns turns = turns_begin(rules_portion(need), need);
+	if (need == 0) {
+		return 0;
+	}
+	for (unsigned i = 0; i < count; i++) {
 		vms[i].rank.room_pages = capacity_pages(&vms[i], tier);
-		sum += vms[i].rank.room_pages;
-		size = vms[i].rank.room_pages > 0 ? turns_add(vms, size, i, 0) : size;
+		turns_count(&turns, &vms[i], key_of_giver(&vms[i]));
 	}
-	if (sum <= need) { /* no need to choose */
-		for (unsigned at = 0; at < size; at++) {
-			struct policy_vm *vm = &vms[vms[at].rank.slot];
-			raise_target(vm, vm->rank.room_pages, tier);
+	turns_bound(&turns, vms, count);
+	for (unsigned i = 0; i < count; i++) {
+		if (turns_take(&turns, vms, i)) {
+			need -= vms[i].rank.room_pages;
+			raise_target(&vms[i], vms[i].rank.room_pages, tier);
 		}
-		return need - sum;
 	}
-	for (unsigned at = 0; at < size; at++) {
-		vms[at].rank.key = key_of_giver(&vms[vms[at].rank.slot]);
-	}
-	turns_begin(vms, size);
-	while (need > 0) {
-		struct policy_vm *vm = &vms[vms[0].rank.slot];
-		uint64_t amount = min_u64(min_u64(step, need), vm->rank.room_pages);
+	turns_sort(&turns, vms);
+	while (need > 0 && turns.size > 0) {
+		struct policy_vm *vm = turns_first(vms);
+		uint64_t amount = min_u64(min_u64(turns.step, need), vm->rank.room_pages);
 		raise_target(vm, amount, tier);
+		vm->rank.room_pages -= amount;
 		need -= amount;
-		size = turns_next(vms, size, key_of_giver(vm), vm->rank.room_pages == 0);
+		turns_next(&turns, vms, key_of_giver(vm));
 	}
-	return 0;
+	return need;
 }
 
-/* Lowers targets by up to `surplus`, the largest target times shares first. */
+/* Lowers targets by up to `surplus`. */
 static void give_back(struct policy_vm *vms, unsigned count, uint64_t surplus)
 {
-	uint64_t step = rules_portion(surplus);
-	unsigned size = 0;
-	for (unsigned i = 0; i < count && surplus > 0; i++) {
-		uint64_t key = vms[i].new_target_pages * vms[i].shares;
-		size = key > 0 ? turns_add(vms, size, i, key) : size;
+	struct turns turns = turns_begin(rules_portion(surplus), surplus);
+	if (surplus == 0) {
+		return;
 	}
-	turns_begin(vms, size);
-	while (surplus > 0 && size > 0) {
-		struct policy_vm *vm = &vms[vms[0].rank.slot];
-		uint64_t amount = min_u64(min_u64(step, surplus), vm->new_target_pages);
-		vm->new_target_pages -= amount;
-		vm->reason = POLICY_RETURNED;
+	for (unsigned i = 0; i < count; i++) {
+		vms[i].rank.room_pages = vms[i].new_target_pages;
+		turns_count(&turns, &vms[i], key_of_taker(&vms[i]));
+	}
+	turns_bound(&turns, vms, count);
+	for (unsigned i = 0; i < count; i++) {
+		if (turns_take(&turns, vms, i)) {
+			surplus -= vms[i].rank.room_pages;
+			lower_target(&vms[i], vms[i].rank.room_pages);
+		}
+	}
+	turns_sort(&turns, vms);
+	while (surplus > 0 && turns.size > 0) {
+		struct policy_vm *vm = turns_first(vms);
+		uint64_t amount = min_u64(min_u64(turns.step, surplus), vm->rank.room_pages);
+		lower_target(vm, amount);
+		vm->rank.room_pages -= amount;
 		surplus -= amount;
-		size = turns_next(vms, size, vm->new_target_pages * vm->shares,
-				  vm->new_target_pages == 0);
+		turns_next(&turns, vms, key_of_taker(vm));
 	}
 }
 
-/* A VM waits that has less than it was allotted: others may be asked for more than spare parts. */
-static bool below_allotment_waits(const struct policy_vm *vms, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].waiting && vms[i].held_pages < vms[i].mem_pages) {
-			return true;
-		}
-	}
-	return false;
-}
+/* What all of them come to, before anything is asked. */
+struct survey {
+	uint64_t granted_pages;
+	uint64_t pending_pages;
+	bool waiting;
+	bool below_allotment_waits; /* one that has less than it was allotted */
+};
 
 /*
  * A guest that wants pages and has a balloon gets them back from its own balloon as far as the host
- * can serve it; what it cannot serve counts as need. Answers the sum that was granted.
+ * can serve it; what it cannot serve counts as need.
  */
-static uint64_t grant_wanted(struct policy_vm *vms, unsigned count)
+static struct survey survey(struct policy_host host, struct policy_vm *vms, unsigned count)
 {
-	uint64_t granted = 0;
+	struct survey of = {0};
 	for (unsigned i = 0; i < count; i++) {
-		granted += rules_grant(&vms[i], vms[i].wanted_pages, POLICY_WANTED);
+		struct policy_vm *vm = &vms[i];
+		rules_stand(vm);
+		vm->weight = page_weight(&host, vm);
+		if (vm->wanted_pages > 0) {
+			of.granted_pages += rules_grant(vm, vm->wanted_pages, POLICY_WANTED);
+		}
+		if (vm->new_target_pages > vm->ballooned_pages) {
+			of.pending_pages += rules_pending_pages(vm);
+		}
+		if (vm->waiting) {
+			of.waiting = true;
+			of.below_allotment_waits |= vm->held_pages < vm->mem_pages;
+		}
 	}
-	return granted;
+	return of;
 }
 
 static void relieve(const struct policy_host *host, struct policy_vm *vms, unsigned count,
-		    uint64_t granted)
+		    const struct survey *of)
 {
-	uint64_t need = host->high_pages - min_u64(host->high_pages, host->spare_pages) + granted;
-	for (unsigned i = 0; i < count; i++) {
-		need = sub_floor_u64(need, rules_pending_pages(&vms[i]));
-	}
+	uint64_t need = host->high_pages - min_u64(host->high_pages, host->spare_pages);
+	need = sub_floor_u64(need + of->granted_pages, of->pending_pages);
 	need = ask(vms, count, TIER_SPARE, need);
-	if (host->harder || below_allotment_waits(vms, count)) {
+	if (host->harder || of->below_allotment_waits) {
 		need = ask(vms, count, TIER_IDLE, need);
 		(void)ask(vms, count, TIER_GROWTH, need);
 	}
@@ -182,19 +205,12 @@ static void relieve(const struct policy_host *host, struct policy_vm *vms, unsig
 
 static void decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
 {
-	bool waiting = false;
-	for (unsigned i = 0; i < count; i++) {
-		rules_stand(&vms[i]);
-		vms[i].weight = page_weight(host, &vms[i]);
-		waiting = waiting || vms[i].waiting;
-	}
-	uint64_t granted = grant_wanted(vms, count);
-	if (waiting || host->spare_pages < host->low_pages) {
-		relieve(host, vms, count, granted);
+	struct survey of = survey(*host, vms, count);
+	if (of.waiting || host->spare_pages < host->low_pages) {
+		relieve(host, vms, count, &of);
 	} else if (host->spare_pages > host->high_pages) {
 		give_back(vms, count, rules_surplus_pages(host, vms, count));
 	}
-	rules_settle(vms, count);
 }
 
 const struct policy policy_spare = {

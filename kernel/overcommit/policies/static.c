@@ -12,16 +12,18 @@
 static void decide(const struct policy_host *host, struct policy_vm *vms, unsigned count)
 {
 	unsigned parts = 0;
-	round_begin(vms, count);
 	for (unsigned i = 0; i < count; i++) {
 		parts += vms[i].attached || vms[i].held_pages > 0 ? 1 : 0;
 	}
+	struct round round = round_begin(host);
 	for (unsigned i = 0; i < count; i++) {
+		round_stand(&vms[i]);
 		vms[i].rank.keep_pages = host->total_pages / max_u64(parts, 1);
 		vms[i].rank.claims = true;
 		round_rank(&vms[i], vms[i].held_pages, 100);
+		round_add(&round, &vms[i]);
 	}
-	round_end(host, vms, count);
+	round_end(&round, vms, count);
 }
 
 const struct policy policy_static = {

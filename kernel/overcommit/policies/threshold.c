@@ -19,12 +19,14 @@ static void decide(const struct policy_host *host, struct policy_vm *vms, unsign
 	uint64_t grow = min_u64(tunables.threshold_grow_percent, shrink);
 	by_threshold.low_pages = max_u64(host->low_pages, host->total_pages / 100 * (100 - shrink));
 	by_threshold.high_pages = max_u64(host->high_pages, host->total_pages / 100 * (100 - grow));
-	round_begin(vms, count);
+	struct round round = round_begin(&by_threshold);
 	for (unsigned i = 0; i < count; i++) {
+		round_stand(&vms[i]);
 		round_rank(&vms[i], sub_floor_u64(vms[i].held_pages, vms[i].min_pages),
 			   vms[i].shares);
+		round_add(&round, &vms[i]);
 	}
-	round_end(&by_threshold, vms, count);
+	round_end(&round, vms, count);
 }
 
 const struct policy policy_threshold = {

@@ -100,6 +100,8 @@ void lock_order_check(const struct lock *lock, bool taken)
 	held[held_count++] = (struct lock *)(uintptr_t)lock;
 }
 
+void (*fake_on_log)(const char *line);
+
 void fake_log_clear(void)
 {
 	log_bytes = 0;
@@ -130,5 +132,8 @@ void log_event(const char *vm, const char *format, ...)
 		snprintf(fake_log_text + log_bytes, room, "%s %s\n", vm == NULL ? "-" : vm, line);
 	if (length > 0) {
 		log_bytes += (size_t)length < room ? (unsigned)length : (unsigned)room - 1;
+	}
+	if (fake_on_log != NULL) {
+		fake_on_log(line);
 	}
 }

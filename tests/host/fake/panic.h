@@ -23,6 +23,7 @@ void fake_panic_arm(void);
 void fake_panic_disarm(void);
 void fake_panic_check(const char *text); /* the panic's message contains `text` */
 void fake_log_clear(void);
+extern void (*fake_on_log)(const char *line); /* with each line; or NULL */
 
 /* Forgets all locks that are held; between tests and after an expected panic. */
 void fake_locks_reset(void);

@@ -341,6 +341,33 @@ static void test_set_max_of_others(void **state)
 	expect("set two max 16000K", "");
 }
 
+/* It is no threshold of the host, and what was asked for it says so. */
+static void test_a_reclaim_is_shown_as_what_it_is(void **state)
+{
+	struct vm *vm = &vms[0];
+	char line[60];
+	(void)state;
+	kernel_touch_pages(vm, 0, 2900);
+	struct aerostat_balloon_page *page = kernel_guest_page(vm, KERNEL_BALLOON_GFN);
+	page->free_pages = page->idle_pages = 2000;
+	kernel_periods(1);
+	(void)command_type("why one");
+	assert_non_null(strstr(terminal, "the host has plenty"));
+	char *thresholds = strstr(terminal, "short below");
+	*strchr(thresholds, ';') = '\0';
+	char plain[60];
+	snprintf(plain, sizeof(plain), "%s", thresholds);
+	snprintf(line, sizeof(line), "reclaim %luK 20", (promise_spare() + 1000) * 4);
+	expect(line, "");
+	governor_poll(fake_tsc);
+	expect("why one", plain);
+	expect("host", plain);
+	expect("why one", "a reclaim is under way, and VMs with more to give are asked first");
+	expect("why one", " was under way");
+	kernel_periods(5);
+	expect("why one", "the host has plenty");
+}
+
 static void test_set(void **state)
 {
 	struct vm *vm = &vms[1];
@@ -372,7 +399,8 @@ static void test_set(void **state)
 	refuse("reclaim 8M 1001", "a time to reclaim is 1 to 1000 ms");
 	refuse("reclaim 900G", "is nothing, or more than the");
 	expect("reclaim 4K 20", "");
-	expect("host", "reclaim: under way, missing 0K, step reports");
+	expect("host", "reclaim: under way, missing 0K of 4K, step reports");
+	expect("why two", "reclaim: under way, missing 0K of 4K, step reports");
 	refuse("reclaim 4K", "a reclaim of 4K is under way");
 	kernel_periods(3);
 	expect("host", "reclaims: 1, late 0, of 0K that were missing");
@@ -844,6 +872,7 @@ int main(void)
 		TEST(test_trace),
 		TEST(test_balloon),
 		TEST(test_set),
+		TEST(test_a_reclaim_is_shown_as_what_it_is),
 		TEST(test_set_max),
 		TEST(test_set_max_of_others),
 		TEST(test_policy),

@@ -14,6 +14,7 @@
 #include "fake/policy.h"
 #include "kernel/overcommit/policies/policies.h"
 #include "kernel/overcommit/policies/rules.h"
+#include "kernel/overcommit/policies/turns.h"
 
 #define ROUNDS 30000
 #define VMS_FEW 9
@@ -180,7 +181,11 @@ static void decide(const struct policy_host *host, struct policy_vm *vms, unsign
 	} else if (host->spare_pages > host->high_pages) {
 		give_back(vms, count, rules_surplus_pages(host, vms, count));
 	}
-	rules_settle(vms, count);
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].attached && vms[i].new_target_pages == vms[i].target_pages) {
+			vms[i].reason = POLICY_KEEPS;
+		}
+	}
 }
 
 static struct policy_vm vms[VMS_MANY];
@@ -229,6 +234,139 @@ static void test_many_vms(void **state)
 	}
 }
 
+/*
+ * Many VMs of which some part must be asked, or has to give back: most are decided upon without a
+ * turn, some have several.
+ */
+static void test_most_need_no_turn(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 120; round++) {
+		policy_random = 0xa0761d6478bd642full * (round + 1);
+		uint64_t most = 1ull << (4 + policy_draw(14));
+		uint64_t sum = 0;
+		for (unsigned i = 0; i < VMS_MANY; i++) {
+			vms[i] = policy_typical();
+			vms[i].max_pages = vms[i].mem_pages = vms[i].held_pages = 1 << 20;
+			vms[i].shares = policy_draw(4) == 0 ? 1 + policy_draw(10000) : 100;
+			vms[i].idle_pages =
+				policy_draw(8) == 0 ? policy_draw(64 * most) : policy_draw(most);
+			vms[i].free_pages = 1 << 19;
+			vms[i].ballooned_pages = vms[i].target_pages =
+				round % 2 == 0 ? 0 : vms[i].idle_pages;
+			sum += vms[i].idle_pages;
+		}
+		uint64_t part = sum * policy_draw(110) / 100;
+		struct policy_host host = {.idle_tax_percent = 75};
+		host.low_pages = host.high_pages = round % 2 == 0 ? part : 0;
+		host.spare_pages = round % 2 == 0 ? 0 : part;
+		memcpy(others, vms, sizeof(vms));
+		policy_spare.decide(&host, vms, VMS_MANY);
+		decide(&host, others, VMS_MANY);
+		for (unsigned i = 0; i < VMS_MANY; i++) {
+			assert_int_equal(vms[i].new_target_pages, others[i].new_target_pages);
+			assert_int_equal(vms[i].reason, others[i].reason);
+		}
+	}
+}
+
+/* A key that falls with each page, as levels do; none below 0. */
+static uint64_t key_after(const struct policy_vm *vm, uint64_t moved)
+{
+	return sub_floor_u64(vm->rank.level, moved * vm->rank.fall);
+}
+
+/* Pages move by turns; and by a look at all VMs each time. */
+static void move_by_turns(unsigned count, uint64_t step, uint64_t need)
+{
+	struct turns turns = turns_begin(step, need);
+	for (unsigned i = 0; i < count; i++) {
+		turns_count(&turns, &vms[i], vms[i].rank.room_pages > 0 ? vms[i].rank.level : 0);
+	}
+	turns_bound(&turns, vms, count);
+	for (unsigned i = 0; i < count; i++) {
+		if (turns_take(&turns, vms, i)) {
+			vms[i].new_target_pages = vms[i].rank.room_pages;
+			need -= vms[i].rank.room_pages;
+		}
+	}
+	turns_sort(&turns, vms);
+	while (need > 0 && turns.size > 0) {
+		struct policy_vm *vm = turns_first(vms);
+		uint64_t amount = min_u64(min_u64(turns.step, need), vm->rank.room_pages);
+		vm->new_target_pages += amount;
+		vm->rank.room_pages -= amount;
+		need -= amount;
+		turns_next(&turns, vms, key_after(vm, vm->new_target_pages));
+	}
+}
+
+static void move_one_by_one(unsigned count, uint64_t step, uint64_t need)
+{
+	while (need > 0) {
+		struct policy_vm *best = NULL;
+		uint64_t best_key = 0;
+		for (unsigned i = 0; i < count; i++) {
+			uint64_t key = key_after(&others[i], others[i].new_target_pages);
+			if (others[i].rank.room_pages > 0 && (best == NULL || key > best_key)) {
+				best = &others[i];
+				best_key = key;
+			}
+		}
+		if (best == NULL) {
+			return;
+		}
+		uint64_t amount = min_u64(min_u64(step, need), best->rank.room_pages);
+		best->new_target_pages += amount;
+		best->rank.room_pages -= amount;
+		need -= amount;
+	}
+}
+
+/* Keys of any size, to the largest that there is, many of them equal. */
+static void test_turns_of_any_keys(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 400; round++) {
+		policy_random = 0xe7037ed1a0b428dbull * (round + 1);
+		unsigned count = 200 + (unsigned)policy_draw(VMS_MANY - 199);
+		uint64_t step = 1 + policy_draw(200);
+		uint64_t sum = 0;
+		uint64_t base = policy_draw(3) == 0 ? UINT64_MAX - (1 << 20) : 1 << 20;
+		memset(vms, 0, sizeof(vms));
+		for (unsigned i = 0; i < count; i++) {
+			vms[i].rank.level = base + policy_draw(1 << 20);
+			vms[i].rank.level = policy_draw(4) == 0 ? base : vms[i].rank.level;
+			if (base > 1 << 20 && policy_draw(9) == 0) {
+				vms[i].rank.level = UINT64_MAX;
+			}
+			if (round % 8 == 1) { /* most in a small part of the scale */
+				vms[i].rank.level = policy_draw(1ull << policy_draw(64));
+			} else if (round % 8 == 2) {
+				vms[i].rank.level = policy_draw(7) == 0 ? policy_draw(9) : base;
+			}
+			vms[i].rank.fall = 1 + policy_draw(1 << 12);
+			vms[i].rank.room_pages =
+				policy_draw(6) == 0 ? policy_draw(4 * step) : policy_draw(step + 1);
+			if (round % 8 ==
+			    3) { /* few with much to move, above and below the others */
+				bool few = policy_draw(50) == 0;
+				vms[i].rank.room_pages = few ? 100 * step : 1 + policy_draw(step);
+				vms[i].rank.level =
+					few ? policy_draw(2) << 40 : 1000 + policy_draw(100);
+			}
+			sum += vms[i].rank.room_pages;
+		}
+		memcpy(others, vms, sizeof(vms));
+		uint64_t need = 1 + policy_draw(sum + sum / 8 + 1);
+		move_by_turns(count, step, need);
+		move_one_by_one(count, step, need);
+		for (unsigned i = 0; i < count; i++) {
+			assert_int_equal(vms[i].new_target_pages, others[i].new_target_pages);
+		}
+	}
+}
+
 /* Parts of a page per share count: of many shares, one page more is one's turn all the same. */
 static void test_close_ones(void **state)
 {
@@ -250,9 +388,9 @@ static void test_close_ones(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_few_vms),
-		cmocka_unit_test(test_many_vms),
-		cmocka_unit_test(test_close_ones),
+		cmocka_unit_test(test_few_vms),		  cmocka_unit_test(test_many_vms),
+		cmocka_unit_test(test_close_ones),	  cmocka_unit_test(test_most_need_no_turn),
+		cmocka_unit_test(test_turns_of_any_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

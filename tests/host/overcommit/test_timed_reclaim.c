@@ -13,8 +13,10 @@
 #include "fake/policy.h"
 #include "kernel/balloon/admission.h"
 #include "kernel/lib/tunables.h"
+#include "kernel/overcommit/decisions.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/overcommit/timed_reclaim.h"
+#include "kernel/sched/run_queue.h"
 #include "mm/promise.h"
 
 #define FRAMES 6000
@@ -235,7 +237,9 @@ static void test_harder_when_it_is_too_little(void **state)
 	begin(500, 100);
 	assert_int_equal(vm->balloon.target_pages, 480);
 	assert_int_equal(timed_reclaim_report().step, RECLAIM_BALLOON);
-	pass(1 * MS);
+	pass(300);
+	assert_int_equal(timed_reclaim_report().step, RECLAIM_HARDER);
+	pass(300); /* nothing was decided since: what is coming is of the step before */
 	assert_int_equal(timed_reclaim_report().step, RECLAIM_HARDER);
 	pass(1 * MS);
 	assert_int_equal(vm->balloon.target_pages, 500);
@@ -454,6 +458,83 @@ static void test_others_are_fed_when_it_is_met(void **state)
 	assert_false(timed_reclaim_report().is_open);
 }
 
+/* Frames that come back call the governor, as if a vCPU waited for them. */
+static void test_frames_that_come_back_are_seen_at_once(void **state)
+{
+	(void)state;
+	struct vm *vm = donor(2000);
+	run_queues[0].wanted = false;
+	kernel_give(vm, 200, 100);
+	assert_false(run_queues[0].wanted); /* of no use to anybody */
+	begin(1000, 10);
+	pass(1 * MS);
+	run_queues[0].wanted = false;
+	kernel_give(vm, 400, 100);
+	assert_true(run_queues[0].wanted);
+	pass(10 * MS);
+	assert_false(timed_reclaim_report().is_open);
+	pass(1 * MS);
+	run_queues[0].wanted = false;
+	kernel_give(vm, 600, 100);
+	assert_false(run_queues[0].wanted);
+}
+
+static unsigned lines_before_the_wake;
+static unsigned lines_behind_it;
+
+static void look_at_the_waiter(const char *line)
+{
+	bool woken = vms[1].vcpus[0].state == VCPU_QUEUED;
+	if (strstr(line, "reclaim ") == line && strstr(line, "begun") == NULL) {
+		lines_before_the_wake += woken ? 0 : 1;
+		lines_behind_it += woken ? 1 : 0;
+	}
+}
+
+/* A line takes longer than many a request: who waited for its end does not wait for its lines. */
+static void test_the_log_comes_behind_the_wake(void **state)
+{
+	(void)state;
+	(void)donor(2000);
+	struct vm *grower = kernel_vm("grower", 2000, 500, 100);
+	kernel_touch_pages(grower, 0, 600);
+	begin(1000, 10);
+	for (unsigned i = 0; i < 9; i++) {
+		pass(1 * MS);
+	}
+	(void)kernel_touch_pages(grower, 1500, 1);
+	assert_true(kernel_waits(grower));
+	lines_before_the_wake = lines_behind_it = 0;
+	fake_on_log = look_at_the_waiter;
+	pass(1 * MS);
+	fake_on_log = NULL;
+	assert_false(timed_reclaim_report().is_open);
+	assert_int_equal(lines_before_the_wake, 0);
+	assert_true(lines_behind_it >= 2);
+}
+
+/* What was decided for it says so, beside the host's own thresholds. */
+static void test_decisions_are_of_a_reclaim(void **state)
+{
+	(void)state;
+	struct decision decision;
+	struct vm *vm = donor(2000);
+	struct policy_host before = *decisions_last_host();
+	begin(1000, 10);
+	assert_true(decisions_read(vm, 0, &decision));
+	assert_int_equal(decision.reclaim_pages, before.spare_pages + 1000);
+	assert_int_equal(decision.low_pages, before.low_pages);
+	assert_int_equal(decision.high_pages, before.high_pages);
+	assert_int_equal(decisions_last_host()->high_pages, before.high_pages);
+	assert_int_equal(timed_reclaim_pages(), before.spare_pages + 1000);
+	pass(10 * MS);
+	kernel_periods(2);
+	assert_int_equal(timed_reclaim_pages(), 0);
+	assert_true(decisions_read(vm, 0, &decision));
+	assert_int_equal(decision.new_target_pages, 0);
+	assert_int_equal(decision.reclaim_pages, 0);
+}
+
 /* Each request has its own steps. */
 static void test_late_three_times(void **state)
 {
@@ -534,6 +615,9 @@ int main(void)
 		TEST(test_time_begins_with_the_first_look),
 		TEST(test_time_does_not_begin_before_the_command),
 		TEST(test_others_are_fed_when_it_is_met),
+		TEST(test_frames_that_come_back_are_seen_at_once),
+		TEST(test_the_log_comes_behind_the_wake),
+		TEST(test_decisions_are_of_a_reclaim),
 		TEST(test_late_three_times),
 		TEST(test_looks_at_its_end),
 		TEST(test_no_longer_than_a_vm_may_wait),

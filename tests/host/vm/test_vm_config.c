@@ -54,6 +54,8 @@ static void test_personality(void **state)
 		assert_int_equal(parse(text), STATUS_OK);
 		assert_int_equal(config.as, i);
 	}
+	refused("name=host mem=1M", "name=host is no name", "mean the host by it");
+	assert_int_equal(parse("name=host1 mem=1M"), STATUS_OK);
 	refused("name=a mem=1M as=xen", "as=xen", "plain, kvm, vmware or hyper-v");
 	refused("name=a mem=1M as=", "as=", "hyper-v");
 	refused("name=a mem=1M as=kvm as=kvm", "as=", "twice");
