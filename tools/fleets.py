@@ -87,6 +87,22 @@ def table(cells):
     return "".join(line + "\n" for line in lines)
 
 
+DAY = re.compile(r"([a-z]+),([^,]+)" + r",(\d+)" * 8 + "\n")
+
+
+def day_table(lines):
+    """Markdown, of what `fleet day` prints."""
+    found = ["| policy | VMs | refused | ended | RAM in use | half of the VMs lose | 99 of 100 |", "|---|---:|---:|---:|---:|---:|---:|"]
+    for line in lines:
+        told = DAY.fullmatch(line)
+        if not told:
+            raise faults.Fault("this is no line of a day: " + line.strip()[:80])
+        vms, refused, ended, _, used, half, most = (int(told[at]) for at in range(4, 11))
+        found.append(f"| `{told[1]}` | {vms} | {refused} | {ended} | {decimals(used, 1)} % | {decimals(half // 100, 2)} %"
+                     f" | {decimals(most // 100, 2)} % |")
+    return "".join(line + "\n" for line in found)
+
+
 # ---- What a sweep with a folder has left there ---------------------------------------------------
 
 

@@ -39,6 +39,13 @@ def test_table_by_hand():
         "|  | `static` | 0.00 % | 0 | 0 / 0 / 0 | 0 / 0 | 0 | 1.000 | 100 % | 0 |"]
 
 
+def test_day_by_hand():
+    line = "spare,tug-of-war,45,57,1,2,854,843,5658,16121\n"
+    assert fleets.day_table([line]).splitlines()[2:] == ["| `spare` | 57 | 1 | 2 | 84.3 % | 0.56 % | 1.61 % |"]
+    with pytest.raises(faults.Fault):
+        fleets.day_table([line.replace("843", "many")])
+
+
 @pytest.mark.parametrize("text", [
     "", HEAD, "a,b\n1,2\n", HEAD + "spare,bursty,20\n", HEAD + "spare,,20,2,1,0,1,1,1,1,1,1,1,1,1,1,1,1\n",
     HEAD + "spare,bursty,20,2,1,0,1,much,1,1,1,1,1,1,1,1,1,1\n"])
@@ -53,6 +60,9 @@ def test_bad_tables_are_refused(text):
     ("cell", "spare", "diurnal", "20", "2", "0"), ("cell", "spare", "diurnal", "20", "2", "-1"),
     ("cell", "spare", "diurnal", "200", "2", "1"), ("cell", "spare", "diurnal", "20", "2", "1", "no/such/folder"),
     ("list", "20", "0", "1"), ("list", "20", "2", "1001"),
+    ("day", "spare", "tests/lab/tug-of-war.demand", "45", "65", "1"), ("day", "spare", "diurnal", "45", "50", "1"),
+    ("day", "best", "tests/lab/tug-of-war.demand", "4", "5", "1"),
+    ("day", "spare", "tests/lab/tug-of-war.demand", "0", "5", "1"),
     ("cell", "spare", "./none.demand", "20", "2", "1"), ("cell", "spare", "tests/lab/fleet.c", "20", "2", "1")])
 def test_bad_words_are_one_message(fleet, words):
     done = run(fleet, *words)

@@ -483,6 +483,12 @@ HOST_test_lab := tests/host/overcommit/test_lab.c $(addprefix tests/lab/, asks.c
 HOST_TESTS += test_fleet
 HOST_test_fleet := tests/host/overcommit/test_fleet.c $(addprefix tests/lab/, asks.c demand.c fleet.c patterns.c world.c) $(POLICY_PROGRAM)
 
+HOST_TESTS += test_day
+HOST_test_day := tests/host/overcommit/test_day.c $(addprefix tests/lab/, asks.c day.c demand.c world.c) $(POLICY_PROGRAM)
+
+HOST_TESTS += test_admission_orders
+HOST_test_admission_orders := tests/host/overcommit/test_admission_orders.c $(FAKE_WORLD) $(MM_SOURCES)
+
 HOST_TESTS += test_demand
 HOST_test_demand := tests/host/overcommit/test_demand.c $(addprefix tests/lab/, asks.c demand.c patterns.c world.c) $(POLICY_PROGRAM)
 

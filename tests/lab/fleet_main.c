@@ -3,6 +3,8 @@
  * fleet list VMS HOSTS SEEDS [FOLDER]	one command for each cell of a sweep, for any scheduler
  * fleet head				the names of a cell's columns
  * fleet cell POLICY DEMAND VMS HOSTS SEED [FOLDER]	one line of CSV
+ * fleet day POLICY FILE STATIC VMS STRETCH	VMS VMs where STATIC have room for their peaks
+ * (day.h)
  *
  * DEMAND is the name of a kind, or a file of recorded demand (demand.h) called FOLDER/NAME.demand.
  * With FOLDER, which must be there, a cell also writes what its fleet did over time into
@@ -18,9 +20,11 @@
 
 #include "base/bits.h"
 #include "tests/lab/cells.h"
+#include "tests/lab/day.h"
 #include "tests/lab/fleet.h"
 
 #define SEEDS_MAX 1000 /* of a sweep */
+#define STRETCH_MAX 100000
 
 static struct lab_world world;
 static struct fleet_plan plan;
@@ -201,9 +205,16 @@ static void write_speed(const char *folder, char **words)
 	close_in(file, folder);
 }
 
-static void cell(char **words, const char *folder)
+static void choose(const char *policy)
 {
 	struct error error;
+	if (policy_select(policy, strlen(policy), &error) != STATUS_OK) {
+		fail(error.text, "");
+	}
+}
+
+static void cell(char **words, const char *folder)
+{
 	unsigned pattern = is_file(words[1]) ? read_recorded(words[1]) : pattern_called(words[1]);
 	words[1] = pattern == PATTERN_RECORDED ? recorded_name : words[1];
 	unsigned vms = number(words[2], FLEET_VMS_MAX);
@@ -213,9 +224,7 @@ static void cell(char **words, const char *folder)
 	if (seed == 0) {
 		fail("seeds begin with 1, not ", words[4]);
 	}
-	if (policy_select(words[0], strlen(words[0]), &error) != STATUS_OK) {
-		fail(error.text, "");
-	}
+	choose(words[0]);
 	lab_decide = folder != NULL ? timed_decide : lab_decide;
 	fleet_place(&plan, vms, hosts, seed);
 	fleet_run(&world, &plan, pattern, seed, PATTERN_DAY, &result);
@@ -243,6 +252,24 @@ static void list(char **words, const char *folder)
 	}
 }
 
+static void day(char **words)
+{
+	static struct day_result of_day;
+	unsigned static_vms = number(words[2], LAB_VMS_MAX);
+	unsigned vms = number(words[3], LAB_VMS_MAX);
+	unsigned stretch = number(words[4], STRETCH_MAX);
+	if (!is_file(words[1]) || static_vms == 0 || vms == 0 || stretch == 0) {
+		fail("a day needs FOLDER/NAME.demand, VMs, and a stretch from 1 on", "");
+	}
+	read_recorded(words[1]);
+	choose(words[0]);
+	day_run(&world, &recorded, static_vms, vms, stretch, &of_day);
+	printf("%s,%s,%u,%u,%u,%u,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", words[0],
+	       recorded_name, static_vms, of_day.vms, of_day.refused, of_day.ended,
+	       of_day.periods * LAB_PERIOD_MS / 1000, of_day.used_permille,
+	       day_lost_ppm(&of_day, 500), day_lost_ppm(&of_day, 990));
+}
+
 int main(int count, char **words)
 {
 	const char *verb = count > 1 ? words[1] : "";
@@ -252,8 +279,11 @@ int main(int count, char **words)
 		list(words, count == 6 ? words[5] : NULL);
 	} else if (strcmp(verb, "cell") == 0 && (count == 7 || count == 8)) {
 		cell(words + 2, count == 8 ? words[7] : NULL);
+	} else if (strcmp(verb, "day") == 0 && count == 7) {
+		day(words + 2);
 	} else {
-		fail("usage: fleet head | list VMS HOSTS SEEDS [FOLDER] | "
+		fail("usage: fleet head | day POLICY FILE STATIC VMS STRETCH | list VMS HOSTS "
+		     "SEEDS [FOLDER] | "
 		     "cell POLICY DEMAND VMS HOSTS SEED [FOLDER]",
 		     "");
 	}

@@ -3,7 +3,7 @@
 # The policy laboratory (docs/policy.md): a program for the machine that builds it, from the policies
 # as they are and the sources here. Its numbers are integers, so any compiler's are the same.
 
-LAB_WORLD := tests/lab/asks.c tests/lab/demand.c tests/lab/fleet.c tests/lab/incidents.c tests/lab/patterns.c tests/lab/world.c
+LAB_WORLD := tests/lab/asks.c tests/lab/day.c tests/lab/demand.c tests/lab/fleet.c tests/lab/incidents.c tests/lab/patterns.c tests/lab/world.c
 LAB_COMMON := $(LAB_WORLD) $(POLICY_SOURCES) kernel/lib/error.c kernel/lib/tunables.c
 LAB_SOURCES := $(LAB_COMMON) tests/lab/fleet_main.c tests/lab/main.c
 LAB_FLAGS := -std=gnu11 -O2 -g -DAEROSTAT_HOST_TEST -DAEROSTAT_DEBUG -Wall -Wextra $(WERROR_FLAG) -Wshadow -I include -I .
