@@ -61,8 +61,8 @@ void game_lose(uint64_t first, uint64_t count)
 bool game_look(uint64_t page)
 {
 	uint64_t word = *word_of(page);
-	bool right =
-		page < WILD_PAGES || word == content_of(page) || (may_be_lost[page] && word == 0);
+	bool lost = page < PAGES_MAX && may_be_lost[page] && word == 0;
+	bool right = page < WILD_PAGES || word == content_of(page) || lost;
 
 	if (!right) {
 		bare_print("vmbus: page %u holds %u\n", page, word);
