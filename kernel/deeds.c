@@ -32,6 +32,8 @@ static uint64_t count(uint64_t now_tsc)
 		if (vm->console != NULL) {
 			sum += __atomic_load_n(&vm->console->written, __ATOMIC_RELAXED);
 		}
+		/* A balloon that need not grow leaves room for joining. */
+		sum += vm->balloon.target_pages;
 		/* One that has ended or restarts is taken apart, step by step. */
 		sum += vm->s2_exists && vm_state_now(vm) != VM_RUNNING ? now_tsc : 0;
 		for (unsigned j = 0; j < vm->config.vcpus; j++) {

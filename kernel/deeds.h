@@ -12,9 +12,10 @@
 
 /*
  * Since this was last asked, has one of them, on any CPU, made a hypercall, touched a page that was
- * not there, or written to its console? Ends of interrupts, timers and ports of other devices do
- * not count. While a vCPU waits for memory, or a VM is taken apart, and where a VM speaks to the
- * host by a device or there are many VMs, it is taken for granted. Boot CPU.
+ * not there, or written to its console, or has the target of its balloon changed? Ends of
+ * interrupts, timers and ports of other devices do not count. While a vCPU waits for memory, or a
+ * VM is taken apart, and where a VM speaks to the host by a device or there are many VMs, it is
+ * taken for granted. Boot CPU.
  */
 bool deeds_are_new(uint64_t now_tsc);
 

@@ -11,6 +11,7 @@
 #include "kernel/joining.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/overcommit/timed_reclaim.h"
+#include "kernel/monitor/command.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/output.h"
 #include "kernel/monitor/results.h"
@@ -83,7 +84,9 @@ static void check_end(uint64_t now)
 	const struct options *options = house.options;
 	bool ended = all_ended();
 	house.reported = house.reported && ended; /* a VM may have been started since */
-	if (ended && !house.reported && !script_is_busy()) {
+	/* The results may have what a command is still counting. */
+	bool busy = script_is_busy() || (options->batch && command_is_busy());
+	if (ended && !house.reported && !busy) {
 		house.reported = true;
 		bool pass = report_results(options->batch);
 		if (options->batch) {
@@ -150,7 +153,8 @@ static bool nothing_was_done(uint64_t now_tsc)
 	bool quiet = !deeds_are_new(now_tsc) &&
 		     now_tsc - house.looked_tsc < ticks_from_ms(POLL_MS) &&
 		     now_tsc < governor_next_tsc() && !timed_reclaim_open && !trace_is_used &&
-		     !script_is_busy() && !monitor_is_typing() && output_is_empty();
+		     !script_is_busy() && !command_is_busy() && !monitor_is_typing() &&
+		     output_is_empty();
 	house.next_tsc = quiet ? now_tsc + ticks_from_us(ROUND_US) : house.next_tsc;
 	return quiet;
 }
@@ -169,5 +173,8 @@ bool background_poll(uint64_t now_tsc, bool at_once)
 uint64_t background_next_tsc(uint64_t now_tsc)
 {
 	uint64_t ms = monitor_is_typing() ? TYPING_MS : POLL_MS;
-	return min_u64(governor_next_tsc(), now_tsc + ticks_from_ms(ms));
+	/* A round that was left out does not put off the next one. */
+	uint64_t from = house.looked_tsc != 0 ? house.looked_tsc : now_tsc;
+	uint64_t due = max_u64(from + ticks_from_ms(ms), house.next_tsc);
+	return min_u64(governor_next_tsc(), due);
 }

@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "kernel/deeds.h"
 #include "kernel/housekeeping.h"
+#include "kernel/monitor/command.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/output.h"
 #include "kernel/monitor/results.h"
@@ -48,6 +49,13 @@ static bool script_runs;
 bool script_is_busy(void)
 {
 	return script_runs;
+}
+
+static bool command_runs;
+
+bool command_is_busy(void)
+{
+	return command_runs;
 }
 
 bool monitor_is_typing(void)
@@ -224,6 +232,15 @@ static void test_a_round_needs_a_deed(void **state)
 	assert_true(round_comes());
 	script_runs = false;
 	assert_false(round_comes());
+	command_runs = true; /* step by step, with nothing written yet */
+	assert_true(round_comes());
+	command_runs = false;
+	assert_false(round_comes());
+	vm->balloon.target_pages = 5;
+	assert_true(round_comes());
+	vm->balloon.target_pages = 0;
+	assert_true(round_comes());
+	assert_false(round_comes());
 	attached = true; /* keys may come fast */
 	assert_true(round_comes());
 	attached = false;
@@ -270,6 +287,25 @@ static void test_next_round(void **state)
 	attached = true;
 	assert_true(background_next_tsc(fake_tsc) <= fake_tsc + MS);
 	attached = false;
+}
+
+/* The next round is due where it was, however often the CPU looked in vain meanwhile. */
+static void test_a_quiet_look_puts_no_round_off(void **state)
+{
+	(void)state;
+	start();
+	(void)kernel_vm("a", 100, 50, 10);
+	(void)round_comes();
+	(void)background_poll(fake_tsc, true);
+	uint64_t due = fake_tsc + POLL;
+	fake_tsc += POLL - ROUND / 2;
+	unsigned before = polls;
+	assert_false(background_poll(fake_tsc, false));
+	assert_int_equal(polls, before);
+	assert_in_range(background_next_tsc(fake_tsc), fake_tsc, due + ROUND);
+	fake_tsc = background_next_tsc(fake_tsc);
+	(void)background_poll(fake_tsc, false);
+	assert_int_equal(polls, before + 1);
 }
 
 /* Steps come one a round, rounds one after the other, until nothing is left of it. */
@@ -376,6 +412,26 @@ static void test_the_verdict_waits_for_the_script(void **state)
 	script_runs = false;
 	(void)background_poll(fake_tsc, true);
 	assert_int_equal(results, 1);
+}
+
+/* What a command still counts is in the results. With an operator, it may run for ever. */
+static void test_the_verdict_waits_for_a_command(void **state)
+{
+	(void)state;
+	start();
+	options.batch = true;
+	struct vm *vm = kernel_vm("a", 100, 50, 10);
+	command_runs = true;
+	end(vm);
+	while (background_poll(fake_tsc, true)) {
+	}
+	world_forget(&vm->s2);
+	(void)background_poll(fake_tsc, true);
+	assert_int_equal(results, 0);
+	options.batch = false;
+	(void)background_poll(fake_tsc, true);
+	assert_int_equal(results, 1);
+	command_runs = false;
 }
 
 /* Between its two lives it has no address space, and the run is not over. */
@@ -638,9 +694,11 @@ int main(void)
 		TEST(test_a_round_needs_a_deed),
 		TEST(test_many_vms_have_all_rounds),
 		TEST(test_next_round),
+		TEST(test_a_quiet_look_puts_no_round_off),
 		TEST(test_teardown_goes_on_at_once),
 		TEST(test_teardown_waits_for_the_last_vcpu),
 		TEST(test_the_verdict_waits_for_the_script),
+		TEST(test_the_verdict_waits_for_a_command),
 		TEST(test_interactive_run_reports_once),
 		TEST(test_one_that_is_started_is_reported),
 		TEST(test_a_vm_that_restarts_is_not_over),

@@ -12,6 +12,7 @@
 #include "arch/x86/guest/guest_pc.h"
 #include "arch/x86/guest/guest_walk.h"
 #include "arch/arch.h"
+#include "base/bits.h"
 #include "base/compiler.h"
 #include "base/string.h"
 #include "kernel/vm/platform.h"
@@ -220,8 +221,11 @@ static enum arch_device carry_out(struct vcpu *vcpu, gpa_t address, uint64_t lin
 		.flags = flags,
 	};
 	uint64_t timer = vcpu->timer_tsc;
+	uint64_t controllers = vcpu->controller_count;
 
 	enum arch_device outcome = device_access(vcpu, address, instruction, &operands);
+	/* One exit, though the instruction may have read and written. */
+	vcpu->controller_count = min_u64(vcpu->controller_count, controllers + 1);
 	if (outcome != ARCH_DEVICE_DONE) {
 		return outcome;
 	}

@@ -69,6 +69,7 @@ bool platform_memory(struct vcpu *of, gpa_t address, struct device_access *made)
 	if (!device.there) {
 		return false;
 	}
+	of->controller_count++;
 	device.address = address.v;
 	device.bytes = made->bytes;
 	if (made->write) {
@@ -235,7 +236,9 @@ static void test_read_and_write(void **state)
 	(void)state;
 	device.value = 1;
 	CODE_IS("\xf0\xff\x0f"); /* lock decl (%rdi) */
+	uint64_t exits = vcpu.controller_count;
 	assert_int_equal(touch(0), ARCH_DEVICE_DONE);
+	assert_int_equal(vcpu.controller_count, exits + 1);
 	assert_int_equal(device.reads, 1);
 	assert_int_equal(device.writes, 1);
 	assert_int_equal(device.value, 0);
