@@ -118,7 +118,7 @@ static enum exit_action handle_deadline(struct vcpu *vcpu)
 	if (vcpu->timer_tsc > now) {
 		return EXIT_YIELD;
 	}
-	vcpu->timer_tsc = platform_tick(vcpu, now);
+	(void)platform_tick(vcpu, now);
 	return arch_timer_update(vcpu) ? EXIT_RESUME : EXIT_YIELD;
 }
 
