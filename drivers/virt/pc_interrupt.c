@@ -43,14 +43,15 @@ void platform_initialize(struct vcpu *vcpu)
 {
 	struct platform *platform = vcpu->vm->platform;
 
+	/* In this order: an NMI that comes in between leaves a flag, not a request without one. */
+	__atomic_store_n(&vcpu->nmi_pending, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_SEQ_CST);
 	vlapic_init(pc_lapic(vcpu));
 	platform->pic_vector[vcpu->index] = 0;
 	platform->pic_taken[vcpu->index] = 0;
 	vcpu->timer_tsc = WAKE_NEVER;
 	vcpu->nmi_open = false;
 	vcpu->doorbell_open = false;
-	__atomic_store_n(&vcpu->nmi_pending, false, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_SEQ_CST);
 }
 
 /* Hands a message to one of its targets. True: accepted. */

@@ -30,7 +30,8 @@ void pc_time_changed(struct platform *platform, uint64_t now_tsc)
 		next = min_u64(next, dialect->next_tsc(platform));
 	}
 
-	__atomic_store_n(&platform->board_next_tsc, next, __ATOMIC_RELEASE);
+	/* Before the look at vCPU 0's timer_tsc (pc_arm_board). */
+	__atomic_store_n(&platform->board_next_tsc, next, __ATOMIC_SEQ_CST);
 }
 
 static void run_board(struct platform *platform, const struct vcpu *running, uint64_t now_tsc)
@@ -52,7 +53,33 @@ static uint64_t board_next(const struct vcpu *vcpu)
 {
 	return vcpu->index != 0
 		       ? WAKE_NEVER
-		       : __atomic_load_n(&vcpu->vm->platform->board_next_tsc, __ATOMIC_ACQUIRE);
+		       : __atomic_load_n(&vcpu->vm->platform->board_next_tsc, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * vCPU 0 is told of what others program by what they read and store in its timer_tsc; a deadline
+ * that was made of an older board_next_tsc would hide it. So that is read once more behind the
+ * store: either they see the deadline, or it is made of what they have programmed.
+ */
+static uint64_t set_timer(struct vcpu *vcpu, uint64_t lapic_next, uint64_t soonest)
+{
+	uint64_t board = board_next(vcpu);
+	uint64_t next = max_u64(min_u64(lapic_next, board), soonest);
+
+	if (vcpu->index != 0) {
+		vcpu->timer_tsc = next; /* nobody else writes it */
+		return next;
+	}
+	for (;;) {
+		uint64_t before = board;
+
+		__atomic_store_n(&vcpu->timer_tsc, next, __ATOMIC_SEQ_CST);
+		board = board_next(vcpu);
+		if (__builtin_expect(board >= before, 1)) {
+			return next;
+		}
+		next = max_u64(min_u64(lapic_next, board), soonest);
+	}
 }
 
 uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
@@ -64,9 +91,7 @@ uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
 		run_board(platform, vcpu, now_tsc);
 	}
 	pc_look_at_lapic(vcpu);
-	next = min_u64(next, board_next(vcpu));
-	return next == WAKE_NEVER ? WAKE_NEVER
-				  : max_u64(next, now_tsc + ticks_from_us(TICKS_APART_US));
+	return set_timer(vcpu, next, now_tsc + ticks_from_us(TICKS_APART_US));
 }
 
 bool platform_msr_write_quick(struct vcpu *vcpu, uint32_t index, uint64_t value)
@@ -80,7 +105,7 @@ bool platform_msr_write_quick(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	if (!vlapic_timer_rearm(lapic, value, arch_tsc())) {
 		return false;
 	}
-	vcpu->timer_tsc = min_u64(vlapic_next_tick(lapic), board_next(vcpu));
+	(void)set_timer(vcpu, vlapic_next_tick(lapic), 0);
 	return true;
 }
 
@@ -92,7 +117,7 @@ void pc_arm_board(struct platform *platform)
 {
 	struct vcpu *first = &platform->vm->vcpus[0];
 
-	if (board_next(first) < __atomic_load_n(&first->timer_tsc, __ATOMIC_RELAXED)) {
+	if (board_next(first) < __atomic_load_n(&first->timer_tsc, __ATOMIC_SEQ_CST)) {
 		__atomic_store_n(&first->timer_tsc, 0, __ATOMIC_SEQ_CST);
 		scheduler_kick(__atomic_load_n(&first->home, __ATOMIC_RELAXED));
 	}
@@ -103,5 +128,5 @@ void pc_arm(struct vcpu *vcpu)
 	if (vcpu->index != 0) {
 		pc_arm_board(vcpu->vm->platform);
 	}
-	vcpu->timer_tsc = min_u64(vlapic_next_tick(pc_lapic(vcpu)), board_next(vcpu));
+	(void)set_timer(vcpu, vlapic_next_tick(pc_lapic(vcpu)), 0);
 }

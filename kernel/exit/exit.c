@@ -63,7 +63,8 @@ static inline enum exit_action handle_fault(struct vcpu *vcpu, const struct vm_e
  * With a local APIC: HLT ends with an interrupt that it can deliver now, or requests later. One
  * that is requested while CR8 holds it off ends the HLT too, without being delivered; the guest
  * halts again. An NMI ends it, unless one is being handled. The flags are cleared before the look,
- * so that no request in between is missed.
+ * so that no request in between is missed, and set again for what is found: the entry behind the
+ * HLT looks for no NMI without them, and one that waits for the end of another tells nobody twice.
  */
 static enum exit_action halt_with_devices(struct vcpu *vcpu)
 {
@@ -73,12 +74,14 @@ static enum exit_action halt_with_devices(struct vcpu *vcpu)
 	vcpu->nmi_open = arch_guest_takes_nmi(vcpu);
 	__atomic_store_n(&vcpu->doorbell_pending, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&vcpu->nmi_pending, false, __ATOMIC_SEQ_CST);
-	if ((open.to_interrupt && platform_interrupt_ready(vcpu) != 0) ||
-	    (vcpu->nmi_open && platform_nmi_pending(vcpu))) {
-		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_RELEASE);
-		return EXIT_ADVANCE;
+	bool nmi = platform_nmi_pending(vcpu);
+	if (nmi) {
+		__atomic_store_n(&vcpu->nmi_pending, true, __ATOMIC_SEQ_CST);
 	}
-	if (open.to_trap) {
+	/* A trap, too, leaves behind what is held off: the entry asks for its window. */
+	if ((open.to_interrupt && platform_interrupt_ready(vcpu) != 0) || (vcpu->nmi_open && nmi) ||
+	    open.to_trap) {
+		__atomic_store_n(&vcpu->doorbell_pending, true, __ATOMIC_SEQ_CST);
 		return EXIT_ADVANCE;
 	}
 	vcpu->wait = WAIT_DOORBELL;
@@ -115,7 +118,7 @@ static enum exit_action handle_deadline(struct vcpu *vcpu)
 	if (vcpu->timer_tsc > now) {
 		return EXIT_YIELD;
 	}
-	vcpu->timer_tsc = platform_tick(vcpu, now);
+	(void)platform_tick(vcpu, now);
 	return arch_timer_update(vcpu) ? EXIT_RESUME : EXIT_YIELD;
 }
 

@@ -343,7 +343,7 @@ static void run(struct worker *worker, struct vcpu *vcpu, uint64_t now)
 		/* A whole slice, however long the CPU has kept house since `now`. */
 		uint64_t begin = arch_tsc();
 		if (__builtin_expect(vcpu->timer_tsc <= begin, 0)) {
-			vcpu->timer_tsc = platform_tick(vcpu, begin);
+			(void)platform_tick(vcpu, begin);
 		}
 		backend->vcpu_run(vcpu, begin + slice_ticks(vcpu));
 	}

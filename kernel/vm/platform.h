@@ -114,8 +114,9 @@ void platform_task_priority_set(struct vcpu *vcpu, uint8_t priority);
 
 /*
  * Lets every timer that is due at `now_tsc` expire; vCPU 0 also drives the timers of the board.
- * Returns when the next one is due, in ticks of the TSC; WAKE_NEVER: none is armed. The caller puts
- * that in vcpu->timer_tsc; the functions above do so themselves when they arm a timer.
+ * Puts into vcpu->timer_tsc when the next one is due, in ticks of the TSC, WAKE_NEVER: none is
+ * armed; and returns it. So do the functions above when they arm a timer. The caller does not store
+ * it: another vCPU may have lowered it since.
  */
 uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc);
 

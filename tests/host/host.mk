@@ -759,8 +759,8 @@ include tests/fuzz/fuzz.mk
 INTERLEAVE := $(addprefix tests/interleave/, cells.c cpus.c entry.c memory.c names.c search.c)
 INTERLEAVED_MEMORY := $(addprefix tests/interleave/, acts.c guests.c) kernel/vm/tlb.c \
 	$(filter-out mm/audit.c,$(MM_SOURCES))
-INTERLEAVED_SLEEP := tests/interleave/sleepers.c kernel/vm/vcpu.c $(addprefix kernel/sched/, boost.c pause.c \
-	run_queue.c scheduler.c startup.c stop_machine.c wake.c)
+INTERLEAVED_SLEEP := $(addprefix tests/interleave/, sleepers.c timers.c) kernel/vm/vcpu.c drivers/virt/pc_time.c \
+	$(addprefix kernel/sched/, boost.c pause.c run_queue.c scheduler.c startup.c stop_machine.c wake.c)
 
 HOST_TESTS += test_interleavings
 HOST_OBJECTS_test_interleavings := interleaved

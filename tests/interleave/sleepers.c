@@ -95,13 +95,6 @@ uint64_t scrub_step(unsigned order_max)
 	return 0;
 }
 
-uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
-{
-	(void)vcpu;
-	(void)now_tsc;
-	return WAKE_NEVER;
-}
-
 void platform_initialize(struct vcpu *vcpu)
 {
 	(void)vcpu;

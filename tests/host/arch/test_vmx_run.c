@@ -685,6 +685,11 @@ static void test_awaited_window_costs_no_look(void **state)
 	vtx_vcpu->nmi_pending = true;
 	assert_true(vtx_exit_with(REASON_HLT, 2));
 	assert_int_equal(fake_devices.looks, looks + 1);
+	assert_int_equal(fake_devices.nmis_taken, 0);
+	/* What HLT leaves where it has found one (kernel/exit/exit.c): it is injected. */
+	fake_devices.nmi = true;
+	assert_true(vtx_exit_with(REASON_HLT, 2));
+	assert_int_equal(fake_devices.nmis_taken, 1);
 	vtx_vcpu->nmi_pending = false;
 	vtx_flags(RFLAGS_IF);
 	assert_true(vtx_exit_with(REASON_INTERRUPT_WINDOW, 0));

@@ -139,6 +139,38 @@ static void test_nmi(void **state)
 }
 
 /*
+ * Regression: HLT cleared the flag of an NMI that it found, and an entry that only awaits the
+ * interrupt window does not look without it: `cli; 1: hlt; jmp 1b` spun for ever. Nor did an entry
+ * look behind a HLT that a trap ended.
+ */
+static void test_nmi_is_told_behind_hlt(void **state)
+{
+	(void)state;
+	start(2);
+	fake_devices_reset();
+	vm->platform = fake_devices_of_a_vm();
+	fake_interrupts_on = false;
+	fake_devices.ready = 0x51;
+	for (unsigned i = 0; i < 2; i++) {
+		fake_devices.nmi = true;
+		fake_nmi_is_handled = fake_single_steps = i != 0;
+		vcpu->nmi_pending = true;
+		vcpu->doorbell_pending = true;
+		assert_int_equal(halt(), EXIT_ADVANCE);
+		assert_true(vcpu->nmi_pending);
+		assert_true(vcpu->doorbell_pending);
+	}
+	/* It sleeps while the first one is handled; the flag is there when the second may come. */
+	fake_single_steps = false;
+	assert_int_equal(halt(), EXIT_WAIT);
+	assert_int_equal(vcpu->state, VCPU_ASLEEP);
+	assert_true(vcpu->nmi_pending);
+	fake_nmi_is_handled = false;
+	vm->platform = NULL;
+	kernel_vm_end(vm);
+}
+
+/*
  * Regression: an INIT that it has sent to itself ended the run by a timer, which came some
  * milliseconds late under another hypervisor. Now the run ends with the access.
  */
@@ -190,6 +222,7 @@ int main(void)
 		TEST(test_alone),
 		TEST(test_single_step),
 		TEST(test_nmi),
+		TEST(test_nmi_is_told_behind_hlt),
 		TEST(test_stopped_by_itself),
 		TEST(test_halted_for_good_does_not_act),
 	};

@@ -146,6 +146,7 @@ uint64_t platform_tick(struct vcpu *vcpu, uint64_t now_tsc)
 	has_devices(vcpu);
 	fake_devices.ticks++;
 	fake_devices.ticked_at_tsc = now_tsc;
+	vcpu->timer_tsc = fake_devices.next_tick;
 	return fake_devices.next_tick;
 }
 

@@ -4,7 +4,8 @@
  * on two CPUs, two vCPUs that sleep until they are rung, and a third CPU that rings them, pauses
  * their VM, stops one or ends them. No clock wakes a CPU. What must hold when nothing moves any
  * more: no wake-up is lost, no vCPU was on two CPUs, nor anywhere while another CPU had its state
- * in registers. LONG=1: with more preemptions.
+ * in registers. And a vCPU that arms its timer while another one programs the board's timers, which
+ * the first one runs. LONG=1: with more preemptions.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +19,7 @@
 #include "fake/environment.h"
 #include "interleave/interleave.h"
 #include "interleave/sleepers.h"
+#include "interleave/timers.h"
 #include "mm/frame.h"
 #include "mm/phys.h"
 
@@ -114,6 +116,41 @@ static void test_all_stop_and_go_on(void **state)
 	explore("buffered-stop-machine", STOPS_THE_MACHINE, NULL);
 }
 
+static void explore_timer(const char *name, uint64_t armed_tsc, void (*first)(void))
+{
+	const struct scenario scenario = {
+		.name = name,
+		.cpus = 2,
+		.run = {first, timers_program_board},
+		.check = timers_check,
+		.preemptions = 4,
+		.delays = delays,
+	};
+	if (!interleave_is_mine()) {
+		return;
+	}
+	timers_begin(armed_tsc);
+	if (!interleave_explore(&scenario, &total)) {
+		fail_msg("%s", name);
+	}
+}
+
+/*
+ * Regression: vCPU 0 made its deadline of what the board had had, and stored it behind what the
+ * other one had stored, or seen, there: the board's tick came only then.
+ */
+static void test_board_timer_is_not_lost(void **state)
+{
+	(void)state;
+	for (delays = 0; delays <= 2; delays += 2) {
+		explore_timer("timer/arm", 100000, timers_arm);
+		explore_timer("timer/arm-old-one-earlier", 2000, timers_arm);
+		explore_timer("timer/deadline", 100000, timers_write_deadline);
+		explore_timer("timer/deadline-old-one-earlier", 2000, timers_write_deadline);
+		explore_timer("timer/tick", 900, timers_tick);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,6 +158,7 @@ int main(void)
 		cmocka_unit_test(test_no_wake_up_is_lost_in_a_store_buffer),
 		cmocka_unit_test(test_no_state_is_left_in_registers),
 		cmocka_unit_test(test_all_stop_and_go_on),
+		cmocka_unit_test(test_board_timer_is_not_lost),
 	};
 	is_long = environment_number("LONG", 0) != 0;
 	setvbuf(stdout, NULL, _IONBF, 0);
