@@ -78,15 +78,19 @@ static bool all_ended(void)
 	return true;
 }
 
+/* For a script, and in a batch for a command: the results may have what it is still counting. */
+static NOT_INLINE bool results_wait(void)
+{
+	return script_is_busy() || (house.options->batch && command_is_busy());
+}
+
 /* Batch: the verdict once all have ended, or when time is up. Interactive: the results once. */
 static void check_end(uint64_t now)
 {
 	const struct options *options = house.options;
 	bool ended = all_ended();
 	house.reported = house.reported && ended; /* a VM may have been started since */
-	/* The results may have what a command is still counting. */
-	bool busy = script_is_busy() || (options->batch && command_is_busy());
-	if (ended && !house.reported && !busy) {
+	if (ended && !house.reported && !results_wait()) {
 		house.reported = true;
 		bool pass = report_results(options->batch);
 		if (options->batch) {

@@ -132,7 +132,7 @@ void frame_free_range(pfn_t first, uint64_t pages)
 	lock_release(&frame_lock);
 }
 
-static enum status take_for_guest(struct promise *promise, unsigned order, pfn_t *pfn)
+static ALWAYS_INLINE enum status take_for_guest(struct promise *promise, unsigned order, pfn_t *pfn)
 {
 	/* Charged first: scrubbing lets the lock go, and the account must be right then. */
 	if (!promise_take(promise, order_pages(order))) {
@@ -148,6 +148,13 @@ static enum status take_for_guest(struct promise *promise, unsigned order, pfn_t
 	return status;
 }
 
+/* Once more, with what lies in the caches of all VMs. */
+static NOT_INLINE enum status take_drained(struct promise *promise, pfn_t *pfn)
+{
+	return frame_caches_drain() != 0 ? take_for_guest(promise, ORDER_4K, pfn)
+					 : STATUS_NO_MEMORY;
+}
+
 /* Past the cache: from the pools, and the cache is filled for the next ones. */
 static enum status alloc_guest(struct promise *promise, unsigned order, vm_id_t owner, gfn_t gfn,
 			       pfn_t *pfn)
@@ -157,8 +164,8 @@ static enum status alloc_guest(struct promise *promise, unsigned order, vm_id_t 
 	lock_acquire(&frame_lock);
 	enum status status = take_for_guest(promise, order, pfn);
 	/* Without a large extent callers ask for less; only a refused 4 KiB drains all caches. */
-	if (status != STATUS_OK && order == ORDER_4K && frame_caches_drain() != 0) {
-		status = take_for_guest(promise, order, pfn);
+	if (status != STATUS_OK && order == ORDER_4K) {
+		status = take_drained(promise, pfn);
 	}
 	if (status == STATUS_OK) {
 		/* Before the lock is let go, or it could be merged with a neighbour that comes

@@ -6,6 +6,7 @@
 /* The function is seldom called: its registers and its stack frame stay out of the frequent ones.
  */
 #define NOT_INLINE __attribute__((noinline))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /*
  * In front of a function of the C library: the compiler must not recognise its loop as that very
