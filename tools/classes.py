@@ -89,7 +89,8 @@ def numbers_of(page, way):
         row = re.search(rf"^\|[^|]*\|([^|]*)\|[^|]*\| `tools/test-long {part}` \|$", page, re.M)
         number = re.search(rf"([\d,]+) {what}", row.group(1)) if row else None
         if number and "(failed)" not in row.group(1):
-            counted = f"{number.group(1)} {what}"
+            pieces = re.search(r"\d+ of \d+ pieces", row.group(1))
+            counted = f"{number.group(1)} {what}" + (f" ({pieces.group()})" if pieces else "")
         else:
             counted = f"{'failed' if row else 'not counted yet'} (`tools/test-long {part}`)"
         found.append(f"{counted} {where}".strip())

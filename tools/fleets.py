@@ -10,14 +10,16 @@ from dataclasses import dataclass
 import faults
 import pages
 
-SUM_COLUMNS = ("refused", "ended", "unmet_ppm", "refaults_kib_per_vm_minute", "reversals_per_vm_hour",
+MEAN_COLUMNS = ("unmet_ppm", "refaults_kib_per_vm_minute", "reversals_per_vm_hour",
                "jain_permille", "used_permille", "changes_per_vm_hour")
 WORST_COLUMNS = ("reclaim_ms_p50", "reclaim_ms_p99", "reclaim_ms_p999", "short_ms_p50", "short_ms_p99")
+COUNTS = ("refused", "ended")  # of VMs: few, so summed over the seeds, where a mean would hide them
 NAMES = ("policy", "demand")
 KEYS = ("vms", "hosts", "seed")
 SERIES = ("ms", "demanded_pages", "unmet_pages", "held_pages", "ballooned_pages", "spare_pages", "hosts_short")
 HEAD = ("demand", "policy", "unmet", "refaults, MiB", "reclaim, ms: 50 / 99 / 99.9 %", "short, ms: 50 / 99 %",
         "reversals", "Jain", "used", "ended")
+NUMBER = re.compile(r"[0-9]{1,20}")
 SPEED = re.compile(r"(\d+) decisions of one host in (\d+) ns\n")
 PLOTS = (("Demand that is not met", "% of the demand", "unmet"), ("Hosts that are short", "% of the hosts", "short"),
          ("Memory in balloons", "% of RAM", "ballooned"), ("Spare memory", "% of RAM", "spare"))
@@ -25,29 +27,39 @@ PLOTS = (("Demand that is not met", "% of the demand", "unmet"), ("Hosts that ar
 
 @dataclass
 class Row:
-    """One policy under one demand: means of all seeds, the worst for times."""
+    """One policy under one demand: means of all seeds, the worst for times, sums for COUNTS."""
 
     policy: str
     demand: str
     values: dict
 
 
-def numbers(path, row, names):
+def lines_of(text, path):
+    """Each line as {column: text}."""
     try:
-        return {name: int(row[name]) for name in names}
-    except (KeyError, TypeError, ValueError):
+        return list(csv.DictReader(text.splitlines()))
+    except csv.Error as error:
+        raise faults.Fault(f"{path}: this is no table: {error}") from None
+
+
+def numbers(path, row, names):
+    """None is negative, and each has at most 20 digits."""
+    if not all(NUMBER.fullmatch(row.get(name) or "") for name in names):
         raise faults.Fault(f"{path}: this is no table of fleets: a line lacks a number for one of"
-                           f" {', '.join(names)}") from None
+                           f" {', '.join(names)}")
+    return {name: int(row[name]) for name in names}
 
 
 def read_cells(text, path):
     """[{column: value}], one for each cell."""
     found = []
-    for row in csv.DictReader(text.splitlines()):
+    for row in lines_of(text, path):
         if not all(row.get(name) for name in NAMES):
             raise faults.Fault(f"{path}: this is no table of fleets: it has no policy or no demand")
         found.append({**{name: row[name] for name in NAMES},
-                      **numbers(path, row, KEYS + SUM_COLUMNS + WORST_COLUMNS)})
+                      **numbers(path, row, KEYS + COUNTS + MEAN_COLUMNS + WORST_COLUMNS)})
+        if not found[-1]["vms"] or not found[-1]["hosts"]:
+            raise faults.Fault(f"{path}: this is no table of fleets: a cell has no VM or no host")
     if not found:
         raise faults.Fault(f"{path}: there is no cell in it")
     return found
@@ -59,7 +71,8 @@ def rows_of(cells):
     for cell in cells:
         groups.setdefault((cell["demand"], cell["policy"]), []).append(cell)
     return [Row(policy, demand,
-                {**{name: sum(cell[name] for cell in group) // len(group) for name in SUM_COLUMNS},
+                {**{name: sum(cell[name] for cell in group) for name in COUNTS},
+                 **{name: sum(cell[name] for cell in group) // len(group) for name in MEAN_COLUMNS},
                  **{name: max(cell[name] for cell in group) for name in WORST_COLUMNS}})
             for (demand, policy), group in groups.items()]
 
@@ -130,7 +143,7 @@ def speeds(folder, cells):
 
 def read_series(path):
     """{column: [value at each moment]}"""
-    found = [numbers(path, row, SERIES) for row in csv.DictReader(read_text(path).splitlines())]
+    found = [numbers(path, row, SERIES) for row in lines_of(read_text(path), path)]
     if not found:
         raise faults.Fault(f"{path}: there is no moment in it")
     return {name: [row[name] for row in found] for name in SERIES}

@@ -236,6 +236,21 @@ static void show_decision(const struct decision *decision)
 	}
 }
 
+static const char no_idle_page[] = "its guest says that it has no idle page";
+
+static const char *standing_in_reclaim(const struct vm *vm, const struct policy_vm *view)
+{
+	if (view->mute) {
+		return "it gave nothing to the reclaim, so others are asked";
+	}
+	if (vm->balloon.target_pages > vm->s2.ballooned_pages) {
+		return "a reclaim is under way, and it has not given all that was asked yet";
+	}
+	return view->idle_pages == 0
+		       ? no_idle_page
+		       : "a reclaim is under way, and VMs with more to give are asked first";
+}
+
 /* Why nothing is asked of it now, or why not more; it runs. */
 static const char *standing(const struct vm *vm, const struct policy_vm *view,
 			    const struct policy_host *host)
@@ -260,7 +275,7 @@ static const char *standing(const struct vm *vm, const struct policy_vm *view,
 		return "it holds no more than its minimum, which is never asked for";
 	}
 	if (timed_reclaim_pages() > host->spare_pages) {
-		return "a reclaim is under way, and VMs with more to give are asked first";
+		return standing_in_reclaim(vm, view);
 	}
 	if (host->spare_pages >= host->high_pages && !view->waiting) {
 		return "the host has plenty, so no VM is asked for more";
@@ -269,7 +284,7 @@ static const char *standing(const struct vm *vm, const struct policy_vm *view,
 		return "the host is between its thresholds, so targets stay as they are";
 	}
 	return view->idle_pages == 0
-		       ? "its guest says that it has no idle page"
+		       ? no_idle_page
 		       : "the host is short, and VMs with more to give are asked first";
 }
 

@@ -164,6 +164,20 @@ def test_aims(monkeypatch, tmp_path):
     assert "Not measured yet" not in text
 
 
+@pytest.mark.parametrize("exits,told", [
+    (-0.16, "not judged: below what the method resolves"), (0.99, "not judged: below what the method resolves"),
+    (1.0, "**missed**: 256.0 times")])
+def test_what_is_too_small_to_tell_is_not_judged(exits, told):
+    found = {"vmware_2m": {"inflate": {**COST, "exits": exits}}}
+    assert f"| 1/256 | {told} | 3 a port |" in row("\n".join(dialects_report.exit_lines(found)), "pages of 2 MiB")
+
+
+def test_less_than_nothing_is_not_judged():
+    cost = {**COST, "hypervisor": -0.5}
+    text = "\n".join(dialects_report.cost_lines({"virtio": {"inflate": cost, "deflate": cost}}))
+    assert row(text, "inflate").endswith("| 400 | not judged: below what the method resolves |")
+
+
 def test_some_figures_alone(monkeypatch, tmp_path):
     monkeypatch.setattr(dialects_report, "FILE", str(tmp_path / "dialects.json"))
     dialects_report.store({"virtio": FOUND["virtio"], "virtio_report": FOUND["virtio_report"]})

@@ -4,6 +4,7 @@
 import importlib.machinery
 import importlib.util
 import os
+import subprocess
 
 import pytest
 
@@ -62,6 +63,8 @@ def test_the_number_of_a_run_that_failed():
     good = ROW.format("x", "12,345 hypercalls, 7 boots", "oracle-tcg")
     assert classes.numbers_of(good, way) == \
         "12,345 hypercalls on QEMU, not counted yet (`tools/test-long oracle-bochs`) on Bochs"
+    cut = good.replace("7 boots", "7 boots: 10 of 12 pieces, the others are to come")
+    assert classes.numbers_of(cut, way).startswith("12,345 hypercalls (10 of 12 pieces) on QEMU, ")
     failed = classes.numbers_of(good.replace("boots", "boots (failed)"), way)
     assert failed.startswith("failed (`tools/test-long oracle-tcg`) on QEMU,")
 
@@ -79,6 +82,7 @@ def test_planted_bugs_are_counted():
 def test_pieces_that_passed_are_kept(long_runs, tmp_path, monkeypatch):
     """The second one fails at first; a run that goes on does that one alone again, and counts both."""
     monkeypatch.setattr(long_runs, "WORK", str(tmp_path))
+    monkeypatch.setattr(long_runs, "commit_now", lambda: "one")
     done = tmp_path / "done"
     script = f'echo PIECE >> {done}; echo "boots: 1$(grep -c . {done})"; [ PIECE = a ] || [ -e {tmp_path}/good ]'
     part = long_runs.Part("part", "Part", ["sh", "-c", script], [("boots", r"^boots: (\d+)")],
@@ -93,6 +97,61 @@ def test_pieces_that_passed_are_kept(long_runs, tmp_path, monkeypatch):
     assert (again["counted"], again["passed"]) == ("24 boots", True)
     assert long_runs.run(part, False)["passed"]
     assert done.read_text() == "a\nb\nb\na\nb\n"
+
+
+def test_pieces_of_another_tree_are_run_again(long_runs, tmp_path, monkeypatch):
+    """A piece counts for its own commit and command only, and a run that starts anew leaves none of before."""
+    monkeypatch.setattr(long_runs, "WORK", str(tmp_path))
+    monkeypatch.setattr(long_runs, "commit_now", lambda: "one")
+    done = tmp_path / "done"
+
+    def part(word=""):
+        return long_runs.Part("part", "Part", ["sh", "-c", f"echo PIECE{word} >> {done}; echo boots: 1"],
+                              [("boots", r"^boots: (\d+)")], pieces=("a", "b"))
+    long_runs.run(part(), False)
+    long_runs.run(part(), True)
+    assert done.read_text() == "a\nb\n"
+    long_runs.run(part("x"), True)
+    assert done.read_text() == "a\nb\nax\nbx\n"
+    assert long_runs.so_far(part()) is None
+    monkeypatch.setattr(long_runs, "commit_now", lambda: "two")
+    assert long_runs.so_far(part("x")) is None
+    long_runs.run(part("x"), True)
+    assert done.read_text() == "a\nb\nax\nbx\nax\nbx\n"
+    assert long_runs.so_far(part("x"))["counted"].startswith("2 boots: 2 of 2")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(long_runs, "run_command", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        long_runs.run(part("x"), False)
+    assert long_runs.so_far(part("x")) is None
+
+
+def test_a_tree_that_is_changed_is_no_commit(long_runs):
+    assert long_runs.name_of_tree("1234", "") == "1234"
+    assert long_runs.name_of_tree("1234", "+a\n").startswith("1234 with ")
+    assert long_runs.name_of_tree("1234", "+a\n") != long_runs.name_of_tree("1234", "+b\n")
+
+
+def fake_programs(tmp_path, words):
+    """Of tests/interleave/run: each says what it was told by the environment, and `words` behind its count."""
+    folder = tmp_path / "host"
+    folder.mkdir()
+    for name in ("test_interleavings", "test_wake_interleavings"):
+        path = folder / name
+        path.write_text(f'#!/bin/sh\necho "# ${{INTERLEAVE_MOST-all}} $LONG"\n'
+                        f'echo "interleavings: 7 schedules of 2 scenarios, 9 points{words}"\n')
+        path.chmod(0o755)
+    return subprocess.run([os.path.join(emulators.ROOT, "tests", "interleave", "run"), str(tmp_path)], text=True, timeout=60,
+                          env=dict(os.environ, INTERLEAVE_MOST="3"), stdout=subprocess.PIPE, check=False)
+
+
+@pytest.mark.parametrize("words,status", [(", 0 stopped", 0), (", 1 stopped", 1), ("", 1)])
+def test_a_search_that_was_cut_is_none(tmp_path, words, status):
+    done = fake_programs(tmp_path, words)
+    assert done.returncode == status and done.stdout.splitlines()[-1].endswith("FAILED") == bool(status)
+    assert set(done.stdout.splitlines()[:-1]) == {"# all 1"}
 
 
 def test_rows_of_what_was_not_run_stay(page, long_runs, tmp_path, monkeypatch):

@@ -32,10 +32,10 @@ def built_fleet():
 
 def test_table_by_hand():
     cells = fleets.read_cells(HEAD + "spare,bursty,20,2,1,0,1,12345,2048,10,200,3000,40,5000,120,999,876,60\n"
-                              "spare,bursty,20,2,2,0,3,12355,1024,20,100,2000,50,4000,60,997,872,60\n"
+                              "spare,bursty,20,2,2,0,2,12355,1024,20,100,2000,50,4000,60,997,872,60\n"
                               "static,bursty,20,2,1,0,0,0,0,0,0,0,0,0,0,1000,1000,0\n", "a file")
     assert fleets.table(cells).splitlines()[2:] == [
-        "| bursty | `spare` | 1.23 % | 1 | 20 / 200 / 3000 | 50 / 5000 | 1 | 0.998 | 87 % | 2 |",
+        "| bursty | `spare` | 1.23 % | 1 | 20 / 200 / 3000 | 50 / 5000 | 1 | 0.998 | 87 % | 3 |",
         "|  | `static` | 0.00 % | 0 | 0 / 0 / 0 | 0 / 0 | 0 | 1.000 | 100 % | 0 |"]
 
 
@@ -48,7 +48,10 @@ def test_day_by_hand():
 
 @pytest.mark.parametrize("text", [
     "", HEAD, "a,b\n1,2\n", HEAD + "spare,bursty,20\n", HEAD + "spare,,20,2,1,0,1,1,1,1,1,1,1,1,1,1,1,1\n",
-    HEAD + "spare,bursty,20,2,1,0,1,much,1,1,1,1,1,1,1,1,1,1\n"])
+    HEAD + "spare,bursty,20,2,1,0,1,much,1,1,1,1,1,1,1,1,1,1\n", HEAD + "spare,bursty,20,2,1,0,1,-1" + ",1" * 10 + "\n",
+    HEAD + "spare,bursty,20,0,1,0,1,1" + ",1" * 10 + "\n", HEAD + "spare,bursty,0,2,1,0,1,1" + ",1" * 10 + "\n",
+    HEAD + "spare,bursty,20,2,1,0,1," + "1" * 5000 + ",1" * 10 + "\n", HEAD + "s" * 200000 + "\n"],
+    ids=lambda text: text[-20:].strip())
 def test_bad_tables_are_refused(text):
     with pytest.raises(faults.Fault):
         fleets.read_cells(text, "a file")
@@ -67,6 +70,21 @@ def test_bad_tables_are_refused(text):
 def test_bad_words_are_one_message(fleet, words):
     done = run(fleet, *words)
     assert done.returncode == 2 and len(done.stdout.splitlines()) == 1 and done.stdout.startswith("fleet: "), done.stdout
+
+
+DEMAND = "aerostat-demand 1\nstep_ms 10\nvms 1\nvm a mem_pages 10 max_pages 10\nsamples 1\n{}\n"
+
+
+@pytest.mark.parametrize("name,pages,words", [
+    ("zeros", 0, ("day", "spare", "4", "4", "1")), ("diurnal", 5, ("day", "spare", "4", "4", "1")),
+    ("diurnal", 5, ("cell", "spare", "20", "2", "1"))])
+def test_bad_recordings_are_one_message(fleet, tmp_path, name, pages, words):
+    """One that needs nothing, and one whose cells would be taken for those of a kind."""
+    path = tmp_path / f"{name}.demand"
+    path.write_text(DEMAND.format(pages))
+    done = run(fleet, *words[:2], str(path), *words[2:])
+    assert done.returncode == 2 and len(done.stdout.splitlines()) == 1, done.stdout
+    assert done.stdout.startswith("fleet: ") and str(path) in done.stdout
 
 
 def swept(fleet, folder):
@@ -107,7 +125,9 @@ def test_the_tool_says_where_things_are(sweep):
 
 @pytest.mark.parametrize("name,text", [
     ("spare-bursty-1.speed", "fast\n"), ("spare-bursty-1.series", ""), ("spare-bursty-1.series", "ms\n1\n"),
-    ("refault-diurnal-1.series", None), ("cells.csv", HEAD)])
+    ("refault-diurnal-1.series", None), ("cells.csv", HEAD),
+    ("cells.csv", HEAD + "spare,bursty,20,0,1,0,1,1" + ",1" * 10 + "\n"), ("spare-bursty-1.series", "s" * 200000 + "\n")],
+    ids=lambda value: str(value)[-20:].strip())
 def test_a_damaged_sweep_is_one_message(sweep, tmp_path, name, text):
     folder = shutil.copytree(sweep, tmp_path / "sweep")
     if text is None:
@@ -178,9 +198,11 @@ def test_demand_by_hand(tmp_path):
     (Maker().sample(500, {1: 10}), (), "no start of a VM"),
     (Maker().put("start", 1, 10, 10).sample(500, {1: 10}).put("host", after=5000000, first=500).sample(500, {1: 10}), (),
      "no sample of memory"),
+    (Maker().put("start", 1, 10, (1 << 28) + 1).sample(500, {1: 10}), (), "268435456 pages"),
     (Maker(names=[f"vm{at}" for at in range(17)]), None, "takes 16"),
     (two_vms(), ("--step", "15"), "multiple of 10"), (two_vms(), ("--step", "x"), "multiple of 10"),
-    (two_vms(), ("--step", "0"), "multiple of 10"), (two_vms(), ("--steps",), "demand --help"),
+    (two_vms(), ("--step", "0"), "multiple of 10"), (two_vms(), ("--step", "0000000100000000"), "multiple of 10"),
+    (two_vms(), ("--step", "000000010" + "0" * 5000), "multiple of 10"), (two_vms(), ("--steps",), "demand --help"),
     (two_vms(), ("-o", "no/such/folder"), "no/such/folder")])
 def test_what_is_no_demand_is_one_message(tmp_path, maker, words, told):
     if words is None:

@@ -35,9 +35,10 @@ uint64_t day_peak_pages(const struct demand *demand, unsigned vm);
 
 /*
  * With the policy of the moment. `vms` is at most LAB_VMS_MAX; each step of the demand lasts
- * `stretch` times as long as recorded; `world` is for its use.
+ * `stretch` times as long as recorded; `world` is for its use. False: the host would have no RAM,
+ * or its VMs would never need a page.
  */
-void day_run(struct lab_world *world, const struct demand *demand, unsigned static_vms,
+bool day_run(struct lab_world *world, const struct demand *demand, unsigned static_vms,
 	     unsigned vms, unsigned stretch, struct day_result *result);
 
 /* What the VM loses that so many of 1000 VMs lose no more than. */

@@ -10,7 +10,7 @@
 
 #define LINE_SIZE 512
 #define STEP_MS_MAX 60000
-#define PAGES_MAX (1ull << 32)
+#define PAGES_MAX (1ull << 28) /* 1 TiB: products of two such numbers stay below 2^64 */
 
 struct reader {
 	FILE *file;

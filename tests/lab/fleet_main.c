@@ -71,6 +71,16 @@ static unsigned number(const char *word, unsigned most)
 	return (unsigned)value;
 }
 
+/* Of the kind with this name; if there is none, the first number without a name. */
+static unsigned pattern_number(const char *name)
+{
+	unsigned pattern = 0;
+	while (pattern_name(pattern) != NULL && strcmp(pattern_name(pattern), name) != 0) {
+		pattern++;
+	}
+	return pattern;
+}
+
 /* FOLDER/NAME.demand */
 static bool is_file(const char *word)
 {
@@ -93,6 +103,9 @@ static unsigned read_recorded(const char *path)
 		fail("the name is too long or has a blank or comma: ", path);
 	}
 	memcpy(recorded_name, name, length);
+	if (pattern_name(pattern_number(recorded_name)) != NULL) {
+		fail("a kind of demand is called so, give it another name: ", path);
+	}
 	if (!demand_read(&recorded, file, error)) {
 		fprintf(stderr, "fleet: %s: %s\n", path, error);
 		exit(2);
@@ -104,10 +117,7 @@ static unsigned read_recorded(const char *path)
 
 static unsigned pattern_called(const char *name)
 {
-	unsigned pattern = 0;
-	while (pattern_name(pattern) != NULL && strcmp(pattern_name(pattern), name) != 0) {
-		pattern++;
-	}
+	unsigned pattern = pattern_number(name);
 	if (pattern_name(pattern) == NULL) {
 		fail("there is no demand called ", name);
 	}
@@ -263,7 +273,9 @@ static void day(char **words)
 	}
 	read_recorded(words[1]);
 	choose(words[0]);
-	day_run(&world, &recorded, static_vms, vms, stretch, &of_day);
+	if (!day_run(&world, &recorded, static_vms, vms, stretch, &of_day)) {
+		fail("its host would have no RAM, or its VMs never need a page: ", words[1]);
+	}
 	printf("%s,%s,%u,%u,%u,%u,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", words[0],
 	       recorded_name, static_vms, of_day.vms, of_day.refused, of_day.ended,
 	       of_day.periods * LAB_PERIOD_MS / 1000, of_day.used_permille,

@@ -221,8 +221,8 @@ int main(void)
 	is_long = environment_number("LONG", 0) != 0;
 	setvbuf(stdout, NULL, _IONBF, 0);
 	int status = cmocka_run_group_tests(tests, NULL, NULL);
-	printf("interleavings: %llu schedules of %llu scenarios, %llu points\n",
+	printf("interleavings: %llu schedules of %llu scenarios, %llu points, %llu stopped\n",
 	       (unsigned long long)total.schedules, (unsigned long long)total.scenarios,
-	       (unsigned long long)total.points);
+	       (unsigned long long)total.points, (unsigned long long)total.stopped);
 	return status;
 }

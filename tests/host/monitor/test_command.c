@@ -13,6 +13,7 @@
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/commands.h"
 #include "kernel/monitor/output.h"
+#include "kernel/overcommit/decisions.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/overcommit/policy.h"
 #include "kernel/sched/run_queue.h"
@@ -362,10 +363,40 @@ static void test_a_reclaim_is_shown_as_what_it_is(void **state)
 	governor_poll(fake_tsc);
 	expect("why one", plain);
 	expect("host", plain);
-	expect("why one", "a reclaim is under way, and VMs with more to give are asked first");
+	expect("why one", "a reclaim is under way, and it has not given all that was asked yet");
 	expect("why one", " was under way");
 	kernel_periods(5);
 	expect("why one", "the host has plenty");
+}
+
+/* Others are asked first only where the VM itself could give, and is not asked already. */
+static void test_a_reclaim_and_a_vm_that_gives_nothing(void **state)
+{
+	struct vm *vm = &vms[0];
+	struct policy_vm *view = (struct policy_vm *)(uintptr_t)decisions_last_view(vm);
+	char line[60];
+	(void)state;
+	kernel_touch_pages(vm, 0, 2900);
+	struct aerostat_balloon_page *page = kernel_guest_page(vm, KERNEL_BALLOON_GFN);
+	page->free_pages = page->idle_pages = 2000;
+	kernel_periods(1);
+	snprintf(line, sizeof(line), "reclaim %luK 20", (promise_spare() + 1000) * 4);
+	expect(line, "");
+	governor_poll(fake_tsc);
+	uint64_t target_pages = vm->balloon.target_pages;
+	assert_true(target_pages > vm->s2.ballooned_pages);
+	vm->balloon.target_pages = vm->s2.ballooned_pages;
+	expect("why one", "a reclaim is under way, and VMs with more to give are asked first");
+	view->mute = true;
+	expect("why one", "it gave nothing to the reclaim, so others are asked");
+	view->mute = false;
+	view->idle_pages = 0;
+	expect("why one", "its guest says that it has no idle page");
+	vm->balloon.target_pages = target_pages;
+	expect("why one", "a reclaim is under way, and it has not given all that was asked yet");
+	view->mute = true;
+	expect("why one", "it gave nothing to the reclaim, so others are asked");
+	kernel_periods(5);
 }
 
 static void test_set(void **state)
@@ -871,6 +902,7 @@ int main(void)
 		TEST(test_what_top_does_not_know),
 		TEST(test_trace),
 		TEST(test_balloon),
+		TEST(test_a_reclaim_and_a_vm_that_gives_nothing),
 		TEST(test_set),
 		TEST(test_a_reclaim_is_shown_as_what_it_is),
 		TEST(test_set_max),

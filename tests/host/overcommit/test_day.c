@@ -37,7 +37,7 @@ static void test_static_allotment_loses_little(void **state)
 	(void)state;
 	make_demand();
 	use("spare");
-	day_run(&world, &demand, 10, 10, 10, &result);
+	assert_true(day_run(&world, &demand, 10, 10, 10, &result));
 	assert_int_equal(result.host_pages, 10 * 4000);
 	assert_int_equal(result.periods, 2 * 100 * 10);
 	assert_int_equal(result.vms, 10);
@@ -51,7 +51,7 @@ static void test_admission(void **state)
 	(void)state;
 	make_demand();
 	use("spare");
-	day_run(&world, &demand, 4, 20, 1, &result);
+	assert_true(day_run(&world, &demand, 4, 20, 1, &result));
 	assert_int_equal(result.vms, 16);
 	assert_int_equal(result.refused, 4);
 	for (unsigned i = 0; i < world.count; i++) {
@@ -67,7 +67,7 @@ static void test_losses(void **state)
 	(void)state;
 	make_demand();
 	use("spare");
-	day_run(&world, &demand, 4, 16, 10, &result);
+	assert_true(day_run(&world, &demand, 4, 16, 10, &result));
 	for (unsigned i = 1; i < result.vms; i++) {
 		assert_true(result.lost_ppm[i - 1] <= result.lost_ppm[i]);
 	}
@@ -78,6 +78,41 @@ static void test_losses(void **state)
 	/* By hand: 50 of 2000 periods and 100 refaults, that is 510 ms of 20 s. */
 	result = (struct day_result){.vms = 1, .lost_ppm = {25500}};
 	assert_int_equal(day_lost_ppm(&result, 990), 25500);
+}
+
+/* Behind one that was refused each VM still needs what its own one of the recording needed. */
+static void test_unlike_vms_keep_their_demand(void **state)
+{
+	(void)state;
+	demand = (struct demand){.vms = 2, .samples = 1, .step_periods = 100};
+	demand.mem_pages[0] = demand.max_pages[0] = demand.pages[0][0] = 4000;
+	demand.mem_pages[1] = demand.max_pages[1] = demand.pages[0][1] = 40;
+	use("spare");
+	/* Guaranteed are 1000 and 10 pages, so a fourth large one is refused on a host of 4000. */
+	assert_true(day_run(&world, &demand, 1, 12, 1, &result));
+	assert_int_equal(result.refused, 3);
+	assert_int_equal(result.vms, 9);
+	unsigned small = 0;
+	for (unsigned i = 0; i < world.count; i++) {
+		uint64_t most = world.vms[i].view.max_pages;
+		assert_true(world.vms[i].hot_wanted <= most);
+		small += most == 40 ? 1 : 0;
+	}
+	assert_int_equal(small, 6);
+}
+
+/* Nothing is shared out among VMs that never need a page, nor on a host without any. */
+static void test_demand_of_nothing_is_refused(void **state)
+{
+	(void)state;
+	make_demand();
+	use("spare");
+	memset(demand.pages, 0, sizeof(demand.pages));
+	assert_false(day_run(&world, &demand, 4, 4, 1, &result));
+	demand.pages[0][1] = 1000;
+	assert_false(day_run(&world, &demand, 1, 4, 1, &result)); /* no RAM */
+	assert_false(day_run(&world, &demand, 4, 1, 1, &result)); /* no demand */
+	assert_true(day_run(&world, &demand, 4, 4, 1, &result));
 }
 
 static void read_recorded(void)
@@ -98,7 +133,7 @@ static void test_more_vms(void **state)
 	(void)state;
 	read_recorded();
 	use("spare");
-	day_run(&world, &demand, 45, 57, 14, &result);
+	assert_true(day_run(&world, &demand, 45, 57, 14, &result));
 	assert_int_equal(result.vms, 57);
 	assert_int_equal(result.refused + result.ended, 0);
 	assert_true(day_lost_ppm(&result, 990) <= 10000);
@@ -112,6 +147,8 @@ int main(void)
 		cmocka_unit_test(test_static_allotment_loses_little),
 		cmocka_unit_test(test_admission),
 		cmocka_unit_test(test_losses),
+		cmocka_unit_test(test_unlike_vms_keep_their_demand),
+		cmocka_unit_test(test_demand_of_nothing_is_refused),
 		cmocka_unit_test(test_more_vms),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,7 @@ static void test_bad_lines(void **state)
 		{"mem_pages 1000", "mem_pages 0", "line 4:"},
 		{"max_pages 2000", "max_pages 999", "line 4:"},
 		{"max_pages 2000", "max_pages 99999999999999999999", "line 4:"},
+		{"max_pages 2000", "max_pages 268435457", "line 4:"}, /* 2^28 and one */
 		{"samples 3", "samples 4", "line 10:"},
 		{"samples 3", "samples 2", "line 9:"},
 		{"samples 3", "samples 4097", "line 6:"},

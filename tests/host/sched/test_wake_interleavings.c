@@ -164,8 +164,8 @@ int main(void)
 	setvbuf(stdout, NULL, _IONBF, 0);
 	(void)interleave_memory(4096);
 	int status = cmocka_run_group_tests(tests, NULL, NULL);
-	printf("interleavings: %llu schedules of %llu scenarios, %llu points\n",
+	printf("interleavings: %llu schedules of %llu scenarios, %llu points, %llu stopped\n",
 	       (unsigned long long)total.schedules, (unsigned long long)total.scenarios,
-	       (unsigned long long)total.points);
+	       (unsigned long long)total.points, (unsigned long long)total.stopped);
 	return status;
 }
