@@ -86,7 +86,7 @@ with_loader() {
 	local root=$T/$1 library=$T/$1/usr/lib/x86_64-linux-gnu loader
 	loader=$(find "$root" -name ld-linux-x86-64.so.2 -path '*x86_64-linux-gnu*' | head -n 1)
 	[ -n "$loader" ] || cannot "no loader in the packages of $1"
-	RUN=("$loader" --library-path "$library:$root/lib/x86_64-linux-gnu" "$root/usr/bin/$2")
+	RUN=("$loader" --library-path "$library:$root/lib/x86_64-linux-gnu:$root/usr/lib" "$root/usr/bin/$2")
 }
 
 # qemu_of FOLDER: sets RUN to the words that start the QEMU of that folder, by software emulation and with no more
