@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "arch/arch.h"
-#include "kernel/deeds.h"
-#include "kernel/joining.h"
+#include "kernel/activity.h"
+#include "kernel/merging.h"
 #include "kernel/overcommit/governor.h"
 #include "kernel/overcommit/timed_reclaim.h"
 #include "kernel/monitor/command.h"
@@ -36,7 +36,7 @@
 static struct house {
 	const struct options *options;
 	uint64_t end_tsc;	 /* with batch and timeout=: no later than this */
-	uint64_t next_tsc;	 /* of a round, if there are deeds (kernel/deeds.h), */
+	uint64_t next_tsc;	 /* of a round, if there is activity (activity.h), */
 	uint64_t looked_tsc;	 /* or some time behind this one, the last */
 	uint64_t next_look_tsc;	 /* for stuck VMs */
 	uint64_t next_audit_tsc; /* with audit= */
@@ -46,7 +46,7 @@ static struct house {
 void housekeeping_init(const struct options *options)
 {
 	house = (struct house){.options = options, .end_tsc = UINT64_MAX};
-	joining_init();
+	merging_init();
 	if (options->batch && options->timeout_seconds != 0) {
 		house.end_tsc = arch_tsc() + ticks_from_seconds(options->timeout_seconds);
 	}
@@ -154,7 +154,7 @@ static bool keep_house(uint64_t now_tsc)
 /* Mostly a guest has only been interrupted. */
 static bool nothing_was_done(uint64_t now_tsc)
 {
-	bool quiet = !deeds_are_new(now_tsc) &&
+	bool quiet = !activity_is_new(now_tsc) &&
 		     now_tsc - house.looked_tsc < ticks_from_ms(POLL_MS) &&
 		     now_tsc < governor_next_tsc() && !timed_reclaim_open && !trace_is_used &&
 		     !script_is_busy() && !command_is_busy() && !monitor_is_typing() &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the boot CPU does beside running guests: the governor, samples of what guests use, the
- * operator's keys, audits, tearing down what has ended, joining pages, the end of a batch run.
+ * operator's keys, audits, tearing down what has ended, merging pages, the end of a batch run.
  * Called by its scheduler loop between two slices, so nothing here runs on two CPUs.
  */
 #ifndef KERNEL_HOUSEKEEPING_H

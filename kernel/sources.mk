@@ -22,11 +22,11 @@ HV_C_SOURCES += \
 	kernel/balloon/ranges.c \
 	kernel/balloon/release.c \
 	kernel/balloon/single.c \
-	kernel/deeds.c \
+	kernel/activity.c \
 	kernel/exit/exit.c \
 	kernel/exit/hypercall.c \
 	kernel/housekeeping.c \
-	kernel/joining.c \
+	kernel/merging.c \
 	kernel/lib/bzimage.c \
 	kernel/lib/console.c \
 	kernel/lib/elf.c \

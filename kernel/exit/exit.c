@@ -168,7 +168,7 @@ static enum exit_action handle_io(struct vcpu *vcpu, const struct vm_exit *vm_ex
 	if (vcpu->vm->platform != NULL) {
 		return handle_device_io(vcpu, vm_exit);
 	}
-	port_of_nobody(vcpu, vm_exit->io.bytes, vm_exit->io.in);
+	port_without_device(vcpu, vm_exit->io.bytes, vm_exit->io.in);
 	return EXIT_ADVANCE;
 }
 

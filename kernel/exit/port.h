@@ -14,7 +14,7 @@ static inline void port_answer(struct vcpu *vcpu, unsigned bytes, uint64_t value
 }
 
 /* A bus without a driver reads as ones and swallows writes. */
-static inline void port_of_nobody(struct vcpu *vcpu, unsigned bytes, bool in)
+static inline void port_without_device(struct vcpu *vcpu, unsigned bytes, bool in)
 {
 	if (in) {
 		port_answer(vcpu, bytes, UINT64_MAX);

@@ -199,7 +199,7 @@ void driver_health_note_target(struct vm *vm, uint64_t target_pages, uint64_t id
 	}
 }
 
-bool answers_is_slow(const struct vm *vm, uint64_t now_tsc)
+bool driver_health_is_slow(const struct vm *vm, uint64_t now_tsc)
 {
 	const struct balloon *balloon = &vm->balloon;
 	uint64_t given = __atomic_load_n(&balloon->given_pages, __ATOMIC_RELAXED);
@@ -210,20 +210,20 @@ bool answers_is_slow(const struct vm *vm, uint64_t now_tsc)
 	return balloon->asked_pages > 0 && !moves && is_past(vm, tunables.driver_slow_ms, now_tsc);
 }
 
-uint64_t answers_given_pages(const struct vm *vm)
+uint64_t driver_health_given_pages(const struct vm *vm)
 {
 	return vm->balloon.given_before_pages +
 	       __atomic_load_n(&vm->balloon.given_pages, __ATOMIC_RELAXED);
 }
 
-bool answers_lacks_cpu(const struct vm *vm, uint64_t now_tsc)
+bool driver_health_lacks_cpu(const struct vm *vm, uint64_t now_tsc)
 {
 	const struct balloon *balloon = &vm->balloon;
 	return balloon->attached && !balloon->unresponsive && balloon->asked_pages > 0 &&
 	       is_late(vm, now_tsc) && !had_chance(vm);
 }
 
-bool answers_is_deaf(const struct vm *vm)
+bool driver_health_cannot_give(const struct vm *vm)
 {
 	if (vm->balloon.attached) {
 		return vm->balloon.unresponsive;

@@ -28,16 +28,16 @@ void driver_health_note_target(struct vm *vm, uint64_t target_pages, uint64_t id
  * It has been asked for a tenth of a second and has given next to nothing: that others are asked as
  * well costs little. Nothing is held against it for that.
  */
-bool answers_is_slow(const struct vm *vm, uint64_t now_tsc);
+bool driver_health_is_slow(const struct vm *vm, uint64_t now_tsc);
 
 /* What it has given since it was built, in pages that others could have. */
-uint64_t answers_given_pages(const struct vm *vm);
+uint64_t driver_health_given_pages(const struct vm *vm);
 
 /* Its deadline would be over if it had had a CPU: what it was asked for may still come. */
-bool answers_lacks_cpu(const struct vm *vm, uint64_t now_tsc);
+bool driver_health_lacks_cpu(const struct vm *vm, uint64_t now_tsc);
 
 /* It cannot be expected to give: it does not answer, or had the time to attach and has not. */
-bool answers_is_deaf(const struct vm *vm);
+bool driver_health_cannot_give(const struct vm *vm);
 
 /* The vCPU that could have run for the least time since the driver was asked. */
 unsigned driver_health_neediest(const struct vm *vm);

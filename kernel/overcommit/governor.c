@@ -41,7 +41,7 @@ static struct governor {
 	int64_t unjudged_pages; /* may be filled large before that is judged again; atomic */
 	uint64_t next_tsc;
 	uint64_t decided_tsc; /* when it last decided, by the clock of deadlines */
-	bool somebody_waits;  /* when last looked, or since */
+	bool vcpu_waits;      /* when last looked, or since */
 	bool frames_came_back;
 	uint64_t looked_tsc;	 /* when it was last here; atomic */
 	unsigned policy_changes; /* when last looked */
@@ -95,7 +95,7 @@ void governor_init(void)
 	governor.unjudged_pages = 0;
 	governor.next_tsc = 0;
 	governor.decided_tsc = clock_now();
-	governor.somebody_waits = false;
+	governor.vcpu_waits = false;
 	governor.frames_came_back = false;
 	governor.looked_tsc = 0;
 	governor.policy_changes = policy_changes() - 1; /* what is remembered is void */
@@ -132,7 +132,7 @@ static void call_housekeeping(void)
 
 void admission_note_waiter(void)
 {
-	flag_set(&governor.somebody_waits, true);
+	flag_set(&governor.vcpu_waits, true);
 	call_housekeeping();
 }
 
@@ -205,7 +205,7 @@ void admission_frames_freed(struct vm *vm, uint64_t freed_pages)
 	driver_health_note_given(vm, useful);
 	oom_note_progress(clock_now());
 	flag_set(&governor.frames_came_back, true);
-	if (flag(&governor.somebody_waits)) {
+	if (flag(&governor.vcpu_waits)) {
 		call_housekeeping();
 	}
 }
@@ -282,7 +282,7 @@ static unsigned gather(uint64_t now)
 			.shares = max_u64(vm->config.shares, 1),
 			.buffer_percent = vm->config.buffer_percent,
 			.attached = alive && vm->balloon.attached && !vm->balloon.fixed,
-			.slow = answers_is_slow(vm, now),
+			.slow = driver_health_is_slow(vm, now),
 			.unresponsive = vm->balloon.unresponsive,
 			.waiting = vm_waits_for_memory(vm),
 			.acts = vm_acts_while_waiting(vm),
@@ -379,10 +379,10 @@ void governor_poll(uint64_t now_tsc)
 	__atomic_store_n(&governor.looked_tsc, arch_tsc(), __ATOMIC_RELAXED);
 	uint64_t now = clock_look(now_tsc);
 	/* Before the look: a vCPU that begins to wait after it sets the flag again. */
-	flag_set(&governor.somebody_waits, false);
+	flag_set(&governor.vcpu_waits, false);
 	bool waiting = wait_queue_look();
 	if (waiting || timed_reclaim_open) {
-		flag_set(&governor.somebody_waits, true);
+		flag_set(&governor.vcpu_waits, true);
 	}
 	/* After the flag: frames freed by a CPU that has not seen it are in these sums. */
 	uint64_t free = frame_count_free();

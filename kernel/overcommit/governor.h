@@ -27,7 +27,7 @@ void governor_poll(uint64_t now_tsc);
 /* The TSC at which governor_poll has something to do next. */
 uint64_t governor_next_tsc(void);
 
-/* Is there enough spare memory for optional work such as joining pages? */
+/* Is there enough spare memory for optional work such as merging pages? */
 bool governor_is_plentiful(void);
 
 /* Fewest frames that were ever free. */

@@ -34,7 +34,7 @@ void oom_note_progress(uint64_t now_tsc)
 /* What it is due: its allotment, or its minimum if it cannot be expected to give. */
 static uint64_t due_pages(const struct vm *vm)
 {
-	return answers_is_deaf(vm) ? vm->config.min_pages : vm->config.mem_pages;
+	return driver_health_cannot_give(vm) ? vm->config.min_pages : vm->config.mem_pages;
 }
 
 /*
@@ -53,7 +53,7 @@ static struct vm *choose_victim(uint64_t *victim_excess)
 		}
 		uint64_t excess = sub_floor_u64(vm->s2.mapped_pages, due_pages(vm)) * 10000;
 		excess = excess / max_u64(vm->config.shares, 1);
-		excess *= answers_is_deaf(vm) ? tunables.oom_no_driver_times : 1;
+		excess *= driver_health_cannot_give(vm) ? tunables.oom_no_driver_times : 1;
 		if (excess > *victim_excess || (victim == NULL && vm_waits_for_memory(vm))) {
 			victim = vm;
 			*victim_excess = excess;
@@ -73,7 +73,7 @@ static bool may_come(uint64_t now_tsc)
 		return false;
 	}
 	for (unsigned i = 0; i < vm_count; i++) {
-		if (vms[i].state == VM_RUNNING && answers_lacks_cpu(&vms[i], now_tsc)) {
+		if (vms[i].state == VM_RUNNING && driver_health_lacks_cpu(&vms[i], now_tsc)) {
 			return true;
 		}
 	}
@@ -114,7 +114,7 @@ static const char *reason(const struct vm *victim, uint64_t excess)
 		return "the host is out of memory, no VM gives any back, and it holds the most "
 		       "beyond what it is due: its minimum, because its driver does not answer";
 	}
-	if (answers_is_deaf(victim)) {
+	if (driver_health_cannot_give(victim)) {
 		return "the host is out of memory, no VM gives any back, and it holds the most "
 		       "beyond what it is due: its minimum, because it has no driver";
 	}

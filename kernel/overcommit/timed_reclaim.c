@@ -219,7 +219,8 @@ enum status timed_reclaim_begin(uint64_t pages, uint64_t ms, struct error *error
 	request.sums.pages += request.missing_pages;
 	request.sums.step = RECLAIM_REPORTS;
 	for (unsigned i = 0; i < VMS_MAX; i++) {
-		request.answers[i] = (struct answer){.before_pages = answers_given_pages(&vms[i])};
+		request.answers[i] =
+			(struct answer){.before_pages = driver_health_given_pages(&vms[i])};
 	}
 	timed_reclaim_open = true;
 	governor_renew();
@@ -265,7 +266,7 @@ static bool is_mute(const struct vm *vm, const struct policy_vm *view, const str
 		    uint64_t now_tsc)
 {
 	uint64_t missing = sub_floor_u64(view->target_pages, view->ballooned_pages);
-	uint64_t given = sub_floor_u64(answers_given_pages(vm), answer->before_pages);
+	uint64_t given = sub_floor_u64(driver_health_given_pages(vm), answer->before_pages);
 	if (!request.begun || !answer->asked) {
 		return false;
 	}

@@ -2,7 +2,7 @@
 /*
  * Second-stage page tables: look-up, demand fill, surrender, return. The format comes as masks
  * (mm/stage2/format.h); EPT's is SDM vol. 3, 29.3. Every function works under s2->lock. Creation
- * and teardown are in life.c, pinning and joining in split.c.
+ * and teardown are in life.c, pinning in split.c, merging in merge.c.
  */
 #include "mm/stage2/map.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How second-stage tables grow and shrink, shared by mm/s2*.c only. Growing is prepared with spare
- * table pages and then cannot fail; shrinking sends table pages through the quarantine.
+ * How second-stage tables grow and shrink, shared by the files of mm/stage2 only. Growing is
+ * prepared with spare table pages and then cannot fail; shrinking sends table pages through the
+ * quarantine.
  */
 #ifndef MM_STAGE2_SPLIT_H
 #define MM_STAGE2_SPLIT_H

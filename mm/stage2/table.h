@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside of the second-stage tables, shared by mm/s2*.c and the auditor only: entries, the counts
- * that a table page keeps of itself, and the walk.
+ * Inside of the second-stage tables, shared by the files of mm/stage2 and the auditor only:
+ * entries, the counts that a table page keeps of itself, and the walk.
  */
 #ifndef MM_STAGE2_TABLE_H
 #define MM_STAGE2_TABLE_H

@@ -211,7 +211,7 @@ def spoil(student, tmp_path, text, instead):
 
 def test_a_crash_costs_its_own_points(student, tmp_path):
     """And the grade of the same files is the same text each time."""
-    grades = spoil(student, tmp_path, "port_of_nobody(vcpu, ", "*(volatile int *)8 = 1; port_of_nobody(vcpu, ")
+    grades = spoil(student, tmp_path, "port_without_device(vcpu, ", "*(volatile int *)8 = 1; port_without_device(vcpu, ")
     assert grades[0] == grades[1]
     assert lost_by(grades[0]) == {"in_reads_ones", "out_is_swallowed", "kinds_are_counted"}
     assert any("exit.c" in check.output for check in grades[0] if not check.passed)

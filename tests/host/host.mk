@@ -542,7 +542,7 @@ HOST_TESTS += test_working_set
 HOST_test_working_set := tests/host/overcommit/test_working_set.c $(KERNEL_SOURCES)
 
 HOST_TESTS += test_housekeeping
-HOST_test_housekeeping := tests/host/test_housekeeping.c kernel/deeds.c kernel/housekeeping.c kernel/joining.c \
+HOST_test_housekeeping := tests/host/test_housekeeping.c kernel/activity.c kernel/housekeeping.c kernel/merging.c \
 	$(KERNEL_SOURCES)
 
 HOST_TESTS += test_detach

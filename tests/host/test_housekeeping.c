@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "kernel/deeds.h"
+#include "kernel/activity.h"
 #include "kernel/housekeeping.h"
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/monitor.h"
@@ -182,9 +182,9 @@ static bool round_comes(void)
 
 /*
  * Where no guest has done anything that concerns the host, only time brings a round: each kind of
- * deed brings one at once, and it counts once.
+ * activity brings one at once, and it counts once.
  */
-static void test_a_round_needs_a_deed(void **state)
+static void test_a_round_needs_activity(void **state)
 {
 	(void)state;
 	start();
@@ -213,7 +213,7 @@ static void test_a_round_needs_a_deed(void **state)
 	assert_true(round_comes());
 	vm->console = NULL;
 	(void)round_comes();
-	/* What may go on without a deed. */
+	/* What may go on without activity. */
 	second->calls_platform = true;
 	assert_true(round_comes());
 	assert_true(round_comes());
@@ -264,7 +264,7 @@ static void test_many_vms_have_all_rounds(void **state)
 {
 	(void)state;
 	start();
-	for (unsigned i = 0; i < DEEDS_VMS_MAX; i++) {
+	for (unsigned i = 0; i < ACTIVITY_VMS_MAX; i++) {
 		(void)kernel_vm("one", 100, 50, 10);
 	}
 	(void)round_comes();
@@ -626,7 +626,7 @@ static void test_regions_are_merged_in_idle_time(void **state)
  * All VMs were looked at and nothing was found: there is nothing to look for until a guest has done
  * something that a round has seen. A pass that has found something is followed by another.
  */
-static void test_joining_rests(void **state)
+static void test_merging_rests(void **state)
 {
 	(void)state;
 	start();
@@ -691,7 +691,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_round_is_due_or_asked_for),
-		TEST(test_a_round_needs_a_deed),
+		TEST(test_a_round_needs_activity),
 		TEST(test_many_vms_have_all_rounds),
 		TEST(test_next_round),
 		TEST(test_a_quiet_look_puts_no_round_off),
@@ -709,7 +709,7 @@ int main(void)
 		TEST(test_no_audit_unless_asked),
 		TEST(test_stuck_vm_ends),
 		TEST(test_regions_are_merged_in_idle_time),
-		TEST(test_joining_rests),
+		TEST(test_merging_rests),
 		TEST(test_a_trace_is_sent),
 		TEST(test_no_merging_against_a_target),
 		TEST(test_no_merging_while_memory_is_short),

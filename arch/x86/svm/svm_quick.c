@@ -32,7 +32,7 @@ static inline bool port(struct svm_vcpu *svm)
 		return false;
 	}
 	svm->next_rip = svm->vmcb->exit_info_2;
-	port_of_nobody(vcpu, SVM_IO_BYTES(info), (info & SVM_IO_IN) != 0);
+	port_without_device(vcpu, SVM_IO_BYTES(info), (info & SVM_IO_IN) != 0);
 	return true;
 }
 

@@ -120,8 +120,9 @@ static inline void svm_hypercall_ends(struct svm_vcpu *svm)
 }
 
 /*
- * svm_quick.c: a hypercall that does nothing, or a port of nobody: no lock, no device, no look at a
- * translation. True: it is done and counted, svm->next_rip is set; false: nothing was done.
+ * svm_quick.c: a hypercall that does nothing, or a port without a device: no lock, no device, no
+ * look at a translation. True: it is done and counted, svm->next_rip is set; false: nothing was
+ * done.
  */
 MUST_CHECK bool svm_decide_quick(struct svm_vcpu *svm, uint32_t code);
 

@@ -103,7 +103,7 @@ static inline __attribute__((always_inline)) bool quick_port(struct vcpu *vcpu)
 	    vmcs_read_guest_dr7() & DR7_ANY_ENABLED) {
 		return false;
 	}
-	port_of_nobody(vcpu, IO_BYTES(qualification), (qualification & IO_IN) != 0);
+	port_without_device(vcpu, IO_BYTES(qualification), (qualification & IO_IN) != 0);
 	return true;
 }
 

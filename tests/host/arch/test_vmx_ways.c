@@ -180,7 +180,7 @@ static void test_instructions_by_both_ways(void **state)
 static void port_is_nobodys(struct vcpu *vcpu)
 {
 	if (vtx_exit.kind == VM_EXIT_IO) {
-		port_of_nobody(vcpu, vtx_exit.io.bytes, vtx_exit.io.in);
+		port_without_device(vcpu, vtx_exit.io.bytes, vtx_exit.io.in);
 	}
 }
 

@@ -349,8 +349,7 @@ void small_hash(void)
 		hash_vm(&vms[i]);
 	}
 	explorer_mix(vm_count | (uint64_t)(small_host_frame != 0) << 8 |
-		     (uint64_t)below_allotment_waits << 9 |
-		     (uint64_t)governor.somebody_waits << 10 |
+		     (uint64_t)below_allotment_waits << 9 | (uint64_t)governor.vcpu_waits << 10 |
 		     (uint64_t)governor.frames_came_back << 11 | (uint64_t)turn << 12);
 	unsigned count = fake_tlb_digest(cached, ARRAY_COUNT(cached));
 	for (unsigned i = 0; i < count; i++) {

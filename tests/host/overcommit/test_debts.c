@@ -135,15 +135,15 @@ static void test_deadlines_beyond_32_bits(void **state)
 	(void)kernel_attach(vm);
 	vm->balloon.asked_pages = 10;
 	vm->balloon.asked_tsc = 5 * MS;
-	assert_false(answers_is_slow(vm, 105 * MS));
-	assert_true(answers_is_slow(vm, 105 * MS + 1));
-	assert_true(answers_is_slow(vm, 5 * MS + TURN + 1));
+	assert_false(driver_health_is_slow(vm, 105 * MS));
+	assert_true(driver_health_is_slow(vm, 105 * MS + 1));
+	assert_true(driver_health_is_slow(vm, 5 * MS + TURN + 1));
 	/* 20 microseconds for each of so many pages are more than 2^32. */
 	vm->vcpus[0].chance_ticks = 500 * MS;
 	vm->balloon.asked_pages = TURN / 20 + 1;
-	assert_true(answers_lacks_cpu(vm, 2000 * MS));
+	assert_true(driver_health_lacks_cpu(vm, 2000 * MS));
 	vm->vcpus[0].chance_ticks = 1000 * MS;
-	assert_false(answers_lacks_cpu(vm, 2000 * MS));
+	assert_false(driver_health_lacks_cpu(vm, 2000 * MS));
 	vm->balloon.asked_pages = 0;
 }
 

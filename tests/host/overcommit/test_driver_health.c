@@ -146,7 +146,7 @@ static void test_little_idle_when_it_is_asked(void **state)
 		}
 		if (i % 100 > 20) {
 			assert_false(vm->balloon.unresponsive);
-			assert_true(answers_is_slow(vm, clock_now()));
+			assert_true(driver_health_is_slow(vm, clock_now()));
 		}
 	}
 }
@@ -180,7 +180,7 @@ static void test_replaced_driver_has_its_second(void **state)
 	assert_true(vm->balloon.asked_pages > 0);
 	kernel_periods(40);
 	assert_int_equal(vm->balloon.asked_pages, 0);
-	assert_true(answers_is_deaf(vm)); /* it could have attached meanwhile */
+	assert_true(driver_health_cannot_give(vm)); /* it could have attached meanwhile */
 	fake_log_clear();
 	detach(false);
 	kernel_periods(SECOND - 1);
@@ -204,7 +204,7 @@ static void test_excused_time_is_no_chance(void **state)
 	assert_in_range(vm->vcpus[0].chance_ticks, 100 * MS, 180 * MS);
 	kernel_periods(3 * SECOND / 2);
 	assert_false(vm->balloon.unresponsive);
-	assert_true(answers_lacks_cpu(vm, clock_now()));
+	assert_true(driver_health_lacks_cpu(vm, clock_now()));
 }
 
 /* ---- The end of the wait ---- */

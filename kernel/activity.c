@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See deeds.h. The counters are those that each vCPU keeps anyway; another CPU may be adding to
+ * See activity.h. The counters are those that each vCPU keeps anyway; another CPU may be adding to
  * one, and the next look sees that.
  */
-#include "kernel/deeds.h"
+#include "kernel/activity.h"
 
 #include "kernel/vm/guest_console.h"
 #include "kernel/vm/vm.h"
@@ -23,7 +23,7 @@ static uint64_t of_vcpu(const struct vcpu *vcpu, uint64_t now_tsc)
 
 static uint64_t count(uint64_t now_tsc)
 {
-	if (vm_count > DEEDS_VMS_MAX) {
+	if (vm_count > ACTIVITY_VMS_MAX) {
 		return now_tsc;
 	}
 	uint64_t sum = 0;
@@ -32,7 +32,7 @@ static uint64_t count(uint64_t now_tsc)
 		if (vm->console != NULL) {
 			sum += __atomic_load_n(&vm->console->written, __ATOMIC_RELAXED);
 		}
-		/* A balloon that need not grow leaves room for joining. */
+		/* A balloon that need not grow leaves room for merging. */
 		sum += vm->balloon.target_pages;
 		/* One that has ended or restarts is taken apart, step by step. */
 		sum += vm->s2_exists && vm_state_now(vm) != VM_RUNNING ? now_tsc : 0;
@@ -43,7 +43,7 @@ static uint64_t count(uint64_t now_tsc)
 	return sum;
 }
 
-bool deeds_are_new(uint64_t now_tsc)
+bool activity_is_new(uint64_t now_tsc)
 {
 	uint64_t before = seen;
 
@@ -51,7 +51,7 @@ bool deeds_are_new(uint64_t now_tsc)
 	return seen != before;
 }
 
-uint64_t deeds_seen(void)
+uint64_t activity_seen(void)
 {
 	return seen;
 }
