@@ -96,6 +96,7 @@ void guest_cpuid_choose(struct vcpu *vcpu)
 
 void guest_features_init(uint64_t xcr0, bool compacts)
 {
+	(void)compacts;
 	guest_features.xcr0 = xcr0;
 	guest_features.cr4 = CR4_DE | CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_UMIP | CR4_CET;
 }
