@@ -115,6 +115,12 @@ def test_restarts_with_a_full_balloon_lose_no_frame(tmp_path):
     assert again["frames_free"] == plain["frames_free"]
 
 
+def write_script(path, lines):
+    with open(scenario.tree_file(path), "w", encoding="ascii") as file:
+        file.write("\n".join(lines) + "\n")
+    return path
+
+
 def fill_and_restart(path, times):
     """A script for the monitor that restarts the VM `times` times, each time with a full balloon."""
     fill = [f"wait {DRIVER_SECONDS}", f"balloon linux {FULL_MIB}M",
@@ -123,9 +129,7 @@ def fill_and_restart(path, times):
     for count in range(1, times + 1):
         lines += ["restart linux", f"wait until linux restarts = {count} within 10", *fill]
     lines += ["audit", "balloon linux auto", "wait until linux ballooned_pages = 0 within 60"]
-    with open(scenario.tree_file(path), "w", encoding="ascii") as file:
-        file.write("\n".join(lines) + "\n")
-    return path
+    return write_script(path, lines)
 
 
 @pytest.mark.parametrize("dialect", BALLOONS if os.environ.get("LONG") == "1" else ["kvm"])
@@ -152,9 +156,7 @@ def fill_and_wait(path):
     lines = [f"wait {DRIVER_SECONDS}", f"balloon linux {FULL_MIB}M",
              f"wait until linux ballooned_pages >= {FULL_MIB}M within 60",
              "wait until linux ballooned_pages = 0 within 300", "audit"]
-    with open(scenario.tree_file(path), "w", encoding="ascii") as file:
-        file.write("\n".join(lines) + "\n")
-    return path
+    return write_script(path, lines)
 
 
 @pytest.mark.parametrize("dialect", BALLOONS if os.environ.get("LONG") == "1" else ["kvm"])

@@ -2,6 +2,12 @@
 /* See policy.h. */
 #include "fake/policy.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
 #include "base/bits.h"
 
 struct policy_vm policy_typical(void)
@@ -68,4 +74,17 @@ struct policy_host policy_random_host(void)
 	host.idle_tax_percent =
 		(unsigned)policy_draw(3) * 50; /* 100 is too much, and is taken as 99 */
 	return host;
+}
+
+void policy_expect_alike(const struct policy_vm *vms, const struct policy_vm *expected,
+			 unsigned count, unsigned round)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (vms[i].new_target_pages != expected[i].new_target_pages ||
+		    vms[i].reason != expected[i].reason) {
+			fail_msg("round %u, VM %u: %lu pages for the reason %d, not %lu for %d",
+				 round, i, vms[i].new_target_pages, (int)vms[i].reason,
+				 expected[i].new_target_pages, (int)expected[i].reason);
+		}
+	}
 }

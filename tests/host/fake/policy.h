@@ -16,4 +16,8 @@ uint64_t policy_draw(uint64_t limit);
 struct policy_vm policy_random_vm(void);
 struct policy_host policy_random_host(void);
 
+/* Fails where a VM has another target, or another reason for it. `round`: for the message. */
+void policy_expect_alike(const struct policy_vm *vms, const struct policy_vm *expected,
+			 unsigned count, unsigned round);
+
 #endif

@@ -206,14 +206,7 @@ static void compare(unsigned count, unsigned round)
 	memcpy(others, vms, count * sizeof(vms[0]));
 	policy_spare.decide(&host, vms, count);
 	decide(&host, others, count);
-	for (unsigned i = 0; i < count; i++) {
-		if (vms[i].new_target_pages != others[i].new_target_pages ||
-		    vms[i].reason != others[i].reason) {
-			fail_msg("round %u, VM %u: %lu pages for the reason %d, not %lu for %d",
-				 round, i, vms[i].new_target_pages, (int)vms[i].reason,
-				 others[i].new_target_pages, (int)others[i].reason);
-		}
-	}
+	policy_expect_alike(vms, others, count, round);
 }
 
 static void test_few_vms(void **state)
